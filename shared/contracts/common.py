@@ -1,0 +1,75 @@
+"""Facts that several services announce; the envelope's source tells which one did."""
+
+from datetime import datetime
+
+from shared.contracts.event import Event, event
+
+
+@event(source="common", reacting=("monitoring",))
+class SafetyConcernRaised(Event):
+    """Somebody may be in danger: a danger answer, an overdose, withdrawal, a return to use.
+
+    It needs no earlier record of the patient (brief 13b.1).
+    """
+
+    concern_id: str
+    patient_id: str
+    #: One of CONCERNS.
+    concern: str
+    #: "E3" or "E4" (brief 4.5).
+    level: str
+    #: The id of what was answered, measured or reported, in the announcing service.
+    evidence_id: str
+    raised_at: datetime
+    episode_id: str | None = None
+    journey_id: str | None = None
+
+
+@event(source="common")
+class TaskOpened(Event):
+    """A human is asked to do something by a deadline."""
+
+    task_id: str
+    #: What is to be done, e.g. "outreach_call", "referral_follow_up", "roster_missing".
+    task: str
+    #: The role that owns it.
+    owner_role: str
+    #: A code that says why.
+    reason: str
+    due_at: datetime
+    #: The id of the thing to act on, in the announcing service.
+    about_id: str
+    patient_id: str | None = None
+    episode_id: str | None = None
+    journey_id: str | None = None
+    #: The role that is asked next when the deadline passes.
+    next_role: str | None = None
+
+
+@event(source="common")
+class TaskClosed(Event):
+    """A task needs nobody any more: done, withdrawn or passed on."""
+
+    task_id: str
+    task: str
+    #: "DONE", "WITHDRAWN" or "ESCALATED".
+    outcome: str
+    closed_at: datetime
+    about_id: str
+    patient_id: str | None = None
+    episode_id: str | None = None
+    journey_id: str | None = None
+
+
+#: What a safety concern can be about (brief 1.6, 2, 4.5, 13b.3).
+CONCERNS = (
+    "PHQ9_I9",
+    "CSSRS_MODERATE",
+    "CSSRS_HIGH",
+    "DANGER_ANSWER",
+    "OVERDOSE",
+    "WITHDRAWAL_EMERGENCY",
+    "WITHDRAWAL_EVALUATION",
+    "VIOLENCE",
+    "RETURN_TO_USE",
+)

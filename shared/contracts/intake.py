@@ -1,0 +1,169 @@
+"""What intake tells the others."""
+
+from datetime import datetime
+
+from shared.contracts.event import EpisodeFact, Event, event
+
+
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare"))
+class SiteOpened(Event):
+    """A site of the program exists, with its time zone and licensed levels of care."""
+
+    site_id: str
+    time_zone: str
+    #: ASAM levels the site is licensed for, e.g. ("1", "2.1").
+    levels_licensed: tuple[str, ...]
+    opened_at: datetime
+
+
+@event(source="intake", reacting=("scheduling",))
+class ReferralReceived(EpisodeFact):
+    """Somebody was referred, or came back; an episode is open and waits for an assessment."""
+
+    referral_id: str
+    site_id: str
+    #: TEDS code of the referral source (PSOURCE 1 to 7), or "REENTRY".
+    referral_source: str
+    #: Whether the person was known already.
+    known_patient: bool
+    received_at: datetime
+
+
+@event(source="intake", reacting=("gateway",))
+class ConsentGranted(Event):
+    """A patient consented in writing to a use or disclosure (42 CFR 2.31)."""
+
+    consent_id: str
+    patient_id: str
+    journey_id: str
+    #: "TREATMENT", "TPO", "FOLLOW_UP", "FAMILY", "CRIMINAL_JUSTICE".
+    kind: str
+    recipient_id: str | None
+    information_classes: tuple[str, ...]
+    granted_at: datetime
+    expires_at: datetime | None = None
+
+
+@event(source="intake", reacting=("gateway",))
+class ConsentRevoked(Event):
+    """A patient took a consent back."""
+
+    consent_id: str
+    patient_id: str
+    journey_id: str
+    kind: str
+    revoked_at: datetime
+
+
+@event(source="intake", reacting=("monitoring", "aftercare"))
+class AssessmentCompleted(EpisodeFact):
+    """The six dimensions, the diagnoses and the fit of a person are known, and a level recommended."""
+
+    assessment_id: str
+    site_id: str
+    #: "ASAM3": edition of the criteria behind the ratings.
+    edition: str
+    #: Severity 0 to 4 of dimensions 1 to 6, in order.
+    dimension_ratings: tuple[int, ...]
+    #: Problem codes, most severe first, e.g. ("ALCOHOL", "OPIOID").
+    problems: tuple[str, ...]
+    #: "NONE", "MILD", "MODERATE" or "SEVERE" for each problem, in the same order.
+    severities: tuple[str, ...]
+    #: ICD-10-CM code for each problem, in the same order ("" where none applies).
+    icd10_codes: tuple[str, ...]
+    #: Disposition of the withdrawal gate, e.g. "CLEAR", "MEDICAL_EVALUATION", "EMERGENCY".
+    withdrawal_gate: str
+    #: "MET", "CONDITIONAL" or "NOT_MET" for each of fit_factors, in the same order.
+    fit_factors: tuple[str, ...]
+    fit_results: tuple[str, ...]
+    recommended_level: str
+    deciding_dimensions: tuple[int, ...]
+    rule_version: str
+    completed_at: datetime
+    #: Co-occurring mental health condition reported.
+    co_occurring: bool = False
+    pregnant: bool = False
+
+
+@event(source="intake")
+class LevelOfCareDecided(EpisodeFact):
+    """A licensed clinician decided the level of care, with or against the recommendation."""
+
+    decision_id: str
+    assessment_id: str
+    recommended_level: str
+    decided_level: str
+    overridden: bool
+    #: Code of the reason when overridden.
+    override_reason: str | None
+    rule_version: str
+    decided_at: datetime
+
+
+@event(source="intake")
+class ReferredElsewhere(EpisodeFact):
+    """Somebody needs another level of care and was referred there; follow-ups at 48 h and 7 d."""
+
+    outward_referral_id: str
+    level: str
+    referred_at: datetime
+    follow_ups_due_at: tuple[datetime, ...]
+
+
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare"))
+class PatientAdmitted(EpisodeFact):
+    """Consent and decision are there: the episode of treatment starts."""
+
+    admission_id: str
+    site_id: str
+    level: str
+    admitted_at: datetime
+    time_zone: str
+    #: Clinical minutes a week that the level asks for: at least, and below.
+    weekly_minutes_floor: int
+    weekly_minutes_ceiling: int
+    #: Expected weeks of the program.
+    planned_weeks: int
+    #: Patient consented to follow-up after discharge.
+    follow_up_consent: bool = False
+    #: Opioid use is among the problems (overdose guard of brief 3.3).
+    opioid_history: bool = False
+
+
+@event(source="intake")
+class LevelReviewOpened(EpisodeFact):
+    """A review of the level of care is due, asked for by monitoring."""
+
+    review_id: str
+    reason: str
+    due_at: datetime
+
+
+#: The fit factors of brief 1.7, in the order of the article.
+FIT_FACTORS = (
+    "STABLE_HOME",
+    "MILD_TO_MODERATE",
+    "OBLIGATIONS",
+    "COMMITTED",
+    "TOOLS_AGAINST_TRIGGERS",
+    "STEP_DOWN",
+)
+
+#: Levels of care of the ASAM criteria, 3rd edition, lowest first.
+LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
+
+#: Problems that bring people to the program (brief 1.8): substances and gambling.
+PROBLEMS = (
+    "ALCOHOL",
+    "OPIOID",
+    "CANNABIS",
+    "SEDATIVE",
+    "COCAINE",
+    "STIMULANT",
+    "HALLUCINOGEN",
+    "NICOTINE",
+    "INHALANT",
+    "OTHER",
+    "GAMBLING",
+)
+

@@ -1,0 +1,170 @@
+"""What monitoring tells the others."""
+
+from datetime import datetime
+
+from shared.contracts.event import EpisodeFact, Event, event
+
+
+@event(source="monitoring")
+class PlanDrafted(EpisodeFact):
+    """A treatment plan was drafted from an assessment."""
+
+    plan_id: str
+    version: int
+    assessment_id: str
+    #: Codes of the plan's problems, e.g. ("DIM1", "ALCOHOL").
+    problems: tuple[str, ...]
+    drafted_at: datetime
+
+
+@event(source="monitoring")
+class PlanActivated(EpisodeFact):
+    """A treatment plan is in force: patient admitted, patient and clinician signed."""
+
+    plan_id: str
+    version: int
+    activated_at: datetime
+
+
+@event(source="monitoring", reacting=("aftercare",))
+class OutreachAttempted(EpisodeFact):
+    """Somebody tried to reach a patient who had not come."""
+
+    outreach_id: str
+    attempt: int
+    #: "CALL", "TEXT", "VISIT", "LETTER", "SUPPORTER".
+    channel: str
+    #: "REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER".
+    outcome: str
+    #: The missed session that started the outreach, and when it was missed.
+    seat_id: str
+    missed_at: datetime
+    attempted_at: datetime
+
+
+@event(source="monitoring", reacting=("aftercare",))
+class PatientReengaged(EpisodeFact):
+    """There was contact with the patient again after an absence."""
+
+    outreach_id: str
+    #: "ATTENDED", "REACHED" or "CORRECTED".
+    how: str
+    reengaged_at: datetime
+
+
+@event(source="monitoring")
+class RiskBandChanged(EpisodeFact):
+    """The transparent risk index crossed a band."""
+
+    from_band: str
+    to_band: str
+    index: int
+    #: Codes of the terms and the points of each, in the same order.
+    terms: tuple[str, ...]
+    points: tuple[int, ...]
+    rule_version: str
+    changed_at: datetime
+
+
+@event(source="monitoring")
+class EscalationOpened(Event):
+    """A human must act on a patient's danger by a deadline (brief 4.5)."""
+
+    escalation_id: str
+    patient_id: str
+    #: "E0" to "E4".
+    level: str
+    cause: str
+    acknowledge_by: datetime | None
+    act_by: datetime
+    opened_at: datetime
+    episode_id: str | None = None
+    journey_id: str | None = None
+
+
+@event(source="monitoring")
+class EscalationRaised(Event):
+    """The level of an open escalation rose; it never falls by itself."""
+
+    escalation_id: str
+    patient_id: str
+    from_level: str
+    to_level: str
+    acknowledge_by: datetime | None
+    act_by: datetime
+    raised_at: datetime
+
+
+@event(source="monitoring")
+class EscalationAcknowledged(Event):
+    """A human took the escalation."""
+
+    escalation_id: str
+    patient_id: str
+    acknowledged_at: datetime
+
+
+@event(source="monitoring")
+class EscalationBreached(Event):
+    """Nobody acknowledged, or nobody acted, in time: the next tier is asked."""
+
+    escalation_id: str
+    patient_id: str
+    #: "ACKNOWLEDGE" or "ACT".
+    deadline: str
+    tier: int
+    next_role: str
+    breached_at: datetime
+
+
+@event(source="monitoring")
+class EscalationClosed(Event):
+    """A human closed the escalation with a disposition."""
+
+    escalation_id: str
+    patient_id: str
+    disposition: str
+    closed_at: datetime
+
+
+@event(source="monitoring", reacting=("intake",))
+class LevelReviewRequested(EpisodeFact):
+    """The level of care should be looked at again (brief 3.3, 4.7)."""
+
+    review_id: str
+    #: "DOSE_SHORTFALL", "RISK", "RETURN_TO_USE".
+    reason: str
+    due_at: datetime
+    requested_at: datetime
+
+
+@event(source="monitoring", reacting=("aftercare",))
+class GraduationReady(EpisodeFact):
+    """What monitoring can tell of the graduation criteria of brief 5.1 is met."""
+
+    #: Codes of the criteria met.
+    criteria: tuple[str, ...]
+    sessions_attended: int
+    #: Percent of planned clinical minutes attended in the last four weeks.
+    attendance_percent: int
+    rule_version: str
+    ready_at: datetime
+
+
+@event(source="monitoring", reacting=("aftercare",))
+class DischargeProposed(EpisodeFact):
+    """No contact for fourteen days: an administrative discharge is proposed to a human."""
+
+    proposal_id: str
+    #: TEDS reason for discharge.
+    reason_code: str
+    last_contact_at: datetime
+    proposed_at: datetime
+
+
+@event(source="monitoring", reacting=("aftercare",))
+class DischargeProposalWithdrawn(EpisodeFact):
+    """There is contact again: the proposed discharge is off the table."""
+
+    proposal_id: str
+    withdrawn_at: datetime

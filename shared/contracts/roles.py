@@ -1,0 +1,50 @@
+"""Who may act, and the codes that several services share."""
+
+# Staff of the program.
+CLINICIAN = "clinician"
+COUNSELOR = "counselor"
+SUPERVISOR = "supervisor"
+MEDICAL_DIRECTOR = "medical_director"
+FRONT_DESK = "front_desk"
+OPERATIONS = "operations"
+# Outside the staff.
+PATIENT = "patient"
+PARTNER = "partner"
+# A service that reacts by itself.
+SYSTEM = "system"
+
+#: Every role that a token may carry.
+ROLES = (
+    CLINICIAN,
+    COUNSELOR,
+    SUPERVISOR,
+    MEDICAL_DIRECTOR,
+    FRONT_DESK,
+    OPERATIONS,
+    PATIENT,
+    PARTNER,
+)
+
+#: Roles of people who treat patients.
+CARE_TEAM = (CLINICIAN, COUNSELOR, SUPERVISOR, MEDICAL_DIRECTOR)
+
+#: Credentials of a licensed human who may decide, sign and discharge alone (brief 9, 13b.14).
+LICENSED_CREDENTIALS = (
+    "LCSW",
+    "LPC",
+    "LPCC",
+    "LMHC",
+    "LMFT",
+    "PHD",
+    "PSYD",
+    "LADC",
+    "LCADC",
+    "RN",
+    "NP",
+    "PA",
+    "MD",
+    "DO",
+)
+
+#: The credential of licensed therapists, who alone give individual counselling (article, S10).
+THERAPIST_CREDENTIALS = ("LCSW", "LPC", "LPCC", "LMHC", "LMFT", "PHD", "PSYD")

@@ -1,0 +1,121 @@
+"""What scheduling tells the others."""
+
+from datetime import date, datetime
+
+from shared.contracts.event import EpisodeFact, Event, event
+
+
+@event(source="scheduling", reacting=("intake",))
+class ObligationFitFound(Event):
+    """How well the tracks of a site fit what a person is bound to (brief 1.7)."""
+
+    patient_id: str
+    journey_id: str
+    site_id: str
+    #: The track that fits best: "MORNING", "AFTERNOON", "EVENING".
+    best_track: str
+    placeable_minutes: int
+    required_minutes: int
+    found_at: datetime
+
+
+@event(source="scheduling")
+class ScheduleConfirmed(EpisodeFact):
+    """A patient has a standing week that meets the hours of the level and no obligation."""
+
+    plan_id: str
+    version: int
+    track: str
+    weekly_minutes: int
+    days: int
+    first_session_at: datetime
+    confirmed_at: datetime
+
+
+@event(source="scheduling")
+class SessionScheduled(EpisodeFact):
+    """A patient has a seat in a session."""
+
+    seat_id: str
+    session_id: str
+    #: "GROUP", "INDIVIDUAL", "FAMILY" or "EDUCATION".
+    kind: str
+    modality: str
+    starts_at: datetime
+    ends_at: datetime
+    #: Clinical minutes, breaks excluded.
+    clinical_minutes: int
+
+
+@event(source="scheduling", reacting=("monitoring", "aftercare"))
+class SessionAttended(EpisodeFact):
+    """A patient was there, in whole or in part."""
+
+    seat_id: str
+    session_id: str
+    kind: str
+    starts_at: datetime
+    clinical_minutes: int
+    credited_minutes: int
+    #: "PRESENT", "LATE", "PARTIAL" or "MADE_UP".
+    state: str
+
+
+@event(source="scheduling", reacting=("monitoring", "aftercare"))
+class SessionMissed(EpisodeFact):
+    """A patient did not come and had not excused themself: often the first sign of a relapse."""
+
+    seat_id: str
+    session_id: str
+    kind: str
+    starts_at: datetime
+    clinical_minutes: int
+    #: Absences in a row, this one included.
+    consecutive: int
+    missed_at: datetime
+
+
+@event(source="scheduling", reacting=("monitoring", "aftercare"))
+class AttendanceCorrected(EpisodeFact):
+    """A mark was wrong: the miss, or the attendance, and everything it caused is withdrawn."""
+
+    seat_id: str
+    session_id: str
+    starts_at: datetime
+    clinical_minutes: int
+    from_state: str
+    to_state: str
+    credited_minutes: int
+    #: Grows by one with each correction of the same seat, so that the newest wins in any order.
+    revision: int
+    #: Absences in a row as they stand after the correction.
+    consecutive: int
+    corrected_at: datetime
+
+
+@event(source="scheduling", reacting=("monitoring",))
+class WeeklyDoseShortfall(EpisodeFact):
+    """The clinical hours attended in a week stayed under the floor of the level."""
+
+    week_starts_on: date
+    attended_minutes: int
+    floor_minutes: int
+    #: Short weeks in a row, this one included.
+    consecutive_weeks: int
+
+
+#: States of a seat (brief 3.3, 13b.2).
+SEAT_STATES = (
+    "SCHEDULED",
+    "CHECKED_IN",
+    "UNMARKED",
+    "PRESENT",
+    "LATE",
+    "PARTIAL",
+    "LEFT_EARLY",
+    "EXCUSED",
+    "NO_SHOW",
+    "CANCELLED",
+    "CANCELLED_BY_PROGRAM",
+    "MADE_UP",
+)
