@@ -91,9 +91,7 @@ class InvalidInput(Refusal):
         """Build the refusal from marshmallow's nested messages."""
         return cls(
             "The request has fields that break a rule.",
-            problems=tuple(
-                {"field": field, "rule": rule} for field, rule in _flatten(messages, prefix="")
-            ),
+            problems=tuple({"field": field, "rule": rule} for field, rule in _flatten(messages, prefix="")),
         )
 
 

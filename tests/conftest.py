@@ -5,13 +5,19 @@ import contextlib
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
 
 import pytest
 
 from homeward.postgres import PrivatePostgres
+from shared import sealing
+from shared.ids import new_id
 from tests.nodes import NodeUnavailable, RabbitNode
+from tests.support import Room, create_tables, settings_for_tests
+
+sealing.use_key(settings_for_tests().encryption_key)
 
 
 def _end_on_termination(signal_number: int, frame: object) -> None:
@@ -53,3 +59,40 @@ def rabbitmq_node() -> Iterator[RabbitNode]:
     yield node
     node.discard()
     atexit.unregister(node.discard)
+
+
+@pytest.fixture(scope="session")
+def database_of(postgres_server: PrivatePostgres) -> Callable[[str], str]:
+    """Return a function that makes a fresh database with a service's tables; returns its URL.
+
+    Tables are created once for each service and then copied.
+    """
+    templates: set[str] = set()
+
+    def make(service: str) -> str:
+        template = f"template_{service}"
+        if template not in templates:
+            postgres_server.create_databases([template])
+            create_tables(service, postgres_server.url_of(template))
+            templates.add(template)
+        name = f"{service}_{new_id().replace('-', '')}"
+        postgres_server.create_databases([name], template=template)
+        return postgres_server.url_of(name)
+
+    return make
+
+
+@pytest.fixture
+def room_of(database_of: Callable[[str], str]) -> Iterator[Callable[[type], Room]]:
+    """Return a function that puts a service class into a room with a fresh database."""
+    rooms: list[Room] = []
+
+    def enter(service_class: type) -> Room:
+        name = service_class.name  # type: ignore[attr-defined]  # every service has one
+        room = Room(service_class, url=database_of(name), settings=settings_for_tests())
+        rooms.append(room)
+        return room
+
+    yield enter
+    for room in rooms:
+        room.close()

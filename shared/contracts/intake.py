@@ -166,4 +166,3 @@ PROBLEMS = (
     "OTHER",
     "GAMBLING",
 )
-

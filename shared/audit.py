@@ -1,0 +1,140 @@
+"""The append-only record of who did what, chained so that any change to it is found.
+
+A row is written in the transaction of what it records, without its hash. One writer per database
+links new rows into the tenant's chain soon after commit, so that the chain makes no command wait
+for another. Actions, ids and outcomes only: never names or free text.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from shared.contracts.event import write_moment
+from shared.database import moment, plumbing, reference, tenant_column
+
+audit = sa.Table(
+    "audit",
+    plumbing,
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    tenant_column(),
+    sa.Column("acted_at", moment(), nullable=False),
+    sa.Column("actor_id", sa.String(64), nullable=False),
+    sa.Column("actor_role", sa.String(32), nullable=False),
+    sa.Column("actor_credential", sa.String(16), nullable=False, server_default=""),
+    sa.Column("action", sa.String(64), nullable=False),
+    #: The patient, or the thing, that was acted on.
+    reference("about_id", nullable=True),
+    sa.Column("outcome", sa.String(32), nullable=False),
+    #: The command or event that caused it.
+    sa.Column("cause_id", sa.String(64)),
+    #: Place in the tenant's chain; set by the linking writer.
+    sa.Column("link", sa.BigInteger),
+    sa.Column("hash", sa.LargeBinary(32)),
+    sa.UniqueConstraint("tenant_id", "link"),
+    sa.Index("ix_audit_unlinked", "position", postgresql_where=sa.text("link IS NULL")),
+    sa.Index("ix_audit_about", "tenant_id", "about_id"),
+)
+
+#: Rows linked in one go.
+_LINK_BATCH = 1000
+#: Advisory lock of the one linking writer in a database.
+_LINK_LOCK = 4_201_001
+#: What the first row of a chain is linked to.
+_GENESIS = bytes(32)
+
+_RECORDED = ("tenant_id", "acted_at", "actor_id", "actor_role", "actor_credential", "action", "about_id")
+_RECORDED += ("outcome", "cause_id")
+
+
+def record(db: Session, *, action: str, about_id: str | None = None, outcome: str = "done") -> None:
+    """Write what the transaction's actor does, to be committed with it.
+
+    :param action: the name of the command, reaction, timer or question.
+    :param about_id: the patient, or the thing, acted on.
+    """
+    origin = db.info["origin"]
+    db.info.setdefault("audit", []).append(
+        {
+            "tenant_id": origin.tenant_id,
+            "acted_at": origin.now,
+            "actor_id": origin.actor.actor_id,
+            "actor_role": origin.actor.role,
+            "actor_credential": origin.actor.credential,
+            "action": action,
+            "about_id": about_id,
+            "outcome": outcome,
+            "cause_id": origin.causation_id,
+        }
+    )
+
+
+def write_recorded(db: Session) -> None:
+    """Insert what was recorded in this transaction, in one statement."""
+    rows = db.info.pop("audit", None)
+    if rows:
+        db.connection().execute(audit.insert(), rows)
+
+
+def link_new_rows(engine: sa.Engine) -> int:
+    """Link rows that are not in their tenant's chain yet; return how many.
+
+    Only one process a database links at a time; another one returns 0.
+    """
+    with engine.begin() as connection:
+        if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LINK_LOCK))):
+            return 0
+        rows = connection.execute(
+            sa.select(audit).where(audit.c.link.is_(None)).order_by(audit.c.position).limit(_LINK_BATCH)
+        ).all()
+        ends: dict[str, tuple[int, bytes]] = {}
+        updates = []
+        for row in rows:
+            if row.tenant_id not in ends:
+                ends[row.tenant_id] = _end_of_chain(connection, row.tenant_id)
+            link, previous = ends[row.tenant_id]
+            digest = _hash(previous, link + 1, row._mapping)
+            updates.append({"row": row.position, "new_link": link + 1, "new_hash": digest})
+            ends[row.tenant_id] = (link + 1, digest)
+        if updates:
+            connection.execute(
+                audit.update()
+                .where(audit.c.position == sa.bindparam("row"))
+                .values(link=sa.bindparam("new_link"), hash=sa.bindparam("new_hash")),
+                updates,
+            )
+        return len(updates)
+
+
+def find_breaks(connection: sa.Connection, *, tenant_id: str) -> list[int]:
+    """Return the places in a tenant's chain where a row was changed, removed, added or moved."""
+    rows: Iterable[Any] = connection.execute(
+        sa.select(audit)
+        .where(audit.c.tenant_id == tenant_id, audit.c.link.is_not(None))
+        .order_by(audit.c.link)
+    )
+    previous, expected, breaks = _GENESIS, 1, []
+    for row in rows:
+        if row.link != expected or row.hash != _hash(previous, row.link, row._mapping):
+            breaks.append(row.link)
+        previous, expected = row.hash, row.link + 1
+    return breaks
+
+
+def _end_of_chain(connection: sa.Connection, tenant_id: str) -> tuple[int, bytes]:
+    end = connection.execute(
+        sa.select(audit.c.link, audit.c.hash)
+        .where(audit.c.tenant_id == tenant_id, audit.c.link.is_not(None))
+        .order_by(audit.c.link.desc())
+        .limit(1)
+    ).first()
+    return (end.link, end.hash) if end else (0, _GENESIS)
+
+
+def _hash(previous: bytes, link: int, row: Any) -> bytes:
+    values = [row[name] for name in _RECORDED]
+    values[1] = write_moment(values[1])
+    return hashlib.sha256(previous + orjson.dumps([link, *values])).digest()

@@ -1,0 +1,261 @@
+"""What time it is, and what is to happen at a time.
+
+Only this module asks the machine for the time. *Real time* drives deadlines, retries and pruning;
+*program time* drives the domain. Program time can be simulated: it is then one row, which moves
+only by jumps.
+
+Timers are rows with a due moment in program time. Every copy of a service looks for due ones, and
+claims them with SKIP LOCKED, so that each fires once however many copies run.
+"""
+
+import random
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from nameko.extensions import Entrypoint
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from shared.database import moment, plumbing
+
+timers = sa.Table(
+    "timers",
+    plumbing,
+    sa.Column("tenant_id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("due_at", moment(), nullable=False),
+    sa.Column("data", JSONB, nullable=False),
+    sa.Column("correlation_id", sa.String(64), nullable=False),
+    sa.Column("causation_id", sa.String(64)),
+    #: "waiting", or "parked" after too many failures.
+    sa.Column("state", sa.String(16), nullable=False, server_default="waiting"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    #: Real time before which a failed timer is not tried again.
+    sa.Column("next_attempt_at", moment()),
+    sa.Column("error", sa.String(200)),
+    sa.Index("ix_timers_due", "due_at", postgresql_where=sa.text("state = 'waiting'")),
+)
+
+job_runs = sa.Table(
+    "job_runs",
+    plumbing,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("zone", sa.String(64), primary_key=True),
+    sa.Column("occurrence_at", moment(), primary_key=True),
+    sa.Column("ran_at", moment(), nullable=False),
+)
+
+#: One row: the simulated program time. It lives in a database of its own.
+clock_metadata = sa.MetaData()
+program_clock = sa.Table(
+    "program_clock",
+    clock_metadata,
+    sa.Column("clock", sa.Integer, primary_key=True),
+    sa.Column("now", moment(), nullable=False),
+)
+
+#: Simulated time moves in steps of this length.
+JUMP_GRAIN = timedelta(minutes=15)
+
+
+def real_now() -> datetime:
+    """Return the machine's time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class ProgramClock(Protocol):
+    """Tells program time."""
+
+    simulated: bool
+
+    def now(self) -> datetime:
+        """Return program time, aware, in UTC."""
+
+
+class RealClock:
+    """Program time is the machine's time."""
+
+    simulated = False
+
+    def now(self) -> datetime:
+        """Return the machine's time."""
+        return real_now()
+
+
+class SimulatedClock:
+    """Program time is one row that moves only by jumps.
+
+    :param shared_by_process: whether every reader and the writer use this one object, so that
+        the row needs to be read only once.
+    """
+
+    simulated = True
+
+    def __init__(self, engine: sa.Engine, *, shared_by_process: bool = False) -> None:
+        self._engine = engine
+        self._shared_by_process = shared_by_process
+        self._known: datetime | None = None
+
+    def start_at(self, beginning: datetime) -> datetime:
+        """Make the row if there is none yet, and return program time."""
+        clock_metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            connection.execute(
+                postgresql.insert(program_clock)
+                .values(clock=1, now=beginning)
+                .on_conflict_do_nothing(index_elements=["clock"])
+            )
+        return self.now()
+
+    def now(self) -> datetime:
+        """Return the row's moment."""
+        if self._known is None or not self._shared_by_process:
+            with self._engine.connect() as connection:
+                self._known = connection.execute(sa.select(program_clock.c.now)).scalar_one()
+        return self._known.astimezone(UTC)
+
+    def jump(self, to: datetime) -> datetime:
+        """Move program time forward to *to*; a moment in the past moves nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(program_clock.update().where(program_clock.c.now < to).values(now=to))
+            self._known = connection.execute(sa.select(program_clock.c.now)).scalar_one()
+        return self._known.astimezone(UTC)
+
+
+def rounded_up(moment_: datetime) -> datetime:
+    """Return the first moment of the simulation's grain that is not before *moment_*."""
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+    grains = -((epoch - moment_) // JUMP_GRAIN)
+    return epoch + grains * JUMP_GRAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timer:
+    """A timer that is due: its name, key, due moment in program time and the data set with it."""
+
+    name: str
+    key: str
+    due_at: datetime
+    data: dict[str, Any]
+    tenant_id: str
+    correlation_id: str
+    causation_id: str | None
+
+
+class OnTimer(Entrypoint):
+    """Wakes a method when a timer of its name is due."""
+
+    def __init__(self, timer: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.timer = timer
+
+
+class CalendarJob(Entrypoint):
+    """Wakes a method at a local time of a day or of one weekday, in each of the program's zones."""
+
+    def __init__(self, *, at: time, weekday: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.at = at
+        self.weekday = weekday
+
+    def latest_occurrence(self, now: datetime, zone: str) -> datetime:
+        """Return the newest occurrence that is not after *now*."""
+        local = now.astimezone(zoneinfo.ZoneInfo(zone))
+        for days_back in range(8):
+            day = local.date() - timedelta(days=days_back)
+            moment_ = datetime.combine(day, self.at, tzinfo=zoneinfo.ZoneInfo(zone))
+            if moment_ <= now and self.weekday in (None, day.weekday()):
+                return moment_
+        raise AssertionError("every weekday is within eight days")
+
+    def next_occurrence(self, now: datetime, zone: str) -> datetime:
+        """Return the first occurrence after *now*."""
+        local = now.astimezone(zoneinfo.ZoneInfo(zone))
+        for days_ahead in range(9):
+            day = local.date() + timedelta(days=days_ahead)
+            moment_ = datetime.combine(day, self.at, tzinfo=zoneinfo.ZoneInfo(zone))
+            if moment_ > now and self.weekday in (None, day.weekday()):
+                return moment_
+        raise AssertionError("every weekday is within eight days")
+
+
+on_timer = OnTimer.decorator
+calendar_job = CalendarJob.decorator
+
+
+def set_timer(
+    db: Session, name: str, *, key: str, due_at: datetime, data: dict[str, Any] | None = None
+) -> None:
+    """Have the service's ``@on_timer(name)`` method called at *due_at*, in program time.
+
+    There is one timer a tenant, name and key: setting it again moves it.
+    """
+    if due_at.tzinfo is None:
+        raise ValueError("a timer needs an aware moment")
+    db.info.setdefault("timers", {})[(name, key)] = (due_at, data or {})
+
+
+def cancel_timer(db: Session, name: str, *, key: str) -> None:
+    """Forget the timer, if it is there."""
+    db.info.setdefault("timers", {})[(name, key)] = None
+
+
+def write_pending_timers(db: Session) -> None:
+    """Write what the transaction set and cancelled, in at most two statements."""
+    pending = db.info.pop("timers", None)
+    if not pending:
+        return
+    origin = db.info["origin"]
+    cancelled = [place for place, wanted in pending.items() if wanted is None]
+    if cancelled:
+        db.connection().execute(
+            timers.delete().where(
+                timers.c.tenant_id == origin.tenant_id,
+                sa.tuple_(timers.c.name, timers.c.key).in_(cancelled),
+            )
+        )
+    rows = [
+        {
+            "tenant_id": origin.tenant_id,
+            "name": name,
+            "key": key,
+            "due_at": wanted[0],
+            "data": wanted[1],
+            "correlation_id": origin.correlation_id,
+            "causation_id": origin.causation_id,
+        }
+        for (name, key), wanted in pending.items()
+        if wanted is not None
+    ]
+    if rows:
+        insert = postgresql.insert(timers).values(rows)
+        db.connection().execute(
+            insert.on_conflict_do_update(
+                index_elements=["tenant_id", "name", "key"],
+                set_={
+                    "due_at": insert.excluded.due_at,
+                    "data": insert.excluded.data,
+                    "correlation_id": insert.excluded.correlation_id,
+                    "causation_id": insert.excluded.causation_id,
+                    "state": "waiting",
+                    "attempts": 0,
+                    "next_attempt_at": None,
+                    "error": None,
+                },
+            )
+        )
+
+
+def retry_delay(attempt: int) -> timedelta:
+    """Return how long to wait after the *attempt*-th failure: about 1 s growing to 1 h, jittered.
+
+    Design default: each wait is four times the one before, give or take a fifth, so that what
+    failed together is not tried again together.
+    """
+    seconds = min(3600.0, 4.0 ** (attempt - 1))
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  # no secret

@@ -1,0 +1,23 @@
+"""How services talk: announce events, react to them, answer commands.
+
+A developer of a service needs what is imported here and nothing else of this package.
+"""
+
+from shared.messaging.commands import STAFF, Call
+from shared.messaging.entrypoints import command, question, reacts_to, reacts_to_every_event
+from shared.messaging.host import reactions_of, ways_in
+from shared.messaging.outbox import announce
+from shared.messaging.traffic import CommandClient
+
+__all__ = [
+    "STAFF",
+    "Call",
+    "CommandClient",
+    "announce",
+    "command",
+    "question",
+    "reacts_to",
+    "reacts_to_every_event",
+    "reactions_of",
+    "ways_in",
+]

@@ -1,0 +1,355 @@
+"""Commands and questions: what the gateway asks of a service, with a deadline and an identity.
+
+A command's effect, the events it announces, its audit row and its answer commit together under
+its id: asked again it answers the same and does nothing. One whose deadline has passed is not
+carried out. Refusals travel as themselves.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+import structlog
+from marshmallow import ValidationError
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from shared import audit, clock
+from shared.contracts import roles
+from shared.contracts.event import Actor, read_moment, write_moment
+from shared.database import Origin, act_for, moment, plumbing
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal, Unavailable
+from shared.messaging.inbox import place_of, restore, snapshot
+from shared.messaging.outbox import announced_in
+from shared.sealing import seal, unseal
+
+if TYPE_CHECKING:
+    from shared.messaging.host import Host
+
+log = structlog.get_logger()
+
+commands = sa.Table(
+    "commands",
+    plumbing,
+    sa.Column("tenant_id", sa.String(64), primary_key=True),
+    sa.Column("command_id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+    #: "done", or for long work "running" and "failed".
+    sa.Column("state", sa.String(16), nullable=False),
+    #: The answer, or the request of long work that is still to be done; sealed.
+    sa.Column("content_sealed", sa.LargeBinary),
+    sa.Column("carried_out_at", moment(), nullable=False),
+    sa.Index("ix_commands_running", "carried_out_at", postgresql_where=sa.text("state = 'running'")),
+)
+
+#: Everyone who works for the program: who may ask when a way in names no roles.
+STAFF = (
+    roles.CLINICIAN,
+    roles.COUNSELOR,
+    roles.SUPERVISOR,
+    roles.MEDICAL_DIRECTOR,
+    roles.FRONT_DESK,
+    roles.OPERATIONS,
+)
+
+
+class StillRunning(Conflict):
+    """Raised when a command comes again while the first is still being carried out."""
+
+
+class CommandIdReused(Conflict):
+    """Raised when a command id comes again with another request."""
+
+
+class RoleMayNot(Forbidden):
+    """Raised when the caller's role may not do this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A command or question as a service's method sees it.
+
+    ``data`` is what the schema loaded, ``now`` is program time.
+    """
+
+    data: dict[str, Any]
+    actor: Actor
+    tenant_id: str
+    command_id: str
+    now: datetime
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A command or question on the wire; ``deadline`` is real time."""
+
+    name: str
+    data: dict[str, Any]
+    tenant_id: str
+    actor: Actor
+    command_id: str
+    correlation_id: str
+    deadline: datetime
+    traceparent: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """Write the message."""
+        return orjson.dumps(
+            {
+                "name": self.name,
+                "data": self.data,
+                "tenant": self.tenant_id,
+                "actor": [self.actor.actor_id, self.actor.role, self.actor.credential],
+                "command_id": self.command_id,
+                "correlation_id": self.correlation_id,
+                "deadline": write_moment(self.deadline),
+                "traceparent": self.traceparent,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "Ask":
+        """Read the message."""
+        wire = orjson.loads(body)
+        actor_id, role, credential = wire["actor"]
+        return cls(
+            name=wire["name"],
+            data=wire["data"],
+            tenant_id=wire["tenant"],
+            actor=Actor(actor_id=actor_id, role=role, credential=credential),
+            command_id=wire["command_id"],
+            correlation_id=wire["correlation_id"],
+            deadline=read_moment(wire["deadline"]),
+            traceparent=wire["traceparent"],
+        )
+
+
+def answer(host: "Host", body: bytes) -> bytes | None:
+    """Carry out one command or question and return the reply; none when its deadline has passed."""
+    ask = Ask.from_bytes(body)
+    if clock.real_now() >= ask.deadline:
+        return None
+    return orjson.dumps(carry_out(host, ask))
+
+
+def carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
+    """Carry out a command or question; return its answer or its refusal, ready for the wire."""
+    try:
+        return _carry_out(host, ask)
+    except Refusal as refusal:
+        return {"refused": refusal.to_wire()}
+    except sa.exc.DBAPIError as error:
+        log.warning("database_error", command=ask.name, error=type(error.orig).__name__)
+        # The lock that was waited for is the command's own row, or a row another command holds.
+        if getattr(error.orig, "pgcode", None) in ("55P03", "40001", "40P01"):
+            return {"refused": StillRunning(retry_after=1).to_wire()}
+        if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+            return {"refused": Unavailable("The database does not answer.", retry_after=2).to_wire()}
+        return _unexpected(ask, error)
+    except sa.exc.TimeoutError:
+        return {"refused": Unavailable("Too much is going on.", retry_after=1).to_wire()}
+    except Exception as error:  # noqa: BLE001  # an accident ends the request, not the process
+        return _unexpected(ask, error)
+
+
+def _unexpected(ask: Ask, error: Exception) -> dict[str, Any]:
+    log.error(
+        "command_failed",
+        command=ask.name,
+        command_id=ask.command_id,
+        error=type(error).__name__,
+        exc_place=place_of(error),
+    )
+    return {"failed": type(error).__name__}
+
+
+def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
+    way = host.commands.get(ask.name)
+    if way is None:
+        raise NotFound(f"{host.name} knows no such command.")
+    entry, method = way
+    if ask.actor.role not in entry.roles:
+        raise RoleMayNot(field="role", rule=f"{ask.name} is for {', '.join(entry.roles)}", problems=())
+    try:
+        data = entry.schema().load(ask.data)
+    except ValidationError as error:
+        raise InvalidInput.of(error.normalized_messages()) from None
+    origin = _origin(host, ask)
+    call = Call(
+        data=data,
+        actor=ask.actor,
+        tenant_id=ask.tenant_id,
+        command_id=ask.command_id,
+        now=origin.now,
+        correlation_id=ask.correlation_id,
+    )
+    with host.transaction(origin) as db:
+        if entry.reads_only:
+            return {"done": method(db, call)}
+        fingerprint = hashlib.sha256(
+            orjson.dumps([ask.name, ask.data, ask.actor.actor_id], option=orjson.OPT_SORT_KEYS)
+        ).digest()
+        first = _first_answer(db, ask, fingerprint)
+        if first is not None:
+            return first
+        if entry.long:
+            _remember(db, ask, state="running", content=_request_of(ask))
+            host.wake_jobs()
+            return {"accepted": f"{host.name}.{ask.command_id}"}
+        answer_ = method(db, call)
+        audit.record(db, action=ask.name, about_id=_about(db, answer_))
+        _remember(db, ask, state="done", content=answer_)
+        if clock.real_now() >= ask.deadline:
+            # The caller has been told that nothing happened; so nothing may.
+            raise Unavailable("The deadline passed.", retry_after=1)
+        return {"done": answer_}
+
+
+def _origin(host: "Host", ask: Ask) -> Origin:
+    return Origin(
+        service=host.name,
+        tenant_id=ask.tenant_id,
+        actor=ask.actor,
+        now=host.clock.now(),
+        correlation_id=ask.correlation_id,
+        causation_id=ask.command_id,
+        traceparent=ask.traceparent,
+    )
+
+
+def _about(db: Session, answer_: dict[str, Any]) -> str | None:
+    for name in ("patient_id", "episode_id", "session_id"):
+        if answer_.get(name):
+            return str(answer_[name])
+    for envelope in announced_in(db):
+        if envelope.event.subject:
+            return envelope.event.subject
+    return None
+
+
+def _first_answer(db: Session, ask: Ask, fingerprint: bytes) -> dict[str, Any] | None:
+    """Take the command's id, or return the answer that was given under it.
+
+    Where the first is still being carried out, this waits for it as long as locks are waited for.
+    """
+    taken = db.execute(
+        postgresql.insert(commands)
+        .values(
+            tenant_id=ask.tenant_id,
+            command_id=ask.command_id,
+            name=ask.name,
+            fingerprint=fingerprint,
+            state="done",
+            carried_out_at=clock.real_now(),
+        )
+        .on_conflict_do_nothing()
+        .returning(commands.c.command_id)
+    ).first()
+    if taken is not None:
+        return None
+    row = db.execute(
+        sa.select(commands).where(
+            commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id
+        )
+    ).one()
+    if bytes(row.fingerprint) != fingerprint:
+        raise CommandIdReused(
+            "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
+        )
+    if row.state == "running":
+        return {"accepted": f"{db.info['origin'].service}.{ask.command_id}", "replayed": True}
+    return {"done": _content(row), "replayed": True}
+
+
+def _remember(db: Session, ask: Ask, *, state: str, content: Any) -> None:
+    db.execute(
+        commands.update()
+        .where(commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id)
+        .values(
+            state=state,
+            content_sealed=seal(orjson.dumps(content), bound_to=f"commands:{ask.command_id}"),
+        )
+    )
+
+
+def _content(row: Any) -> Any:
+    return orjson.loads(unseal(row.content_sealed, bound_to=f"commands:{row.command_id}"))
+
+
+def _request_of(ask: Ask) -> dict[str, Any]:
+    return orjson.loads(ask.to_bytes())  # type: ignore[no-any-return]  # it was a dict going in
+
+
+# --- Long work -----------------------------------------------------------------------------------
+
+
+def run_one_job(host: "Host") -> bool:
+    """Do one piece of long work that was accepted; return whether there was one.
+
+    The row stays locked meanwhile: if this copy dies, another one does the work.
+    """
+    with host.transaction(None) as db:
+        row = db.execute(
+            sa.select(commands)
+            .where(commands.c.state == "running")
+            .order_by(commands.c.carried_out_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if row is None:
+            return False
+        ask = Ask.from_bytes(orjson.dumps(_content(row)))
+        entry, method = host.commands[ask.name]
+        origin = _origin(host, ask)
+        act_for(db, origin)
+        call = Call(
+            data=entry.schema().load(ask.data),
+            actor=ask.actor,
+            tenant_id=ask.tenant_id,
+            command_id=ask.command_id,
+            now=origin.now,
+            correlation_id=ask.correlation_id,
+        )
+        before = snapshot(db)
+        try:
+            with db.begin_nested():
+                result = method(db, call)
+            audit.record(db, action=ask.name)
+            _remember(db, ask, state="done", content=result)
+        except Refusal as refusal:
+            restore(db, before)
+            _remember(db, ask, state="failed", content=refusal.to_wire())
+        except Exception as error:  # noqa: BLE001  # the job fails, the process does not
+            restore(db, before)
+            log.error("job_failed", command=ask.name, error=type(error).__name__, exc_place=place_of(error))
+            _remember(db, ask, state="failed", content={"failed": type(error).__name__})
+        return True
+
+
+def get_job(db: Session, *, job_id: str) -> dict[str, Any]:
+    """Return a job's state and, once it has ended, its result.
+
+    :raises NotFound: when this tenant has no such job.
+    """
+    row = db.execute(
+        sa.select(commands).where(
+            commands.c.tenant_id == db.info["tenant_id"], commands.c.command_id == job_id
+        )
+    ).first()
+    if row is None:
+        raise NotFound("No such job.", field="job_id")
+    ended = row.state != "running"
+    return {"state": row.state, "result": _content(row) if ended else None}
+
+
+def prune(db: Session, *, before: datetime) -> int:
+    """Forget the answers given before a moment; return how many."""
+    gone = db.execute(
+        commands.delete().where(commands.c.carried_out_at < before, commands.c.state != "running")
+    )
+    return int(gone.rowcount)  # type: ignore[attr-defined]  # a delete has a rowcount

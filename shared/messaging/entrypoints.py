@@ -1,0 +1,65 @@
+"""The ways into a service: decorators for the methods of its one class.
+
+They are nameko entry points. What arrives for them is carried by :class:`Traffic`; how one is
+carried out, with its transaction, is in ``commands``, ``inbox`` and ``timers``.
+"""
+
+from typing import Any, ClassVar
+
+from marshmallow import Schema
+from nameko.extensions import Entrypoint
+
+from shared.contracts.event import Event
+from shared.messaging.commands import STAFF
+from shared.messaging.traffic import Traffic
+
+
+class Command(Entrypoint):
+    """Wakes a method with the signature ``(self, db, call) -> dict``, in an open transaction.
+
+    :param schema: what the request must look like.
+    :param roles: who may ask.
+    :param long: whether the work is too long for a deadline: it is answered with a job.
+    """
+
+    traffic = Traffic()
+    reads_only: ClassVar[bool] = False
+
+    def __init__(
+        self, schema: type[Schema], *, roles: tuple[str, ...] = STAFF, long: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.schema = schema
+        self.roles = roles
+        self.long = long
+
+
+class Question(Command):
+    """Wakes a method with the signature ``(self, db, call) -> dict`` that only reads."""
+
+    reads_only: ClassVar[bool] = True
+
+
+class ReactsTo(Entrypoint):
+    """Wakes a method with the signature ``(self, db, event, now) -> None``, once for each event."""
+
+    traffic = Traffic()
+
+    def __init__(self, event: type[Event], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.event = event
+
+
+class ReactsToEveryEvent(Entrypoint):
+    """Wakes a method with the signature ``(self, db, envelopes) -> None``, with a batch.
+
+    The method keeps out doubles by itself.
+    """
+
+    traffic = Traffic()
+
+
+command = Command.decorator
+question = Question.decorator
+reacts_to = ReactsTo.decorator
+reacts_to_every_event = ReactsToEveryEvent.decorator

@@ -1,0 +1,93 @@
+"""What a service's methods need to be run: their ways in, the database, the clock."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from marshmallow import Schema
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+from sqlalchemy.orm import Session
+
+from shared.clock import CalendarJob, OnTimer, ProgramClock
+from shared.contracts import roles
+from shared.database import Origin, transaction
+from shared.messaging import builtin
+from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
+from shared.settings import Settings
+
+
+class BuiltinQuestion:
+    """A question that the plumbing answers for every service."""
+
+    long = False
+
+    def __init__(self, schema: type[Schema], *, reads_only: bool, allowed: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.reads_only = reads_only
+        self.roles = allowed
+
+
+class Host:
+    """One service, with everything that its code is run with."""
+
+    def __init__(self, service: Any, *, engine: sa.Engine, clock: ProgramClock, settings: Settings) -> None:
+        self.service = service
+        self.name: str = service.name
+        self.engine = engine
+        self.clock = clock
+        self.settings = settings
+        #: Called when there is something in the outbox, long work, a reaction to try again, or
+        #: something due.
+        self.wake_relay: Callable[[], None] = lambda: None
+        self.wake_jobs: Callable[[], None] = lambda: None
+        self.wake_waiting: Callable[[], None] = lambda: None
+        self.wake_due: Callable[[], None] = lambda: None
+        self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
+        self.reactions: dict[str, list[tuple[str, Callable[..., None]]]] = {}
+        self.every_event: Callable[..., None] | None = None
+        self.timers: dict[str, Callable[..., None]] = {}
+        self.jobs: list[tuple[str, CalendarJob, Callable[..., None]]] = []
+        for name, entry in sorted(ways_in(type(service)), key=lambda way: way[0]):
+            method = getattr(service, name)
+            if isinstance(entry, Command):
+                self.commands[name] = (entry, method)
+            elif isinstance(entry, ReactsTo):
+                self.reactions.setdefault(entry.event.wire_name, []).append((name, method))
+            elif isinstance(entry, ReactsToEveryEvent):
+                self.every_event = method
+            elif isinstance(entry, OnTimer):
+                self.timers[entry.timer] = method
+            elif isinstance(entry, CalendarJob):
+                self.jobs.append((name, entry, method))
+        for name, (schema, reads_only, answer) in builtin.QUESTIONS.items():
+            allowed = (roles.SYSTEM, roles.OPERATIONS) if name != "get_job" else (*roles.ROLES,)
+            self.commands[name] = (
+                BuiltinQuestion(schema, reads_only=reads_only, allowed=allowed),
+                lambda db, call, answer=answer: answer(self, db, call),
+            )
+
+    @contextlib.contextmanager
+    def transaction(self, origin: Origin | None) -> Iterator[Session]:
+        """Open a transaction whose announcements wake this process's relay after the commit."""
+        with transaction(self.engine, origin) as db:
+            db.info["wake_relay"] = self.wake_relay
+            yield db
+
+
+def ways_in(service_class: type) -> list[tuple[str, Any]]:
+    """Return the name of each method that something can wake, and the entry point on it."""
+    found = []
+    for name in dir(service_class):
+        for entry in getattr(getattr(service_class, name), ENTRYPOINT_EXTENSIONS_ATTR, ()):
+            found.append((name, entry))
+    return found
+
+
+def reactions_of(service_class: type) -> dict[str, list[str]]:
+    """Return the methods that react to each event, by its wire name."""
+    reactions: dict[str, list[str]] = {}
+    for name, entry in ways_in(service_class):
+        if isinstance(entry, ReactsTo):
+            reactions.setdefault(entry.event.wire_name, []).append(name)
+    return reactions

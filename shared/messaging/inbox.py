@@ -1,0 +1,429 @@
+"""Effects happen once: a reaction and the note that it happened commit together.
+
+A batch of messages is one transaction. When one reaction fails, the batch is rolled back and every
+reaction is run alone, so that the failing one is rolled back alone and kept waiting here, with its
+error and the moment of its next attempt. After too many attempts it is parked for a human. A
+message that nobody can read is put aside, sealed, and stops nothing.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from shared import audit, clock
+from shared.contracts.event import Actor, Envelope, UnreadableEvent
+from shared.contracts.roles import SYSTEM
+from shared.database import Origin, act_for, moment, plumbing, tenant_column
+from shared.errors import NotFound, TooEarly
+from shared.sealing import seal
+
+if TYPE_CHECKING:
+    from shared.messaging.host import Host
+
+log = structlog.get_logger()
+
+inbox = sa.Table(
+    "inbox",
+    plumbing,
+    sa.Column("event_id", sa.Uuid(as_uuid=False), primary_key=True),
+    #: The name of the method that reacts: renaming one is a migration.
+    sa.Column("reaction", sa.String(64), primary_key=True),
+    tenant_column(),
+    sa.Column("type", sa.String(64), nullable=False),
+    #: "done", "waiting", "parked" or "skipped".
+    sa.Column("state", sa.String(16), nullable=False),
+    #: Kept only while the reaction is not done.
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("received_at", moment(), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    #: Times the reaction was run and found that something it builds on had not come yet.
+    sa.Column("early", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", moment()),
+    #: Kind of the last failure; never its text, which could quote what must not be read.
+    sa.Column("error", sa.String(200)),
+    sa.Column("resolved_by", sa.String(64)),
+    sa.Column("resolution", sa.String(200)),
+    sa.Index("ix_inbox_waiting", "next_attempt_at", postgresql_where=sa.text("state = 'waiting'")),
+    sa.Index("ix_inbox_parked", "received_at", postgresql_where=sa.text("state = 'parked'")),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    plumbing,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sa.Column("body_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("error", sa.String(200), nullable=False),
+    sa.Column("received_at", moment(), nullable=False),
+)
+
+#: How long a reaction may wait for an event it builds on before that counts as a failure.
+TOO_EARLY_PATIENCE = timedelta(hours=1)
+#: The same, counted in tries, where waiting retries run at once because time is simulated.
+TOO_EARLY_TRIES_SIMULATED = 300
+#: Deliveries of one message after which it is run alone, and after which it is parked unrun: it
+#: may be what kills the process.
+DELIVERIES_BEFORE_ALONE = 5
+DELIVERIES_BEFORE_PARKING = 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message from the broker and how often it was delivered before."""
+
+    body: bytes
+    redeliveries: int = 0
+
+
+def take(host: "Host", deliveries: list[Delivery]) -> None:
+    """Run the reactions to a batch of messages; on return all of it is committed.
+
+    :raises sqlalchemy.exc.DBAPIError: when the database cannot be reached: nothing may be
+        acknowledged then.
+    """
+    batches: dict[str, list[tuple[Envelope, bytes]]] = defaultdict(list)
+    for delivery in deliveries:
+        try:
+            envelope = Envelope.from_bytes(delivery.body)
+        except UnreadableEvent as error:
+            _put_aside(host, delivery.body, error)
+            continue
+        if delivery.redeliveries > DELIVERIES_BEFORE_PARKING:
+            _park_unrun(host, envelope, delivery.body)
+        elif delivery.redeliveries > DELIVERIES_BEFORE_ALONE:
+            _take_alone(host, envelope, delivery.body)
+        else:
+            batches[envelope.tenant_id].append((envelope, delivery.body))
+    for batch in batches.values():
+        _take_batch(host, batch)
+
+
+def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
+    try:
+        with host.transaction(None) as db:
+            new = _note_received(host, db, [envelope for envelope, _ in batch])
+            if host.every_event is not None:
+                act_for(db, origin_of_reaction(host, batch[0][0]))
+                host.every_event(db, [envelope for envelope, _ in batch])
+            for envelope, _ in batch:
+                for name, react in host.reactions.get(envelope.event.wire_name, ()):
+                    if (envelope.event_id, name) in new:
+                        new.discard((envelope.event_id, name))
+                        _react(host, db, envelope, name, react)
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        _take_apart(host, batch)
+    except Exception:  # noqa: BLE001  # whatever a reaction raises is handled one by one
+        _take_apart(host, batch)
+
+
+def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
+    for envelope, body in batch:
+        _take_alone(host, envelope, body)
+
+
+def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[tuple[str, str]]:
+    """Note the reactions to these events as done and return those that were not noted before."""
+    rows = {}
+    for envelope in envelopes:
+        for name, _ in host.reactions.get(envelope.event.wire_name, ()):
+            rows[(envelope.event_id, name)] = {
+                "event_id": envelope.event_id,
+                "reaction": name,
+                "tenant_id": envelope.tenant_id,
+                "type": envelope.event.wire_name,
+                "state": "done",
+                "received_at": clock.real_now(),
+            }
+    if not rows:
+        return set()
+    noted = db.connection().execute(
+        postgresql.insert(inbox)
+        .values([rows[place] for place in sorted(rows)])
+        .on_conflict_do_nothing()
+        .returning(inbox.c.event_id, inbox.c.reaction)
+    )
+    return {(row.event_id, row.reaction) for row in noted}
+
+
+def _react(host: "Host", db: Session, envelope: Envelope, name: str, react: Callable[..., None]) -> None:
+    act_for(db, origin_of_reaction(host, envelope))
+    react(db, envelope.event, db.info["origin"].now)
+    audit.record(db, action=name, about_id=envelope.event.subject)
+
+
+def origin_of_reaction(host: "Host", envelope: Envelope) -> Origin:
+    """Return whom a reaction acts for: the service itself, on account of the event."""
+    return Origin(
+        service=host.name,
+        tenant_id=envelope.tenant_id,
+        actor=Actor(actor_id=host.name, role=SYSTEM),
+        now=host.clock.now(),
+        correlation_id=envelope.correlation_id,
+        causation_id=envelope.event_id,
+        traceparent=envelope.traceparent,
+    )
+
+
+def _take_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
+    """Run each reaction to one event in a transaction of its own."""
+    if host.every_event is not None:
+        with host.transaction(origin_of_reaction(host, envelope)) as db:
+            host.every_event(db, [envelope])
+    for name, react in host.reactions.get(envelope.event.wire_name, ()):
+        with host.transaction(origin_of_reaction(host, envelope)) as db:
+            if (envelope.event_id, name) in _note_received_one(db, envelope, name):
+                _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
+
+
+def _note_received_one(db: Session, envelope: Envelope, name: str) -> set[tuple[str, str]]:
+    noted = db.connection().execute(
+        postgresql.insert(inbox)
+        .values(
+            event_id=envelope.event_id,
+            reaction=name,
+            tenant_id=envelope.tenant_id,
+            type=envelope.event.wire_name,
+            state="done",
+            received_at=clock.real_now(),
+        )
+        .on_conflict_do_nothing()
+        .returning(inbox.c.event_id, inbox.c.reaction)
+    )
+    return {(row.event_id, row.reaction) for row in noted}
+
+
+def _try(  # noqa: PLR0913  # one attempt is told by these
+    host: "Host",
+    db: Session,
+    envelope: Envelope,
+    name: str,
+    react: Callable[..., None],
+    *,
+    attempts: int,
+    early: int,
+    body: bytes,
+    received_at: datetime | None = None,
+) -> None:
+    """Run one reaction within a savepoint and write down how it went."""
+    before = snapshot(db)
+    try:
+        with db.begin_nested():
+            _react(host, db, envelope, name, react)
+    except TooEarly:
+        restore(db, before)
+        outcome = _after_too_early(host, attempts=attempts, early=early, since=received_at)
+        outcome["body"] = body
+    except Exception as error:
+        if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+            raise
+        restore(db, before)
+        outcome = _after_failure(host, attempts=attempts + 1, error=error)
+        outcome["body"] = body
+        log.warning(
+            "reaction_failed",
+            reaction=name,
+            event_id=envelope.event_id,
+            error=type(error).__name__,
+            attempts=attempts + 1,
+            state=outcome["state"],
+            exc_place=place_of(error),
+        )
+    else:
+        outcome = {"state": "done", "body": None, "next_attempt_at": None}
+    if outcome["state"] != "done" or attempts or early:
+        db.connection().execute(
+            inbox.update()
+            .where(inbox.c.event_id == envelope.event_id, inbox.c.reaction == name)
+            .values(**outcome)
+        )
+
+
+def _after_too_early(host: "Host", *, attempts: int, early: int, since: datetime | None) -> dict[str, Any]:
+    now = clock.real_now()
+    if host.clock.simulated:
+        patience_is_over = early >= TOO_EARLY_TRIES_SIMULATED
+        delay = timedelta(milliseconds=20)
+    else:
+        patience_is_over = since is not None and now - since > TOO_EARLY_PATIENCE
+        delay = timedelta(seconds=min(60.0, 0.2 * 2.0**early))
+    if patience_is_over:
+        return _after_failure(host, attempts=attempts + 1, error=TooEarly())
+    return {"state": "waiting", "early": early + 1, "next_attempt_at": now + delay, "error": "TooEarly"}
+
+
+def _after_failure(host: "Host", *, attempts: int, error: BaseException) -> dict[str, Any]:
+    outcome: dict[str, Any] = {"attempts": attempts, "error": type(error).__name__}
+    if attempts >= host.settings.parked_after_attempts:
+        return outcome | {"state": "parked", "next_attempt_at": None}
+    # Simulated time stands still until all is quiet, so waiting for real seconds would stop it.
+    delay = timedelta(0) if host.clock.simulated else clock.retry_delay(attempts)
+    return outcome | {"state": "waiting", "next_attempt_at": clock.real_now() + delay}
+
+
+def retry_one(host: "Host") -> bool:
+    """Run one waiting reaction whose moment has come; return whether there was one.
+
+    The row stays locked while it runs, so the cap on attempts is exact with any number of copies.
+    """
+    with host.transaction(None) as db:
+        row = db.execute(
+            sa.select(inbox)
+            .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= clock.real_now())
+            .order_by(inbox.c.next_attempt_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if row is None:
+            return False
+        envelope = Envelope.from_bytes(row.body)
+        react = dict(host.reactions.get(row.type, ())).get(row.reaction)
+        if react is None:
+            raise LookupError(f"no reaction is called {row.reaction}")
+        act_for(db, origin_of_reaction(host, envelope))
+        _try(
+            host,
+            db,
+            envelope,
+            row.reaction,
+            react,
+            attempts=row.attempts,
+            early=row.early,
+            body=row.body,
+            received_at=row.received_at,
+        )
+        return True
+
+
+def _put_aside(host: "Host", body: bytes, error: UnreadableEvent) -> None:
+    digest = hashlib.sha256(body).digest()
+    log.error("message_unreadable", digest=digest.hex(), error=str(error))
+    with host.transaction(None) as db:
+        db.execute(
+            postgresql.insert(quarantine)
+            .values(
+                digest=digest,
+                body_sealed=seal(body, bound_to=f"quarantine:{digest.hex()}"),
+                error=str(error)[:200],
+                received_at=clock.real_now(),
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def _park_unrun(host: "Host", envelope: Envelope, body: bytes) -> None:
+    with host.transaction(None) as db:
+        for name, _ in host.reactions.get(envelope.event.wire_name, ()):
+            db.execute(
+                postgresql.insert(inbox)
+                .values(
+                    event_id=envelope.event_id,
+                    reaction=name,
+                    tenant_id=envelope.tenant_id,
+                    type=envelope.event.wire_name,
+                    state="parked",
+                    body=body,
+                    received_at=clock.real_now(),
+                    error="DeliveredTooOften",
+                )
+                .on_conflict_do_nothing()
+            )
+
+
+# --- What operators do -----------------------------------------------------------------------
+
+
+def list_parked(db: Session) -> list[dict[str, Any]]:
+    """Return the parked reactions, oldest first, without their messages."""
+    columns = (c for c in inbox.c if c.name != "body")
+    rows = db.execute(sa.select(*columns).where(inbox.c.state == "parked").order_by(inbox.c.received_at))
+    return [dict(row._mapping) for row in rows]
+
+
+def show_parked(db: Session, *, event_id: str) -> list[dict[str, Any]]:
+    """Return the parked reactions to one event, with the message.
+
+    :raises NotFound: when no reaction to it is parked.
+    """
+    rows = db.execute(sa.select(inbox).where(inbox.c.state == "parked", inbox.c.event_id == event_id)).all()
+    if not rows:
+        raise NotFound("No reaction to this event is parked.", field="event_id")
+    return [dict(row._mapping) for row in rows]
+
+
+def retry_parked(db: Session, *, event_id: str, who: str, why: str) -> int:
+    """Have the parked reactions to one event tried again, with fresh attempts; return how many.
+
+    :raises NotFound: when no reaction to it is parked.
+    """
+    return _resolve(
+        db,
+        event_id=event_id,
+        values={
+            "state": "waiting",
+            "attempts": 0,
+            "early": 0,
+            "next_attempt_at": clock.real_now(),
+            "resolved_by": who,
+            "resolution": f"retry: {why}"[:200],
+        },
+    )
+
+
+def skip_parked(db: Session, *, event_id: str, who: str, why: str) -> int:
+    """Give up the parked reactions to one event, on record; return how many.
+
+    :raises NotFound: when no reaction to it is parked.
+    """
+    return _resolve(
+        db,
+        event_id=event_id,
+        values={"state": "skipped", "resolved_by": who, "resolution": f"skip: {why}"[:200]},
+    )
+
+
+def _resolve(db: Session, *, event_id: str, values: dict[str, Any]) -> int:
+    changed = db.execute(
+        inbox.update()
+        .where(inbox.c.event_id == event_id, inbox.c.state == "parked")
+        .values(**values)
+        .returning(inbox.c.reaction)
+    ).all()
+    if not changed:
+        raise NotFound("No reaction to this event is parked.", field="event_id")
+    return len(changed)
+
+
+# --- Savepoints --------------------------------------------------------------------------------
+
+
+def snapshot(db: Session) -> dict[str, Any]:
+    """Return what the transaction has pending, to be put back if a savepoint is rolled back."""
+    return {
+        "announced": list(db.info.get("announced", ())),
+        "timers": dict(db.info.get("timers", ())),
+        "audit": list(db.info.get("audit", ())),
+    }
+
+
+def restore(db: Session, pending: dict[str, Any]) -> None:
+    """Forget what was pending since the snapshot."""
+    db.info.update(pending)
+
+
+def place_of(error: BaseException) -> str:
+    """Return file and line where *error* was raised: says where, quotes nothing."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno}"

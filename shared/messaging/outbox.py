@@ -1,0 +1,136 @@
+"""Saving and announcing in one: events wait in the outbox, committed with what caused them.
+
+A relay in every copy claims rows that were not dispatched, publishes them and marks them once the
+broker has confirmed. A crash in between publishes again; the inbox drops what was done already.
+"""
+
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy import event as orm_event
+from sqlalchemy.orm import Session
+
+from shared import clock
+from shared.audit import write_recorded
+from shared.contracts.event import Envelope, Event
+from shared.database import moment, origin_of, plumbing, tenant_column
+from shared.ids import new_id
+
+outbox = sa.Table(
+    "outbox",
+    plumbing,
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("event_id", sa.Uuid(as_uuid=False), nullable=False, unique=True),
+    tenant_column(),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("announced_at", moment(), nullable=False),
+    sa.Column("dispatched_at", moment()),
+    sa.Index("ix_outbox_undispatched", "position", postgresql_where=sa.text("dispatched_at IS NULL")),
+)
+
+#: Events published in one go.
+RELAY_BATCH = 200
+
+
+class Publisher(Protocol):
+    """What the relay needs of a broker."""
+
+    def publish(self, messages: list[tuple[str, bytes]]) -> None:
+        """Publish ``(event type, body)`` pairs and return once every one is confirmed."""
+
+
+def announce(db: Session, event: Event) -> str:
+    """Announce *event* if, and only if, the caller's transaction commits; return its id.
+
+    Tenant, actor, correlation and causation come from the transaction's origin.
+    """
+    origin = origin_of(db)
+    envelope = Envelope(
+        event_id=new_id(),
+        event=event,
+        announced_by=origin.service,
+        tenant_id=origin.tenant_id,
+        occurred_at=origin.now,
+        recorded_at=clock.real_now(),
+        actor=origin.actor,
+        correlation_id=origin.correlation_id,
+        causation_id=origin.causation_id,
+        traceparent=origin.traceparent,
+    )
+    db.info.setdefault("announced", []).append(envelope)
+    return envelope.event_id
+
+
+def announced_in(db: Session) -> list[Envelope]:
+    """Return what this transaction has announced so far."""
+    announced: list[Envelope] = db.info.get("announced", [])
+    return announced
+
+
+@orm_event.listens_for(Session, "before_commit")
+def _write_pending(db: Session) -> None:
+    announced = db.info.pop("announced", None)
+    if db.in_nested_transaction():
+        # Only the outermost commit writes; a savepoint's announcements wait for it.
+        if announced:
+            db.info["announced"] = announced
+        return
+    if announced:
+        db.connection().execute(
+            outbox.insert(),
+            [
+                {
+                    "event_id": envelope.event_id,
+                    "tenant_id": envelope.tenant_id,
+                    "type": envelope.event.wire_name,
+                    "body": envelope.to_bytes(),
+                    "announced_at": envelope.recorded_at,
+                }
+                for envelope in announced
+            ],
+        )
+        db.info["wrote_outbox"] = True
+    clock.write_pending_timers(db)
+    write_recorded(db)
+
+
+@orm_event.listens_for(Session, "after_commit")
+def _wake_relay(db: Session) -> None:
+    if db.info.pop("wrote_outbox", False) and "wake_relay" in db.info:
+        db.info["wake_relay"]()
+
+
+def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
+    """Publish one batch of events that were not dispatched yet; return how many.
+
+    Rows are claimed with SKIP LOCKED, so copies share the work, and never by a watermark, so that
+    a transaction that commits late is not passed over.
+
+    :raises Exception: whatever the publisher raises when not all is confirmed; the rows stay.
+    """
+    with engine.begin() as connection:
+        rows = connection.execute(
+            sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
+            .where(outbox.c.dispatched_at.is_(None))
+            .order_by(outbox.c.position)
+            .limit(RELAY_BATCH)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not rows:
+            return 0
+        publisher.publish([(row.type, row.body) for row in rows])
+        connection.execute(
+            outbox.update()
+            .where(outbox.c.position.in_([row.position for row in rows]))
+            .values(dispatched_at=clock.real_now())
+        )
+        return len(rows)
+
+
+def age_of_oldest_unsent(connection: sa.Connection) -> float:
+    """Return the seconds since the oldest undispatched event was announced, 0 when there is none."""
+    oldest = connection.scalar(
+        sa.select(sa.func.min(outbox.c.announced_at)).where(outbox.c.dispatched_at.is_(None))
+    )
+    return (clock.real_now() - oldest).total_seconds() if oldest else 0.0

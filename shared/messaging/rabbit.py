@@ -1,0 +1,396 @@
+"""The real broker: RabbitMQ through kombu and py-amqp.
+
+Events are published with confirms, pipelined, and acknowledged only after their effects are
+committed. Commands are transient messages that expire at their deadline; replies come by
+``amq.rabbitmq.reply-to``. Every connection heals by itself; nothing waits for ever.
+"""
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import amqp
+import eventlet
+import structlog
+from amqp.exceptions import AMQPError
+from eventlet.event import Event as Signal
+from eventlet.greenpool import GreenPool
+from eventlet.semaphore import Semaphore
+from kombu import Connection
+
+from shared import clock
+from shared.errors import Unavailable
+from shared.ids import new_id
+from shared.messaging import topology
+from shared.messaging.inbox import Delivery
+
+log = structlog.get_logger()
+
+#: Seconds between heartbeats on a connection; twice that without a sign and it is given up.
+HEARTBEAT_SECONDS = 10
+#: Seconds in which a batch of published events must be confirmed.
+CONFIRM_SECONDS = 15.0
+#: Seconds between attempts to connect again.
+RECONNECT_SECONDS = 0.5
+#: Seconds for which a consumer looks for more messages before it takes the batch it has.
+GATHER_SECONDS = 0.002
+
+#: What a broken connection raises.
+BROKEN = (AMQPError, OSError)
+
+
+class Unconfirmed(RuntimeError):
+    """Raised when the broker did not confirm what was published."""
+
+
+class _Link:
+    """One connection and channel, with heartbeats and a lock that keeps frames whole."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = Connection(
+            url,
+            heartbeat=HEARTBEAT_SECONDS,
+            connect_timeout=3,
+            transport_options={
+                "confirm_publish": False,
+                "read_timeout": 30,
+                "write_timeout": 10,
+                # With this capability py-amqp looks for a blocked broker at every publish; the
+                # confirm's deadline finds one as well.
+                "client_properties": {"capabilities": {"connection.blocked": False}},
+                "socket_settings": {
+                    socket.TCP_USER_TIMEOUT: 10_000,
+                    socket.TCP_KEEPIDLE: 5,
+                    socket.TCP_KEEPINTVL: 2,
+                    socket.TCP_KEEPCNT: 3,
+                },
+            },
+        )
+        self._connection.connect()
+        self.amqp: amqp.Connection = self._connection.connection
+        self.channel: amqp.Channel = self._connection.channel()
+        self.lock = Semaphore()
+        self._heart = eventlet.spawn(self._beat)
+
+    def _beat(self) -> None:
+        while True:
+            eventlet.sleep(HEARTBEAT_SECONDS / 2)
+            try:
+                with self.lock:
+                    self.amqp.send_heartbeat()
+            except BROKEN:
+                return
+
+    def drain(self, seconds: float) -> bool:
+        """Handle what arrives next; return whether something did.
+
+        :raises AMQPError: when the peer has been silent for too long.
+        """
+        try:
+            self.amqp.drain_events(timeout=seconds)
+        except TimeoutError:
+            self.amqp.heartbeat_tick()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Hang up, without waiting for a peer that may be gone."""
+        self._heart.kill()
+        try:
+            with eventlet.Timeout(2, False):
+                self._connection.close()
+        except Exception:  # noqa: BLE001  # it is being thrown away
+            log.debug("link_closed_badly")
+
+
+class RabbitBroker:
+    """Carries events, commands and questions between processes."""
+
+    #: A confirm says that the broker has it, not that anybody has reacted.
+    confirms_effects = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._publishing: _Link | None = None
+        self._publish_lock = Semaphore()
+        self._unconfirmed: set[int] = set()
+        self._next_tag = 1
+        self._client: _CommandClientLink | None = None
+        self._client_lock = Semaphore()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the publishing connection stands, or can be made."""
+        if self._publishing is not None:
+            return True
+        try:
+            with self._publish_lock:
+                self._publisher()
+        except (Unconfirmed, *BROKEN):
+            return False
+        return True
+
+    def _publisher(self) -> _Link:
+        if self._publishing is None:
+            link = _Link(self._url)
+            topology.declare(link.channel)
+            link.channel.confirm_select()
+            link.channel.events["basic_ack"].add(self._on_ack)
+            link.channel.events["basic_nack"].add(self._on_nack)
+            self._unconfirmed.clear()
+            self._next_tag = 1
+            self._publishing = link
+        return self._publishing
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001  # py-amqp calls it so
+        if multiple:
+            self._unconfirmed = {open_tag for open_tag in self._unconfirmed if open_tag > tag}
+        else:
+            self._unconfirmed.discard(tag)
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:  # noqa: ARG002, FBT001
+        raise Unconfirmed("the broker refused an event")
+
+    def publish(self, messages: list[tuple[str, bytes]]) -> None:
+        """Publish events, all in flight at once, and return when the broker has confirmed each.
+
+        :raises Unconfirmed: when it has not in time, or refuses one.
+        :raises OSError, amqp.exceptions.AMQPError: when the connection breaks.
+        """
+        with self._publish_lock:
+            link = self._publisher()
+            try:
+                with link.lock:
+                    for wire_name, body in messages:
+                        link.channel.basic_publish(
+                            amqp.Message(body, content_type="application/cloudevents+json", delivery_mode=2),
+                            exchange=topology.EVENTS_EXCHANGE,
+                            routing_key=wire_name,
+                        )
+                        self._unconfirmed.add(self._next_tag)
+                        self._next_tag += 1
+                with eventlet.Timeout(CONFIRM_SECONDS, Unconfirmed("no confirm in time")):
+                    while self._unconfirmed:
+                        link.drain(1.0)
+            except BaseException:
+                self._publishing = None
+                link.close()
+                raise
+
+    def consume_events(
+        self, service: str, take: Callable[[list[Delivery]], None], *, batch: int
+    ) -> "EventConsumer":
+        """Have *take* called with batches of messages for *service*, one batch at a time."""
+        return EventConsumer(self._url, service, take, batch=batch)
+
+    def answer_commands(
+        self, service: str, answer: Callable[[bytes], bytes | None], *, at_once: int
+    ) -> "CommandAnswerer":
+        """Have *answer* called with each command or question for *service*."""
+        return CommandAnswerer(self._url, service, answer, at_once=at_once)
+
+    def ask(self, service: str, body: bytes, *, deadline: datetime) -> bytes:
+        """Send a command and return the reply.
+
+        :raises Unavailable: when there is none by the deadline, or the broker is away.
+        """
+        seconds = (deadline - clock.real_now()).total_seconds()
+        unavailable = Unavailable(f"{service} does not answer.", retry_after=2)
+        reply: Any = None
+        with eventlet.Timeout(max(seconds, 0.001), False):
+            try:
+                with self._client_lock:
+                    if self._client is None or not self._client.alive:
+                        self._client = _CommandClientLink(self._url)
+                    client = self._client
+                reply = client.ask(service, body, seconds=seconds)
+            except BROKEN:
+                raise unavailable from None
+        if reply is None:
+            raise unavailable
+        return bytes(reply)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._publishing is not None:
+            self._publishing.close()
+            self._publishing = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class _Consumer:
+    """A loop that consumes one queue and connects again when the connection breaks."""
+
+    def __init__(self, url: str, queue: str) -> None:
+        self.connected = False
+        self._url = url
+        self._queue = queue
+        self._stopping = False
+        self._thread = eventlet.spawn(self._run)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            link = None
+            try:
+                link = _Link(self._url)
+                topology.declare(link.channel)
+                self._consume(link)
+            except BROKEN as error:
+                log.warning("broker_connection_lost", queue=self._queue, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # the loop must outlive whatever happens
+                log.error("consumer_failed", queue=self._queue, error=type(error).__name__)
+            self.connected = False
+            if link is not None:
+                link.close()
+            if not self._stopping:
+                eventlet.sleep(RECONNECT_SECONDS)
+
+    def _consume(self, link: _Link) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Finish what is in hand, take no more, and hang up once all is acknowledged."""
+        self._stopping = True
+        self._thread.wait()
+
+
+class EventConsumer(_Consumer):
+    """Takes a service's events in batches and acknowledges each batch after its commit."""
+
+    def __init__(self, url: str, service: str, take: Callable[[list[Delivery]], None], *, batch: int) -> None:
+        self._take = take
+        self._batch = batch
+        super().__init__(url, topology.events_queue_of(service))
+
+    def _consume(self, link: _Link) -> None:
+        arrived: list[amqp.Message] = []
+        link.channel.basic_qos(0, 2 * self._batch, False)  # noqa: FBT003  # py-amqp takes it so
+        tag = link.channel.basic_consume(self._queue, callback=arrived.append, consumer_tag=new_id())
+        self.connected = True
+        while not self._stopping:
+            if not arrived:
+                link.drain(0.5)
+                continue
+            while len(arrived) < self._batch and link.drain(GATHER_SECONDS):
+                pass
+            batch, arrived[:] = arrived[: self._batch], arrived[self._batch :]
+            try:
+                self._take([_delivery_of(message) for message in batch])
+            except Exception as error:  # noqa: BLE001  # nothing is committed: they must come again
+                log.warning("batch_not_taken", queue=self._queue, error=type(error).__name__)
+                eventlet.sleep(RECONNECT_SECONDS)
+                return
+            with link.lock:
+                link.channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+        with link.lock:
+            link.channel.basic_cancel(tag)
+
+
+def _delivery_of(message: amqp.Message) -> Delivery:
+    headers = message.headers or {}
+    body = message.body
+    return Delivery(
+        body=body.encode() if isinstance(body, str) else bytes(body),
+        redeliveries=int(headers.get("x-delivery-count", 0)),
+    )
+
+
+class CommandAnswerer(_Consumer):
+    """Answers a service's commands, several at once; one is acknowledged when it is answered."""
+
+    def __init__(
+        self, url: str, service: str, answer: Callable[[bytes], bytes | None], *, at_once: int
+    ) -> None:
+        self._answer = answer
+        self._at_once = at_once
+        self._pool = GreenPool(at_once)
+        super().__init__(url, topology.commands_queue_of(service))
+
+    def _consume(self, link: _Link) -> None:
+        link.channel.basic_qos(0, self._at_once, False)  # noqa: FBT003  # py-amqp takes it so
+
+        def arrived(message: amqp.Message) -> None:
+            self._pool.spawn_n(self._reply, link, message)
+
+        tag = link.channel.basic_consume(self._queue, callback=arrived, consumer_tag=new_id())
+        self.connected = True
+        while not self._stopping:
+            link.drain(0.5)
+        with link.lock:
+            link.channel.basic_cancel(tag)
+        self._pool.waitall()
+
+    def _reply(self, link: _Link, message: amqp.Message) -> None:
+        answer = self._answer(_delivery_of(message).body)
+        try:
+            with link.lock:
+                if answer is not None:
+                    link.channel.basic_publish(
+                        amqp.Message(answer, correlation_id=message.properties["correlation_id"]),
+                        routing_key=message.properties["reply_to"],
+                    )
+                link.channel.basic_ack(message.delivery_tag)
+        except BROKEN as error:
+            # It comes again, and gets the answer that is remembered under its id.
+            log.warning("reply_not_sent", error=type(error).__name__)
+
+
+class _CommandClientLink:
+    """Sends commands and hands each reply to whom it belongs."""
+
+    def __init__(self, url: str) -> None:
+        self.alive = True
+        self._waiting: dict[str, Signal] = {}
+        self._link = _Link(url)
+        topology.declare(self._link.channel)
+        self._link.channel.basic_consume(
+            "amq.rabbitmq.reply-to", callback=self._replied, no_ack=True, consumer_tag=new_id()
+        )
+        self._reader = eventlet.spawn(self._read)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._link.drain(1.0)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for this link
+            log.warning("reply_connection_lost", error=type(error).__name__)
+        self.alive = False
+        for signal in self._waiting.values():
+            signal.send(None)
+        self._waiting.clear()
+        self._link.close()
+
+    def _replied(self, message: amqp.Message) -> None:
+        signal = self._waiting.pop(message.properties["correlation_id"], None)
+        if signal is not None:
+            signal.send(_delivery_of(message).body)
+
+    def ask(self, service: str, body: bytes, *, seconds: float) -> bytes | None:
+        """Send and wait; the caller bounds the wait."""
+        ask_id = new_id()
+        signal = self._waiting[ask_id] = Signal()
+        try:
+            with self._link.lock:
+                self._link.channel.basic_publish(
+                    amqp.Message(
+                        body,
+                        reply_to="amq.rabbitmq.reply-to",
+                        correlation_id=ask_id,
+                        expiration=str(max(1, int(seconds * 1000))),
+                        delivery_mode=1,
+                    ),
+                    routing_key=topology.commands_queue_of(service),
+                )
+            reply: bytes | None = signal.wait()
+            return reply
+        finally:
+            self._waiting.pop(ask_id, None)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.alive = False
+        self._reader.kill()
+        self._link.close()

@@ -1,0 +1,142 @@
+"""Timers and calendar jobs that are due: each fires once, however many copies look for it."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql
+
+
+from shared import audit, clock
+from shared.clock import Timer, job_runs, retry_delay, timers
+from shared.contracts.event import Actor
+from shared.contracts.roles import SYSTEM
+from shared.database import Origin, act_for
+from shared.ids import new_id
+from shared.messaging.inbox import place_of, restore, snapshot
+
+if TYPE_CHECKING:
+    from shared.messaging.host import Host
+
+log = structlog.get_logger()
+
+
+def fire_one(host: "Host") -> bool:
+    """Fire one timer that is due; return whether there was one.
+
+    The row is locked meanwhile and gone with the commit of what it did.
+    """
+    now = host.clock.now()
+    with host.transaction(None) as db:
+        row = db.execute(
+            sa.select(timers)
+            .where(
+                timers.c.state == "waiting",
+                timers.c.due_at <= now,
+                sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= clock.real_now()),
+            )
+            .order_by(timers.c.due_at, timers.c.name, timers.c.key)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if row is None:
+            return False
+        timer = Timer(
+            name=row.name,
+            key=row.key,
+            due_at=row.due_at.astimezone(UTC),
+            data=row.data,
+            tenant_id=row.tenant_id,
+            correlation_id=row.correlation_id,
+            causation_id=row.causation_id,
+        )
+        act_for(
+            db,
+            Origin(
+                service=host.name,
+                tenant_id=row.tenant_id,
+                actor=Actor(actor_id=host.name, role=SYSTEM),
+                now=now,
+                correlation_id=row.correlation_id,
+                causation_id=row.causation_id,
+            ),
+        )
+        this_row = sa.and_(
+            timers.c.tenant_id == row.tenant_id, timers.c.name == row.name, timers.c.key == row.key
+        )
+        # Gone before the method runs, so that the method can set the same timer anew.
+        before = snapshot(db)
+        try:
+            with db.begin_nested():
+                db.execute(timers.delete().where(this_row))
+                host.timers[row.name](db, timer, now)
+                audit.record(db, action=f"timer:{row.name}"[:64])
+        except Exception as error:
+            if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+                raise
+            restore(db, before)
+            attempts = row.attempts + 1
+            parked = attempts >= host.settings.parked_after_attempts
+            log.error(
+                "timer_failed",
+                timer=row.name,
+                error=type(error).__name__,
+                attempts=attempts,
+                exc_place=place_of(error),
+            )
+            delay_is_over_at = (
+                clock.real_now() if host.clock.simulated else (clock.real_now() + retry_delay(attempts))
+            )
+            db.execute(
+                timers.update()
+                .where(this_row)
+                .values(
+                    attempts=attempts,
+                    error=type(error).__name__,
+                    state="parked" if parked else "waiting",
+                    next_attempt_at=delay_is_over_at,
+                )
+            )
+        return True
+
+
+def run_due_jobs(host: "Host") -> int:
+    """Run calendar jobs whose newest occurrence has not run in any copy yet; return how many."""
+    ran = 0
+    now = host.clock.now()
+    for name, job, run in host.jobs:
+        for zone in host.settings.time_zones:
+            occurrence = job.latest_occurrence(now, zone)
+            with host.transaction(None) as db:
+                claimed = db.execute(
+                    postgresql.insert(job_runs)
+                    .values(job=name, zone=zone, occurrence_at=occurrence, ran_at=clock.real_now())
+                    .on_conflict_do_nothing()
+                    .returning(job_runs.c.job)
+                ).first()
+                if claimed is None:
+                    continue
+                db.info["origin"] = Origin(
+                    service=host.name,
+                    tenant_id="",
+                    actor=Actor(actor_id=host.name, role=SYSTEM),
+                    now=now,
+                    correlation_id=new_id(),
+                )
+                run(db, occurrence, now)
+                ran += 1
+    return ran
+
+
+def next_due(host: "Host", db: sa.orm.Session) -> datetime | None:
+    """Return the moment of the next timer or calendar job, in program time."""
+    moments = [
+        db.execute(sa.select(sa.func.min(timers.c.due_at)).where(timers.c.state == "waiting")).scalar()
+    ]
+    now = host.clock.now()
+    moments += [
+        job.next_occurrence(now, zone) for _, job, _ in host.jobs for zone in host.settings.time_zones
+    ]
+    known = [moment.astimezone(UTC) for moment in moments if moment is not None]
+    return min(known, default=None)

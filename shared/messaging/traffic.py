@@ -1,0 +1,255 @@
+"""What carries everything in and out of one service's process, as one nameko extension."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import eventlet
+import orjson
+import sqlalchemy as sa
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from eventlet.event import Event as Signal
+from nameko.extensions import DependencyProvider, SharedExtension
+
+from shared import audit, clock
+from shared.contracts.event import Actor
+from shared.database import check_that_queries_overlap, new_engine
+from shared.errors import Refusal
+from shared.messaging import inbox, outbox
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+#: Seconds between looks for work that nothing announced: after a restart, or of a dead copy.
+TICK_SECONDS = 1.0
+#: Seconds to wait after something like a lost connection, before the next try.
+PAUSE_SECONDS = 0.5
+
+
+@dataclass
+class Wiring:
+    """What a process is connected to; one object for all services that it hosts."""
+
+    settings: Settings
+    broker: Any
+    clock: clock.ProgramClock
+    engines: dict[str, sa.Engine] = field(default_factory=dict)
+
+    def engine_of(self, service: str) -> sa.Engine:
+        """Return the engine on a service's own database."""
+        if service not in self.engines:
+            self.engines[service] = new_engine(
+                self.settings.database_url_of(service),
+                pool_size=self.settings.pool_size,
+                overflow=self.settings.pool_overflow,
+                application=f"homeward-{service}",
+            )
+        return self.engines[service]
+
+
+class Loop:
+    """Does a step again and again while there is something to do; woken, or looking by itself."""
+
+    def __init__(self, name: str, step: Callable[[], Any]) -> None:
+        self._name = name
+        self._step = step
+        self._wake = Signal()
+        self._stopping = False
+        self._thread = eventlet.spawn(self._run)
+
+    def wake(self) -> None:
+        """Have the step done soon."""
+        if not self._wake.ready():
+            self._wake.send()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                while self._step() and not self._stopping:
+                    eventlet.sleep(0)
+            except Exception as error:  # noqa: BLE001  # the loop must outlive whatever happens
+                log.warning(
+                    "step_failed",
+                    loop=self._name,
+                    error=type(error).__name__,
+                    exc_place=inbox.place_of(error),
+                )
+                eventlet.sleep(PAUSE_SECONDS)
+            self._wake.wait(timeout=TICK_SECONDS)
+            if self._wake.ready():
+                self._wake = Signal()
+
+    def stop(self) -> None:
+        """Finish the step in hand and do no more."""
+        self._stopping = True
+        self.wake()
+        self._thread.wait()
+
+
+class Traffic(SharedExtension):
+    """Brings a service its commands, events and timers, and carries its events out."""
+
+    def setup(self) -> None:
+        """Make the service's host; nothing is connected yet."""
+        from shared.messaging.host import Host  # noqa: PLC0415  # host knows the entry points, they know this
+
+        wiring: Wiring = self.container.config["homeward"]
+        self.wiring = wiring
+        service = self.container.service_cls()
+        name = self.container.service_name
+        self.host = Host(service, engine=wiring.engine_of(name), clock=wiring.clock, settings=wiring.settings)
+        self._stops: list[Callable[[], None]] = []
+        self.consumers: list[Any] = []
+
+    def start(self) -> None:
+        """Start to consume, to relay and to look for what is due."""
+        host, settings, broker = self.host, self.wiring.settings, self.wiring.broker
+        for provider in self.container.dependencies:
+            setattr(host.service, provider.attr_name, provider.get_dependency(None))
+        eventlet.spawn(self._check_driver)
+        from shared.messaging import commands, timers  # noqa: PLC0415  # they know the host
+
+        relay = Loop("relay", lambda: outbox.relay_once(host.engine, broker))
+        retries = Loop("retries", lambda: inbox.retry_one(host))
+        due = Loop("timers", lambda: timers.fire_one(host) or timers.run_due_jobs(host))
+        jobs = Loop("jobs", lambda: commands.run_one_job(host))
+        linking = Loop("audit", lambda: audit.link_new_rows(host.engine))
+        host.wake_relay, host.wake_jobs = relay.wake, jobs.wake
+        host.wake_waiting = retries.wake
+
+        def wake_what_is_due() -> None:
+            retries.wake()
+            due.wake()
+
+        host.wake_due = wake_what_is_due
+        ticker = BackgroundScheduler(daemon=True)
+        for loop in (relay, retries, due, jobs, linking):
+            ticker.add_job(loop.wake, "interval", seconds=TICK_SECONDS)
+        ticker.add_job(lambda: prune(host), "interval", hours=1)
+        ticker.start()
+        events = broker.consume_events(
+            host.name, lambda deliveries: inbox.take(host, deliveries), batch=settings.prefetch
+        )
+        answers = broker.answer_commands(
+            host.name, lambda body: commands.answer(host, body), at_once=settings.command_prefetch
+        )
+        self.consumers = [events, answers]
+        self._stops = [
+            answers.stop,
+            events.stop,
+            lambda: ticker.shutdown(wait=False),
+            due.stop,
+            retries.stop,
+            jobs.stop,
+            relay.stop,
+            linking.stop,
+        ]
+
+    def _check_driver(self) -> None:
+        while True:
+            try:
+                check_that_queries_overlap(self.host.engine, spawn=eventlet.spawn)
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("database_away", error=type(error).__name__)
+                eventlet.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    @property
+    def ready(self) -> bool:
+        """Whether the service can do its work now."""
+        return all(getattr(consumer, "connected", True) for consumer in self.consumers)
+
+    def stop(self) -> None:
+        """Take nothing more, finish what is in hand within the drain time, and hang up after."""
+        with eventlet.Timeout(self.wiring.settings.drain_seconds, False):
+            for stop in self._stops:
+                stop()
+        self._stops = []
+
+
+def prune(host: Any) -> None:
+    """Forget what is older than the memory of inbox, outbox and command ids."""
+    from shared.messaging import commands  # noqa: PLC0415  # commands know the host
+
+    now = clock.real_now()
+    with host.transaction(None) as db:
+        commands.prune(db, before=now - timedelta(hours=72))
+        old = now - timedelta(days=30)
+        db.execute(outbox.outbox.delete().where(outbox.outbox.c.dispatched_at < old))
+        db.execute(
+            inbox.inbox.delete().where(
+                inbox.inbox.c.state.in_(["done", "skipped"]), inbox.inbox.c.received_at < old
+            )
+        )
+
+
+class CommandClient(DependencyProvider):
+    """Sends commands and questions to services; only the gateway has one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_flight = 0
+
+    def get_dependency(self, worker_ctx: Any) -> "CommandClient":
+        """Return this client: it keeps nothing of a request."""
+        return self
+
+    @property
+    def wiring(self) -> Wiring:
+        """What the process is connected to."""
+        wiring: Wiring = self.container.config["homeward"]
+        return wiring
+
+    def send(
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Any],
+        *,
+        tenant_id: str,
+        actor: Actor,
+        command_id: str,
+        correlation_id: str,
+        traceparent: str | None = None,
+        deadline_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Send a command or question and return what became of it.
+
+        :returns: ``{"status": "done", "answer": {...}}`` or ``{"status": "accepted", "job_id":
+            ...}``, with ``"replayed": True`` when the command id was answered before.
+        :raises Refusal: the refusal of the service; Unavailable when no answer came in time.
+        """
+        from shared.messaging.commands import Ask  # noqa: PLC0415  # commands know the host
+
+        seconds = deadline_seconds or self.wiring.settings.command_deadline_seconds
+        deadline = clock.real_now() + timedelta(seconds=seconds)
+        ask = Ask(
+            name=name,
+            data=data,
+            tenant_id=tenant_id,
+            actor=actor,
+            command_id=command_id,
+            correlation_id=correlation_id,
+            deadline=deadline,
+            traceparent=traceparent,
+        )
+        self.in_flight += 1
+        try:
+            reply = orjson.loads(self.wiring.broker.ask(service, ask.to_bytes(), deadline=deadline))
+        finally:
+            self.in_flight -= 1
+        if "refused" in reply:
+            raise Refusal.from_wire(reply["refused"])
+        replayed = {"replayed": True} if reply.get("replayed") else {}
+        if "accepted" in reply:
+            return {"status": "accepted", "job_id": reply["accepted"]} | replayed
+        if "done" in reply:
+            return {"status": "done", "answer": reply["done"]} | replayed
+        raise CommandFailed
+
+
+class CommandFailed(RuntimeError):
+    """Raised when a service met an accident while it carried out a command; nothing was changed."""
