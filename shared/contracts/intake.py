@@ -166,3 +166,113 @@ PROBLEMS = (
     "OTHER",
     "GAMBLING",
 )
+
+#: TEDS codes of PSOURCE, who referred; "REENTRY" is somebody who came back after a lapse.
+REFERRAL_SOURCES = {
+    "1": "Individual, self-referral included",
+    "2": "Alcohol or drug use care provider",
+    "3": "Other health care provider",
+    "4": "School",
+    "5": "Employer or employee assistance program",
+    "6": "Other community referral",
+    "7": "Court or criminal justice referral",
+}
+
+#: What an episode goes through.
+EPISODE_STATES = ("REFERRED", "ASSESSED", "DECIDED", "ADMITTED", "REFERRED_ELSEWHERE", "DISCHARGED")
+
+#: Sex as recorded at the referral.
+SEXES = ("FEMALE", "MALE", "OTHER", "UNKNOWN")
+
+#: Dispositions of the withdrawal gate, least urgent first. From "MEDICAL_EVALUATION" on, nobody is
+#: admitted until the finding is gone or a prescriber has cleared it.
+WITHDRAWAL_GATES = (
+    "CLEAR",
+    "RECHECK_DAILY",
+    "MOUD_EVALUATION",
+    "MEDICAL_EVALUATION",
+    "MOUD_INDUCTION",
+    "SAFETY_EVALUATION",
+    "INPATIENT_EVALUATION",
+    "EMERGENCY",
+)
+
+#: Who rated a withdrawal scale; self-reports of CIWA-Ar and COWS are refused.
+RATERS = ("OBSERVER", "SELF")
+
+#: Answers to the question about suicide.
+SUICIDAL_INTENTS = ("NONE", "PASSIVE", "ACTIVE")
+
+#: Where somebody lives.
+HOUSING = (
+    "OWN_OR_RENT",
+    "FAMILY_OR_FRIENDS",
+    "RECOVERY_RESIDENCE",
+    "TRANSITIONAL",
+    "SHELTER",
+    "STREET",
+)
+
+#: What can set off use: kinds of triggers; two triggers may be of one kind.
+TRIGGERS = (
+    "PEOPLE",
+    "PLACE",
+    "THING",
+    "EMOTION",
+    "TIME",
+    "PHYSICAL",
+    "DATE",
+    "STRESS",
+    "BOREDOM",
+    "LONELINESS",
+    "CONFLICT",
+    "CELEBRATION",
+    "PAIN",
+    "SLEEP_LOSS",
+    "PAYDAY",
+)
+
+#: Stages of remission, stored apart from the ICD-10-CM code.
+REMISSIONS = ("EARLY", "SUSTAINED")
+
+#: Why a clinician decides against the recommendation.
+OVERRIDE_REASONS = (
+    "CLINICAL_JUDGEMENT",
+    "PATIENT_PREFERENCE",
+    "LEVEL_NOT_AVAILABLE",
+    "DISTANCE_OR_TRANSPORT",
+    "LEGAL_MANDATE",
+    "COVERAGE",
+    "STEP_DOWN",
+    "SAFETY",
+    "OTHER",
+)
+
+#: Kinds of consent.
+CONSENT_KINDS = ("TREATMENT", "TPO", "FOLLOW_UP", "FAMILY", "CRIMINAL_JUSTICE")
+
+#: Who signed a consent.
+SIGNATORIES = ("PATIENT", "LEGAL_GUARDIAN", "PERSONAL_REPRESENTATIVE")
+
+#: Classes of information that a consent can cover.
+INFORMATION_CLASSES = (
+    "ATTENDANCE",
+    "ASSESSMENT",
+    "DIAGNOSES",
+    "MEDICATIONS",
+    "TEST_RESULTS",
+    "TREATMENT_PLAN",
+    "DISCHARGE_SUMMARY",
+    "BILLING",
+    "CONTACT",
+    "COUNSELLING_NOTES",
+)
+
+#: Events with which a consent can end instead of on a date.
+CONSENT_END_EVENTS = ("FINAL_DISPOSITION", "END_OF_SUPERVISION", "END_OF_TREATMENT")
+
+#: How the follow-up of somebody referred elsewhere ended.
+REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED", "DECEASED")
+
+#: What a review of the level of care came to.
+REVIEW_OUTCOMES = ("STAY", "STEP_UP", "STEP_DOWN", "PLAN_CHANGED")
