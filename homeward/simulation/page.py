@@ -1,0 +1,256 @@
+"""Writes the report as one page of HTML that asks nothing from any other place."""
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from homeward.simulation import plots
+
+_CSS = """
+:root { --ink:#1f2a37; --muted:#66717e; --line:#e4e8ec; --paper:#fbfaf7; --card:#fff; --teal:#0f766e;
+  --sand:#e0b458; --brick:#b4532a; }
+* { box-sizing:border-box }
+body { margin:0; background:var(--paper); color:var(--ink);
+  font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif }
+main { max-width:1120px; margin:0 auto; padding:0 28px 64px }
+header { background:linear-gradient(120deg,#0b4f4a,#0f766e 60%,#3b8f77); color:#fff; padding:44px 0 88px }
+header div { max-width:1120px; margin:0 auto; padding:0 28px }
+h1 { font-size:34px; line-height:1.15; margin:0 0 8px; letter-spacing:-.01em }
+header p { margin:0; max-width:70ch; opacity:.92 }
+h2 { font-size:20px; margin:0 0 4px; letter-spacing:-.005em }
+.note { color:var(--muted); font-size:14px; margin:0 0 12px; max-width:80ch }
+.figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(168px,1fr)); gap:14px; margin-top:-56px }
+.figure,.card { background:var(--card); border:1px solid var(--line); border-radius:14px;
+  box-shadow:0 1px 2px rgba(31,42,55,.05) }
+.figure { padding:16px 18px }
+.figure b { display:block; font-size:29px; line-height:1.15; font-variant-numeric:tabular-nums }
+.figure span { color:var(--muted); font-size:14px }
+.card { padding:22px 24px; margin-top:18px; overflow-x:auto }
+.pair { display:grid; grid-template-columns:repeat(auto-fit,minmax(460px,1fr)); gap:18px }
+.pair .card { margin-top:18px }
+svg { width:100%; height:auto; display:block }
+svg text { font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif !important }
+.tag { display:inline-block; font-size:12px; font-weight:600; border-radius:99px; padding:1px 10px;
+  vertical-align:middle; margin-left:6px; white-space:nowrap }
+.recorded { background:var(--teal); color:#fff }
+.modelled { color:var(--teal); border:1px solid var(--teal);
+  background:repeating-linear-gradient(135deg,#d9ebe8 0 4px,#fff 4px 8px) }
+.modelled i { font-style:normal; background:#fff; padding:0 3px; border-radius:4px }
+.measured { background:#eef1f4; color:var(--ink) }
+.legend { display:flex; flex-wrap:wrap; gap:10px 26px; font-size:14px; color:var(--muted); margin-top:18px }
+table { border-collapse:collapse; width:100%; font-size:14px; font-variant-numeric:tabular-nums }
+th,td { text-align:right; padding:6px 10px; border-bottom:1px solid var(--line) }
+th:first-child,td:first-child { text-align:left; padding-left:0 }
+th { color:var(--muted); font-weight:600 }
+.word { border-left:4px solid var(--sand); padding:4px 0 4px 16px; color:var(--ink); font-size:15px;
+  max-width:85ch; margin:14px 0 0 }
+details { margin-top:8px; font-size:14px; color:var(--muted) }
+summary { cursor:pointer }
+code { font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,monospace; background:#f1f3f5; padding:1px 5px;
+  border-radius:5px; display:inline-block; margin:2px 2px 2px 0 }
+footer { color:var(--muted); font-size:13px; margin-top:26px }
+@media (max-width:560px) { .pair { grid-template-columns:1fr } h1 { font-size:27px } }
+@media print { .card,.figure { break-inside:avoid } }
+"""
+
+_RECORDED = '<span class="tag recorded">recorded</span>'
+_MODELLED = '<span class="tag modelled"><i>modelled</i></span>'
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Render the report as a whole, self-contained page."""
+    run = report["run"]
+    days = f"{run['starts_at'][:10]} to {run['ended_at'][:10]}"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Homeward: {report["referrals"]} referrals through {run["weeks"]} weeks</title>
+<style>{_CSS}</style>
+</head>
+<body>
+<header><div>
+<h1>{report["referrals"]} people referred, {run["weeks"]} weeks of intensive outpatient care</h1>
+<p>Every figure on this page was counted from what the server announced while real, de-identified
+admissions went through it over HTTP. What the rows do not tell was drawn from a model, so this page
+shows how the program works, and nothing about what treatment achieves.</p>
+</div></header>
+<main>
+{_figures(report)}
+<p class="legend"><span>{_RECORDED} solid: from the rows of {_text(run["file"])}</span>
+<span>{_MODELLED} hatched: drawn by the model, seed {run["seed"]}, then decided and timed by the server</span>
+<span>program time {days}, {_text(run["time_zone"])}</span></p>
+<section class="card"><h2>How far people came {_MODELLED}</h2>
+<p class="note">From the recorded rows on top, through modelled assessments and attendance, to graduation.
+Not everybody needs this program: the others were referred to the level of care they need, and asked
+after at 48 hours and 7 days.</p>
+{_plot("Funnel from referral to graduation", plots.funnel(report["funnel"]))}</section>
+<div class="pair">
+<section class="card"><h2>Attendance by week {_MODELLED}</h2>
+<p class="note">Patient-sessions attended and missed; the line is the share attended. Excused and
+cancelled sessions are in neither.</p>
+{_plot("Attendance by week", plots.attendance(report["attendance"]["by_week"]))}
+{_attendance_table(report)}</section>
+<section class="card"><h2>From a missed session to the first attempt {_MODELLED}</h2>
+<p class="note">{_outreach_note(report)}</p>
+{_plot("Time to first outreach attempt", plots.outreach(report["outreach"]["minutes_to_first_attempt"]))}
+</section>
+</div>
+<div class="pair">
+<section class="card"><h2>Length of stay {_MODELLED}</h2>
+<p class="note">Days from admission to the last contact, as TEDS counts them, of those discharged;
+{report["stays"]["still_in_treatment"]} people were still in treatment at the end and are not shown.</p>
+{_plot("Length of stay", _stays_plot(report))}</section>
+<section class="card"><h2>How treatment ended {_MODELLED}</h2>
+<p class="note">TEDS reasons. The shares on the right are national, of 2004, and shaped the model: likeness
+to them is no finding.</p>
+{_ends_table(report)}</section>
+</div>
+<section class="card"><h2>Where people were treated {_RECORDED} and what was recommended {_MODELLED}</h2>
+<p class="note">Rows: SERVICES as recorded. Columns: level of care recommended by the rules, ASAM criteria,
+3rd edition. {report["placement"]["overridden"]} of {report["placement"]["decisions"]} decisions went
+against the recommendation, by clinicians who override at a stated rate.</p>
+{_confusion_table(report)}
+<p class="word">{_text(report["placement"]["confusion"]["word"])}</p></section>
+<div class="pair">
+<section class="card"><h2>Does the program fit? {_MODELLED}</h2>
+<p class="note">The six fit factors at first assessment. Fit never turns anybody away; it goes to a clinician.</p>
+{_fit_table(report)}</section>
+<section class="card"><h2>Afterwards {_MODELLED}</h2>
+<p class="note">Silence is never counted as success: only people who were spoken to are.</p>
+{_after_table(report)}</section>
+</div>
+<section class="card"><h2>What is recorded, what is modelled</h2>
+<p class="note">The sample keeps only rows in which every field is filled, so it is no random sample: use it
+as realistic input, never for estimates. The people here are invented around the rows; nobody is identified.</p>
+<p>{_RECORDED} {_codes(report["recorded"])}</p>
+<p>{_MODELLED} {_codes(report["modelled"])}</p></section>
+<footer>{report["events_announced"]:,} events announced, {_parked(report)} parked;
+{run["requests"]:,} requests and {run["clock_jumps"]:,} jumps of the program clock.
+Data: SAMHSA, Treatment Episode Data Set, admissions 2017; public domain.</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def _figures(report: Mapping[str, Any]) -> str:
+    within = report["outreach_within_1h"]
+    attended, missed = report["sessions_attended"], report["sessions_missed"]
+    share = f"{100 * attended / (attended + missed):.0f} %" if attended + missed else "none"
+    shown = (
+        (f"{report['admitted']}", f"admitted of {report['referrals']} referrals"),
+        (f"{report['graduated']}", "graduated"),
+        (share, f"of sessions attended ({attended:,} of {attended + missed:,})"),
+        ("none missed" if within is None else f"{100 * within:.0f} %", "of misses followed within an hour"),
+        (_days(report["median_stay_days"]), "median stay of those discharged"),
+        (f"{report['follow_ups_done']} / {report['follow_ups_due']}", "follow-ups reached / due"),
+    )
+    cards = "".join(f'<div class="figure"><b>{value}</b><span>{label}</span></div>' for value, label in shown)
+    return f'<div class="figures">{cards}</div>'
+
+
+def _plot(title: str, svg: str) -> str:
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)
+
+
+def _stays_plot(report: Mapping[str, Any]) -> str:
+    return plots.stays(
+        report["stays"]["by_reason"], national_median=report["national_2004"]["median_stay_days"]
+    )
+
+
+def _outreach_note(report: Mapping[str, Any]) -> str:
+    found = report["outreach"]
+    median = found["median_minutes_to_first_attempt"]
+    if median is None:
+        return "Nobody missed a session."
+    return (
+        f"{found['missed_sessions']:,} sessions were missed; half of the first attempts came within "
+        f"{median:g} minutes. The delays are drawn, the clock that measures them is the server's; a miss "
+        "that nobody followed up counts against."
+    )
+
+
+def _attendance_table(report: Mapping[str, Any]) -> str:
+    rows = (
+        (week["starts_on"], week["scheduled"], week["attended"], week["missed"],
+         "" if week["attended_percent"] is None else f"{week['attended_percent']} %")
+        for week in report["attendance"]["by_week"]
+    )  # fmt: skip
+    table = _table(("Week of", "Scheduled", "Attended", "Missed", "Share"), rows)
+    return f"<details><summary>The figures</summary>{table}</details>"
+
+
+def _ends_table(report: Mapping[str, Any]) -> str:
+    national = report["national_2004"]["ends_percent"]
+    shares = {"1": "completed", "2": "dropped_out", "3": "terminated", "4": "transferred", "7": "other"}
+    total = sum(report["discharged_by_reason"].values())
+    rows = [
+        (
+            f"{code} {reason['name']}",
+            reason["discharged"],
+            f"{100 * reason['discharged'] / total:.0f} %" if total else "",
+            "" if reason["median_days"] is None else f"{reason['median_days']:g}",
+            f"{national[shares[code]]} %" if code in shares else "in 7",
+        )
+        for code, reason in report["stays"]["by_reason"].items()
+    ]
+    rows.append(("Still in treatment", report["stays"]["still_in_treatment"], "", "", ""))
+    return _table(("TEDS reason", "People", "Share", "Median days", "National 2004"), rows)
+
+
+def _confusion_table(report: Mapping[str, Any]) -> str:
+    confusion = report["placement"]["confusion"]
+    rows = ((service, *(n or "·" for n in counts)) for service, counts in confusion["rows"].items())
+    return _table(("SERVICES, as recorded", *confusion["columns"]), rows)
+
+
+def _fit_table(report: Mapping[str, Any]) -> str:
+    rows = (
+        (factor.replace("_", " ").capitalize(), counts["MET"], counts["CONDITIONAL"], counts["NOT_MET"])
+        for factor, counts in report["fit_factors"].items()
+    )
+    return _table(("Factor", "Met", "With conditions", "Not met"), rows)
+
+
+def _after_table(report: Mapping[str, Any]) -> str:
+    after = report["aftercare"]
+    outcomes = after["follow_ups"]["outcomes"]
+    escalations = sum(report["escalations_by_level"].values())
+    rows = (
+        ("Follow-ups due", report["follow_ups_due"]),
+        ("… reached", outcomes["REACHED"]),
+        ("… lost, refused, deceased", outcomes["LOST"] + outcomes["REFUSED"] + outcomes["DECEASED"]),
+        ("… window still open", outcomes["OPEN"]),
+        ("Continuing-care calls due / reached", f"{after['calls']['due']} / {after['calls']['reached']}"),
+        ("Referred elsewhere: follow-ups due / done",
+         f"{after['referral_follow_ups']['due']} / {after['referral_follow_ups']['done']}"),
+        ("Lapses reported", report["lapses_reported"]),
+        ("Came back after a lapse", report["reentries"]),
+        ("Escalations opened", escalations),
+    )  # fmt: skip
+    return _table(("", "Number"), rows)
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    head = "".join(f"<th>{_text(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _codes(names: Iterable[str]) -> str:
+    return " ".join(f"<code>{_text(name)}</code>" for name in names)
+
+
+def _days(days: float | None) -> str:
+    return "none" if days is None else f"{days:g} d"
+
+
+def _parked(report: Mapping[str, Any]) -> str:
+    return "an unknown number" if report["events_parked"] is None else str(report["events_parked"])
+
+
+def _text(value: Any) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,331 @@
+"""Turns the counts of a run into the report: one dictionary, the same for the same seed.
+
+Only ``wall_seconds`` and the figures under ``run`` that depend on the machine may differ.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homeward.simulation.rows import Admission, RefusedRow, code_book
+from homeward.simulation.tally import ATTENDED_STATES, Tally, reasons_with_names
+from shared.contracts.event import write_moment
+from shared.contracts.intake import FIT_FACTORS, LEVELS_OF_CARE
+
+#: What every run adds to the rows by its model: none of it is recorded anywhere.
+MODELLED = (
+    "identity",
+    "birth_date_within_age_band",
+    "arrival",
+    "days_waited_within_band",
+    "weekly_obligations",
+    "dimension_ratings",
+    "dsm5_criteria",
+    "withdrawal_scores",
+    "home_and_supporters",
+    "readiness_rulers",
+    "triggers_and_tools",
+    "prior_level_of_care",
+    "clinician_overrides",
+    "consents",
+    "referral_follow_up_outcomes",
+    "attendance",
+    "excuses",
+    "marking_mistakes",
+    "check_ins",
+    "return_to_use",
+    "outreach_delays",
+    "outreach_answers",
+    "escalation_handling",
+    "discharge_decisions",
+    "graduation_attestations",
+    "aftercare_answers",
+    "lapses",
+    "staff_and_groups",
+)
+
+#: Ends of intensive outpatient treatment nationally, percent, and median days of stay.
+#: Source: SAMHSA, TEDS discharges 2004, the newest table by type of service that we hold.
+NATIONAL_2004 = {
+    "ends_percent": {"completed": 38, "transferred": 18, "dropped_out": 23, "terminated": 14, "other": 7},
+    "median_stay_days": 41,
+    "median_stay_days_completed": 50,
+    "median_stay_days_dropped_out": 26,
+}
+
+#: Upper edges, in minutes, of the times from a missed session to the first attempt.
+OUTREACH_EDGES = (15, 30, 45, 60, 120, 240, 480, 1440)
+
+#: How soon a missed session should be followed by an attempt. Source: published attendance policies.
+OUTREACH_DEADLINE = timedelta(hours=1)
+
+#: The level of care that the simulated site admits to. Source: ASAM criteria, intensive outpatient.
+PROGRAM_LEVEL = "2.1"
+
+#: Days after which somebody counts as retained. Source: common retention measure (30, 60, 90 days).
+RETENTION_DAYS = 30
+
+#: Columns of the confusion table that are not levels of care.
+NOT_ASSESSED = "not assessed"
+
+HONEST_WORD = (
+    "SERVICES is where a person was treated in 2017, by rules, beds and courts that the row does not "
+    "tell. The recommendation beside it rests on dimension ratings drawn from a model, because the "
+    "rows have none. So this table shows that the two can be compared, and nothing about which is "
+    "right: agreement here is neither accuracy nor evidence. No draw, assessment or rule read "
+    "SERVICES. The 372 rows of the sample are no random sample either: all are women referred by "
+    "criminal justice."
+)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What a report needs to know about a run besides its tally."""
+
+    file_name: str
+    seed: int
+    weeks: int
+    starts_at: datetime
+    ended_at: datetime
+    zone: ZoneInfo
+    #: Patient → the row that they were made from.
+    rows: Mapping[str, Admission]
+    rows_refused: Sequence[RefusedRow] = ()
+    #: Seats of admitted patients by their state in the end, as the server lists them.
+    seat_states: Mapping[str, int] = field(default_factory=dict)
+    #: Requests that were refused, by route and kind of problem.
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    requests: int = 0
+    jumps: int = 0
+    events_parked: int | None = None
+    wall_seconds: float = 0.0
+
+
+def build(tally: Tally, run: Run) -> dict[str, Any]:
+    """Build the report of a run."""
+    first = set(tally.first_episodes)
+    admitted = {episode for episode in first if episode in tally.admitted_at}
+    elsewhere = {episode for episode in first if episode in tally.elsewhere} - admitted
+    stays = [discharge.stay_days for discharge in tally.discharges.values()]
+    reasons = Counter(discharge.reason_code for discharge in tally.discharges.values())
+    attended = sum(seat.state in ATTENDED_STATES for seat in tally.seats.values())
+    missed = sum(seat.state == "MISSED" for seat in tally.seats.values())
+    outreach = _outreach(tally)
+    contacts = _contacts(tally, run)
+    due, done = contacts["follow_ups"]["due"], contacts["follow_ups"]["reached"]
+    return {
+        "referrals": len(first),
+        "admitted": len(admitted),
+        "referred_elsewhere": len(elsewhere),
+        "open": len(first) - len(admitted) - len(elsewhere),
+        "sessions_scheduled": len(tally.seats),
+        "sessions_attended": attended,
+        "sessions_missed": missed,
+        "outreach_within_1h": outreach["within_1h"],
+        "graduated": len(tally.graduated),
+        "discharged_by_reason": {code: n for code, _, n in reasons_with_names(reasons)},
+        "median_stay_days": statistics.median(stays) if stays else None,
+        "follow_ups_due": due,
+        "follow_ups_done": done,
+        "events_announced": sum(tally.announced.values()),
+        "events_parked": run.events_parked,
+        "wall_seconds": round(run.wall_seconds, 1),
+        "modelled": list(MODELLED),
+        "recorded": ["CASEID", *(name for name in code_book() if _is_recorded(name, run))],
+        "rows_refused": [
+            {"line": row.line, "field": row.field, "reason": row.reason} for row in run.rows_refused
+        ],
+        "run": {
+            "file": run.file_name,
+            "seed": run.seed,
+            "weeks": run.weeks,
+            "starts_at": write_moment(run.starts_at),
+            "ended_at": write_moment(run.ended_at),
+            "time_zone": str(run.zone),
+            "requests": run.requests,
+            "clock_jumps": run.jumps,
+            "requests_refused": dict(sorted(run.refusals.items())),
+        },
+        "funnel": _funnel(tally, run, first, admitted),
+        "placement": {
+            "recommended": _by_level(tally.recommended, first),
+            "decided": _by_level(tally.decided, first),
+            "overridden": len(tally.overridden & first),
+            "decisions": len(set(tally.decided) & first),
+            "confusion": _confusion(tally, run, first),
+        },
+        "fit_factors": {
+            factor: {result: tally.fit[factor][result] for result in ("MET", "CONDITIONAL", "NOT_MET")}
+            for factor in FIT_FACTORS
+        },
+        "attendance": {
+            "by_week": _attendance_by_week(tally, run),
+            "seats_by_state_at_end": dict(sorted(run.seat_states.items())),
+            "weekly_dose_shortfalls": tally.shortfalls,
+        },
+        "outreach": outreach,
+        "stays": _stays(tally, run),
+        "aftercare": contacts,
+        "reentries": sum(source == "REENTRY" for source in tally.source_of_episode.values()),
+        "lapses_reported": tally.lapses,
+        "escalations_by_level": {level: tally.escalations[level] for level in ("E0", "E1", "E2", "E3", "E4")},
+        "events_by_kind": dict(sorted(tally.announced.items())),
+        "national_2004": NATIONAL_2004,
+    }
+
+
+def _funnel(tally: Tally, run: Run, first: set[str], admitted: set[str]) -> list[dict[str, Any]]:
+    came = {seat.patient_id for seat in tally.seats.values() if seat.state in ATTENDED_STATES}
+    stayed = sum(
+        tally.discharges[episode].stay_days >= RETENTION_DAYS
+        if episode in tally.discharges
+        else (run.ended_at - tally.admitted_at[episode]).days >= RETENTION_DAYS
+        for episode in admitted
+    )
+    steps = (
+        ("Rows sent as referrals", len(first), "recorded"),
+        ("Assessed", len(set(tally.recommended) & first), "modelled"),
+        ("Decided for this program", sum(tally.decided.get(e) == PROGRAM_LEVEL for e in first), "modelled"),
+        ("Admitted", len(admitted), "modelled"),
+        ("Came at least once", len({tally.patient_of_episode[e] for e in admitted} & came), "modelled"),
+        (f"In care after {RETENTION_DAYS} days", stayed, "modelled"),
+        ("Graduated", len(tally.graduated & admitted), "modelled"),
+    )
+    return [{"step": step, "people": people, "kind": kind} for step, people, kind in steps]
+
+
+def _is_recorded(name: str, run: Run) -> bool:
+    if name == "SERVICES":
+        return any(row.recorded_service is not None for row in run.rows.values())
+    return any(name in row.codes for row in run.rows.values())
+
+
+def _by_level(levels: Mapping[str, str], episodes: set[str]) -> dict[str, int]:
+    counts = Counter(level for episode, level in levels.items() if episode in episodes)
+    return {level: counts[level] for level in _levels_in_order(counts)}
+
+
+def _levels_in_order(found: Mapping[str, int]) -> list[str]:
+    known = [level for level in LEVELS_OF_CARE if level in found]
+    return known + sorted(level for level in found if level not in LEVELS_OF_CARE)
+
+
+def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
+    names = code_book()["SERVICES"]["codes"]
+    counts: dict[str, Counter[str]] = {}
+    for episode in first:
+        row = run.rows.get(tally.patient_of_episode[episode])
+        service = row.recorded_service if row is not None else None
+        recorded = "not recorded" if service is None else f"{service} {names[str(service)]['label']}"
+        counts.setdefault(recorded, Counter())[tally.recommended.get(episode, NOT_ASSESSED)] += 1
+    levels = _levels_in_order(sum(counts.values(), Counter()))
+    levels.sort(key=lambda level: level == NOT_ASSESSED)
+    return {
+        "columns": levels,
+        "rows": {service: [counts[service][level] for level in levels] for service in sorted(counts)},
+        "word": HONEST_WORD,
+    }
+
+
+def _attendance_by_week(tally: Tally, run: Run) -> list[dict[str, Any]]:
+    weeks = [Counter[str]() for _ in range(run.weeks)]
+    starts_on = run.starts_at.astimezone(run.zone).date()
+    for seat in tally.seats.values():
+        week = (seat.starts_at.astimezone(run.zone).date() - starts_on).days // 7
+        if not 0 <= week < run.weeks:
+            continue
+        weeks[week]["scheduled"] += 1
+        if seat.state in ATTENDED_STATES:
+            weeks[week]["attended"] += 1
+        elif seat.state == "MISSED":
+            weeks[week]["missed"] += 1
+    return [
+        {
+            "week": number,
+            "starts_on": (starts_on + timedelta(days=7 * (number - 1))).isoformat(),
+            "scheduled": week["scheduled"],
+            "attended": week["attended"],
+            "missed": week["missed"],
+            "attended_percent": _percent(week["attended"], week["attended"] + week["missed"]),
+        }
+        for number, week in enumerate(weeks, start=1)
+    ]
+
+
+def _outreach(tally: Tally) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    minutes_taken = []
+    missed = [seat_id for seat_id, seat in tally.seats.items() if seat.state == "MISSED"]
+    for seat_id in missed:
+        missed_at = tally.seats[seat_id].missed_at
+        attempted_at = tally.first_attempt_after(seat_id)
+        if attempted_at is None or missed_at is None:
+            counts["never"] += 1
+            continue
+        minutes = (attempted_at - missed_at).total_seconds() / 60
+        minutes_taken.append(minutes)
+        edge = next((edge for edge in OUTREACH_EDGES if minutes <= edge), None)
+        counts["later" if edge is None else str(edge)] += 1
+    within = sum(taken <= OUTREACH_DEADLINE.total_seconds() / 60 for taken in minutes_taken)
+    return {
+        "missed_sessions": len(missed),
+        "within_1h": round(within / len(missed), 4) if missed else None,
+        "median_minutes_to_first_attempt": statistics.median(minutes_taken) if minutes_taken else None,
+        "minutes_to_first_attempt": {
+            label: counts[label] for label in (*(str(edge) for edge in OUTREACH_EDGES), "later", "never")
+        },
+        "attempts": tally.attempts_logged,
+        "attempts_that_reached": tally.reached,
+        "outreaches_ended_by_contact": len(tally.reengaged),
+    }
+
+
+def _stays(tally: Tally, run: Run) -> dict[str, Any]:
+    by_reason: dict[str, list[int]] = {}
+    for discharge in tally.discharges.values():
+        by_reason.setdefault(discharge.reason_code, []).append(discharge.stay_days)
+    still = {episode: at for episode, at in tally.admitted_at.items() if episode not in tally.discharges}
+    return {
+        "by_reason": {
+            code: {
+                "name": name,
+                "discharged": n,
+                "median_days": statistics.median(by_reason[code]) if n else None,
+                "days": sorted(by_reason.get(code, [])),
+            }
+            for code, name, n in reasons_with_names({code: len(days) for code, days in by_reason.items()})
+        },
+        "still_in_treatment": len(still),
+        "still_in_treatment_days": sorted((run.ended_at - at).days for at in still.values()),
+    }
+
+
+def _contacts(tally: Tally, run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, kind in (("follow_ups", "FOLLOW_UP"), ("calls", "CALL")):
+        contacts = [contact for contact, (its_kind, _) in tally.contacts_due.items() if its_kind == kind]
+        outcomes = Counter(tally.contacts_completed.get(contact, "OPEN") for contact in contacts)
+        found[name] = {
+            "due": len(contacts),
+            "reached": outcomes["REACHED"],
+            "outcomes": {
+                outcome: outcomes[outcome] for outcome in ("REACHED", "LOST", "REFUSED", "DECEASED", "OPEN")
+            },
+        }
+    numbers = Counter(number for kind, number in tally.contacts_due.values() if kind == "FOLLOW_UP")
+    found["follow_ups"]["due_by_days_after_discharge"] = {
+        str(days): numbers[days] for days in sorted(numbers)
+    }
+    found["referral_follow_ups"] = {
+        "due": sum(due <= run.ended_at for due in tally.referral_follow_ups_due),
+        "done": tally.referral_follow_ups_done,
+    }
+    return found
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
