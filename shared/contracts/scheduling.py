@@ -57,7 +57,7 @@ class SessionAttended(EpisodeFact):
     starts_at: datetime
     clinical_minutes: int
     credited_minutes: int
-    #: "PRESENT", "LATE", "PARTIAL" or "MADE_UP".
+    #: "PRESENT", "LATE", "LEFT_EARLY", "PARTIAL" or "MADE_UP".
     state: str
 
 
@@ -93,6 +93,18 @@ class AttendanceCorrected(EpisodeFact):
     corrected_at: datetime
 
 
+@event(source="scheduling")
+class SessionCancelled(Event):
+    """The program called a session off: nobody is absent, and its seats count for nothing."""
+
+    session_id: str
+    site_id: str
+    starts_at: datetime
+    #: One of CANCELLATION_REASONS.
+    reason: str
+    cancelled_at: datetime
+
+
 @event(source="scheduling", reacting=("monitoring",))
 class WeeklyDoseShortfall(EpisodeFact):
     """The clinical hours attended in a week stayed under the floor of the level."""
@@ -118,4 +130,49 @@ SEAT_STATES = (
     "CANCELLED",
     "CANCELLED_BY_PROGRAM",
     "MADE_UP",
+)
+
+#: States that tell that a patient was there.
+ATTENDED_STATES = ("PRESENT", "LATE", "LEFT_EARLY", "PARTIAL", "MADE_UP")
+
+#: Marks that a facilitator gives on a roster.
+MARKS = ("PRESENT", "LATE", "LEFT_EARLY", "NO_SHOW", "EXCUSED")
+
+#: Times of day at which a site's groups meet.
+TRACKS = ("MORNING", "AFTERNOON", "EVENING")
+
+#: Kinds of standing groups; every session is of one of these or "INDIVIDUAL".
+GROUP_KINDS = ("GROUP", "EDUCATION")
+
+#: What groups and individual sessions do.
+MODALITIES = (
+    "PROCESS",
+    "CBT",
+    "DBT",
+    "MI",
+    "RELAPSE_PREVENTION",
+    "LIFE_SKILLS",
+    "PSYCHOEDUCATION",
+    "FAMILY",
+    "WELLNESS",
+    "INDIVIDUAL_COUNSELING",
+)
+
+#: What a person can be bound to.
+OBLIGATION_KINDS = ("WORK", "SCHOOL", "CHILDCARE", "FAMILY", "COURT", "MEDICAL", "OTHER")
+
+#: Reasons that excuse an absence at any time; "OTHER" needs notice.
+EXCUSE_REASONS = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY", "OTHER")
+
+#: Why the program calls a session off.
+CANCELLATION_REASONS = ("FACILITATOR_ABSENT", "CLOSURE", "WEATHER", "HOLIDAY", "OTHER")
+
+#: Which constraint to relax when no week fits somebody.
+NO_WEEK_REASONS = (
+    "NO_GROUPS",
+    "GROUPS_FULL",
+    "OBLIGATIONS",
+    "OBLIGATIONS_AND_CAPACITY",
+    "NO_THERAPIST",
+    "HOURS",
 )

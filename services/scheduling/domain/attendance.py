@@ -1,0 +1,491 @@
+"""Who came: marks on seats, what they are worth in minutes, and what follows from them.
+
+Attendance is truth, not a guess. A seat without a mark is UNMARKED, not NO_SHOW; only where others of
+the same session were marked, or the roster was used, does silence mean absence. What was once told to
+other services is corrected, never told anew: :class:`AttendanceCorrected` carries a revision that
+grows, so that the newest wins in any order.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import Event
+from shared.contracts.scheduling import (
+    ATTENDED_STATES,
+    AttendanceCorrected,
+    SessionAttended,
+    SessionCancelled,
+    SessionMissed,
+)
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
+
+#: How long after its start a session's unmarked seats are judged. Design default.
+GRACE = timedelta(minutes=15)
+
+#: From when on somebody is late. Design default, after published attendance policies.
+LATE_AFTER = timedelta(minutes=10)
+
+#: Lateness beyond which nothing is credited: absent for billing. Design default, after published
+#: attendance policies.
+ABSENT_FOR_BILLING_AFTER = timedelta(minutes=30)
+
+#: Share of a session, in percent, under which presence is partial. Design default.
+WHOLE_PERCENT = 80
+
+#: Notice that excuses an absence for any reason. Design default within the published 24 to 48 hours.
+EXCUSE_NOTICE = timedelta(hours=24)
+
+#: Reasons that excuse an absence without notice. Design default, after published attendance policies.
+EXCUSED_WITHOUT_NOTICE = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY")
+
+#: How long the facilitator has for a missing roster before the supervisor is asked. Design default.
+ROSTER_DUE = timedelta(minutes=60)
+
+#: A grace period that is judged this much too late was not watched: the door may have been closed.
+#: Design default.
+DOOR_DOWN_AFTER = timedelta(minutes=30)
+
+#: How long before its start people can check in to a session. Design default.
+CHECK_IN_OPENS = timedelta(minutes=60)
+
+#: How long after its end a session's electronic check-ins are credited when no roster came.
+#: Design default.
+CHECK_OUT_GRACE = timedelta(minutes=30)
+
+#: States of a seat that nobody sits on any more.
+GIVEN_UP = ("CANCELLED", "CANCELLED_BY_PROGRAM")
+
+#: States of a seat on which nothing is known yet.
+OPEN = ("SCHEDULED", "UNMARKED")
+
+
+class NoSuchSession(NotFound):
+    """Raised when a session is named that is not there."""
+
+
+class NoSuchSeat(NotFound):
+    """Raised when somebody has no seat in the session."""
+
+
+class SessionNotStarted(Conflict):
+    """Raised when attendance is marked before there is any."""
+
+
+class CheckInNotOpen(Conflict):
+    """Raised when somebody checks in too early, or after the session."""
+
+
+class SessionCalledOff(Conflict):
+    """Raised when attendance is marked in a session that the program cancelled."""
+
+
+class SessionHeldAlready(Conflict):
+    """Raised when a session is cancelled that somebody attended."""
+
+
+class SeatGivenUp(Conflict):
+    """Raised when attendance is marked on a seat that was cancelled."""
+
+
+class AttendedAlready(Conflict):
+    """Raised when an absence is excused of somebody who was there."""
+
+
+class ExcuseTooLate(Conflict):
+    """Raised when an absence is announced too late, for a reason that does not excuse it."""
+
+
+class TimesDoNotFit(InvalidInput):
+    """Raised when the times of a mark contradict it or the session, or are missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a facilitator says about one seat; times are moments, None where the mark implies them."""
+
+    mark: str
+    arrived_at: datetime | None = None
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One judged seat of an episode's past: what counting absences needs."""
+
+    seat_id: str
+    starts_at: datetime
+    state: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Session:
+    """One date of a group, or of an hour with a therapist."""
+
+    session_id: str
+    site_id: str
+    group_id: str | None
+    kind: str
+    modality: str
+    facilitator_id: str
+    starts_at: datetime
+    ends_at: datetime
+    clinical_minutes: int
+    capacity: int
+    #: "PLANNED", "CANCELLED_BY_PROGRAM", or "CANCELLED" when the one patient was discharged.
+    state: str = "PLANNED"
+    cancelled_at: datetime | None = None
+    cancellation_reason: str | None = None
+    #: When somebody first was marked or checked in: from then on silence means absence.
+    first_mark_at: datetime | None = None
+    #: Who is asked for the roster: "NOBODY", "FACILITATOR", "SUPERVISOR"; "DONE" once it came.
+    roster_asked: str = "NOBODY"
+    tenant_id: str = ""
+
+    def judge(self, *, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime) -> list[Event]:
+        """Say who did not come, now that the grace period is over; or ask, when nobody was marked.
+
+        :param past: the judged seats of each episode that has an open seat here.
+        """
+        waiting = [seat for seat in seats if seat.state == "SCHEDULED"]
+        if self.state != "PLANNED" or not waiting:
+            return []
+        watched = now - (self.starts_at + GRACE) <= DOOR_DOWN_AFTER
+        if self.first_mark_at is not None and watched:
+            caused: list[Event] = []
+            for seat in waiting:
+                caused += seat.take(
+                    mark=Mark(mark="NO_SHOW"), session=self, past=past.get(seat.episode_id, []), now=now
+                )
+            return caused
+        for seat in waiting:
+            seat.state = "UNMARKED"
+        self.roster_asked = "FACILITATOR"
+        return [self._roster_task(owner=roles.COUNSELOR, next_role=roles.SUPERVISOR, now=now)]
+
+    def ask_supervisor(self, *, seats: "list[Seat]", now: datetime) -> list[Event]:
+        """Ask the supervisor for a roster that the facilitator did not give."""
+        if self.roster_asked != "FACILITATOR" or not any(seat.state == "UNMARKED" for seat in seats):
+            return []
+        closed = self._roster_task_closed(outcome="ESCALATED", now=now)
+        self.roster_asked = "SUPERVISOR"
+        return [closed, self._roster_task(owner=roles.SUPERVISOR, next_role=None, now=now)]
+
+    def settle(self, *, seats: "list[Seat]", now: datetime) -> list[Event]:
+        """Close the question for the roster once no seat is unmarked any more."""
+        if self.roster_asked not in ("FACILITATOR", "SUPERVISOR"):
+            return []
+        if any(seat.state == "UNMARKED" for seat in seats):
+            return []
+        closed = self._roster_task_closed(outcome="WITHDRAWN" if self.state != "PLANNED" else "DONE", now=now)
+        self.roster_asked = "DONE"
+        return [closed]
+
+    def note_mark(self, *, now: datetime) -> None:
+        """Note that somebody watches the door: silence means absence from now on."""
+        if self.first_mark_at is None:
+            self.first_mark_at = now
+
+    def check_can_mark(self, *, now: datetime) -> None:
+        """Refuse marks before the session, or when it was called off.
+
+        :raises SessionNotStarted: before its start.
+        :raises SessionCalledOff: when the program cancelled it.
+        """
+        if self.state != "PLANNED":
+            raise SessionCalledOff
+        if now < self.starts_at:
+            raise SessionNotStarted
+
+    def cancel(
+        self, *, reason: str, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime
+    ) -> list[Event]:
+        """Call the session off: no seat of it counts, and misses already told are withdrawn.
+
+        :raises SessionHeldAlready: when somebody was there.
+        """
+        if self.state != "PLANNED":
+            return []
+        if any(seat.state in (*ATTENDED_STATES, "CHECKED_IN") for seat in seats):
+            raise SessionHeldAlready
+        self.state = "CANCELLED_BY_PROGRAM"
+        self.cancelled_at = now
+        self.cancellation_reason = reason
+        caused: list[Event] = [
+            SessionCancelled(
+                session_id=self.session_id,
+                site_id=self.site_id,
+                starts_at=self.starts_at,
+                reason=reason,
+                cancelled_at=now,
+            )
+        ]
+        for seat in seats:
+            if seat.state not in GIVEN_UP:
+                caused += seat.become(
+                    state="CANCELLED_BY_PROGRAM",
+                    session=self,
+                    past=past.get(seat.episode_id, []),
+                    now=now,
+                )
+                seat.number = None
+        return caused + self.settle(seats=seats, now=now)
+
+    def _roster_task_id(self) -> str:
+        return derived_id(self.session_id, "roster_missing", self.roster_asked)
+
+    def _roster_task(self, *, owner: str, next_role: str | None, now: datetime) -> TaskOpened:
+        return TaskOpened(
+            task_id=self._roster_task_id(),
+            task="roster_missing",
+            owner_role=owner,
+            reason="NO_MARK_AT_ALL" if self.first_mark_at is None else "DOOR_NOT_WATCHED",
+            due_at=now + ROSTER_DUE,
+            about_id=self.session_id,
+            next_role=next_role,
+        )
+
+    def _roster_task_closed(self, *, outcome: str, now: datetime) -> TaskClosed:
+        return TaskClosed(
+            task_id=self._roster_task_id(),
+            task="roster_missing",
+            outcome=outcome,
+            closed_at=now,
+            about_id=self.session_id,
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class Seat:
+    """One patient's seat in one session; ``number`` is None once the seat is free for others."""
+
+    seat_id: str
+    session_id: str
+    patient_id: str
+    episode_id: str
+    journey_id: str
+    capacity: int
+    number: int | None
+    #: The session's, repeated so that the database keeps a patient from being in two places.
+    starts_at: datetime
+    ends_at: datetime
+    state: str = "SCHEDULED"
+    #: When the patient checked in at the door; a mark's own times stand above it.
+    checked_in_at: datetime | None = None
+    arrived_at: datetime | None = None
+    left_at: datetime | None = None
+    credited_minutes: int = 0
+    excuse_reason: str | None = None
+    #: What was said about the absence, kept sealed.
+    note: str | None = None
+    #: Whether other services were told of this seat's attendance or absence.
+    told: bool = False
+    #: How often what they were told was corrected.
+    revision: int = 0
+    tenant_id: str = ""
+
+    def check_in(
+        self, *, session: Session, arrived_at: datetime, past: list[Seen], now: datetime
+    ) -> list[Event]:
+        """Note that the patient is at the door; a second time changes nothing.
+
+        :raises CheckInNotOpen: more than an hour before the start, or for an arrival after the end.
+        :raises SessionCalledOff: when the program cancelled the session.
+        :raises SeatGivenUp: when the seat was cancelled.
+        """
+        if session.state != "PLANNED":
+            raise SessionCalledOff
+        if self.state in GIVEN_UP:
+            raise SeatGivenUp
+        if self.state == "CHECKED_IN" or self.state in ATTENDED_STATES:
+            return []
+        if not session.starts_at - CHECK_IN_OPENS <= arrived_at < session.ends_at or arrived_at > now:
+            raise CheckInNotOpen(
+                field="arrived_at", rule="from one hour before the start to the end, not in the future"
+            )
+        session.note_mark(now=now)
+        self.checked_in_at = self.arrived_at = arrived_at
+        return self.become(state="CHECKED_IN", session=session, past=past, now=now)
+
+    def take(self, *, mark: Mark, session: Session, past: list[Seen], now: datetime) -> list[Event]:
+        """Take a facilitator's mark; the same mark again changes nothing.
+
+        What was told before is corrected. A NO_SHOW before the grace period is over is kept back
+        until then: the patient may still come.
+
+        :raises SeatGivenUp: when the seat was cancelled.
+        :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
+        """
+        if self.state in GIVEN_UP:
+            raise SeatGivenUp
+        if mark.mark in ("NO_SHOW", "EXCUSED"):
+            if mark.arrived_at or mark.left_at:
+                raise TimesDoNotFit(field="marks", rule=f"{mark.mark} has no times")
+            if mark.mark == "NO_SHOW" and now < session.starts_at + GRACE and self.state in OPEN:
+                return []
+            self.arrived_at = self.left_at = None
+            return self.become(state=mark.mark, session=session, past=past, now=now)
+        arrived_at, left_at = self._times(mark=mark, session=session, now=now)
+        self.arrived_at, self.left_at = arrived_at, left_at
+        state, credited = worth(session=session, arrived_at=arrived_at, left_at=left_at)
+        return self.become(state=state, credited_minutes=credited, session=session, past=past, now=now)
+
+    def credit_check_in(self, *, session: Session, past: list[Seen], now: datetime) -> list[Event]:
+        """Credit an electronic check-in when the session is long over and no roster came."""
+        if self.state != "CHECKED_IN":
+            return []
+        return self.take(mark=Mark(mark="PRESENT"), session=session, past=past, now=now)
+
+    def excuse(
+        self, *, session: Session, reason: str, noticed_at: datetime, past: list[Seen], now: datetime
+    ) -> list[Event]:
+        """Excuse an absence, ahead or afterwards.
+
+        :raises ExcuseTooLate: with less than 24 hours' notice, unless for illness, court, work or a
+            child's emergency.
+        :raises AttendedAlready: when the patient was there.
+        :raises SeatGivenUp: when the seat was cancelled.
+        """
+        if self.state in GIVEN_UP or session.state != "PLANNED":
+            raise SeatGivenUp
+        if self.state == "CHECKED_IN" or self.state in ATTENDED_STATES:
+            raise AttendedAlready
+        if self.state == "EXCUSED":
+            return []
+        if noticed_at > now:
+            raise TimesDoNotFit(field="noticed_at", rule="not in the future")
+        if reason not in EXCUSED_WITHOUT_NOTICE and session.starts_at - noticed_at < EXCUSE_NOTICE:
+            raise ExcuseTooLate(field="reason", rule="24 hours' notice, or one of the reasons that need none")
+        self.excuse_reason = reason
+        return self.become(state="EXCUSED", session=session, past=past, now=now)
+
+    def become(
+        self,
+        *,
+        state: str,
+        session: Session,
+        past: list[Seen],
+        now: datetime,
+        credited_minutes: int = 0,
+    ) -> list[Event]:
+        """Take on a state and return what others have to be told of it."""
+        before = (self.state, self.credited_minutes)
+        self.state, self.credited_minutes = state, credited_minutes
+        if before == (state, credited_minutes):
+            return []
+        if state != "EXCUSED":
+            self.excuse_reason = None
+        seen = Seen(seat_id=self.seat_id, starts_at=self.starts_at, state=state)
+        history = [other for other in past if other.seat_id != self.seat_id] + [seen]
+        if self.told:
+            self.revision += 1
+            return [
+                AttendanceCorrected(
+                    patient_id=self.patient_id,
+                    episode_id=self.episode_id,
+                    journey_id=self.journey_id,
+                    seat_id=self.seat_id,
+                    session_id=self.session_id,
+                    starts_at=self.starts_at,
+                    clinical_minutes=session.clinical_minutes,
+                    from_state=before[0],
+                    to_state=state,
+                    credited_minutes=credited_minutes,
+                    revision=self.revision,
+                    consecutive=absences_in_row(history),
+                    corrected_at=now,
+                )
+            ]
+        if state in ATTENDED_STATES:
+            self.told = True
+            return [
+                SessionAttended(
+                    patient_id=self.patient_id,
+                    episode_id=self.episode_id,
+                    journey_id=self.journey_id,
+                    seat_id=self.seat_id,
+                    session_id=self.session_id,
+                    kind=session.kind,
+                    starts_at=self.starts_at,
+                    clinical_minutes=session.clinical_minutes,
+                    credited_minutes=credited_minutes,
+                    state=state,
+                )
+            ]
+        if state == "NO_SHOW":
+            self.told = True
+            return [
+                SessionMissed(
+                    patient_id=self.patient_id,
+                    episode_id=self.episode_id,
+                    journey_id=self.journey_id,
+                    seat_id=self.seat_id,
+                    session_id=self.session_id,
+                    kind=session.kind,
+                    starts_at=self.starts_at,
+                    clinical_minutes=session.clinical_minutes,
+                    consecutive=absences_in_row(history, up_to=seen),
+                    missed_at=now,
+                )
+            ]
+        return []
+
+    def _times(self, *, mark: Mark, session: Session, now: datetime) -> tuple[datetime, datetime]:
+        """Return when the patient came and left; what the mark leaves open the check-in or session says."""
+        arrived_at = mark.arrived_at or self.checked_in_at
+        if arrived_at is None:
+            if mark.mark == "LATE":
+                raise TimesDoNotFit(field="arrived_at", rule="LATE needs the time of arrival")
+            arrived_at = session.starts_at
+        left_at = mark.left_at
+        if left_at is None:
+            if mark.mark == "LEFT_EARLY":
+                raise TimesDoNotFit(field="left_at", rule="LEFT_EARLY needs the time of leaving")
+            left_at = session.ends_at
+        if mark.arrived_at and mark.arrived_at > now:
+            raise TimesDoNotFit(field="arrived_at", rule="not in the future")
+        if mark.left_at and mark.left_at > now:
+            raise TimesDoNotFit(field="left_at", rule="not in the future")
+        if arrived_at >= min(left_at, session.ends_at) or left_at <= session.starts_at:
+            raise TimesDoNotFit(field="arrived_at", rule="before leaving, and within the session")
+        return arrived_at, left_at
+
+
+def worth(*, session: Session, arrived_at: datetime, left_at: datetime) -> tuple[str, int]:
+    """Return the state that presence amounts to, and the clinical minutes that it is credited with.
+
+    The share of the block that the patient was there is applied to its clinical minutes, so that
+    breaks are credited to nobody.
+    """
+    length = session.ends_at - session.starts_at
+    there = min(left_at, session.ends_at) - max(arrived_at, session.starts_at)
+    lateness = arrived_at - session.starts_at
+    if lateness > ABSENT_FOR_BILLING_AFTER:
+        return "PARTIAL", 0
+    credited = session.clinical_minutes * there // length
+    if there * 100 < length * WHOLE_PERCENT:
+        return "PARTIAL", credited
+    if lateness > LATE_AFTER:
+        return "LATE", credited
+    return ("LEFT_EARLY" if left_at < session.ends_at else "PRESENT"), credited
+
+
+def absences_in_row(seen: Iterable[Seen], *, up_to: Seen | None = None) -> int:
+    """Count the absences without excuse since the patient last came, in the order of sessions.
+
+    What was excused, cancelled or never marked neither counts nor ends the row.
+
+    :param up_to: the last seat to look at; all when left out.
+    """
+    count = 0
+    for one in sorted(seen, key=lambda one: (one.starts_at, one.seat_id), reverse=True):
+        if up_to is not None and (one.starts_at, one.seat_id) > (up_to.starts_at, up_to.seat_id):
+            continue
+        if one.state == "NO_SHOW":
+            count += 1
+        elif one.state in ATTENDED_STATES or one.state == "CHECKED_IN":
+            break
+    return count

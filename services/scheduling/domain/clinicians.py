@@ -1,0 +1,45 @@
+"""Clinicians and the credentials that let them lead groups and see patients alone."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from shared.contracts import roles
+from shared.errors import Conflict, InvalidInput, NotFound
+
+
+class NoSuchClinician(NotFound):
+    """Raised when a clinician is named who is not there."""
+
+
+class ClinicianKnownAlready(Conflict):
+    """Raised when a clinician is added under an id that is taken."""
+
+
+class CredentialNotValid(InvalidInput):
+    """Raised when somebody without an unexpired credential is given a group or a patient."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Clinician:
+    """Somebody who leads groups, and sees patients alone when licensed as a therapist."""
+
+    clinician_id: str
+    site_id: str
+    added_at: datetime
+    #: As JSON: ``{"kind", "state", "expires_on"}`` each.
+    credentials: list[dict[str, Any]] = field(default_factory=list)
+    #: Kept sealed.
+    name: str | None = None
+    tenant_id: str = ""
+
+    def _kinds_on(self, day: date) -> set[str]:
+        return {row["kind"] for row in self.credentials if day <= date.fromisoformat(row["expires_on"])}
+
+    def may_lead(self, *, on: date) -> bool:
+        """Tell whether any credential is unexpired on a day; the last day still counts."""
+        return bool(self._kinds_on(on))
+
+    def may_counsel(self, *, on: date) -> bool:
+        """Tell whether an unexpired credential is that of a licensed therapist."""
+        return not self._kinds_on(on).isdisjoint(roles.THERAPIST_CREDENTIALS)

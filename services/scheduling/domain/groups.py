@@ -1,0 +1,148 @@
+"""Standing groups: when they meet, who leads them and how many have room."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from services.scheduling.domain.clinicians import Clinician, CredentialNotValid
+from services.scheduling.domain.weeks import Span, span
+from shared.errors import Conflict, InvalidInput, NotFound
+
+#: Most patients in a counselling group. Common ceiling of states and payers.
+MOST_IN_GROUP = 12
+
+#: Most patients in an education group or workshop. Design default.
+MOST_IN_EDUCATION = 30
+
+#: Fewest seats that make a group: payers ask for two.
+FEWEST_IN_GROUP = 2
+
+#: Minutes of a block that are no treatment, once it lasts BREAK_FROM_MINUTES. Design default: the
+#: default block of 180 minutes is 75 process group, 15 break, 60 skills, 30 check-in and check-out.
+BREAK_MINUTES = 15
+BREAK_FROM_MINUTES = 150
+
+#: Shortest and longest block, in minutes. Design default.
+SHORTEST_BLOCK = 45
+LONGEST_BLOCK = 240
+
+#: Local hours within which a track's groups meet. Design default.
+TRACK_HOURS: dict[str, tuple[time, time]] = {
+    "MORNING": (time(9), time(12)),
+    "AFTERNOON": (time(13), time(16)),
+    "EVENING": (time(18), time(21)),
+}
+
+
+class NoSuchGroup(NotFound):
+    """Raised when a group is named that is not there."""
+
+
+class GroupKnownAlready(Conflict):
+    """Raised when a group is opened under an id that is taken."""
+
+
+class BlockOutOfBounds(InvalidInput):
+    """Raised when a group's block is too short or too long, or has no more minutes than treatment."""
+
+
+class GroupTooLarge(InvalidInput):
+    """Raised when a group has more seats than its kind may have."""
+
+
+class ClinicianDoubleBooked(Conflict):
+    """Raised when a facilitator would have to be in two places."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Group:
+    """A group that meets on the same weekdays at the same local time, every week."""
+
+    group_id: str
+    site_id: str
+    kind: str
+    modality: str
+    track: str
+    weekdays: list[int]
+    starts: time
+    ends: time
+    clinical_minutes: int
+    capacity: int
+    facilitator_id: str
+    opened_at: datetime
+    tenant_id: str = ""
+
+    @property
+    def minutes(self) -> int:
+        """Return the length of the block on the clock, breaks included."""
+        return block_minutes(starts=self.starts, ends=self.ends)
+
+    def spans(self) -> tuple[Span, ...]:
+        """Return the stretches of the week in which the group meets."""
+        return tuple(span(weekday=day, starts=self.starts, ends=self.ends) for day in self.weekdays)
+
+
+def open_group(
+    *,
+    group_id: str,
+    site_id: str,
+    kind: str,
+    modality: str,
+    track: str,
+    weekdays: list[int],
+    starts: time | None,
+    ends: time | None,
+    clinical_minutes: int | None,
+    capacity: int | None,
+    facilitator: Clinician,
+    taken: Iterable[Span],
+    today: date,
+    now: datetime,
+) -> Group:
+    """Open a group; what is left out takes the defaults of its track and kind.
+
+    :param taken: when the facilitator is in another group or with a patient.
+    :raises CredentialNotValid: when the facilitator has no unexpired credential.
+    :raises BlockOutOfBounds: when the block is not 45 to 240 minutes long, or its clinical minutes
+        exceed it.
+    :raises GroupTooLarge: when the capacity exceeds that of the kind.
+    :raises ClinicianDoubleBooked: when the facilitator is elsewhere at that time.
+    """
+    if not facilitator.may_lead(on=today):
+        raise CredentialNotValid(field="facilitator_id", rule="needs an unexpired credential")
+    starts, ends = starts or TRACK_HOURS[track][0], ends or TRACK_HOURS[track][1]
+    minutes = block_minutes(starts=starts, ends=ends)
+    if not SHORTEST_BLOCK <= minutes <= LONGEST_BLOCK:
+        raise BlockOutOfBounds(field="ends", rule=f"{SHORTEST_BLOCK} to {LONGEST_BLOCK} minutes after starts")
+    if clinical_minutes is None:
+        clinical_minutes = minutes - (BREAK_MINUTES if minutes >= BREAK_FROM_MINUTES else 0)
+    if clinical_minutes > minutes:
+        raise BlockOutOfBounds(field="clinical_minutes", rule="at most the minutes of the block")
+    most = MOST_IN_EDUCATION if kind == "EDUCATION" else MOST_IN_GROUP
+    if capacity is None:
+        capacity = most
+    if capacity > most:
+        raise GroupTooLarge(field="capacity", rule=f"at most {most} for {kind}")
+    group = Group(
+        group_id=group_id,
+        site_id=site_id,
+        kind=kind,
+        modality=modality,
+        track=track,
+        weekdays=sorted(set(weekdays)),
+        starts=starts,
+        ends=ends,
+        clinical_minutes=clinical_minutes,
+        capacity=capacity,
+        facilitator_id=facilitator.clinician_id,
+        opened_at=now,
+    )
+    elsewhere = tuple(taken)
+    if any(own.meets(other) for own in group.spans() for other in elsewhere):
+        raise ClinicianDoubleBooked(field="facilitator_id", rule="is elsewhere at that time")
+    return group
+
+
+def block_minutes(*, starts: time, ends: time) -> int:
+    """Return the minutes between two times of one day; negative when they are the wrong way round."""
+    return (ends.hour - starts.hour) * 60 + ends.minute - starts.minute

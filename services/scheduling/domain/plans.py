@@ -1,0 +1,346 @@
+"""A patient's standing week, and the dated sessions that come of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from services.scheduling.domain import planner
+from services.scheduling.domain.groups import Group
+from services.scheduling.domain.records import Episode, Site
+from services.scheduling.domain.weeks import Span, days_between, local_day, moment_of, monday_of, span
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import Event
+from shared.contracts.scheduling import ScheduleConfirmed, SessionScheduled
+from shared.errors import NotFound
+from shared.ids import derived_id
+
+#: Local weekday and time at which the sessions of one more week are booked: Sunday evening.
+#: Design default.
+BOOKING_WEEKDAY = 6
+BOOKING_TIME = time(20)
+
+#: How soon the front desk looks at somebody whom no week fits. Design default: the first session is
+#: due within 48 hours of admission.
+NO_WEEK_DUE = timedelta(hours=24)
+
+
+class NoSuchPlan(NotFound):
+    """Raised when an episode has no weekly plan."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Place:
+    """A standing place in one weekly meeting of a group; ``number`` is None once it is given up."""
+
+    plan_id: str
+    weekday: int
+    group_id: str
+    capacity: int
+    number: int | None
+    tenant_id: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class WeeklyPlan:
+    """The standing week of one episode: ACTIVE, WAITING for a week that fits, or ENDED.
+
+    An active plan with a ``reason`` lost some of its places to a new obligation and waits for a
+    week that fits again.
+    """
+
+    plan_id: str
+    episode_id: str
+    patient_id: str
+    journey_id: str
+    site_id: str
+    state: str
+    version: int
+    reason: str | None = None
+    track: str | None = None
+    weekly_minutes: int = 0
+    individual_clinician_id: str | None = None
+    individual_weekday: int | None = None
+    individual_starts: time | None = None
+    confirmed_at: datetime | None = None
+    #: The last day for which sessions are booked.
+    booked_through: date | None = None
+    #: Weeks in a row that stayed under the floor.
+    short_weeks: int = 0
+    ended_at: datetime | None = None
+    tenant_id: str = ""
+
+    @property
+    def individual(self) -> planner.IndividualSlot | None:
+        """Return the weekly hour alone with a therapist, if there is one."""
+        if self.individual_clinician_id is None:
+            return None
+        assert self.individual_weekday is not None
+        assert self.individual_starts is not None
+        return planner.IndividualSlot(
+            clinician_id=self.individual_clinician_id,
+            weekday=self.individual_weekday,
+            starts=self.individual_starts,
+        )
+
+    @property
+    def task_id(self) -> str:
+        """Return the id of the front desk's task about this plan's present trouble."""
+        return derived_id(self.plan_id, "no_week_fits", str(self.version))
+
+    def adopt(self, *, week: planner.StandingWeek, at: datetime) -> list[Event]:
+        """Take *week* as the standing week; the caller gives out the places and books."""
+        caused = self._close_task(outcome="DONE", at=at)
+        if self.state == "ACTIVE":
+            self.version += 1
+        self.state = "ACTIVE"
+        self.reason = None
+        self.track = week.track
+        self.weekly_minutes = week.weekly_minutes
+        self._take_hour(week.individual)
+        if self.confirmed_at is None:
+            self.confirmed_at = at
+        return caused
+
+    def miss_out(self, *, reason: str, at: datetime) -> list[Event]:
+        """Ask the front desk, because no week fits; the same trouble is told once."""
+        if self.reason == reason:
+            return []
+        caused = self._close_task(outcome="WITHDRAWN", at=at)
+        if self.reason is not None or self.state == "ACTIVE":
+            self.version += 1
+        self.reason = reason
+        opened = TaskOpened(
+            task_id=self.task_id,
+            task="no_week_fits",
+            owner_role=roles.FRONT_DESK,
+            reason=reason,
+            due_at=at + NO_WEEK_DUE,
+            about_id=self.episode_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            next_role=roles.SUPERVISOR,
+        )
+        return [*caused, opened]
+
+    def give_up_hour(self) -> None:
+        """Give up the hour with the therapist."""
+        self._take_hour(None)
+
+    def end(self, *, at: datetime) -> list[Event]:
+        """End the plan with the episode; what it held becomes free."""
+        caused = self._close_task(outcome="WITHDRAWN", at=at)
+        self.state = "ENDED"
+        self.reason = None
+        self.ended_at = at
+        return caused
+
+    def confirmation(self, *, places: int, days: int, first_session_at: datetime) -> ScheduleConfirmed:
+        """Return the fact that the standing week holds."""
+        assert self.track is not None
+        assert self.confirmed_at is not None
+        return ScheduleConfirmed(
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            plan_id=self.plan_id,
+            version=self.version,
+            track=self.track,
+            weekly_minutes=self.weekly_minutes,
+            days=days,
+            first_session_at=first_session_at,
+            confirmed_at=self.confirmed_at,
+        )
+
+    def _take_hour(self, hour: planner.IndividualSlot | None) -> None:
+        self.individual_clinician_id = hour.clinician_id if hour else None
+        self.individual_weekday = hour.weekday if hour else None
+        self.individual_starts = hour.starts if hour else None
+
+    def _close_task(self, *, outcome: str, at: datetime) -> list[Event]:
+        if self.reason is None:
+            return []
+        return [
+            TaskClosed(
+                task_id=self.task_id,
+                task="no_week_fits",
+                outcome=outcome,
+                closed_at=at,
+                about_id=self.episode_id,
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+            )
+        ]
+
+
+def plan_of(episode: Episode) -> WeeklyPlan:
+    """Begin the weekly plan of an admitted episode, still without a week."""
+    assert episode.site_id is not None
+    return WeeklyPlan(
+        plan_id=derived_id(episode.episode_id, "weekly plan"),
+        episode_id=episode.episode_id,
+        patient_id=episode.patient_id,
+        journey_id=episode.journey_id,
+        site_id=episode.site_id,
+        state="WAITING",
+        version=1,
+    )
+
+
+def lowest_free(*, taken: Iterable[int], capacity: int) -> int | None:
+    """Return the lowest number from 1 to *capacity* that is not taken."""
+    held = set(taken)
+    return next((number for number in range(1, capacity + 1) if number not in held), None)
+
+
+def request_of(*, episode: Episode, busy: tuple[Span, ...], admitted_minute: int) -> planner.Request:
+    """Return what an admitted patient's week has to meet."""
+    assert episode.weekly_minutes_floor is not None
+    assert episode.weekly_minutes_ceiling is not None
+    return planner.Request(
+        floor=episode.weekly_minutes_floor,
+        ceiling=episode.weekly_minutes_ceiling,
+        busy=busy,
+        admitted_minute=admitted_minute,
+    )
+
+
+def end_of_next_week(*, at: datetime, zone: str) -> date:
+    """Return the Sunday that ends the week after the one of *at*."""
+    return monday_of(local_day(at=at, zone=zone)) + timedelta(days=13)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatedSession:
+    """One date of a standing meeting or hour, with the seat that a plan takes in it.
+
+    ``number`` is the standing place's; another free one will do on that date.
+    """
+
+    session_id: str
+    seat_id: str
+    plan: WeeklyPlan = field(repr=False)
+    group_id: str | None
+    kind: str
+    modality: str
+    facilitator_id: str
+    starts_at: datetime
+    ends_at: datetime
+    clinical_minutes: int
+    capacity: int
+    number: int | None
+
+    def scheduled(self) -> SessionScheduled:
+        """Return the fact that the patient has this seat."""
+        return SessionScheduled(
+            patient_id=self.plan.patient_id,
+            episode_id=self.plan.episode_id,
+            journey_id=self.plan.journey_id,
+            seat_id=self.seat_id,
+            session_id=self.session_id,
+            kind=self.kind,
+            modality=self.modality,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            clinical_minutes=self.clinical_minutes,
+        )
+
+
+def dated_sessions(
+    *,
+    plan: WeeklyPlan,
+    places: Iterable[Place],
+    groups: dict[str, Group],
+    site: Site,
+    after: datetime,
+    first: date,
+    last: date,
+) -> list[DatedSession]:
+    """Return the dates of a standing week from day *first* to *last* that start after *after*.
+
+    A block's end is its start and its length, so that it is as long on a day when clocks change.
+    """
+    dated = []
+    by_weekday = {place.weekday: place for place in places}
+    hour = plan.individual
+    for day in days_between(first=first, last=last):
+        place = by_weekday.get(day.weekday())
+        if place is not None:
+            group = groups[place.group_id]
+            starts_at = moment_of(day=day, at=group.starts, zone=site.time_zone)
+            session_id = derived_id(group.group_id, day.isoformat())
+            dated.append(
+                DatedSession(
+                    session_id=session_id,
+                    seat_id=derived_id(session_id, plan.episode_id),
+                    plan=plan,
+                    group_id=group.group_id,
+                    kind=group.kind,
+                    modality=group.modality,
+                    facilitator_id=group.facilitator_id,
+                    starts_at=starts_at,
+                    ends_at=starts_at + timedelta(minutes=group.minutes),
+                    clinical_minutes=group.clinical_minutes,
+                    capacity=group.capacity,
+                    number=place.number,
+                )
+            )
+        if hour is not None and hour.weekday == day.weekday():
+            starts_at = moment_of(day=day, at=hour.starts, zone=site.time_zone)
+            session_id = derived_id(
+                plan.plan_id, hour.clinician_id, day.isoformat(), hour.starts.isoformat("minutes")
+            )
+            dated.append(
+                DatedSession(
+                    session_id=session_id,
+                    seat_id=derived_id(session_id, plan.episode_id),
+                    plan=plan,
+                    group_id=None,
+                    kind="INDIVIDUAL",
+                    modality="INDIVIDUAL_COUNSELING",
+                    facilitator_id=hour.clinician_id,
+                    starts_at=starts_at,
+                    ends_at=starts_at + timedelta(minutes=planner.INDIVIDUAL_MINUTES),
+                    clinical_minutes=planner.INDIVIDUAL_MINUTES,
+                    capacity=1,
+                    number=1,
+                )
+            )
+    return sorted(
+        (session for session in dated if session.starts_at >= after),
+        key=lambda session: (session.starts_at, session.session_id),
+    )
+
+
+def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -> list[planner.Meeting]:
+    """Return each weekly meeting of the groups with its free standing places.
+
+    :param taken: how many places are taken, by group and weekday.
+    """
+    return [
+        planner.Meeting(
+            group_id=group.group_id,
+            kind=group.kind,
+            track=group.track,
+            weekday=weekday,
+            starts=group.starts,
+            ends=group.ends,
+            clinical_minutes=group.clinical_minutes,
+            free_places=group.capacity - taken.get((group.group_id, weekday), 0),
+        )
+        for group in groups
+        for weekday in group.weekdays
+    ]
+
+
+def individual_span(plan: WeeklyPlan) -> Span | None:
+    """Return the stretch of the week of the plan's hour with a therapist."""
+    hour = plan.individual
+    return hour.span() if hour else None
+
+
+def place_span(*, place: Place, group: Group) -> Span:
+    """Return the stretch of the week of one standing place."""
+    return span(weekday=place.weekday, starts=group.starts, ends=group.ends)

@@ -1,0 +1,114 @@
+"""What scheduling keeps of sites, people and episodes: its own copy, fed by events in any order."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Any
+
+from services.scheduling.domain.obligations import Obligation
+from shared.contracts.aftercare import PatientDischarged
+from shared.contracts.intake import PatientAdmitted, ReferralReceived
+from shared.errors import NotFound
+
+
+class NoSuchSite(NotFound):
+    """Raised when a site is named that is not there."""
+
+
+class NoSuchPatient(NotFound):
+    """Raised when a patient is named who was never referred here."""
+
+
+class NoSuchEpisode(NotFound):
+    """Raised when an episode is named that is not there."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Site:
+    """A place where groups meet, with the clock that hangs on its wall."""
+
+    site_id: str
+    time_zone: str
+    opened_at: datetime
+    tenant_id: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class Patient:
+    """A person known by id alone, and what binds their week."""
+
+    patient_id: str
+    journey_id: str
+    #: As JSON, replaced as a whole; read it with :meth:`obligations`.
+    bound_by: list[dict[str, Any]] = field(default_factory=list)
+    obligations_site_id: str | None = None
+    obligations_declared_at: datetime | None = None
+    tenant_id: str = ""
+
+    def obligations(self) -> tuple[Obligation, ...]:
+        """Return what binds the person's week, in the order in which it was declared."""
+        return tuple(
+            Obligation(
+                kind=row["kind"],
+                weekday=row["weekday"],
+                starts=time.fromisoformat(row["starts"]),
+                ends=time.fromisoformat(row["ends"]),
+                travel_minutes=row["travel_minutes"],
+            )
+            for row in self.bound_by
+        )
+
+    def declare(self, *, bound_by: tuple[Obligation, ...], site_id: str, now: datetime) -> None:
+        """Replace what binds the person's week by *bound_by*."""
+        self.bound_by = [
+            {
+                "kind": obligation.kind,
+                "weekday": obligation.weekday,
+                "starts": obligation.starts.isoformat("minutes"),
+                "ends": obligation.ends.isoformat("minutes"),
+                "travel_minutes": obligation.travel_minutes,
+            }
+            for obligation in bound_by
+        ]
+        self.obligations_site_id = site_id
+        self.obligations_declared_at = now
+
+
+@dataclass(eq=False, kw_only=True)
+class Episode:
+    """One episode of care: referred, admitted, discharged, told in whatever order."""
+
+    episode_id: str
+    patient_id: str
+    journey_id: str
+    site_id: str | None = None
+    referred_at: datetime | None = None
+    admitted_at: datetime | None = None
+    level: str | None = None
+    weekly_minutes_floor: int | None = None
+    weekly_minutes_ceiling: int | None = None
+    discharged_at: datetime | None = None
+    tenant_id: str = ""
+
+    def note_referral(self, event: ReferralReceived) -> None:
+        """Note that the person was referred; the site of an admission stands above the referral's."""
+        self.referred_at = event.received_at
+        if self.admitted_at is None:
+            self.site_id = event.site_id
+
+    def note_admission(self, event: PatientAdmitted) -> bool:
+        """Note the admission; return whether it was news."""
+        if self.admitted_at is not None:
+            return False
+        self.site_id = event.site_id
+        self.admitted_at = event.admitted_at
+        self.level = event.level
+        self.weekly_minutes_floor = event.weekly_minutes_floor
+        self.weekly_minutes_ceiling = event.weekly_minutes_ceiling
+        return True
+
+    def note_discharge(self, event: PatientDischarged) -> bool:
+        """Note the discharge, also of an admission not yet heard of; return whether it was news."""
+        if self.discharged_at is not None:
+            return False
+        self.discharged_at = event.discharged_at
+        return True
