@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.contracts.event import EpisodeFact, event
+from shared.contracts.intake import PROBLEMS
 
 
 @event(source="aftercare", reacting=("intake", "scheduling", "monitoring", "aftercare"))
@@ -35,7 +36,7 @@ class AftercareContactDue(EpisodeFact):
     """A continuing-care call or a follow-up is due now."""
 
     contact_id: str
-    #: "CALL" (continuing care) or "FOLLOW_UP".
+    #: One of CONTACT_KINDS: a continuing-care call or a follow-up.
     kind: str
     #: Number of the call, or days after discharge of the follow-up.
     number: int
@@ -57,11 +58,12 @@ class AftercareContactCompleted(EpisodeFact):
 
 @event(source="aftercare")
 class LapseReported(EpisodeFact):
-    """A return to use was reported, by the patient, a supporter or a call."""
+    """A return to use was reported, by the patient, a supporter, a call or a test."""
 
     lapse_id: str
-    #: "SELF", "SUPPORTER", "CALL", "TEST".
+    #: One of LAPSE_REPORTERS.
     reported_by: str
+    #: One of LAPSE_SUBSTANCES.
     substance: str
     reported_at: datetime
 
@@ -86,3 +88,68 @@ DISCHARGE_REASONS = {
     "6": "Death",
     "7": "Other",
 }
+
+#: Reasons that a program uses by itself, and the TEDS reason that each is reported as (brief 5.2).
+LOCAL_DISCHARGE_REASONS = {
+    "AMA": "2",
+    "AWOL_14_DAYS": "2",
+    "RULE_VIOLATION": "3",
+    "STEP_UP": "4",
+    "STEP_DOWN": "4",
+    "TRANSFERRED": "4",
+    "MOVED": "7",
+    "INSURANCE_ENDED": "7",
+}
+
+#: What a clinician attests before a graduation, and the evidence that may stand behind it (brief 5.1).
+#: "NO_USE" is told by monitoring; a clinician attests it only on the harm-reduction track.
+ATTESTABLE_CRITERIA = {
+    "NO_USE": ("HARM_REDUCTION_GOAL_MET",),
+    "OBJECTIVES": ("TREATMENT_PLAN_REVIEWED",),
+    "SAFETY_PLAN": ("SAFETY_PLAN_REVIEWED", "NEVER_AT_RISK"),
+    "MOOD": ("PHQ9_UNDER_10", "FOLLOW_UP_CARE_BOOKED"),
+    "MEDICATION": ("SUPPLY_AND_PRESCRIBER", "NO_MEDICATION"),
+    "RISK_AND_PROTECTION": ("BAM_SCORED",),
+    "SUPPORT": ("SUPPORTER_NAMED", "MUTUAL_HELP_CONTACT"),
+    "FOLLOW_UP_REACHABLE": ("THREE_CONTACTS_AND_CONSENT", "FOLLOW_UP_DECLINED"),
+}
+
+#: What monitoring and attendance tell by GraduationReady.
+MONITORED_CRITERIA = ("ATTENDANCE", "SESSIONS", "WEEKS", "NO_USE", "NO_OPEN_ESCALATION", "NO_OPEN_OUTREACH")
+
+#: What the aftercare plan tells.
+PLANNED_CRITERIA = ("RELAPSE_PREVENTION_PLAN", "AFTERCARE_PLAN_SIGNED", "FIRST_APPOINTMENT")
+
+#: Every criterion of the graduation gate.
+GRADUATION_CRITERIA = tuple(dict.fromkeys((*MONITORED_CRITERIA, *ATTESTABLE_CRITERIA, *PLANNED_CRITERIA)))
+
+#: The parts that an aftercare plan has or the patient declines (article, S46).
+AFTERCARE_COMPONENTS = ("ongoing_therapy", "support_groups", "relapse_prevention")
+
+#: What is planned after a discharge.
+CONTACT_KINDS = ("CALL", "FOLLOW_UP")
+
+#: States of a contact; the last six end it.
+CONTACT_STATUSES = (
+    "PLANNED",
+    "DUE",
+    "REACHED",
+    "LOST",
+    "REFUSED",
+    "DECEASED",
+    "NOT_CONSENTED",
+    "CANCELLED",
+)
+
+#: Ways of trying to reach somebody after a discharge.
+CONTACT_CHANNELS = ("CALL", "TEXT", "EMAIL", "LETTER", "VISIT", "SUPPORTER")
+
+#: What came of one attempt.
+CONTACT_OUTCOMES = ("REACHED", "NO_ANSWER", "REFUSED", "DECEASED")
+
+#: Who told of a lapse.
+LAPSE_REPORTERS = ("SELF", "SUPPORTER", "CALL", "TEST")
+
+#: What was used: the problems that intake knows, an unknown pill, or nothing where a person asks for
+#: help before using.
+LAPSE_SUBSTANCES = (*PROBLEMS, "UNKNOWN", "NONE")

@@ -239,7 +239,7 @@ def _try(  # noqa: PLR0913  # one attempt is told by these
         )
     else:
         outcome = {"state": "done", "body": None, "next_attempt_at": None}
-    if outcome["state"] != "done" or attempts or early:
+    if outcome["state"] != "done" or received_at is not None:
         db.connection().execute(
             inbox.update()
             .where(inbox.c.event_id == envelope.event_id, inbox.c.reaction == name)

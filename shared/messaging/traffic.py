@@ -26,6 +26,8 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 #: Seconds to wait after something like a lost connection, before the next try.
 PAUSE_SECONDS = 0.5
+#: How long a stopping process waits for the confirms of what it has just published.
+RELAY_PATIENCE_SECONDS = 1.0
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Wiring:
     broker: Any
     clock: clock.ProgramClock
     engines: dict[str, sa.Engine] = field(default_factory=dict)
+    #: The port that the gateway listens on, once it does.
+    http_port: int = 0
 
     def engine_of(self, service: str) -> sa.Engine:
         """Return the engine on a service's own database."""
@@ -81,11 +85,14 @@ class Loop:
             if self._wake.ready():
                 self._wake = Signal()
 
-    def stop(self) -> None:
-        """Finish the step in hand and do no more."""
+    def stop(self, *, patience_seconds: float | None = None) -> None:
+        """Finish the step in hand, or roll it back when that takes too long, and do no more."""
         self._stopping = True
         self.wake()
-        self._thread.wait()
+        with eventlet.Timeout(patience_seconds, False):
+            self._thread.wait()
+            return
+        self._thread.kill()
 
 
 class Traffic(SharedExtension):
@@ -143,7 +150,8 @@ class Traffic(SharedExtension):
             due.stop,
             retries.stop,
             jobs.stop,
-            relay.stop,
+            # What it has not seen confirmed is published again and recognised.
+            lambda: relay.stop(patience_seconds=RELAY_PATIENCE_SECONDS),
             linking.stop,
         ]
 

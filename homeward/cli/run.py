@@ -1,0 +1,75 @@
+"""``homeward run``: host services in this process."""
+
+import eventlet
+
+# First of all: what is imported from here on must find the patched modules.
+eventlet.monkey_patch()
+
+import os  # noqa: E402  # after the patch
+from datetime import datetime  # noqa: E402
+from typing import Any  # noqa: E402
+
+import click  # noqa: E402
+
+from shared.contracts.event import SERVICES  # noqa: E402
+from shared.settings import Settings, load_settings  # noqa: E402
+
+
+@click.command()
+@click.argument("services", nargs=-1, type=click.Choice(SERVICES))
+@click.option("--all", "everything", is_flag=True, help="Host the gateway and every service.")
+@click.option("--simulated-from", help="Moment (RFC 3339) at which simulated program time begins.")
+@click.option("--greet", is_flag=True, help="Print the address, tokens and requests to try.")
+def run(
+    services: tuple[str, ...],
+    everything: bool,
+    simulated_from: str | None,
+    greet: bool,  # noqa: FBT001
+) -> None:
+    """Host each SERVICE in this process until SIGTERM.
+
+    With the broker inside the process (memory://, the default) everything is hosted, and a
+    PostgreSQL of its own is started under HOMEWARD_DATA_DIR.
+    """
+    from homeward import embedded  # noqa: PLC0415  # after the patch
+    from homeward.process import Process  # noqa: PLC0415
+    from shared import telemetry  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    chosen = SERVICES if everything else services
+    if not chosen:
+        raise click.UsageError("Name the services to host, or give --all.")
+    if settings.embedded and set(chosen) != set(SERVICES):
+        raise click.UsageError("The broker inside the process carries nothing to others: give --all.")
+    if "gateway" in chosen:
+        try:
+            embedded.refuse_port_in_use(settings.http_host, settings.http_port)
+        except embedded.PortInUse as refusal:
+            raise click.ClickException(str(refusal)) from None
+    telemetry.configure_logging(settings.log_level)
+    server = None
+    if settings.embedded:
+        settings, server = embedded.prepare(settings)
+    try:
+        process = Process(chosen, settings)
+        if settings.clock == "simulated":
+            beginning = datetime.fromisoformat(simulated_from) if simulated_from else None
+            process.begin_simulation(beginning)
+        process.run_until_stopped(on_ready=lambda process: _on_ready(process, settings, greet=greet))
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _on_ready(process: Any, settings: Settings, *, greet: bool) -> None:
+    from homeward import embedded  # noqa: PLC0415
+    from homeward.greeting import greeting, tokens_of  # noqa: PLC0415
+
+    if not process.hosts("gateway"):
+        return
+    url = f"http://{settings.http_host}:{process.http_port}"
+    tokens = tokens_of(settings)
+    if settings.embedded:
+        embedded.write_ready(settings, url=url, tokens=tokens)
+    if greet:
+        click.echo(greeting(url, tokens))

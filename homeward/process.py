@@ -1,0 +1,111 @@
+"""One process of Homeward: hosts one or more services until it is told to stop."""
+
+import importlib
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import eventlet
+import structlog
+from nameko.containers import ServiceContainer
+
+from homeward.schema import package_of
+from shared import sealing
+from shared.clock import ProgramClock, RealClock, SimulatedClock, real_now, rounded_up
+from shared.database import new_engine
+from shared.messaging.traffic import Wiring
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+
+def service_class_of(service: str) -> type:
+    """Return the one class of a service."""
+    module = importlib.import_module(f"{package_of(service)}.service")
+    found: type = getattr(module, service.capitalize())
+    return found
+
+
+def clock_of(settings: Settings, *, alone: bool) -> ProgramClock:
+    """Return the program clock that the settings ask for.
+
+    :param alone: whether this process hosts everything, so that nobody else moves the clock.
+    """
+    if settings.clock == "real":
+        return RealClock()
+    engine = new_engine(settings.database_url_of("clock"), pool_size=2, application="homeward-clock")
+    return SimulatedClock(engine, shared_by_process=alone)
+
+
+class Process:
+    """Services hosted together, with one broker and one clock."""
+
+    def __init__(self, services: tuple[str, ...], settings: Settings) -> None:
+        sealing.use_key(settings.encryption_key)
+        self.settings = settings
+        self.wiring = Wiring(
+            settings=settings,
+            broker=_broker_of(settings),
+            clock=clock_of(settings, alone=settings.embedded),
+        )
+        self.containers = [
+            ServiceContainer(service_class_of(service), {"homeward": self.wiring}) for service in services
+        ]
+        self._stopping = eventlet.event.Event()
+
+    def hosts(self, service: str) -> bool:
+        """Return whether this process hosts a service."""
+        return any(container.service_name == service for container in self.containers)
+
+    @property
+    def http_port(self) -> int:
+        """The port that the gateway listens on, once it is started."""
+        return int(self.wiring.http_port)
+
+    def begin_simulation(self, beginning: datetime | None) -> None:
+        """Make sure that simulated program time has begun.
+
+        :param beginning: when, if it has not; real time, rounded up, when not given.
+        """
+        self.wiring.clock.start_at(rounded_up(beginning or real_now()))
+
+    def start(self) -> None:
+        """Start every service; the gateway last, so that nobody knocks before the others are there."""
+        for container in sorted(self.containers, key=lambda c: c.service_name == "gateway"):
+            container.start()
+
+    def run_until_stopped(self, *, on_ready: Callable[["Process"], None] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what is in hand and return."""
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, self._on_signal)
+        self.start()
+        if on_ready is not None:
+            on_ready(self)
+        self._stopping.wait()
+        self.stop()
+
+    def _on_signal(self, signal_number: int, frame: Any) -> None:
+        # Not stopped from here: a signal may arrive in the middle of any greenthread.
+        eventlet.hubs.get_hub().schedule_call_global(0, self._stop_soon)
+
+    def _stop_soon(self) -> None:
+        if not self._stopping.ready():
+            self._stopping.send()
+
+    def stop(self) -> None:
+        """Stop the gateway first, then the services; each finishes what is in hand."""
+        for container in sorted(self.containers, key=lambda c: c.service_name != "gateway"):
+            container.stop()
+        self.wiring.broker.close()
+        log.info("stopped")
+
+
+def _broker_of(settings: Settings) -> Any:
+    if settings.embedded:
+        from shared.messaging.memory import MemoryBroker  # noqa: PLC0415  # only where it is used
+
+        return MemoryBroker()
+    from shared.messaging.rabbit import RabbitBroker  # noqa: PLC0415  # only where it is used
+
+    return RabbitBroker(settings.broker_url)

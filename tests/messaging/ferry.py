@@ -1,0 +1,117 @@
+"""A small service of the tests' own, with a reaction for each way in which one can go."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from marshmallow import Schema, fields
+from sqlalchemy.orm import Session
+
+from shared.clock import Timer, on_timer, set_timer
+from shared.contracts.event import Event
+from shared.contracts.scheduling import ObligationFitFound, SessionAttended, SessionMissed
+from shared.database import id_column, new_metadata, tenant_column
+from shared.errors import Conflict, TooEarly
+from shared.ids import derived_id
+from shared.messaging import Call, announce, command, question, reacts_to
+
+metadata = new_metadata()
+crossings = sa.Table(
+    "crossings",
+    metadata,
+    id_column("crossing_id"),
+    tenant_column(),
+    sa.Column("what", sa.String(64), nullable=False),
+)
+
+
+class FerryIsFull(Conflict):
+    """Raised when one more would sink it."""
+
+
+class Cross(Schema):
+    """What to carry across."""
+
+    what = fields.String(required=True)
+    fail = fields.Boolean(load_default=False)
+
+
+class Nothing(Schema):
+    """No parameters."""
+
+
+#: Seat ids whose reaction fails, and how often it was run.
+FAILING: set[str] = set()
+RUNS: list[str] = []
+
+
+class Ferry:
+    """Writes a row for everything that it is told."""
+
+    name = "monitoring"
+
+    def _write(self, db: Session, what: str, *key: str) -> None:
+        db.execute(
+            crossings.insert().values(
+                crossing_id=derived_id(*key) if key else derived_id(what),
+                tenant_id=db.info["tenant_id"],
+                what=what,
+            )
+        )
+
+    @command(Cross)
+    def cross(self, db: Session, call: Call) -> dict[str, Any]:
+        """Carry something across."""
+        self._write(db, call.data["what"])
+        announce(db, fit(call.data["what"]))
+        set_timer(db, "arrive", key=call.data["what"], due_at=call.now, data={"what": call.data["what"]})
+        if call.data["fail"]:
+            raise FerryIsFull
+        return {"crossed": call.data["what"]}
+
+    @command(Cross, long=True)
+    def cross_slowly(self, db: Session, call: Call) -> dict[str, Any]:
+        """Carry something across, as a job."""
+        self._write(db, call.data["what"])
+        return {"crossed": call.data["what"]}
+
+    @question(Nothing)
+    def count(self, db: Session, call: Call) -> dict[str, Any]:
+        """Count what was carried across."""
+        return {"count": db.scalar(sa.select(sa.func.count()).select_from(crossings))}
+
+    @reacts_to(SessionMissed)
+    def carry_missed(self, db: Session, event: SessionMissed, now: datetime) -> None:
+        """Write down a missed session, unless it is one that fails."""
+        RUNS.append(event.seat_id)
+        self._write(db, "missed", event.seat_id, "missed")
+        announce(db, fit(event.seat_id))
+        set_timer(db, "arrive", key=event.seat_id, due_at=now)
+        if event.seat_id in FAILING:
+            raise ValueError(event.seat_id)
+
+    @reacts_to(SessionAttended)
+    def carry_attended(self, db: Session, event: SessionAttended, now: datetime) -> None:
+        """Write down an attended session, once the missed one is there."""
+        missed = derived_id(event.seat_id, "missed")
+        if not db.scalar(sa.select(crossings.c.what).where(crossings.c.crossing_id == missed)):
+            raise TooEarly
+        self._write(db, "attended", event.seat_id, "attended")
+
+    @on_timer("arrive")
+    def arrive(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Write down an arrival."""
+        self._write(db, "arrived", timer.key, "arrived")
+
+
+def fit(patient: str) -> Event:
+    """Return an event to announce."""
+    return ObligationFitFound(
+        patient_id=derived_id(patient),
+        journey_id=derived_id(patient),
+        site_id=derived_id("site"),
+        best_track="MORNING",
+        placeable_minutes=540,
+        required_minutes=540,
+        found_at=datetime.fromisoformat("2026-02-02T15:00:00+00:00"),
+    )

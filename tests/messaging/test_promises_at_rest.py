@@ -1,0 +1,288 @@
+"""The promises of messaging on a real database, without a broker between."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from homeward.postgres import PrivatePostgres
+
+from shared import audit, clock
+from shared.database import new_engine
+from shared.errors import Conflict, Refusal
+from shared.ids import derived_id, new_id
+from shared.messaging import commands, inbox, outbox
+from shared.messaging.outbox import relay_once
+from tests.messaging import ferry
+from tests.messaging.ferry import FAILING, RUNS, Ferry
+from tests.messaging.samples import attended, missed
+from tests.support import Room, settings_for_tests
+
+
+@pytest.fixture
+def room(postgres_server: PrivatePostgres) -> Iterator[Room]:
+    name = f"ferry_{new_id().replace('-', '')}"
+    postgres_server.create_databases([name])
+    url = postgres_server.url_of(name)
+    engine = new_engine(url)
+    ferry.metadata.create_all(engine)
+    engine.dispose()
+    room = Room(Ferry, url=url, settings=settings_for_tests())
+    FAILING.clear()
+    RUNS.clear()
+    yield room
+    room.close()
+
+
+def rows(room: Room) -> list[str]:
+    with room.engine.connect() as connection:
+        return sorted(connection.scalars(sa.select(ferry.crossings.c.what)))
+
+
+def states(room: Room) -> list[tuple[str, int]]:
+    with room.engine.connect() as connection:
+        return [
+            (row.state, row.attempts)
+            for row in connection.execute(sa.select(inbox.inbox).order_by(inbox.inbox.c.received_at))
+        ]
+
+
+class _Paper:
+    """A publisher that writes down what it is given, and breaks when told to."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+        self.broken = False
+
+    def publish(self, messages: list[tuple[str, bytes]]) -> None:
+        if self.broken:
+            raise OSError("gone")
+        self.published += messages
+
+
+class TestSavedAndAnnouncedOrNeither:
+    def test_commits_the_row_the_event_the_timer_and_the_audit_row_together(self, room: Room) -> None:
+        room.call("cross", {"what": "goat"})
+
+        assert rows(room) == ["goat"]
+        assert len(room.announced) == 1
+        assert [timer[:2] for timer in room.timers()] == [("arrive", "goat")]
+        with room.engine.connect() as connection:
+            assert list(connection.scalars(sa.select(audit.audit.c.action))) == ["cross"]
+
+    def test_leaves_nothing_of_a_refused_command(self, room: Room) -> None:
+        with pytest.raises(Conflict) as refused:
+            room.call("cross", {"what": "wolf", "fail": True})
+
+        assert refused.value.code == "ferry_is_full"
+        assert rows(room) == []
+        assert room.announced == []
+        assert room.timers() == []
+        with room.engine.connect() as connection:
+            for table in (commands.commands, audit.audit):
+                assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+    def test_publishes_each_event_once_confirmed_and_again_when_not(self, room: Room) -> None:
+        paper = _Paper()
+        room.call("cross", {"what": "goat"})
+        paper.broken = True
+
+        with pytest.raises(OSError, match="gone"):
+            relay_once(room.engine, paper)
+        paper.broken = False
+        first, second = relay_once(room.engine, paper), relay_once(room.engine, paper)
+
+        assert (first, second) == (1, 0)
+        assert [name for name, _ in paper.published] == ["obligation_fit_found"]
+
+    def test_does_not_pass_over_a_transaction_that_commits_late(self, room: Room) -> None:
+        paper = _Paper()
+        with room.db() as late:
+            late.execute(sa.text("SELECT 1"))
+            ferry.announce(late, ferry.fit("late"))
+            outbox._write_pending(late)  # its position is taken before the other's
+            room.call("cross", {"what": "goat"})
+            assert relay_once(room.engine, paper) == 1
+
+        assert relay_once(room.engine, paper) == 1
+
+
+class TestCommandIdentity:
+    def test_answers_a_repeated_id_with_the_first_answer_and_no_second_effect(self, room: Room) -> None:
+        command_id = new_id()
+
+        first = room.call("cross", {"what": "goat"}, command_id=command_id)
+        again = room.call("cross", {"what": "goat"}, command_id=command_id)
+
+        assert first == again == {"crossed": "goat"}
+        assert rows(room) == ["goat"]
+
+    def test_refuses_an_id_that_comes_with_another_request(self, room: Room) -> None:
+        command_id = new_id()
+        room.call("cross", {"what": "goat"}, command_id=command_id)
+
+        with pytest.raises(Conflict) as refused:
+            room.call("cross", {"what": "cabbage"}, command_id=command_id)
+
+        assert refused.value.code == "command_id_reused"
+
+    def test_has_one_effect_for_twenty_at_once(self, room: Room) -> None:
+        command_id = new_id()
+        answers: list[Any] = []
+
+        def ask() -> None:
+            try:
+                answers.append(room.call("cross", {"what": "goat"}, command_id=command_id))
+            except Refusal as refusal:
+                answers.append(refusal.status)
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert rows(room) == ["goat"]
+        assert {str(answer) for answer in answers} <= {"{'crossed': 'goat'}", "409", "503"}
+
+    def test_does_not_carry_out_what_comes_after_its_deadline(self, room: Room) -> None:
+        ask = commands.Ask(
+            name="cross",
+            data={"what": "goat"},
+            tenant_id="lakeside",
+            actor=room.envelope_of(missed("m")).actor,
+            command_id=new_id(),
+            correlation_id=new_id(),
+            deadline=clock.real_now(),
+        )
+
+        assert commands.answer(room.host, ask.to_bytes()) is None
+        assert rows(room) == []
+
+    def test_names_field_and_rule_of_bad_input(self, room: Room) -> None:
+        with pytest.raises(Refusal) as refused:
+            room.call("cross", {"whom": "goat"})
+
+        assert refused.value.status == 422
+        assert {problem["field"] for problem in refused.value.problems} == {"what", "whom"}
+
+    def test_does_long_work_as_a_job_once(self, room: Room) -> None:
+        command_id = new_id()
+
+        accepted = room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
+        again = room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
+        running = room.ask("get_job", {"job_id": command_id})
+        room.run_jobs()
+
+        assert accepted["accepted"] == again["accepted"] == f"monitoring.{command_id}"
+        assert running["state"] == "running"
+        assert room.ask("get_job", {"job_id": command_id}) == {
+            "state": "done",
+            "result": {"crossed": "goat"},
+        }
+        assert rows(room) == ["goat"]
+
+
+class TestEffectsHappenOnce:
+    def test_drops_what_was_done_before(self, room: Room) -> None:
+        envelope = room.envelope_of(missed("monday"))
+
+        room.deliver(envelope, envelope)
+        room.deliver_together([envelope, envelope])
+
+        assert rows(room) == ["missed"]
+
+    def test_rolls_back_a_failing_reaction_alone(self, room: Room) -> None:
+        FAILING.add(derived_id("tuesday"))
+
+        inbox.take(
+            room.host,
+            [
+                inbox.Delivery(room.envelope_of(missed(day)).to_bytes())
+                for day in ("monday", "tuesday", "wednesday")
+            ],
+        )
+
+        assert rows(room) == ["missed", "missed"]
+        assert sorted(states(room)) == [("done", 0), ("done", 0), ("waiting", 1)]
+        assert len(room.announced) == 2
+        assert len(room.timers()) == 2
+
+    def test_parks_after_exactly_the_cap_of_attempts_and_goes_on_when_retried(self, room: Room) -> None:
+        FAILING.add(derived_id("tuesday"))
+        envelope = room.envelope_of(missed("tuesday"))
+        inbox.take(room.host, [inbox.Delivery(envelope.to_bytes())])
+        RUNS.clear()
+        for _ in range(20):
+            inbox.retry_one(room.host)
+
+        assert states(room) == [("parked", 8)]
+        assert len(RUNS) == 7
+        FAILING.clear()
+        with room.db() as db:
+            assert inbox.retry_parked(db, event_id=envelope.event_id, who="ops-7", why="mended") == 1
+        inbox.retry_one(room.host)
+        assert states(room) == [("done", 0)]
+        assert rows(room) == ["missed"]
+
+    def test_waits_for_an_event_it_builds_on_without_using_up_attempts(self, room: Room) -> None:
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(attended("monday")).to_bytes())])
+        room.settle()
+
+        assert states(room) == [("waiting", 0)]
+        room.deliver(missed("monday"))
+        assert rows(room) == ["attended", "missed"]
+
+    def test_puts_aside_what_nobody_can_read_and_goes_on(self, room: Room) -> None:
+        inbox.take(
+            room.host,
+            [
+                inbox.Delivery(b"\xff not an event, said Rosa Lindqvist"),
+                inbox.Delivery(room.envelope_of(missed("monday")).to_bytes()),
+            ],
+        )
+
+        assert rows(room) == ["missed"]
+        with room.engine.connect() as connection:
+            row = connection.execute(sa.select(inbox.quarantine)).one()
+        assert b"Lindqvist" not in bytes(row.body_sealed)
+
+    def test_parks_unrun_what_was_delivered_far_too_often(self, room: Room) -> None:
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed("monday")).to_bytes(), 21)])
+
+        assert states(room) == [("parked", 0)]
+        assert RUNS == []
+
+
+class TestTimers:
+    def test_fire_once_with_four_at_once(self, room: Room) -> None:
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+        threads = [threading.Thread(target=room.fire_due) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert rows(room).count("arrived") == 3
+        assert room.timers() == []
+
+
+class TestAuditChain:
+    def test_finds_a_row_that_was_changed(self, room: Room) -> None:
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+        assert audit.link_new_rows(room.engine) == 3
+        with room.engine.begin() as connection:
+            assert audit.find_breaks(connection, tenant_id="lakeside") == []
+            connection.execute(audit.audit.update().where(audit.audit.c.link == 2).values(actor_id="x"))
+            assert audit.find_breaks(connection, tenant_id="lakeside") == [2]
+
+    def test_finds_a_row_that_was_removed(self, room: Room) -> None:
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+        audit.link_new_rows(room.engine)
+        with room.engine.begin() as connection:
+            connection.execute(audit.audit.delete().where(audit.audit.c.link == 2))
+            assert audit.find_breaks(connection, tenant_id="lakeside") != []

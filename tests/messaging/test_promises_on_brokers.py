@@ -1,0 +1,210 @@
+"""The promises of messaging with a broker between: the same tests on both brokers."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from homeward.postgres import PrivatePostgres
+
+from shared.ids import new_id
+from shared.settings import environment_of
+from tests.nodes import RabbitNode
+from tests.support import settings_for_tests
+
+ALL = ("monitoring", "aftercare", "gateway", "scheduling")
+
+
+class Driven:
+    """A process of three services that does what it is told, line by line."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.messaging.three_services"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            text=True,
+        )
+
+    def do(self, action: str, *arguments: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([action, *arguments]) + "\n")
+        self._process.stdin.flush()
+        while True:
+            line = self._process.stdout.readline()
+            if not line:
+                raise AssertionError(f"the process ended while it did {action}")
+            if not line.startswith(("{", "[", '"')) or '"event"' in line:
+                continue  # a line of its log
+            return json.loads(line)
+
+    def until(self, condition: Callable[[dict[str, Any]], bool], *, seconds: float = 30) -> dict[str, Any]:
+        """Wait until the state is as wanted and return it."""
+        give_up_at = time.monotonic() + seconds
+        while True:
+            state = self.do("state")
+            if condition(state):
+                return state
+            if time.monotonic() > give_up_at:
+                raise AssertionError(f"not reached: {state}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _own_corner_of(node: RabbitNode) -> str:
+    """Return the URL of a virtual host that no other test uses."""
+    name = f"test-{new_id()}"
+    node.ctl("add_vhost", name)
+    node.ctl("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*")
+    return node.url.rstrip("/") + "/" + name
+
+
+@pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def process_of_three(
+    request: pytest.FixtureRequest, postgres_server: PrivatePostgres
+) -> Iterator[Callable[[], Driven]]:
+    """Return a function that starts such a process; each sees the same databases and broker."""
+    run = new_id().replace("-", "")
+    names = [f"{service}_{run}" for service in ALL]
+    postgres_server.create_databases(names)
+    variables = {
+        "HOMEWARD_CLOCK": "real",
+        "HOMEWARD_DATABASE_URL": postgres_server.url_of("{service}_" + run),
+    }
+    if request.param == "rabbitmq":
+        variables["HOMEWARD_BROKER_URL"] = _own_corner_of(request.getfixturevalue("rabbitmq_node"))
+    environment = environment_of(settings_for_tests(**variables))
+    started: list[Driven] = []
+
+    def start() -> Driven:
+        started.append(Driven(environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+    postgres_server.drop_databases(names)
+
+
+class TestTheWayOfAnEvent:
+    def test_reaches_each_reacting_service_and_the_archive_once(
+        self, process_of_three: Callable[[], Driven]
+    ) -> None:
+        three = process_of_three()
+        three.do("start", *ALL)
+
+        told = three.do("send", "scheduling", "tell", {"seats": [f"seat {n}" for n in range(300)]})
+
+        assert told == {"status": "done", "answer": {"told": 300}}
+        state = three.until(lambda s: s["inbox"].get("done") == 300 and s["unsent"] == 0)
+        assert state["archived"] >= 300
+        # One row for each missed session; its timer, due at once, wrote another.
+        three.until(lambda s: s["effects"] == 600)
+
+    def test_waits_for_a_service_that_was_never_started(self, process_of_three: Callable[[], Driven]) -> None:
+        three = process_of_three()
+        three.do("start", "aftercare", "scheduling", "gateway")
+        three.do("send", "scheduling", "tell", {"seats": ["a", "b", "c"]})
+        time.sleep(0.5)
+        assert three.do("state")["inbox"] == {}
+
+        three.do("start", "monitoring")
+
+        three.until(lambda s: s["inbox"] == {"done": 3} and s["unsent"] == 0, seconds=60)
+
+    def test_keeps_a_failing_event_waiting_and_lets_the_others_pass(
+        self, process_of_three: Callable[[], Driven]
+    ) -> None:
+        three = process_of_three()
+        three.do("fail_on", "b")
+        three.do("start", *ALL)
+
+        three.do("send", "scheduling", "tell", {"seats": ["a", "b", "c"]})
+
+        three.until(lambda s: s["inbox"] == {"done": 2, "waiting": 1})
+        three.do("fail_on")
+        three.until(lambda s: s["inbox"] == {"done": 3})
+
+    def test_puts_aside_what_cannot_be_read(self, process_of_three: Callable[[], Driven]) -> None:
+        three = process_of_three()
+        three.do("start", *ALL)
+
+        three.do("publish_raw", "session_missed", "{not an event}")
+        three.do("send", "scheduling", "tell", {"seats": ["a"]})
+
+        three.until(lambda s: s["inbox"] == {"done": 1} and s["quarantined"] == 1)
+
+    def test_survives_a_kill_with_events_in_flight(self, process_of_three: Callable[[], Driven]) -> None:
+        first = process_of_three()
+        first.do("start", *ALL)
+        first.do("send", "scheduling", "tell", {"seats": [f"seat {n}" for n in range(2000)]})
+        done_before = first.do("state")["inbox"].get("done", 0)
+        first.kill()
+        assert done_before < 2000
+
+        second = process_of_three()
+        second.do("start", *ALL)
+
+        second.until(lambda s: s["inbox"] == {"done": 2000} and s["effects"] == 4000, seconds=60)
+
+
+class TestCommands:
+    def test_refuses_with_503_by_the_deadline_when_the_service_is_down(
+        self, process_of_three: Callable[[], Driven]
+    ) -> None:
+        three = process_of_three()
+        three.do("start", "gateway", "monitoring", "aftercare")
+
+        began = time.monotonic()
+        refused = three.do("send", "scheduling", "tell", {"seats": ["a"]})
+        waited = time.monotonic() - began
+
+        assert (refused["status"], refused["retry_after"]) == (503, 2)
+        assert waited < 10
+        three.do("start", "scheduling")
+        assert three.do("send", "scheduling", "tell", {"seats": ["b"]})["status"] == "done"
+        time.sleep(0.5)
+        three.until(lambda s: s["inbox"] == {"done": 1} and s["unsent"] == 0)
+
+    def test_answers_many_at_once(self, process_of_three: Callable[[], Driven]) -> None:
+        three = process_of_three()
+        three.do("start", *ALL)
+
+        answers = three.do("send_many", "monitoring", "cross", [{"what": f"goat {n}"} for n in range(40)])
+
+        assert sorted(answer["answer"]["crossed"] for answer in answers) == sorted(
+            f"goat {n}" for n in range(40)
+        )
+
+    def test_hands_a_refusal_on_as_itself(self, process_of_three: Callable[[], Driven]) -> None:
+        three = process_of_three()
+        three.do("start", *ALL)
+
+        refused = three.do("send", "monitoring", "cross", {"what": "wolf", "fail": True})
+
+        assert (refused["refused"], refused["status"]) == ("ferry_is_full", 409)
+
+    def test_finishes_what_is_in_hand_when_stopped(self, process_of_three: Callable[[], Driven]) -> None:
+        three = process_of_three()
+        three.do("start", *ALL)
+        three.do("send", "scheduling", "tell", {"seats": [f"seat {n}" for n in range(500)]})
+
+        three.do("stop", "monitoring")
+        done = three.do("state")["inbox"].get("done", 0)
+        three.kill()
+        again = process_of_three()
+        again.do("start", *ALL)
+
+        state = again.until(lambda s: s["inbox"].get("done") == 500, seconds=60)
+        assert state["inbox"] == {"done": 500}
+        assert done <= 500
