@@ -1,0 +1,140 @@
+"""Simulated program time: it stands still until all is quiet, and then jumps to what is next.
+
+Quiet means: no command in flight, nothing unsent in an outbox, nothing waiting in an inbox, no
+timer due, no job running, and nothing on its way between services; asked twice.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import eventlet
+import sqlalchemy as sa
+
+from gateway import tables
+from shared.clock import SimulatedClock, real_now, rounded_up
+from shared.contracts.event import EVENTS, SERVICES, Actor, read_moment, write_moment
+from shared.contracts.roles import SYSTEM
+from shared.errors import Conflict, Unavailable
+from shared.ids import new_id
+from shared.messaging import CommandClient
+
+#: How long a jump waits for quiet before it gives up.
+QUIET_SECONDS = 60.0
+#: Pause between two looks while something is still going on.
+PAUSE_SECONDS = 0.004
+
+_CLOCK = Actor(actor_id="program-clock", role=SYSTEM)
+
+
+class ClockIsReal(Conflict):
+    """Raised when somebody wants to move program time where it is the machine's time."""
+
+
+class ClockMovesForward(Conflict):
+    """Raised when somebody wants to move program time back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stillness:
+    """What is still going on, and when the next thing is due."""
+
+    quiet: bool
+    next_due_at: datetime | None
+
+
+def get_clock(client: CommandClient) -> dict[str, Any]:
+    """Return program time and the moment of the next timer or calendar job."""
+    clock = client.wiring.clock
+    return {
+        "now": write_moment(clock.now()),
+        "simulated": clock.simulated,
+        "next_due_at": _written(_look(client).next_due_at) if clock.simulated else None,
+    }
+
+
+def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, Any]:
+    """Wait for quiet, jump to what is due next or to *no_later_than*, and wait for quiet again.
+
+    :raises ClockIsReal: where program time is not simulated.
+    :raises ClockMovesForward: when *no_later_than* has passed.
+    :raises Unavailable: when it does not get quiet in time.
+    """
+    clock = client.wiring.clock
+    if not isinstance(clock, SimulatedClock):
+        raise ClockIsReal(field="clock", rule="HOMEWARD_CLOCK must be simulated")
+    if no_later_than < clock.now():
+        raise ClockMovesForward(field="no_later_than", rule="program time only moves forward")
+    next_due_at = _wait_for_quiet(client)
+    to = no_later_than
+    if next_due_at is not None:
+        to = min(to, rounded_up(next_due_at))
+    if to > clock.now():
+        clock.jump(to)
+        next_due_at = _wait_for_quiet(client)
+    return {"now": write_moment(clock.now()), "simulated": True, "next_due_at": _written(next_due_at)}
+
+
+def _wait_for_quiet(client: CommandClient) -> datetime | None:
+    """Return the moment of the next thing due, once nothing is going on any more."""
+    began = real_now()
+    quiet_in_a_row = 0
+    while True:
+        stillness = _look(client)
+        quiet_in_a_row = quiet_in_a_row + 1 if stillness.quiet else 0
+        if quiet_in_a_row == 2:
+            return stillness.next_due_at
+        if not stillness.quiet:
+            if (real_now() - began).total_seconds() > QUIET_SECONDS:
+                raise Unavailable("It does not get quiet.", retry_after=1)
+            eventlet.sleep(PAUSE_SECONDS)
+
+
+def _look(client: CommandClient) -> Stillness:
+    others = client.in_flight
+    count_messages = not client.wiring.broker.confirms_effects
+    threads = [eventlet.spawn(_ask, client, service, count_messages) for service in SERVICES]
+    answers = dict(zip(SERVICES, (thread.wait() for thread in threads), strict=True))
+    busy = others + sum(
+        answer["unsent"] + answer["waiting"] + answer["timers_due"] + answer["jobs"]
+        for answer in answers.values()
+    )
+    quiet = busy == 0 and not (count_messages and _on_their_way(client, answers))
+    dues = [read_moment(answer["next_due_at"]) for answer in answers.values() if answer["next_due_at"]]
+    return Stillness(quiet=quiet, next_due_at=min(dues, default=None))
+
+
+def _ask(client: CommandClient, service: str, count_messages: bool) -> dict[str, Any]:  # noqa: FBT001
+    reply = client.send(
+        service,
+        "get_stillness",
+        {"count_messages": count_messages},
+        tenant_id="",
+        actor=_CLOCK,
+        command_id=new_id(),
+        correlation_id=new_id(),
+        deadline_seconds=10.0,
+    )
+    answer: dict[str, Any] = reply["answer"]
+    return answer
+
+
+def _on_their_way(client: CommandClient, answers: dict[str, dict[str, Any]]) -> bool:
+    """Return whether a service, or the archive, has not taken in all that was announced to it."""
+    announced: Counter[str] = Counter()
+    for answer in answers.values():
+        announced.update(answer["announced"])
+    with client.wiring.engine_of("gateway").connect() as connection:
+        archived = connection.scalar(sa.select(sa.func.count()).select_from(tables.archive))
+    if archived < announced.total():
+        return True
+    return any(
+        answers[service]["taken"].get(wire_name, 0) < number
+        for wire_name, number in announced.items()
+        for service in EVENTS[wire_name].reacting
+    )
+
+
+def _written(moment: datetime | None) -> str | None:
+    return write_moment(moment) if moment else None
