@@ -19,11 +19,11 @@ h1 { font-size:34px; line-height:1.15; margin:0 0 8px; letter-spacing:-.01em }
 header p { margin:0; max-width:70ch; opacity:.92 }
 h2 { font-size:20px; margin:0 0 4px; letter-spacing:-.005em }
 .note { color:var(--muted); font-size:14px; margin:0 0 12px; max-width:80ch }
-.figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(168px,1fr)); gap:14px; margin-top:-56px }
+.figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:12px; margin-top:-56px }
 .figure,.card { background:var(--card); border:1px solid var(--line); border-radius:14px;
   box-shadow:0 1px 2px rgba(31,42,55,.05) }
-.figure { padding:16px 18px }
-.figure b { display:block; font-size:29px; line-height:1.15; font-variant-numeric:tabular-nums }
+.figure { padding:16px }
+.figure b { display:block; font-size:27px; line-height:1.15; font-variant-numeric:tabular-nums }
 .figure span { color:var(--muted); font-size:14px }
 .card { padding:22px 24px; margin-top:18px; overflow-x:auto }
 .pair { display:grid; grid-template-columns:repeat(auto-fit,minmax(460px,1fr)); gap:18px }

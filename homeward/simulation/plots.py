@@ -21,8 +21,9 @@ SAND = "#e0b458"
 BRICK = "#b4532a"
 SLATE = "#9fb3c8"
 
-#: How wide and high a plot is, in inches.
-SIZE = (7.4, 3.7)
+#: How wide and high a plot is, in inches: across the page, and in one of two columns.
+WIDE = (10.4, 3.5)
+HALF = (5.4, 3.5)
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -42,7 +43,7 @@ _STYLE: dict[str, Any] = {
 def funnel(steps: Sequence[Mapping[str, Any]]) -> str:
     """Draw how many people came how far, from the first step on top to the last."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(grid="x")
+        figure, axes = _canvas(grid="x", size=WIDE)
         most = max([step["people"] for step in steps] + [1])
         for place, step in enumerate(steps):
             modelled = step["kind"] == "modelled"
@@ -50,7 +51,7 @@ def funnel(steps: Sequence[Mapping[str, Any]]) -> str:
                 place, step["people"], height=0.68, color=TEAL, alpha=1 - 0.07 * place,
                 hatch="///" if modelled else None, edgecolor="white", linewidth=0,
             )  # fmt: skip
-            share = f"{step['people']}   {100 * step['people'] / most:.0f} %"
+            share = f"{step['people']} · {100 * step['people'] / most:.0f} %"
             axes.text(step["people"] + most * 0.012, place, share, va="center", color=INK)
         axes.set_yticks(range(len(steps)), [step["step"] for step in steps], color=INK)
         axes.invert_yaxis()
@@ -62,7 +63,7 @@ def funnel(steps: Sequence[Mapping[str, Any]]) -> str:
 def attendance(weeks: Sequence[Mapping[str, Any]]) -> str:
     """Draw attended and missed patient-sessions week by week, and the share attended."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(grid="y")
+        figure, axes = _canvas(grid="y", size=HALF)
         numbers = [week["week"] for week in weeks]
         attended = [week["attended"] for week in weeks]
         missed = [week["missed"] for week in weeks]
@@ -82,7 +83,7 @@ def attendance(weeks: Sequence[Mapping[str, Any]]) -> str:
         share.set_ylabel("percent attended", color=BRICK)
         for side in ("top", "left", "right", "bottom"):
             share.spines[side].set_visible(False)
-        axes.legend(loc="upper right", frameon=False, ncols=2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False, ncols=2)
         return _svg(figure)
 
 
@@ -93,7 +94,7 @@ def outreach(counts: Mapping[str, int]) -> str:
         "240": "≤ 4 h", "480": "≤ 8 h", "1440": "≤ 24 h", "later": "later", "never": "never",
     }  # fmt: skip
     with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(grid="y")
+        figure, axes = _canvas(grid="y", size=HALF)
         total = sum(counts.values())
         in_time = ("15", "30", "45", "60")
         for place, (label, n) in enumerate(counts.items()):
@@ -105,7 +106,7 @@ def outreach(counts: Mapping[str, int]) -> str:
         axes.axvline(len(in_time) - 0.5, color=BRICK, linewidth=1.4, linestyle=(0, (4, 3)))
         axes.text(len(in_time) - 0.42, max([*counts.values(), 1]) * 1.04, "one hour", color=BRICK, fontsize=9)
         axes.set_ylim(0, max([*counts.values(), 1]) * 1.14)
-        axes.set_xticks(range(len(counts)), [names[label] for label in counts], fontsize=9)
+        axes.set_xticks(range(len(counts)), [names[label] for label in counts], fontsize=8.5, rotation=35)
         axes.set_ylabel("missed sessions")
         return _svg(figure)
 
@@ -116,10 +117,10 @@ def stays(by_reason: Mapping[str, Mapping[str, Any]], *, national_median: int) -
         ("completed", ("1",), TEAL),
         ("dropped out", ("2",), SAND),
         ("transferred", ("4",), SLATE),
-        ("terminated or other", ("3", "5", "6", "7"), BRICK),
+        ("terminated, other", ("3", "5", "6", "7"), BRICK),
     )
     with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(grid="y")
+        figure, axes = _canvas(grid="y", size=HALF)
         days = [[d for code in codes for d in by_reason[code]["days"]] for _, codes, _ in groups]
         longest = max([d for group in days for d in group] + [national_median, 84])
         edges = list(range(0, longest + 14, 7))
@@ -132,17 +133,25 @@ def stays(by_reason: Mapping[str, Mapping[str, Any]], *, national_median: int) -
                 bar.set_hatch("///")
         axes.axvline(national_median, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         top = axes.get_ylim()[1]
-        axes.text(national_median + 1, top * 1.02, f"national median 2004: {national_median} d", fontsize=9)
+        axes.text(national_median + 1, top * 1.02, f"national median: {national_median} d", fontsize=8.5)
         axes.set_ylim(0, top * 1.12)
-        axes.set_xticks(edges[::2])
+        axes.set_xticks(edges[::2] if len(edges) < 24 else edges[::4])
         axes.set_xlabel("days from admission to last contact")
         axes.set_ylabel("people discharged")
-        axes.legend(loc="upper right", frameon=False, fontsize=9)
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, 1.15),
+            frameon=False,
+            ncols=4,
+            fontsize=8.5,
+            columnspacing=1,
+            handlelength=1.4,
+        )
         return _svg(figure)
 
 
-def _canvas(*, grid: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
+def _canvas(*, grid: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
