@@ -1,0 +1,1 @@
+"""The rules of aftercare, a module a concept."""

@@ -1,0 +1,480 @@
+"""What aftercare keeps, and the named queries on it.
+
+Everything about one journey changes under that journey's lock, so that reactions, timers and
+commands in several copies come one after the other for one person and never meet half-way.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, registry
+
+from services.aftercare.domain import contacts as contact_rules
+from services.aftercare.domain import discharge, episodes, graduation, lapses, plans
+from shared.contracts.aftercare import (
+    CONTACT_CHANNELS,
+    CONTACT_KINDS,
+    CONTACT_OUTCOMES,
+    CONTACT_STATUSES,
+    DISCHARGE_REASONS,
+    LAPSE_REPORTERS,
+    LAPSE_SUBSTANCES,
+)
+from shared.database import (
+    id_column,
+    moment,
+    new_metadata,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+)
+
+metadata = new_metadata()
+mapper = registry(metadata=metadata)
+
+
+def _one_of(column: str, codes: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{code}'" for code in codes)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _episode_reference(*, nullable: bool = False) -> Column[str]:
+    return Column("episode_id", sa.Uuid(as_uuid=False), ForeignKey("episodes.episode_id"), nullable=nullable)
+
+
+episodes_table = Table(
+    "episodes",
+    metadata,
+    id_column("episode_id"),
+    tenant_column(),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("site_id", nullable=True),
+    Column("time_zone", sa.String(64)),
+    Column("admitted_at", moment()),
+    Column("follow_up_consent", sa.Boolean, nullable=False),
+    Column("opioid_history", sa.Boolean, nullable=False),
+    Column("problems", JSONB, nullable=False),
+    Column("assessed_at", moment()),
+    Column("last_reached_at", moment()),
+    Column("ready_criteria", JSONB, nullable=False),
+    Column("ready_at", moment()),
+    reference("discharge_id", nullable=True),
+    Column("discharge_reason", sa.String(2)),
+    Column("discharged_at", moment()),
+    Column("graduated_at", moment()),
+    Column("deceased_at", moment()),
+    Index(None, "tenant_id", "journey_id"),
+    Index(None, "tenant_id", "patient_id"),
+)
+
+seats = Table(
+    "seats",
+    metadata,
+    id_column("seat_id"),
+    tenant_column(),
+    _episode_reference(),
+    Column("starts_at", moment(), nullable=False),
+    Column("clinical_minutes", sa.Integer, nullable=False),
+    Column("state", sa.String(24), nullable=False),
+    Column("credited_minutes", sa.Integer, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    Index(None, "tenant_id", "episode_id", "starts_at"),
+)
+
+attestations = Table(
+    "attestations",
+    metadata,
+    id_column("attestation_id"),
+    tenant_column(),
+    _episode_reference(),
+    Column("criterion", sa.String(32), nullable=False),
+    Column("evidence", sa.String(32), nullable=False),
+    Column("met", sa.Boolean, nullable=False),
+    Column("attested_by", sa.String(64), nullable=False),
+    Column("role", sa.String(32), nullable=False),
+    Column("credential", sa.String(16), nullable=False),
+    Column("attested_at", moment(), nullable=False),
+    Index(None, "tenant_id", "episode_id", "attested_at"),
+)
+
+aftercare_plans = Table(
+    "aftercare_plans",
+    metadata,
+    id_column("plan_id"),
+    tenant_column(),
+    _episode_reference(),
+    reference("patient_id"),
+    Column("version", sa.Integer, nullable=False),
+    Column("components", JSONB, nullable=False),
+    Column("planned_discharge_on", sa.Date, nullable=False),
+    Column("first_appointment_at", moment()),
+    Column("triggers", sa.Integer, nullable=False),
+    Column("coping_actions_per_trigger", sa.Integer, nullable=False),
+    Column("warning_signs", sa.Integer, nullable=False),
+    Column("routines_per_week", sa.Integer, nullable=False),
+    Column("supports", sa.Integer, nullable=False),
+    Column("supports_outside_family", sa.Integer, nullable=False),
+    Column("lapse_plan", sa.Boolean, nullable=False),
+    Column("safety_plan", sa.Boolean, nullable=False),
+    Column("reviewed_at", moment()),
+    Column("written_at", moment(), nullable=False),
+    Column("author_id", sa.String(64), nullable=False),
+    Column("author_role", sa.String(32), nullable=False),
+    Column("author_credential", sa.String(16), nullable=False),
+    Column("patient_signed_at", moment()),
+    Column("clinician_signed_at", moment()),
+    sealed_column("goals"),
+    UniqueConstraint("tenant_id", "episode_id", "version"),
+)
+
+discharges = Table(
+    "discharges",
+    metadata,
+    id_column("discharge_id"),
+    tenant_column(),
+    _episode_reference(),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("reason_code", sa.String(2), nullable=False),
+    Column("local_reason", sa.String(32)),
+    Column("admitted_at", moment(), nullable=False),
+    Column("last_contact_at", moment(), nullable=False),
+    Column("stay_days", sa.Integer, nullable=False),
+    Column("discharged_at", moment(), nullable=False),
+    Column("signed_by", sa.String(64), nullable=False),
+    Column("role", sa.String(32), nullable=False),
+    Column("credential", sa.String(16), nullable=False),
+    Column("exceptions", JSONB, nullable=False),
+    Column("rule_version", sa.String(32)),
+    sealed_column("exception_reason"),
+    sealed_column("summary"),
+    # An episode ends once, whatever two people do at the same moment.
+    UniqueConstraint("tenant_id", "episode_id"),
+    CheckConstraint("stay_days >= 1", name="stay_days"),
+    _one_of("reason_code", tuple(DISCHARGE_REASONS)),
+)
+
+discharge_proposals = Table(
+    "discharge_proposals",
+    metadata,
+    id_column("proposal_id"),
+    tenant_column(),
+    _episode_reference(),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("reason_code", sa.String(2), nullable=False),
+    Column("last_contact_at", moment(), nullable=False),
+    Column("proposed_at", moment(), nullable=False),
+    Column("status", sa.String(16), nullable=False),
+    Column("closed_at", moment()),
+    Index(None, "tenant_id", "episode_id"),
+    Index(None, "tenant_id", "proposed_at", "proposal_id"),
+    _one_of("status", (discharge.OPEN, discharge.WITHDRAWN, discharge.DISCHARGED)),
+)
+
+aftercare_contacts = Table(
+    "aftercare_contacts",
+    metadata,
+    id_column("contact_id"),
+    tenant_column(),
+    _episode_reference(),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("kind", sa.String(16), nullable=False),
+    Column("number", sa.Integer, nullable=False),
+    Column("counted_from", moment(), nullable=False),
+    Column("window_opens_at", moment(), nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("window_closes_at", moment(), nullable=False),
+    Column("status", sa.String(16), nullable=False),
+    Column("tries", sa.Integer, nullable=False),
+    Column("ended_at", moment()),
+    Index(None, "tenant_id", "journey_id"),
+    UniqueConstraint("tenant_id", "episode_id", "kind", "number"),
+    _one_of("kind", CONTACT_KINDS),
+    _one_of("status", CONTACT_STATUSES),
+)
+
+contact_attempts = Table(
+    "contact_attempts",
+    metadata,
+    id_column("attempt_id"),
+    tenant_column(),
+    Column("contact_id", sa.Uuid(as_uuid=False), ForeignKey("aftercare_contacts.contact_id"), nullable=False),
+    Column("number", sa.Integer, nullable=False),
+    Column("channel", sa.String(16), nullable=False),
+    Column("outcome", sa.String(16), nullable=False),
+    Column("made_by", sa.String(64), nullable=False),
+    Column("role", sa.String(32), nullable=False),
+    Column("attempted_at", moment(), nullable=False),
+    UniqueConstraint("tenant_id", "contact_id", "number"),
+    _one_of("channel", CONTACT_CHANNELS),
+    _one_of("outcome", CONTACT_OUTCOMES),
+)
+
+lapses_table = Table(
+    "lapses",
+    metadata,
+    id_column("lapse_id"),
+    tenant_column(),
+    # Reports may be about people whose admission aftercare does not know.
+    _episode_reference(nullable=True),
+    reference("patient_id"),
+    reference("journey_id", nullable=True),
+    Column("reported_by", sa.String(16), nullable=False),
+    Column("substance", sa.String(16), nullable=False),
+    Column("occurred_at", moment(), nullable=False),
+    Column("reported_at", moment(), nullable=False),
+    Column("contact_by", moment(), nullable=False),
+    Column("contacted_at", moment()),
+    Column("escalated", sa.Boolean, nullable=False),
+    Index(None, "tenant_id", "episode_id"),
+    Index(None, "tenant_id", "journey_id", postgresql_where=sa.text("contacted_at IS NULL")),
+    _one_of("reported_by", LAPSE_REPORTERS),
+    _one_of("substance", LAPSE_SUBSTANCES),
+)
+
+reentries = Table(
+    "reentries",
+    metadata,
+    id_column("reentry_id"),
+    tenant_column(),
+    Column("lapse_id", sa.Uuid(as_uuid=False), ForeignKey("lapses.lapse_id"), nullable=False),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("requested_at", moment(), nullable=False),
+    Column("level_decision_due_at", moment(), nullable=False),
+    Column("status", sa.String(16), nullable=False),
+    Column("closed_at", moment()),
+    Index(
+        "uq_reentries_open",
+        "tenant_id",
+        "journey_id",
+        unique=True,
+        postgresql_where=sa.text("status = 'OPEN'"),
+    ),
+    Index(None, "tenant_id", "lapse_id"),
+    _one_of("status", ("OPEN", "ADMITTED", "EXPIRED")),
+)
+
+mapper.map_imperatively(episodes.Episode, episodes_table)
+mapper.map_imperatively(episodes.Seat, seats)
+mapper.map_imperatively(graduation.Attestation, attestations)
+mapper.map_imperatively(plans.AftercarePlan, aftercare_plans)
+mapper.map_imperatively(discharge.Discharge, discharges)
+mapper.map_imperatively(discharge.Proposal, discharge_proposals)
+mapper.map_imperatively(contact_rules.Contact, aftercare_contacts)
+mapper.map_imperatively(contact_rules.Attempt, contact_attempts)
+mapper.map_imperatively(lapses.Lapse, lapses_table)
+mapper.map_imperatively(lapses.Reentry, reentries)
+sealed(plans.AftercarePlan, key="plan_id", fields=("goals",))
+sealed(discharge.Discharge, key="discharge_id", fields=("exception_reason", "summary"))
+
+
+def lock_journey(db: Session, journey_id: str) -> None:
+    """Wait until nobody else changes this journey, and keep others waiting until the commit."""
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(journey_id, 0))))
+
+
+def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episodes.Episode:
+    """Return the episode that an event is about, under its journey's lock; new if it is unknown."""
+    lock_journey(db, journey_id)
+    episode = db.get(episodes.Episode, episode_id)
+    if episode is None:
+        episode = episodes.Episode(episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
+        db.add(episode)
+        # Rows that refer to it follow, and without relationships the order of inserts is ours.
+        db.flush()
+    return episode
+
+
+def episode_to_change(db: Session, episode_id: str) -> episodes.Episode | None:
+    """Return an episode under its journey's lock."""
+    journey_id = db.scalar(sa.select(episodes.Episode.journey_id).filter_by(episode_id=episode_id))
+    if journey_id is None:
+        return None
+    lock_journey(db, journey_id)
+    return db.get(episodes.Episode, episode_id)
+
+
+def contact_to_change(db: Session, contact_id: str) -> contact_rules.Contact | None:
+    """Return a contact under its journey's lock."""
+    journey_id = db.scalar(sa.select(contact_rules.Contact.journey_id).filter_by(contact_id=contact_id))
+    if journey_id is None:
+        return None
+    lock_journey(db, journey_id)
+    return db.get(contact_rules.Contact, contact_id)
+
+
+def newest_episode_to_change(db: Session, patient_id: str) -> episodes.Episode | None:
+    """Return the patient's newest admitted episode, under its journey's lock."""
+    episode = episodes.Episode
+    newest = (
+        sa.select(episode.episode_id)
+        .where(episode.patient_id == patient_id, episode.admitted_at.is_not(None))
+        .order_by(episode.admitted_at.desc(), episode.episode_id.desc())
+        .limit(1)
+    )
+    episode_id = db.scalar(newest)
+    return None if episode_id is None else episode_to_change(db, episode_id)
+
+
+def last_attended_at(db: Session, episode_id: str) -> datetime | None:
+    """Return the start of the newest session that the patient attended."""
+    seat = episodes.Seat
+    return db.scalar(
+        sa.select(sa.func.max(seat.starts_at)).where(
+            seat.episode_id == episode_id, seat.state.in_(episodes.ATTENDED_STATES)
+        )
+    )
+
+
+def attestations_of(db: Session, episode_id: str) -> list[graduation.Attestation]:
+    """Return what was attested in an episode, oldest first."""
+    attestation = graduation.Attestation
+    return list(
+        db.scalars(
+            sa.select(attestation)
+            .where(attestation.episode_id == episode_id)
+            .order_by(attestation.attested_at, attestation.attestation_id)
+        )
+    )
+
+
+def newest_plan(db: Session, episode_id: str) -> plans.AftercarePlan | None:
+    """Return the newest version of an episode's aftercare plan."""
+    plan = plans.AftercarePlan
+    return db.scalar(
+        sa.select(plan).where(plan.episode_id == episode_id).order_by(plan.version.desc()).limit(1)
+    )
+
+
+def last_lapse_at(db: Session, episode_id: str) -> datetime | None:
+    """Return when the patient last used in an episode, as far as reported."""
+    lapse = lapses.Lapse
+    return db.scalar(
+        sa.select(sa.func.max(lapse.occurred_at)).where(
+            lapse.episode_id == episode_id, lapse.substance != lapses.NO_USE
+        )
+    )
+
+
+def proposals_of(db: Session, episode_id: str) -> list[discharge.Proposal]:
+    """Return the discharges that were proposed in an episode, oldest first."""
+    proposal = discharge.Proposal
+    return list(
+        db.scalars(
+            sa.select(proposal)
+            .where(proposal.episode_id == episode_id)
+            .order_by(proposal.proposed_at, proposal.proposal_id)
+        )
+    )
+
+
+def page_of_proposals(
+    db: Session, *, open_only: bool, after: str | None, limit: int
+) -> list[discharge.Proposal]:
+    """Return proposals, oldest first, from behind the one with the id *after*; at most *limit*."""
+    proposal = discharge.Proposal
+    query = sa.select(proposal).order_by(proposal.proposed_at, proposal.proposal_id).limit(limit)
+    if open_only:
+        query = query.where(proposal.status == discharge.OPEN)
+    last = db.get(discharge.Proposal, after) if after else None
+    if last is not None:
+        query = query.where(
+            sa.tuple_(proposal.proposed_at, proposal.proposal_id)
+            > sa.tuple_(
+                sa.literal(last.proposed_at, moment()), sa.literal(last.proposal_id, sa.Uuid(as_uuid=False))
+            )
+        )
+    return list(db.scalars(query))
+
+
+def contacts_of_journey(db: Session, journey_id: str) -> list[contact_rules.Contact]:
+    """Return every contact after every discharge of a journey, in the order they fall due."""
+    contact = contact_rules.Contact
+    return list(
+        db.scalars(
+            sa.select(contact)
+            .where(contact.journey_id == journey_id)
+            .order_by(contact.due_at, contact.kind, contact.number)
+        )
+    )
+
+
+def page_of_contacts(
+    db: Session, *, episode_id: str, after: str | None, limit: int
+) -> list[contact_rules.Contact]:
+    """Return an episode's contacts in the order they fall due, from behind the one with id *after*."""
+    contact = contact_rules.Contact
+    query = (
+        sa.select(contact)
+        .where(contact.episode_id == episode_id)
+        .order_by(contact.due_at, contact.contact_id)
+        .limit(limit)
+    )
+    last = db.get(contact, after) if after else None
+    if last is not None:
+        query = query.where(
+            sa.tuple_(contact.due_at, contact.contact_id)
+            > sa.tuple_(
+                sa.literal(last.due_at, moment()), sa.literal(last.contact_id, sa.Uuid(as_uuid=False))
+            )
+        )
+    return list(db.scalars(query))
+
+
+def next_follow_up(db: Session, episode_id: str) -> contact_rules.Contact | None:
+    """Return the first follow-up of an episode that is still planned."""
+    contact = contact_rules.Contact
+    return db.scalar(
+        sa.select(contact)
+        .where(
+            contact.episode_id == episode_id,
+            contact.kind == contact_rules.FOLLOW_UP,
+            contact.status == contact_rules.PLANNED,
+        )
+        .order_by(contact.number)
+        .limit(1)
+    )
+
+
+def came_back_or_died_at(db: Session, *, journey_id: str, after: datetime) -> datetime | None:
+    """Return when contacts counted from *after* stop: at the next admission of the journey, or death."""
+    episode = episodes.Episode
+    moments = [
+        db.scalar(
+            sa.select(sa.func.min(episode.admitted_at)).where(
+                episode.journey_id == journey_id, episode.admitted_at > after
+            )
+        ),
+        db.scalar(sa.select(sa.func.min(episode.deceased_at)).where(episode.journey_id == journey_id)),
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def uncontacted_lapses(db: Session, journey_id: str) -> list[lapses.Lapse]:
+    """Return the reported lapses of a journey after which nobody spoke with the patient yet."""
+    lapse = lapses.Lapse
+    return list(
+        db.scalars(
+            sa.select(lapse)
+            .where(lapse.journey_id == journey_id, lapse.contacted_at.is_(None))
+            .order_by(lapse.reported_at, lapse.lapse_id)
+        )
+    )
+
+
+def open_reentry(db: Session, journey_id: str) -> lapses.Reentry | None:
+    """Return the journey's open request to come back."""
+    reentry = lapses.Reentry
+    return db.scalar(sa.select(reentry).where(reentry.journey_id == journey_id, reentry.status == "OPEN"))
+
+
+def reentry_of(db: Session, lapse_id: str) -> lapses.Reentry | None:
+    """Return the request to come back that a lapse led to."""
+    return db.scalar(sa.select(lapses.Reentry).where(lapses.Reentry.lapse_id == lapse_id))
