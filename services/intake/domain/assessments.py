@@ -1,0 +1,316 @@
+"""An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from services.intake.domain import diagnoses, fit, placement, withdrawal
+from services.intake.domain.episodes import Episode
+from services.intake.domain.people import Patient
+from services.intake.domain.sites import Site
+from shared.contracts.common import SafetyConcernRaised
+from shared.contracts.event import Actor, Event
+from shared.contracts.intake import AssessmentCompleted
+from shared.errors import InvalidInput
+from shared.ids import derived_id
+
+#: Escalation level of each answer about suicide that is a danger. Design default: intent to act
+#: is a crisis; passive thoughts need a human within the hour.
+SUICIDE_LEVELS = {"ACTIVE": "E4", "PASSIVE": "E3"}
+#: Escalation level of a threat of violence. Design default.
+VIOLENCE_LEVEL = "E4"
+
+#: What somebody at risk is shown in every answer. 988 Suicide and Crisis Lifeline; SAMHSA.
+CRISIS_LINES = (
+    {"code": "988", "what": "Suicide and Crisis Lifeline: call, text or chat; press 1 for veterans"},
+    {"code": "911", "what": "Emergency: overdose, seizure, immediate danger"},
+    {"code": "1-800-662-4357", "what": "SAMHSA helpline, day and night"},
+    {"code": "1-800-222-1222", "what": "Poison help"},
+)
+
+
+class AssessmentIncomplete(InvalidInput):
+    """Raised when an assessment lacks something without which it is not complete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Danger:
+    """The answers about danger to oneself and others."""
+
+    suicidal_intent: str
+    violence_threat: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Everything that an assessor found out.
+
+    ``dimensions`` holds severity 0 to 4 of dimensions 1 to 6, ``None`` where one is not rated yet.
+    """
+
+    withdrawal: withdrawal.Signs
+    dimensions: tuple[int | None, ...]
+    problems: list[diagnoses.ReportedProblem]
+    danger: Danger
+    home: fit.Home
+    rulers: fit.Rulers
+    triggers: list[fit.Trigger]
+    goals: str
+    naloxone: bool = False
+    prior_stay: fit.PriorStay | None = None
+    co_occurring: bool = False
+    pregnant: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class Assessment:
+    """A completed assessment, with what was found and what the rules made of it.
+
+    The dictionaries hold codes and numbers only; ``goals`` are the person's own words, sealed.
+    """
+
+    assessment_id: str
+    episode_id: str
+    patient_id: str
+    journey_id: str
+    site_id: str
+    edition: str
+    dimension_ratings: list[int]
+    findings: dict[str, Any]
+    gate: dict[str, Any]
+    diagnoses: list[dict[str, Any]]
+    fit_factors: list[dict[str, Any]]
+    recommendation: dict[str, Any]
+    risk_flags: list[str]
+    recommended_level: str
+    rule_version: str
+    opioid: bool
+    minor: bool
+    completed_at: datetime
+    completed_by: str
+    completed_by_role: str
+    completed_by_credential: str
+    goals: str
+    tenant_id: str = ""
+
+    @property
+    def gate_holds(self) -> bool:
+        """Whether admission must wait for a medical or safety evaluation."""
+        return bool(self.gate["holds"])
+
+
+def complete(
+    *,
+    assessment_id: str,
+    episode: Episode,
+    patient: Patient,
+    site: Site,
+    findings: Findings,
+    placeable_minutes: int | None,
+    required_minutes: int | None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[Assessment, list[Event]]:
+    """Complete an assessment of somebody who waits for a decision.
+
+    :raises AssessmentIncomplete: naming every dimension that is not rated.
+    :raises InvalidInput: when a scale was self-reported, a criterion does not exist, and the like.
+    :raises Conflict: when the episode is past its admission.
+    """
+    episode.check_before_admission()
+    ratings = _all_rated(findings.dimensions)
+    withdrawal.check_rated(findings.withdrawal)
+    withdrawal.check_clearance(findings.withdrawal, actor=actor)
+    today = site.local_day(now)
+    fit.check_prior_stay(findings.prior_stay, today=today)
+    gate = withdrawal.weigh(findings.withdrawal)
+    found = diagnoses.diagnose(findings.problems)
+    opioid = any(d.problem == "OPIOID" and (d.severity != "NONE" or d.remission) for d in found)
+    minor = patient.is_minor_on(today)
+    violence = findings.danger.violence_threat
+    recommended = placement.recommend(
+        ratings=ratings,
+        home_unsafe=findings.home.is_unsafe(violence_threat=violence),
+        gate_least_level=gate.least_level,
+        minor=minor,
+    )
+    factors = _fit_factors(
+        findings,
+        found,
+        ratings=ratings,
+        opioid=opioid,
+        recommended_level=recommended.level,
+        placeable_minutes=placeable_minutes,
+        required_minutes=required_minutes,
+    )
+    concerns = _concerns(gate, findings.danger)
+    assessment = Assessment(
+        assessment_id=assessment_id,
+        episode_id=episode.episode_id,
+        patient_id=episode.patient_id,
+        journey_id=episode.journey_id,
+        site_id=episode.site_id,
+        edition=placement.EDITION,
+        dimension_ratings=list(ratings),
+        findings=_findings_on_record(findings),
+        gate=_gate_on_record(gate, findings.danger),
+        diagnoses=[asdict(diagnosis) for diagnosis in found],
+        fit_factors=[asdict(factor) for factor in factors],
+        recommendation=_recommendation_on_record(recommended),
+        risk_flags=sorted(concern for concern, _ in concerns),
+        recommended_level=recommended.level,
+        rule_version=recommended.rule_version,
+        opioid=opioid,
+        minor=minor,
+        completed_at=now,
+        completed_by=actor.actor_id,
+        completed_by_role=actor.role,
+        completed_by_credential=actor.credential,
+        goals=findings.goals,
+    )
+    episode.take_assessment(assessment_id=assessment_id, minor=minor)
+    events: list[Event] = [
+        _concern_raised(assessment, concern, level=level, now=now) for concern, level in concerns
+    ]
+    completed = AssessmentCompleted(
+        patient_id=assessment.patient_id,
+        episode_id=assessment.episode_id,
+        journey_id=assessment.journey_id,
+        assessment_id=assessment_id,
+        site_id=assessment.site_id,
+        edition=placement.EDITION,
+        dimension_ratings=ratings,
+        problems=tuple(d.problem for d in found),
+        severities=tuple(d.severity for d in found),
+        icd10_codes=tuple(d.icd10_code for d in found),
+        withdrawal_gate=gate.disposition,
+        fit_factors=tuple(factor.factor for factor in factors),
+        fit_results=tuple(factor.result for factor in factors),
+        recommended_level=recommended.level,
+        deciding_dimensions=recommended.deciding_dimensions,
+        rule_version=recommended.rule_version,
+        completed_at=now,
+        co_occurring=findings.co_occurring,
+        pregnant=findings.pregnant,
+    )
+    return assessment, [*events, completed]
+
+
+def crisis_content(risk_flags: list[str], *, emergency_phone: str | None) -> dict[str, Any] | None:
+    """Return what somebody at risk must be shown, or ``None`` when nobody is at risk."""
+    if not risk_flags:
+        return None
+    return {"lines": list(CRISIS_LINES), "program_emergency_phone": emergency_phone}
+
+
+def _all_rated(dimensions: tuple[int | None, ...]) -> tuple[int, ...]:
+    rated = (*dimensions, *(None for _ in placement.DIMENSIONS))[: len(placement.DIMENSIONS)]
+    missing = tuple(
+        {"field": f"dimensions.{place}", "rule": f"dimension {place + 1} needs a rating from 0 to 4"}
+        for place, rating in enumerate(rated)
+        if rating is None
+    )
+    if missing:
+        raise AssessmentIncomplete("Not all six dimensions are rated.", problems=missing)
+    return tuple(rating for rating in rated if rating is not None)
+
+
+def _fit_factors(
+    findings: Findings,
+    found: list[diagnoses.Diagnosis],
+    *,
+    ratings: tuple[int, ...],
+    opioid: bool,
+    recommended_level: str,
+    placeable_minutes: int | None,
+    required_minutes: int | None,
+) -> list[fit.FactorResult]:
+    after_stay = fit.step_down(findings.prior_stay)
+    return [
+        fit.stable_home(findings.home, violence_threat=findings.danger.violence_threat),
+        fit.mild_to_moderate(
+            found,
+            ratings=ratings,
+            step_down=after_stay.result == fit.MET,
+            recommended_level=recommended_level,
+        ),
+        fit.obligations(placeable_minutes=placeable_minutes, required_minutes=required_minutes),
+        fit.committed(findings.rulers),
+        fit.tools_against_triggers(findings.triggers, naloxone=findings.naloxone, opioid=opioid),
+        after_stay,
+    ]
+
+
+def _concerns(gate: withdrawal.Gate, danger: Danger) -> list[tuple[str, str]]:
+    found = withdrawal.concerns(gate)
+    if danger.suicidal_intent in SUICIDE_LEVELS:
+        found.append(("DANGER_ANSWER", SUICIDE_LEVELS[danger.suicidal_intent]))
+    if danger.violence_threat:
+        found.append(("VIOLENCE", VIOLENCE_LEVEL))
+    return found
+
+
+def _concern_raised(
+    assessment: Assessment, concern: str, *, level: str, now: datetime
+) -> SafetyConcernRaised:
+    return SafetyConcernRaised(
+        concern_id=derived_id(assessment.assessment_id, concern),
+        patient_id=assessment.patient_id,
+        concern=concern,
+        level=level,
+        evidence_id=assessment.assessment_id,
+        raised_at=now,
+        episode_id=assessment.episode_id,
+        journey_id=assessment.journey_id,
+    )
+
+
+def _findings_on_record(findings: Findings) -> dict[str, Any]:
+    prior_stay = findings.prior_stay
+    return {
+        "withdrawal": asdict(findings.withdrawal),
+        "problems": [asdict(problem) for problem in findings.problems],
+        "danger": asdict(findings.danger),
+        "home": asdict(findings.home),
+        "rulers": asdict(findings.rulers),
+        "triggers": [asdict(trigger) for trigger in findings.triggers],
+        "naloxone": findings.naloxone,
+        "prior_stay": prior_stay
+        and {**asdict(prior_stay), "discharged_on": prior_stay.discharged_on.isoformat()},
+        "co_occurring": findings.co_occurring,
+        "pregnant": findings.pregnant,
+    }
+
+
+def _gate_on_record(gate: withdrawal.Gate, danger: Danger) -> dict[str, Any]:
+    # Somebody who means to act on suicidal thoughts is not sent home into a program: the hold ends
+    # with a new assessment, after the safety evaluation that the concern sets off.
+    active = danger.suicidal_intent == "ACTIVE"
+    return {
+        "disposition": gate.disposition,
+        "holds": gate.holds or active,
+        "held_by": [*(["WITHDRAWAL"] if gate.holds else []), *(["SUICIDAL_INTENT"] if active else [])],
+        "least_level": gate.least_level,
+        "cleared": gate.cleared,
+        "findings": [
+            {
+                "code": rule.code,
+                "disposition": rule.disposition,
+                "act_within": rule.act_within,
+                "actions": list(rule.actions),
+            }
+            for rule in gate.findings
+        ],
+    }
+
+
+def _recommendation_on_record(recommended: placement.Recommendation) -> dict[str, Any]:
+    return {
+        "level": recommended.level,
+        "deciding_dimensions": list(recommended.deciding_dimensions),
+        "reasons": [{"code": code, "text": text} for code, text in recommended.reasons],
+        "alternatives": [asdict(alternative) for alternative in recommended.alternatives],
+        "services": list(recommended.services),
+        "minor": recommended.minor,
+        "rule_version": recommended.rule_version,
+    }

@@ -1,0 +1,98 @@
+"""Reviews: the level of care is looked at again while somebody is in treatment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.intake.domain import tasks
+from services.intake.domain.decisions import check_licensed
+from services.intake.domain.episodes import Episode
+from shared.contracts import roles
+from shared.contracts.event import Actor
+from shared.contracts.intake import LevelReviewOpened
+from shared.errors import Conflict
+from shared.ids import derived_id
+
+#: The task that a review opens.
+REVIEW_TASK = "level_review"
+
+OPEN, CLOSED, WITHDRAWN = "OPEN", "CLOSED", "WITHDRAWN"
+
+
+class ReviewAlreadyClosed(Conflict):
+    """Raised when a review is closed that nobody needs to look at any more."""
+
+
+@dataclass(eq=False, kw_only=True)
+class LevelReview:
+    """One review of the level of care, asked for by monitoring; ``note`` is kept sealed."""
+
+    review_id: str
+    episode_id: str
+    patient_id: str
+    journey_id: str
+    reason: str
+    requested_at: datetime
+    due_at: datetime
+    state: str = OPEN
+    outcome: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    closed_by_role: str | None = None
+    closed_by_credential: str | None = None
+    note: str | None = None
+    tenant_id: str = ""
+
+    def opened(self) -> LevelReviewOpened:
+        """Return the news that a review is due."""
+        return LevelReviewOpened(
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            review_id=self.review_id,
+            reason=self.reason,
+            due_at=self.due_at,
+        )
+
+    def task(self) -> tasks.Task:
+        """Return the task that asks a clinician to review."""
+        return tasks.Task(
+            task_id=derived_id(self.review_id, REVIEW_TASK),
+            task=REVIEW_TASK,
+            owner_role=roles.CLINICIAN,
+            next_role=roles.SUPERVISOR,
+            reason=self.reason,
+            about_id=self.review_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            opened_at=self.requested_at,
+            due_at=self.due_at,
+        )
+
+    def close(self, *, outcome: str, note: str, actor: Actor, now: datetime) -> None:
+        """Close the review with what it came to.
+
+        :raises NotLicensed: when the actor holds no licence.
+        :raises ReviewAlreadyClosed: when it is closed or withdrawn.
+        """
+        check_licensed(actor)
+        if self.state != OPEN:
+            raise ReviewAlreadyClosed("The review is over.", rule="once")
+        self.state = CLOSED
+        self.outcome = outcome
+        self.note = note
+        self.closed_at = now
+        self.closed_by = actor.actor_id
+        self.closed_by_role = actor.role
+        self.closed_by_credential = actor.credential
+
+    def withdraw(self, *, at: datetime) -> None:
+        """Drop the review because the treatment it is about has ended."""
+        if self.state == OPEN:
+            self.state = WITHDRAWN
+            self.closed_at = at
+
+    def withdraw_if_over(self, episode: Episode) -> None:
+        """Drop a review that comes after its episode has ended."""
+        if episode.closed_at is not None:
+            self.withdraw(at=episode.closed_at)

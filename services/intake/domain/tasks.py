@@ -1,0 +1,67 @@
+"""Tasks: what a human is asked to do by a deadline, and who is asked next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.contracts.common import TaskClosed, TaskOpened
+
+DONE, WITHDRAWN, ESCALATED = "DONE", "WITHDRAWN", "ESCALATED"
+
+
+@dataclass(eq=False, kw_only=True)
+class Task:
+    """One thing to do; ``outcome`` stays empty while it is open."""
+
+    task_id: str
+    task: str
+    owner_role: str
+    next_role: str
+    reason: str
+    about_id: str
+    patient_id: str
+    episode_id: str
+    journey_id: str
+    opened_at: datetime
+    due_at: datetime
+    outcome: str | None = None
+    closed_at: datetime | None = None
+    tenant_id: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to act."""
+        return self.outcome is None
+
+    def opened(self) -> TaskOpened:
+        """Return the news that the task is there."""
+        return TaskOpened(
+            task_id=self.task_id,
+            task=self.task,
+            owner_role=self.owner_role,
+            reason=self.reason,
+            due_at=self.due_at,
+            about_id=self.about_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            next_role=self.next_role,
+        )
+
+    def close(self, *, outcome: str, at: datetime) -> list[TaskClosed]:
+        """Close the task; one that is closed already stays as it is."""
+        if not self.is_open:
+            return []
+        self.outcome = outcome
+        self.closed_at = at
+        return [
+            TaskClosed(
+                task_id=self.task_id,
+                task=self.task,
+                outcome=outcome,
+                closed_at=at,
+                about_id=self.about_id,
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+            )
+        ]

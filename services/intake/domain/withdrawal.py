@@ -1,0 +1,267 @@
+"""The withdrawal gate: findings that hold somebody back from a program they would go home from.
+
+The gate stands before placement: it may raise the recommended level and never lowers it, and no
+score of fit overrides it. A history of seizures or delirium is no emergency by itself, but takes
+away the clear way and asks for a medical evaluation on the same day; seizures, delirium and
+hallucinations now are an emergency.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.contracts.event import Actor
+from shared.contracts.intake import LEVELS_OF_CARE, WITHDRAWAL_GATES
+from shared.errors import Forbidden, InvalidInput
+
+#: CIWA-Ar from which alcohol withdrawal is moderate, and severe. ASAM guideline on alcohol withdrawal, 2020.
+CIWA_MODERATE = 10
+CIWA_SEVERE = 19
+#: COWS from which opioid withdrawal is mild, moderate, moderately severe. Wesson and Ling, 2003.
+COWS_MILD = 5
+COWS_MODERATE = 13
+COWS_MODERATELY_SEVERE = 25
+#: PAWSS from which complicated alcohol withdrawal is likely. Maldonado and others, 2014.
+PAWSS_HIGH = 4
+#: Hours since the last drink within which alcohol withdrawal must be rated. Design default.
+RATE_WITHIN_HOURS = 72
+#: Hours since the last drink within which withdrawal is rated again every day. Design default.
+RECHECK_WITHIN_HOURS = 120
+
+#: Credentials that may clear somebody medically for outpatient care. Design default: prescribers.
+PRESCRIBERS = ("MD", "DO", "NP", "PA")
+
+
+class SelfReportRefused(InvalidInput):
+    """Raised when a withdrawal scale was not rated by an observer."""
+
+
+class ClearanceNeedsPrescriber(Forbidden):
+    """Raised when somebody other than a prescriber clears a patient medically."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """What is known of withdrawal and danger; ``None`` where it was not asked or rated."""
+
+    ciwa_ar: int | None = None
+    cows: int | None = None
+    pawss: int | None = None
+    last_drink_hours: int | None = None
+    seizure_or_dt_history: bool = False
+    seizure_or_dt_now: bool = False
+    hallucinations: bool = False
+    overdose_last_72h: bool = False
+    daily_benzodiazepine: bool = False
+    pregnant_withdrawing: bool = False
+    rated_by: str | None = None
+    #: A prescriber examined the person and holds outpatient care to be safe.
+    medically_cleared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRule:
+    """One row of the gate's table.
+
+    ``act_within`` is a code of the time allowed; ``clearable`` says whether a prescriber's
+    clearance lifts it; ``concern`` and ``concern_level`` are raised to a human at once.
+    """
+
+    code: str
+    applies: Callable[[Signs], bool]
+    disposition: str
+    act_within: str
+    actions: tuple[str, ...]
+    least_level: str | None = None
+    clearable: bool = False
+    concern: str | None = None
+    concern_level: str | None = None
+
+
+def _within(value: int | None, least: int, below: int) -> bool:
+    return value is not None and least <= value < below
+
+
+#: The gate's table. Design default, after the scales' published bands.
+RULES: tuple[GateRule, ...] = (
+    GateRule(
+        code="ALCOHOL_WITHDRAWAL_SEVERE",
+        applies=lambda s: s.ciwa_ar is not None and s.ciwa_ar >= CIWA_SEVERE,
+        disposition="EMERGENCY",
+        act_within="IMMEDIATE",
+        actions=("CALL_911",),
+        least_level="4",
+        concern="WITHDRAWAL_EMERGENCY",
+        concern_level="E4",
+    ),
+    GateRule(
+        code="COMPLICATED_WITHDRAWAL_NOW",
+        applies=lambda s: s.seizure_or_dt_now or s.hallucinations,
+        disposition="EMERGENCY",
+        act_within="IMMEDIATE",
+        actions=("CALL_911",),
+        least_level="4",
+        concern="WITHDRAWAL_EMERGENCY",
+        concern_level="E4",
+    ),
+    GateRule(
+        code="OPIOID_WITHDRAWAL_SEVERE",
+        applies=lambda s: s.cows is not None and s.cows >= COWS_MODERATELY_SEVERE,
+        disposition="INPATIENT_EVALUATION",
+        act_within="IMMEDIATE",
+        actions=("EVALUATE_FOR_INPATIENT",),
+        least_level="3.7",
+        concern="WITHDRAWAL_EMERGENCY",
+        concern_level="E4",
+    ),
+    GateRule(
+        code="PREGNANT_AND_WITHDRAWING",
+        applies=lambda s: s.pregnant_withdrawing,
+        disposition="INPATIENT_EVALUATION",
+        act_within="IMMEDIATE",
+        actions=("EVALUATE_FOR_INPATIENT",),
+        least_level="3.7",
+        concern="WITHDRAWAL_EMERGENCY",
+        concern_level="E4",
+    ),
+    GateRule(
+        code="OVERDOSE_LAST_72H",
+        applies=lambda s: s.overdose_last_72h,
+        disposition="SAFETY_EVALUATION",
+        act_within="SAME_VISIT",
+        actions=("EVALUATE_MEDICALLY", "EVALUATE_SAFETY", "DISPENSE_NALOXONE_BEFORE_LEAVING"),
+        clearable=True,
+        concern="OVERDOSE",
+        concern_level="E4",
+    ),
+    GateRule(
+        code="OPIOID_WITHDRAWAL_MODERATE",
+        applies=lambda s: _within(s.cows, COWS_MODERATE, COWS_MODERATELY_SEVERE),
+        disposition="MOUD_INDUCTION",
+        act_within="WITHIN_4_HOURS",
+        actions=("START_MOUD_SAME_DAY",),
+        least_level="2.5",
+        clearable=True,
+        concern="WITHDRAWAL_EVALUATION",
+        concern_level="E3",
+    ),
+    GateRule(
+        code="ALCOHOL_WITHDRAWAL_MODERATE",
+        applies=lambda s: _within(s.ciwa_ar, CIWA_MODERATE, CIWA_SEVERE),
+        disposition="MEDICAL_EVALUATION",
+        act_within="SAME_DAY",
+        actions=("EVALUATE_MEDICALLY",),
+        least_level="2.5",
+        clearable=True,
+        concern="WITHDRAWAL_EVALUATION",
+        concern_level="E3",
+    ),
+    GateRule(
+        code="COMPLICATED_WITHDRAWAL_LIKELY",
+        applies=lambda s: (s.pawss is not None and s.pawss >= PAWSS_HIGH) or s.seizure_or_dt_history,
+        disposition="MEDICAL_EVALUATION",
+        act_within="SAME_DAY",
+        actions=("EVALUATE_MEDICALLY",),
+        least_level="2.5",
+        clearable=True,
+    ),
+    GateRule(
+        code="ALCOHOL_WITHDRAWAL_NOT_RATED",
+        applies=lambda s: (
+            s.ciwa_ar is None and s.last_drink_hours is not None and s.last_drink_hours <= RATE_WITHIN_HOURS
+        ),
+        disposition="MEDICAL_EVALUATION",
+        act_within="SAME_DAY",
+        actions=("RATE_CIWA_AR",),
+        clearable=True,
+    ),
+    GateRule(
+        code="DAILY_BENZODIAZEPINE",
+        applies=lambda s: s.daily_benzodiazepine,
+        disposition="MEDICAL_EVALUATION",
+        act_within="BEFORE_START",
+        actions=("EVALUATE_MEDICALLY", "NEVER_STOP_ABRUPTLY"),
+        clearable=True,
+    ),
+    GateRule(
+        code="OPIOID_WITHDRAWAL_MILD",
+        applies=lambda s: _within(s.cows, COWS_MILD, COWS_MODERATE),
+        disposition="MOUD_EVALUATION",
+        act_within="WITHIN_24_HOURS",
+        actions=("EVALUATE_FOR_MOUD",),
+    ),
+    GateRule(
+        code="RECENT_DRINKING",
+        applies=lambda s: s.last_drink_hours is not None and s.last_drink_hours < RECHECK_WITHIN_HOURS,
+        disposition="RECHECK_DAILY",
+        act_within="DAILY",
+        actions=("RATE_CIWA_AR_DAILY_3_TO_5_DAYS",),
+    ),
+)
+
+#: Dispositions from which nobody is admitted.
+_HOLDING = WITHDRAWAL_GATES[WITHDRAWAL_GATES.index("MEDICAL_EVALUATION") :]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What the gate found: its most urgent disposition, and every rule that applied.
+
+    ``holds`` tells whether admission must wait; ``least_level`` is the level below which no
+    recommendation may fall, if there is one.
+    """
+
+    disposition: str
+    findings: tuple[GateRule, ...]
+    holds: bool
+    least_level: str | None
+    cleared: bool
+
+
+def check_rated(signs: Signs) -> None:
+    """Refuse scales that the person rated alone.
+
+    :raises SelfReportRefused: when CIWA-Ar or COWS were not rated by an observer.
+    """
+    if (signs.ciwa_ar is not None or signs.cows is not None) and signs.rated_by != "OBSERVER":
+        raise SelfReportRefused(
+            "CIWA-Ar and COWS are rated by an observer.",
+            field="withdrawal.rated_by",
+            rule="OBSERVER whenever ciwa_ar or cows is given",
+        )
+
+
+def check_clearance(signs: Signs, *, actor: Actor) -> None:
+    """Refuse a medical clearance by somebody who may not give it.
+
+    :raises ClearanceNeedsPrescriber: when the actor is no prescriber.
+    """
+    if signs.medically_cleared and actor.credential not in PRESCRIBERS:
+        raise ClearanceNeedsPrescriber(
+            "Only a prescriber clears medically.",
+            field="withdrawal.medically_cleared",
+            rule=f"credential one of {', '.join(PRESCRIBERS)}",
+        )
+
+
+def weigh(signs: Signs) -> Gate:
+    """Apply every rule of the gate's table."""
+    findings = tuple(rule for rule in RULES if rule.applies(signs))
+    standing = [rule for rule in findings if not (rule.clearable and signs.medically_cleared)]
+    least_levels = [rule.least_level for rule in standing if rule.least_level is not None]
+    disposition = max((rule.disposition for rule in standing), key=WITHDRAWAL_GATES.index, default="CLEAR")
+    return Gate(
+        disposition=disposition,
+        findings=findings,
+        holds=disposition in _HOLDING,
+        least_level=max(least_levels, key=LEVELS_OF_CARE.index, default=None),
+        cleared=signs.medically_cleared and len(standing) < len(findings),
+    )
+
+
+def concerns(gate: Gate) -> list[tuple[str, str]]:
+    """Return what a human must hear of at once: pairs of concern and escalation level."""
+    found: dict[str, str] = {}
+    for rule in gate.findings:
+        if rule.concern and rule.concern_level:
+            found[rule.concern] = max(found.get(rule.concern, ""), rule.concern_level)
+    return list(found.items())
