@@ -5,8 +5,7 @@ no clinician and no patient is in two places at once (exclusion over time).
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
@@ -405,12 +404,6 @@ def places_of(db: Session, *, plan_ids: Iterable[str]) -> dict[str, list[plans.P
     return found
 
 
-def forget_places(db: Session, *, plan_id: str) -> None:
-    """Delete the standing places of a plan, to make way for others."""
-    db.flush()
-    db.execute(sa.delete(plans.Place).where(plans.Place.plan_id == plan_id))
-
-
 # --- Booking --------------------------------------------------------------------------------------
 
 
@@ -689,19 +682,3 @@ def seats_of_episode(
     if after is not None:
         found = found.where(sa.tuple_(attendance.Seat.starts_at, attendance.Seat.seat_id) > sa.tuple_(*after))
     return [(seat, session) for seat, session in db.execute(found)]
-
-
-def one(db: Session, kind: type[Any], key: str) -> Any:
-    """Return the tenant's row of that kind and key, or None."""
-    return db.get(kind, key)
-
-
-def days_booked(places_: Iterable[plans.Place], hour_weekday: int | None) -> int:
-    """Return on how many days a week a plan has anything."""
-    days = {place.weekday for place in places_}
-    return len(days | ({hour_weekday} if hour_weekday is not None else set()))
-
-
-def last_booked(plan: plans.WeeklyPlan) -> date | None:
-    """Return the last day for which a plan's sessions are booked."""
-    return plan.booked_through

@@ -239,13 +239,13 @@ def _cost(request: Request, pattern: tuple[_Slot, ...]) -> tuple[object, ...]:
     tracks = {slot.track for slot in pattern}
     wait = min((slot.span().begins - request.admitted_minute) % MINUTES_A_WEEK for slot in pattern)
     days = [slot.weekday for slot in pattern]
-    longest_gap = max((after - day) % 7 or 7 for day, after in zip(days, [*days[1:], days[0]], strict=True))
+    gaps = [(after - day) % 7 or 7 for day, after in zip(days, [*days[1:], days[0]], strict=True)]
     return (
         sum(slot.kind != "GROUP" for slot in pattern),
         len(tracks),
         wait > START_WITHIN,
         -min(slot.free_places for slot in pattern),
-        longest_gap,
+        sum(gap * gap for gap in gaps),
         sorted(TRACKS.index(track) for track in tracks),
         [(slot.weekday, slot.starts, slot.ends, slot.clinical_minutes) for slot in pattern],
     )

@@ -124,10 +124,6 @@ class WeeklyPlan:
         )
         return [*caused, opened]
 
-    def give_up_hour(self) -> None:
-        """Give up the hour with the therapist."""
-        self._take_hour(None)
-
     def end(self, *, at: datetime) -> list[Event]:
         """End the plan with the episode; what it held becomes free."""
         caused = self._close_task(outcome="WITHDRAWN", at=at)
@@ -136,7 +132,14 @@ class WeeklyPlan:
         self.ended_at = at
         return caused
 
-    def confirmation(self, *, places: int, days: int, first_session_at: datetime) -> ScheduleConfirmed:
+    def lose(self, *, minutes: int, hour: bool) -> None:
+        """Take note that places worth *minutes* went, and the hour with the therapist if *hour*."""
+        self.weekly_minutes -= minutes
+        if hour:
+            self.weekly_minutes -= planner.INDIVIDUAL_MINUTES
+            self._take_hour(None)
+
+    def confirmation(self, *, days: int, first_session_at: datetime) -> ScheduleConfirmed:
         """Return the fact that the standing week holds."""
         assert self.track is not None
         assert self.confirmed_at is not None
@@ -193,6 +196,36 @@ def lowest_free(*, taken: Iterable[int], capacity: int) -> int | None:
     """Return the lowest number from 1 to *capacity* that is not taken."""
     held = set(taken)
     return next((number for number in range(1, capacity + 1) if number not in held), None)
+
+
+def places_in(
+    *,
+    plan: WeeklyPlan,
+    week: planner.StandingWeek,
+    kept: dict[tuple[str, int], int | None],
+    taken: dict[tuple[str, int], set[int]],
+    groups: dict[str, Group],
+) -> list[Place]:
+    """Give out the standing places of a week: the number that was held before, or the lowest free one.
+
+    :param kept: the numbers held before, by group and weekday.
+    :param taken: the numbers that others hold, by group and weekday.
+    """
+    places = []
+    for meeting in week.meetings:
+        at = (meeting.group_id, meeting.weekday)
+        capacity = groups[meeting.group_id].capacity
+        number = kept.get(at) or lowest_free(taken=taken.get(at, ()), capacity=capacity)
+        places.append(
+            Place(
+                plan_id=plan.plan_id,
+                weekday=meeting.weekday,
+                group_id=meeting.group_id,
+                capacity=capacity,
+                number=number,
+            )
+        )
+    return places
 
 
 def request_of(*, episode: Episode, busy: tuple[Span, ...], admitted_minute: int) -> planner.Request:
@@ -333,12 +366,6 @@ def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -
         for group in groups
         for weekday in group.weekdays
     ]
-
-
-def individual_span(plan: WeeklyPlan) -> Span | None:
-    """Return the stretch of the week of the plan's hour with a therapist."""
-    hour = plan.individual
-    return hour.span() if hour else None
 
 
 def place_span(*, place: Place, group: Group) -> Span:

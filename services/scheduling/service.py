@@ -1,0 +1,761 @@
+"""Every way into scheduling: it builds weeks that fit around lives, and knows who came."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import schemas, tables
+from services.scheduling.domain import (
+    attendance,
+    clinicians,
+    dose,
+    groups,
+    obligations,
+    planner,
+    plans,
+    records,
+    weeks,
+)
+from shared.clock import Timer, cancel_timer, on_timer, set_timer
+from shared.contracts import roles
+from shared.contracts.aftercare import PatientDischarged
+from shared.contracts.event import Event, read_moment, write_moment
+from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
+from shared.contracts.scheduling import ObligationFitFound
+from shared.errors import InvalidInput, TooEarly
+from shared.ids import new_id
+from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.schema_fields import Id
+
+#: Who is at the door and in the rooms.
+_DESK_AND_CARE = (*roles.CARE_TEAM, roles.FRONT_DESK)
+
+#: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
+TRIED_AT_ONCE = 20
+
+
+class Scheduling:
+    """Owns clinicians, groups, weekly plans, sessions, seats and attendance."""
+
+    name = "scheduling"
+
+    # --- What others tell -------------------------------------------------------------------------
+
+    @reacts_to(SiteOpened)
+    def keep_site(self, db: Session, event: SiteOpened, now: datetime) -> None:
+        """Keep the site's time zone, and begin its weekly rounds."""
+        if tables.add_site(db, site_id=event.site_id, time_zone=event.time_zone, opened_at=event.opened_at):
+            self._set_booking_timer(db, event.site_id, event.time_zone, after=event.opened_at)
+            self._set_weighing_timer(db, event.site_id, event.time_zone, after=event.opened_at)
+
+    @reacts_to(ReferralReceived)
+    def keep_patient(self, db: Session, event: ReferralReceived, now: datetime) -> None:
+        """Keep who was referred where, so that obligations can be declared."""
+        _, episode = tables.lock_episode_of(db, event)
+        episode.note_referral(event)
+
+    @reacts_to(PatientAdmitted)
+    def plan_week(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
+        """Find a standing week for the patient and book its first sessions, or ask the front desk.
+
+        An admission that comes after its discharge leaves the same rows as one that came before, and
+        announces nothing.
+        """
+        patient, episode = tables.lock_episode_of(db, event)
+        site = tables.lock_site(db, site_id=event.site_id)
+        if site is None:
+            raise TooEarly
+        if not episode.note_admission(event):
+            return
+        plan = plans.plan_of(episode)
+        db.add(plan)
+        caused = self._find_week(db, plan, episode, patient, site, at=event.admitted_at)
+        if episode.discharged_at is None:
+            _announce_all(db, caused)
+        else:
+            self._end_plan(db, plan, at=episode.discharged_at)
+
+    @reacts_to(PatientDischarged)
+    def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
+        """Free what the patient held, and see whom it helps."""
+        _, episode = tables.lock_episode_of(db, event)
+        if not episode.note_discharge(event):
+            return
+        plan = tables.plan_of(db, episode_id=event.episode_id)
+        if plan is None:
+            return
+        site = tables.lock_site(db, site_id=plan.site_id)
+        if site is None:
+            raise TooEarly
+        _announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
+        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE)
+
+    # --- Clinicians and groups --------------------------------------------------------------------
+
+    @command(schemas.AddClinician, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
+    def add_clinician(self, db: Session, call: Call) -> dict[str, Any]:
+        """Add a clinician with credentials."""
+        site = self._locked_site(db, call.data["site_id"])
+        clinician_id = call.data.get("clinician_id") or new_id()
+        if db.get(clinicians.Clinician, clinician_id) is not None:
+            raise clinicians.ClinicianKnownAlready(field="clinician_id", rule="must be new")
+        clinician = clinicians.Clinician(
+            clinician_id=clinician_id,
+            site_id=site.site_id,
+            added_at=call.now,
+            name=call.data.get("name"),
+            credentials=[
+                {**credential, "expires_on": credential["expires_on"].isoformat()}
+                for credential in call.data["credentials"]
+            ],
+        )
+        db.add(clinician)
+        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
+
+    @command(schemas.OpenGroup, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
+    def open_group(self, db: Session, call: Call) -> dict[str, Any]:
+        """Open a group that meets every week."""
+        data = call.data
+        site = self._locked_site(db, data["site_id"])
+        group_id = data.get("group_id") or new_id()
+        if db.get(groups.Group, group_id) is not None:
+            raise groups.GroupKnownAlready(field="group_id", rule="must be new")
+        facilitator = db.get(clinicians.Clinician, data["facilitator_id"])
+        if facilitator is None or facilitator.site_id != site.site_id:
+            raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
+        elsewhere = self._spans_of_clinicians(db, site).get(facilitator.clinician_id, [])
+        group = groups.open_group(
+            group_id=group_id,
+            site_id=site.site_id,
+            kind=data["kind"],
+            modality=data["modality"],
+            track=data["track"],
+            weekdays=data["weekdays"],
+            starts=data.get("starts"),
+            ends=data.get("ends"),
+            clinical_minutes=data.get("clinical_minutes"),
+            capacity=data.get("capacity"),
+            facilitator=facilitator,
+            taken=elsewhere,
+            today=weeks.local_day(at=call.now, zone=site.time_zone),
+            now=call.now,
+        )
+        db.add(group)
+        db.flush()
+        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @question(schemas.ListClinicians)
+    def list_clinicians(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the clinicians, with what they may do today."""
+        found = tables.clinicians_of_site(db, site_id=call.data.get("site_id"))
+        today = call.now.date()
+        return {"items": [_clinician_view(clinician, today=today) for clinician in found], "next": None}
+
+    @question(schemas.ListGroups)
+    def list_groups(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the groups, with their free places."""
+        found = tables.groups_of_site(db, site_id=call.data.get("site_id"))
+        taken: dict[tuple[str, int], set[int]] = {}
+        for site_id in sorted({group.site_id for group in found}):
+            taken |= tables.numbers_taken(db, site_id=site_id)
+        return {"items": [_group_view(group, taken=taken) for group in found], "next": None}
+
+    # --- Obligations ------------------------------------------------------------------------------
+
+    @command(schemas.DeclareObligations, roles=(*STAFF, roles.PATIENT))
+    def declare_obligations(self, db: Session, call: Call) -> dict[str, Any]:
+        """Replace what binds a patient's week; a standing week that it meets is planned anew."""
+        data = call.data
+        _own_or_not_there(call, patient_id=data["patient_id"])
+        patient = tables.lock_patient(db, patient_id=data["patient_id"])
+        if patient is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
+        site = self._locked_site(db, data["site_id"])
+        patient.declare(
+            bound_by=tuple(obligations.Obligation(**declared) for declared in data["obligations"]),
+            site_id=site.site_id,
+            now=call.now,
+        )
+        fit = self._fit(db, patient, site_id=site.site_id)
+        announce(
+            db,
+            ObligationFitFound(
+                patient_id=patient.patient_id,
+                journey_id=patient.journey_id,
+                site_id=site.site_id,
+                best_track=fit[0].track,
+                placeable_minutes=fit[0].placeable_minutes,
+                required_minutes=fit[0].required_minutes,
+                found_at=call.now,
+            ),
+        )
+        self._keep_week_clear(db, patient, now=call.now)
+        return _obligations_view(patient, fit)
+
+    @question(schemas.GetObligations, roles=(*STAFF, roles.PATIENT))
+    def get_obligations(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what binds a patient's week, and how the tracks fit around it today."""
+        _own_or_not_there(call, patient_id=call.data["patient_id"])
+        patient = db.get(records.Patient, call.data["patient_id"])
+        if patient is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
+        fit = (
+            self._fit(db, patient, site_id=patient.obligations_site_id) if patient.obligations_site_id else ()
+        )
+        return _obligations_view(patient, fit)
+
+    # --- Weekly plans -----------------------------------------------------------------------------
+
+    @question(schemas.GetWeeklyPlan, roles=(*STAFF, roles.PATIENT))
+    def get_weekly_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the standing week of an episode."""
+        plan = tables.plan_of(db, episode_id=call.data["episode_id"])
+        if plan is None:
+            raise plans.NoSuchPlan(field="episode_id", rule="must be an admitted episode")
+        _own_or_not_there(call, patient_id=plan.patient_id)
+        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
+        blocks = [{**_columns(by_id[place.group_id]), "weekday": place.weekday} for place in places]
+        view = {**_columns(plan), "individual": plan.individual, "blocks": blocks}
+        return _dumped(schemas.WeeklyPlan(), view)
+
+    @question(schemas.ListPatientSessions, roles=(*STAFF, roles.PATIENT))
+    def list_patient_sessions(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the sessions in which an episode has, or had, a seat."""
+        data = call.data
+        episode = db.get(records.Episode, data["episode_id"])
+        if episode is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        found = tables.seats_of_episode(
+            db,
+            episode_id=data["episode_id"],
+            since=data.get("from_"),
+            until=data.get("to"),
+            after=_read_cursor(data.get("after")),
+            at_most=data["limit"],
+        )
+        items = [{**_columns(session), **_columns(seat)} for seat, session in found]
+        last = (found[-1][0].starts_at, found[-1][0].seat_id) if len(found) == data["limit"] else None
+        return _dumped(schemas.PatientSessions(), {"items": items, "next": _write_cursor(last)})
+
+    # --- Sessions ---------------------------------------------------------------------------------
+
+    @question(schemas.ListSessions)
+    def list_sessions(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return sessions by start, each with how many seats are in which state."""
+        data = call.data
+        found = tables.sessions_between(
+            db,
+            site_id=data.get("site_id"),
+            since=data.get("from_"),
+            until=data.get("to"),
+            after=_read_cursor(data.get("after")),
+            at_most=data["limit"],
+        )
+        counts = tables.counts_of(db, session_ids=[session.session_id for session in found])
+        items = [{**_columns(session), "counts": counts[session.session_id]} for session in found]
+        last = (found[-1].starts_at, found[-1].session_id) if len(found) == data["limit"] else None
+        return _dumped(schemas.Sessions(), {"items": items, "next": _write_cursor(last)})
+
+    @question(schemas.GetSession)
+    def get_session(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return a session with its roster."""
+        session = db.get(attendance.Session, call.data["session_id"])
+        if session is None:
+            raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+        return _session_view(session, tables.seats_of(db, session_id=session.session_id))
+
+    @command(schemas.CheckIn, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def check_in(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that a patient is at the door, by the desk or by the patient's own app."""
+        session, seats, seat = self._seat_at_door(db, call)
+        if call.actor.role == roles.PATIENT and "arrived_at" in call.data:
+            raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
+        past = tables.past_of(db, episode_ids=[seat.episode_id])
+        caused = seat.check_in(
+            session=session,
+            arrived_at=call.data.get("arrived_at", call.now),
+            past=past[seat.episode_id],
+            now=call.now,
+        )
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.RecordRoster, roles=_DESK_AND_CARE)
+    def record_roster(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a whole group's marks; the same roster again changes nothing."""
+        session = tables.lock_session(db, session_id=call.data["session_id"])
+        session.check_can_mark(now=call.now)
+        seats = tables.seats_of(db, session_id=session.session_id)
+        by_name = {seat.patient_id: seat for seat in seats} | {seat.seat_id: seat for seat in seats}
+        marked: dict[str, tuple[attendance.Seat, attendance.Mark]] = {}
+        for position, row in enumerate(call.data["marks"]):
+            seat = by_name.get(row.get("seat_id") or row["patient_id"])
+            if seat is None or seat.seat_id in marked:
+                raise attendance.NoSuchSeat(field=f"marks.{position}", rule="must be a seat of the session")
+            marked[seat.seat_id] = (seat, _mark_of(row))
+        past = tables.past_of(
+            db,
+            episode_ids=[
+                seat.episode_id for seat, mark in marked.values() if seat.told or mark.mark == "NO_SHOW"
+            ],
+        )
+        session.note_mark(now=call.now)
+        caused: list[Event] = []
+        for seat, mark in marked.values():
+            caused += seat.take(mark=mark, session=session, past=past.get(seat.episode_id, []), now=call.now)
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _session_view(session, seats)
+
+    @command(schemas.ExcuseAbsence, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def excuse_absence(self, db: Session, call: Call) -> dict[str, Any]:
+        """Excuse a patient's absence from one session."""
+        session, seats, seat = self._seat_at_door(db, call)
+        if call.actor.role == roles.PATIENT and "noticed_at" in call.data:
+            raise attendance.TimesDoNotFit(field="noticed_at", rule="is for the desk to enter")
+        past = tables.past_of(db, episode_ids=[seat.episode_id])
+        caused = seat.excuse(
+            session=session,
+            reason=call.data["reason"],
+            noticed_at=call.data.get("noticed_at", call.now),
+            past=past[seat.episode_id],
+            now=call.now,
+        )
+        if "note" in call.data:
+            seat.note = call.data["note"]
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.CorrectAttendance, roles=_DESK_AND_CARE)
+    def correct_attendance(self, db: Session, call: Call) -> dict[str, Any]:
+        """Put one mark right; what it caused elsewhere is withdrawn by what this announces."""
+        seat = db.get(attendance.Seat, call.data["seat_id"])
+        if seat is None:
+            raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
+        session = tables.lock_session(db, session_id=seat.session_id)
+        session.check_can_mark(now=call.now)
+        seats = tables.seats_of(db, session_id=session.session_id)
+        past = tables.past_of(db, episode_ids=[seat.episode_id])
+        session.note_mark(now=call.now)
+        caused = seat.take(
+            mark=_mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
+        )
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.CancelSession, roles=(*_DESK_AND_CARE, roles.OPERATIONS))
+    def cancel_session(self, db: Session, call: Call) -> dict[str, Any]:
+        """Call a session off: nobody is absent from it."""
+        session = tables.lock_session(db, session_id=call.data["session_id"])
+        seats = tables.seats_of(db, session_id=session.session_id)
+        past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
+        caused = session.cancel(reason=call.data["reason"], seats=seats, past=past, now=call.now)
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _session_view(session, seats)
+
+    # --- Timers -----------------------------------------------------------------------------------
+
+    @on_timer("attendance_grace_over")
+    def mark_no_shows(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Say who did not come, or ask the facilitator where nobody was marked."""
+        session = tables.lock_session(db, session_id=timer.key)
+        seats = tables.seats_of(db, session_id=session.session_id)
+        past = tables.past_of(
+            db, episode_ids=[seat.episode_id for seat in seats if seat.state == "SCHEDULED"]
+        )
+        _announce_all(db, session.judge(seats=seats, past=past, now=now))
+        if session.roster_asked == "FACILITATOR":
+            set_timer(db, "roster_overdue", key=session.session_id, due_at=now + attendance.ROSTER_DUE)
+
+    @on_timer("roster_overdue")
+    def ask_supervisor(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the supervisor for a roster that the facilitator did not give."""
+        session = tables.lock_session(db, session_id=timer.key)
+        seats = tables.seats_of(db, session_id=session.session_id)
+        _announce_all(db, session.ask_supervisor(seats=seats, now=now))
+
+    @on_timer("session_over")
+    def credit_check_ins(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Credit those who checked in by themselves to a session whose roster never came."""
+        session = tables.lock_session(db, session_id=timer.key)
+        seats = tables.seats_of(db, session_id=session.session_id)
+        past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
+        caused: list[Event] = []
+        for seat in seats:
+            caused += seat.credit_check_in(session=session, past=past.get(seat.episode_id, []), now=now)
+        self._after_marks(db, session, seats, caused, now=now)
+
+    @on_timer("book_next_week")
+    def book_next_week(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Book one more week for everybody in the program, and try again for those without a week."""
+        site = self._locked_site(db, timer.key)
+        self._set_booking_timer(db, site.site_id, site.time_zone, after=timer.due_at)
+        self._help_those_without_week(db, site, at=now, at_most=None)
+        through = plans.end_of_next_week(at=timer.due_at, zone=site.time_zone) + timedelta(days=7)
+        _, scheduled = self._book(
+            db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
+        )
+        _announce_all(db, scheduled)
+
+    @on_timer("weigh_week")
+    def weigh_week(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Compare what each patient attended in the week that ends with the floor of their level."""
+        site = self._locked_site(db, timer.key)
+        self._set_weighing_timer(db, site.site_id, site.time_zone, after=timer.due_at)
+        monday = weeks.monday_of(weeks.local_day(at=timer.due_at, zone=site.time_zone))
+        active = tables.active_plans(db, site_id=site.site_id)
+        if not active:
+            return
+        seats = tables.seats_between(
+            db,
+            episode_ids=[plan.episode_id for plan in active],
+            since=weeks.moment_of(day=monday, at=datetime.min.time(), zone=site.time_zone),
+            until=weeks.moment_of(
+                day=monday + timedelta(days=7), at=datetime.min.time(), zone=site.time_zone
+            ),
+        )
+        for plan in active:
+            episode = db.get(records.Episode, plan.episode_id)
+            assert episode is not None
+            caused = dose.weigh(
+                plan=plan,
+                episode=episode,
+                week=dose.total(seats[plan.episode_id]),
+                week_starts_on=monday,
+                zone=site.time_zone,
+            )
+            _announce_all(db, caused)
+
+    # --- Shared steps -----------------------------------------------------------------------------
+
+    def _locked_site(self, db: Session, site_id: str) -> records.Site:
+        site = tables.lock_site(db, site_id=site_id)
+        if site is None:
+            raise records.NoSuchSite(field="site_id", rule="must be a site")
+        return site
+
+    def _set_booking_timer(self, db: Session, site_id: str, zone: str, *, after: datetime) -> None:
+        due_at = weeks.next_weekly(
+            after=after, weekday=plans.BOOKING_WEEKDAY, at=plans.BOOKING_TIME, zone=zone
+        )
+        set_timer(db, "book_next_week", key=site_id, due_at=due_at)
+
+    def _set_weighing_timer(self, db: Session, site_id: str, zone: str, *, after: datetime) -> None:
+        due_at = weeks.next_weekly(
+            after=after, weekday=dose.WEIGHING_WEEKDAY, at=dose.WEIGHING_TIME, zone=zone
+        )
+        set_timer(db, "weigh_week", key=site_id, due_at=due_at)
+
+    def _fit(
+        self, db: Session, patient: records.Patient, *, site_id: str
+    ) -> tuple[obligations.TrackFit, ...]:
+        meetings = plans.meetings_of(groups=tables.groups_of_site(db, site_id=site_id), taken={})
+        return obligations.fit_of_tracks(meetings=meetings, bound_by=patient.obligations())
+
+    def _spans_of_clinicians(
+        self, db: Session, site: records.Site, *, hours: bool = True
+    ) -> dict[str, list[weeks.Span]]:
+        """Return when the clinicians of a site are in groups and, with *hours*, with patients."""
+        spans: dict[str, list[weeks.Span]] = {}
+        for group in tables.groups_of_site(db, site_id=site.site_id):
+            spans.setdefault(group.facilitator_id, []).extend(group.spans())
+        for plan in tables.active_plans(db, site_id=site.site_id) if hours else ():
+            if plan.individual is not None:
+                spans.setdefault(plan.individual.clinician_id, []).append(plan.individual.span())
+        return spans
+
+    def _therapists(
+        self, db: Session, site: records.Site, *, on: date, besides: plans.WeeklyPlan
+    ) -> list[planner.Therapist]:
+        """Return the site's licensed therapists, those with the fewest patients first."""
+        in_groups = self._spans_of_clinicians(db, site, hours=False)
+        taken: dict[str, set[tuple[int, Any]]] = {}
+        for plan in tables.active_plans(db, site_id=site.site_id):
+            hour = plan.individual
+            if hour is not None and plan is not besides:
+                taken.setdefault(hour.clinician_id, set()).add((hour.weekday, hour.starts))
+        therapists = [
+            planner.Therapist(
+                clinician_id=clinician.clinician_id,
+                taken=frozenset(taken.get(clinician.clinician_id, ())),
+                busy=tuple(in_groups.get(clinician.clinician_id, ())),
+            )
+            for clinician in tables.clinicians_of_site(db, site_id=site.site_id)
+            if clinician.may_counsel(on=on)
+        ]
+        # The sort is stable, so those with equally many keep the order in which they were added.
+        return sorted(therapists, key=lambda therapist: len(therapist.taken))
+
+    def _find_week(
+        self,
+        db: Session,
+        plan: plans.WeeklyPlan,
+        episode: records.Episode,
+        patient: records.Patient,
+        site: records.Site,
+        *,
+        at: datetime,
+    ) -> list[Event]:
+        """Give the plan a standing week from *at* on and book it; return what is to be announced."""
+        db.flush()
+        own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+        taken = tables.numbers_taken(db, site_id=site.site_id)
+        for place in own:
+            if place.number is not None:
+                taken[place.group_id, place.weekday].discard(place.number)
+        found = planner.plan_week(
+            request=plans.request_of(
+                episode=episode,
+                busy=tuple(obligation.span() for obligation in patient.obligations()),
+                admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
+            ),
+            meetings=plans.meetings_of(
+                groups=by_id.values(), taken={key: len(numbers) for key, numbers in taken.items()}
+            ),
+            therapists=self._therapists(
+                db, site, on=weeks.local_day(at=at, zone=site.time_zone), besides=plan
+            ),
+        )
+        if isinstance(found, planner.NoWeek):
+            return plan.miss_out(reason=found.reason, at=at)
+        caused = plan.adopt(week=found, at=at)
+        for place in own:
+            db.delete(place)
+        db.flush()
+        kept = {(place.group_id, place.weekday): place.number for place in own}
+        places = plans.places_in(plan=plan, week=found, kept=kept, taken=taken, groups=by_id)
+        db.add_all(places)
+        db.flush()
+        first_session_at, scheduled = self._book(
+            db,
+            site,
+            [plan],
+            after=at,
+            through=plans.end_of_next_week(at=at, zone=site.time_zone),
+            replaces=bool(own),
+        )
+        assert first_session_at is not None
+        days = {place.weekday for place in places} | {found.individual.weekday}
+        caused.append(plan.confirmation(days=len(days), first_session_at=first_session_at))
+        return caused + scheduled
+
+    def _book(
+        self,
+        db: Session,
+        site: records.Site,
+        booked: list[plans.WeeklyPlan],
+        *,
+        after: datetime,
+        through: date,
+        replaces: bool = False,
+    ) -> tuple[datetime | None, list[Event]]:
+        """Book the plans' dates up to the day *through*; return the first start, and what to announce.
+
+        :param replaces: whether scheduled seats that are no part of the plans any more fall away.
+        """
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+        places = tables.places_of(db, plan_ids=[plan.plan_id for plan in booked])
+        today = weeks.local_day(at=after, zone=site.time_zone)
+        dated: list[plans.DatedSession] = []
+        for plan in booked:
+            last = max(through, plan.booked_through or through)
+            first = plan.booked_through + timedelta(days=1) if plan.booked_through else today
+            own = plans.dated_sessions(
+                plan=plan,
+                places=places[plan.plan_id],
+                groups=by_id,
+                site=site,
+                after=after,
+                first=today if replaces else first,
+                last=last,
+            )
+            if replaces:
+                self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
+            plan.booked_through = last
+            dated += own
+        new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
+        for session in dated:
+            if session.session_id in new_sessions:
+                set_timer(
+                    db,
+                    "attendance_grace_over",
+                    key=session.session_id,
+                    due_at=session.starts_at + attendance.GRACE,
+                )
+        first_session_at = min((session.starts_at for session in dated), default=None)
+        return first_session_at, [session.scheduled() for session in dated if session.seat_id in new_seats]
+
+    def _cancel_seats(
+        self, db: Session, plan: plans.WeeklyPlan, *, after: datetime | None, keep: Iterable[str] = ()
+    ) -> None:
+        for session_id in tables.cancel_seats(db, episode_id=plan.episode_id, after=after, keep=keep):
+            cancel_timer(db, "attendance_grace_over", key=session_id)
+
+    def _end_plan(self, db: Session, plan: plans.WeeklyPlan, *, at: datetime) -> list[Event]:
+        """End the plan, give its places back and cancel every seat that nobody has judged yet."""
+        caused = plan.end(at=at)
+        for place in tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]:
+            place.number = None
+        db.flush()
+        self._cancel_seats(db, plan, after=None)
+        return caused
+
+    def _help_those_without_week(
+        self, db: Session, site: records.Site, *, at: datetime, at_most: int | None
+    ) -> None:
+        """Look again for a week for those who have none, the longest waiting first."""
+        db.flush()
+        for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
+            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
+
+    def _keep_week_clear(self, db: Session, patient: records.Patient, *, now: datetime) -> None:
+        """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""
+        episode = tables.present_episode_of(db, patient_id=patient.patient_id)
+        plan = tables.plan_of(db, episode_id=episode.episode_id) if episode else None
+        if episode is None or plan is None or plan.state == "ENDED":
+            return
+        site = self._locked_site(db, plan.site_id)
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        busy = [obligation.span() for obligation in patient.obligations()]
+        met = [
+            place
+            for place in places
+            if any(plans.place_span(place=place, group=by_id[place.group_id]).meets(taken) for taken in busy)
+        ]
+        hour = plan.individual
+        hour_met = hour is not None and any(hour.span().meets(taken) for taken in busy)
+        if not met and not hour_met and plan.reason is None:
+            return
+        _announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+        if plan.reason is None or plan.state != "ACTIVE" or not (met or hour_met):
+            return
+        # No week fits any more: what is still clear is kept, rather than leave somebody without any.
+        plan.lose(minutes=sum(by_id[place.group_id].clinical_minutes for place in met), hour=hour_met)
+        for place in met:
+            db.delete(place)
+        db.flush()
+        self._book(db, site, [plan], after=now, through=now.date(), replaces=True)
+
+    def _seat_at_door(
+        self, db: Session, call: Call
+    ) -> tuple[attendance.Session, list[attendance.Seat], attendance.Seat]:
+        """Return the session, its seats and the seat of the patient the request is about."""
+        patient_id = call.data.get("patient_id")
+        if call.actor.role == roles.PATIENT:
+            patient_id = patient_id or call.actor.actor_id
+            if patient_id != call.actor.actor_id:
+                raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
+        elif patient_id is None:
+            raise InvalidInput(field="patient_id", rule="Missing data for required field.")
+        session = tables.lock_session(db, session_id=call.data["session_id"])
+        seats = tables.seats_of(db, session_id=session.session_id)
+        for seat in seats:
+            if seat.patient_id == patient_id:
+                return session, seats, seat
+        raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
+
+    def _after_marks(
+        self,
+        db: Session,
+        session: attendance.Session,
+        seats: list[attendance.Seat],
+        caused: list[Event],
+        *,
+        now: datetime,
+    ) -> None:
+        """Announce what marks caused, and keep only the timers that still have something to watch."""
+        _announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
+        if not any(seat.state == "SCHEDULED" for seat in seats):
+            cancel_timer(db, "attendance_grace_over", key=session.session_id)
+        if session.roster_asked == "DONE":
+            cancel_timer(db, "roster_overdue", key=session.session_id)
+        if any(seat.state == "CHECKED_IN" for seat in seats):
+            over_at = session.ends_at + attendance.CHECK_OUT_GRACE
+            set_timer(db, "session_over", key=session.session_id, due_at=max(over_at, now))
+        else:
+            cancel_timer(db, "session_over", key=session.session_id)
+
+
+def _announce_all(db: Session, events: Iterable[Event]) -> None:
+    for event in events:
+        announce(db, event)
+
+
+def _own_or_not_there(call: Call, *, patient_id: str) -> None:
+    """Let a patient see and change only what is their own."""
+    if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
+        raise records.NoSuchPatient
+
+
+def _mark_of(row: dict[str, Any]) -> attendance.Mark:
+    return attendance.Mark(mark=row["mark"], arrived_at=row.get("arrived_at"), left_at=row.get("left_at"))
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
+
+
+def _dumped(schema: Any, found: Any) -> dict[str, Any]:
+    view: dict[str, Any] = schema.dump(found)
+    return view
+
+
+def _clinician_view(clinician: clinicians.Clinician, *, today: date) -> dict[str, Any]:
+    return _dumped(
+        schemas.Clinician(),
+        {
+            **_columns(clinician),
+            "name": clinician.name,
+            "may_lead": clinician.may_lead(on=today),
+            "may_counsel": clinician.may_counsel(on=today),
+        },
+    )
+
+
+def _group_view(group: groups.Group, *, taken: dict[tuple[str, int], set[int]]) -> dict[str, Any]:
+    free = [group.capacity - len(taken.get((group.group_id, day), ())) for day in group.weekdays]
+    return _dumped(schemas.Group(), {**_columns(group), "free_places": free})
+
+
+def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit, ...]) -> dict[str, Any]:
+    return _dumped(
+        schemas.Obligations(),
+        {
+            "patient_id": patient.patient_id,
+            "site_id": patient.obligations_site_id,
+            "declared_at": patient.obligations_declared_at,
+            "obligations": patient.obligations(),
+            "fit": fit,
+        },
+    )
+
+
+def _session_view(session: attendance.Session, seats: list[attendance.Seat]) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for seat in seats:
+        counts[seat.state] = counts.get(seat.state, 0) + 1
+    return _dumped(
+        schemas.Session(),
+        {**_columns(session), "counts": counts, "seats": [_columns(seat) for seat in seats]},
+    )
+
+
+def _write_cursor(last: tuple[datetime, str] | None) -> str | None:
+    return f"{write_moment(last[0])}_{last[1]}" if last else None
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        starts_at, _, row_id = cursor.partition("_")
+        return read_moment(starts_at), Id().deserialize(row_id)
+    except ValueError:
+        raise InvalidInput(field="after", rule="must be the cursor of a page") from None
