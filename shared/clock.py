@@ -233,7 +233,7 @@ def write_pending_timers(db: Session) -> None:
         if wanted is not None
     ]
     if rows:
-        insert = postgresql.insert(timers).values(rows)
+        insert = postgresql.insert(timers)
         db.connection().execute(
             insert.on_conflict_do_update(
                 index_elements=["tenant_id", "name", "key"],
@@ -247,7 +247,8 @@ def write_pending_timers(db: Session) -> None:
                     "next_attempt_at": None,
                     "error": None,
                 },
-            )
+            ),
+            rows,
         )
 
 

@@ -146,10 +146,9 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
     if not rows:
         return set()
     noted = db.connection().execute(
-        postgresql.insert(inbox)
-        .values([rows[place] for place in sorted(rows)])
-        .on_conflict_do_nothing()
-        .returning(inbox.c.event_id, inbox.c.reaction)
+        # Handed over beside the statement, not within: so it is compiled once for all batches.
+        postgresql.insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id, inbox.c.reaction),
+        [rows[place] for place in sorted(rows)],
     )
     return {(row.event_id, row.reaction) for row in noted}
 
