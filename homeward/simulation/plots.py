@@ -6,11 +6,12 @@ Solid colour is recorded in the data; hatching is modelled.
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 INK = "#1f2a37"
@@ -25,7 +26,7 @@ SLATE = "#9fb3c8"
 WIDE = (10.4, 3.5)
 HALF = (5.4, 3.5)
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     # Fixed names inside the SVG, so that the same seed gives the same page.
     "svg.hashsalt": "homeward",
@@ -128,7 +129,7 @@ def stays(by_reason: Mapping[str, Mapping[str, Any]], *, national_median: int) -
             days, bins=edges, stacked=True, label=[name for name, _, _ in groups],
             color=[colour for _, _, colour in groups], rwidth=0.9, linewidth=0,
         )  # fmt: skip
-        for container in bars:
+        for container in cast("list[BarContainer]", bars):
             for bar in container:
                 bar.set_hatch("///")
         axes.axvline(national_median, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
@@ -150,7 +151,7 @@ def stays(by_reason: Mapping[str, Mapping[str, Any]], *, national_median: int) -
         return _svg(figure)
 
 
-def _canvas(*, grid: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+def _canvas(*, grid: Literal["x", "y"], size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_alpha(0)

@@ -1,0 +1,306 @@
+"""Drives a running Homeward through program time: a discrete-event loop over public HTTP.
+
+The driver has an agenda of what people mean to do. It lets program time jump to the next entry, or to
+whatever the server has due before; reads what was announced; lets people take note, which fills the
+agenda; does what is due; and so on to the end.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homeward.simulation import arrivals, findings, people, program, report
+from homeward.simulation.aftermath import Aftermath
+from homeward.simulation.agenda import Turn
+from homeward.simulation.cases import Case
+from homeward.simulation.client import Gateway
+from homeward.simulation.draws import Draws
+from homeward.simulation.rows import AdmissionsFile
+from homeward.simulation.tally import Announcement
+from homeward.simulation.treatment import Treatment
+from homeward.simulation.world import World
+from shared.contracts import roles
+from shared.contracts.event import read_moment, write_moment
+
+#: The Monday on which a simulation begins: sixteen weeks from here cross the spring change of clocks.
+BEGINS_ON = date(2026, 2, 2)
+
+#: Roles of the staff that a run acts as.
+ROLES = (roles.OPERATIONS, roles.CLINICIAN, roles.COUNSELOR, roles.SUPERVISOR, roles.FRONT_DESK)
+
+#: Requests sent at once, for actions of one moment that do not depend on each other.
+AT_ONCE = 4
+
+#: Events in a page of the feed.
+PAGE = 500
+
+
+class NotSimulated(Exception):
+    """Raised when the server's program time is not simulated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run is, for whoever watches."""
+
+    now: datetime
+    done: float
+    in_treatment: int
+    graduated: int
+    events: int
+    latest: str
+
+
+def begins_at() -> datetime:
+    """Return the moment at which the program time of a fresh set-up should begin."""
+    return datetime.combine(BEGINS_ON, clock_time(0), tzinfo=ZoneInfo(program.TIME_ZONE))
+
+
+def run(
+    file: AdmissionsFile,
+    *,
+    url: str,
+    tokens: Mapping[str, str],
+    seed: int,
+    weeks: int,
+    file_name: str = "",
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Send the admissions through the gateway at *url* and report what became of them.
+
+    :param tokens: a token for each role of the staff.
+    :raises NotSimulated: when the server runs on real time.
+    """
+    return Driver(
+        file, gateway=Gateway(url, tokens), seed=seed, weeks=weeks, file_name=file_name, watch=watch
+    ).run()
+
+
+class Driver:
+    """One run, from the opened site to the report."""
+
+    def __init__(
+        self,
+        file: AdmissionsFile,
+        *,
+        gateway: Gateway,
+        seed: int,
+        weeks: int,
+        file_name: str,
+        watch: Callable[[Progress], None],
+    ) -> None:
+        """Take what a run needs; nothing is sent yet."""
+        self._file = file
+        self._gateway = gateway
+        self._seed = seed
+        self._weeks = weeks
+        self._file_name = file_name
+        self._watch = watch
+        self._jumps = 0
+        self._cursor: str | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Do the whole run and return its report."""
+        began = time.monotonic()
+        world = self._begin()
+        self._world = world
+        self._treatment = Treatment(world)
+        self._aftermath = Aftermath(world)
+        self._cursor = self._end_of_feed()
+        program.open_program(world)
+        for case in world.cases:
+            arrivals.expect(world, case)
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as hands:
+            while world.now < world.ends_at:
+                self._advance()
+                self._act(hands)
+        self._take_in_news()
+        return report.build(world.tally, self._summary(wall_seconds=time.monotonic() - began))
+
+    def _begin(self) -> World:
+        clock = self._gateway.get("/v1/clock", role=roles.OPERATIONS)
+        if not clock["simulated"]:
+            raise NotSimulated("The server runs on real time: a simulation needs one that can jump.")
+        zone = ZoneInfo(program.TIME_ZONE)
+        now = read_moment(clock["now"])
+        # A run begins on a Monday: the first one that has not begun yet.
+        monday = now.astimezone(zone).date()
+        while monday.weekday() != 0 or datetime.combine(monday, clock_time(0), tzinfo=zone) < now:
+            monday += timedelta(days=1)
+        starts_at = datetime.combine(monday, clock_time(0), tzinfo=zone)
+        world = World(
+            gateway=self._gateway,
+            seed=self._seed,
+            zone=zone,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(weeks=self._weeks),
+            now=now,
+        )
+        taken: set[tuple[str, str, date]] = set()
+        world.cases = [
+            Case(
+                admission=admission,
+                person=people.invent(admission, seed=self._seed, on=monday, taken=taken),
+                findings=findings.find(admission, seed=self._seed),
+                draws=Draws(self._seed, admission.case_id),
+            )
+            for admission in self._file.admissions
+        ]
+        return world
+
+    # --- Time --------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Let program time jump to the next entry of the agenda, or to what the server has before."""
+        world = self._world
+        wanted = max(world.now, min(world.agenda.next_at or world.ends_at, world.ends_at))
+        self._jump(wanted)
+        self._take_in_news()
+        self._watch(
+            Progress(
+                now=world.local(world.now),
+                done=(world.now - world.starts_at) / (world.ends_at - world.starts_at),
+                in_treatment=sum(case.in_treatment for case in world.cases),
+                graduated=len(world.tally.graduated),
+                events=world.tally.announced.total(),
+                latest=world.latest,
+            )
+        )
+
+    def _jump(self, no_later_than: datetime) -> None:
+        answer = self._gateway.post(
+            "/v1/clock/jumps", {"no_later_than": write_moment(no_later_than)}, role=roles.OPERATIONS
+        )
+        self._jumps += 1
+        self._world.now = read_moment(answer["now"])
+
+    def _act(self, hands: ThreadPoolExecutor) -> None:
+        """Do what is due: side by side where nothing depends on the order, else one by one in quiet."""
+        world = self._world
+        while due := world.agenda.take_due(world.now):
+            if due[0].turn == Turn.ADMISSION:
+                for entry in due:
+                    self._jump(world.now)
+                    entry.do()
+                self._jump(world.now)
+            elif len(due) == 1:
+                due[0].do()
+            else:
+                for result in [hands.submit(entry.do) for entry in due]:
+                    result.result()
+
+    # --- News --------------------------------------------------------------------------------------
+
+    def _end_of_feed(self) -> str | None:
+        """Find the place in the feed after everything that is there already, from earlier runs."""
+        cursor = None
+        while True:
+            page = self._gateway.get("/v1/events", role=roles.OPERATIONS, after=cursor, limit=PAGE)
+            cursor = page["next"] or cursor
+            if len(page["items"]) < PAGE:
+                return cursor
+
+    def _take_in_news(self) -> None:
+        while True:
+            page = self._gateway.get("/v1/events", role=roles.OPERATIONS, after=self._cursor, limit=PAGE)
+            for item in page["items"]:
+                told = Announcement.of(item)
+                self._world.tally.take(told)
+                self._take_note(told)
+            self._cursor = page["next"] or self._cursor
+            if len(page["items"]) < PAGE:
+                return
+
+    def _take_note(self, told: Announcement) -> None:
+        """Let the people concerned take note of an event, which fills the agenda."""
+        data, case = told.data, self._world.case_of(told.data)
+        treatment, aftermath = self._treatment, self._aftermath
+        match told.kind:
+            case "patient_reengaged":
+                treatment.reengage(data)
+            case "discharge_proposal_withdrawn":
+                treatment.withdraw_proposal(data)
+            case "aftercare_contact_completed":
+                aftermath.complete(data)
+        if case is None:
+            return
+        match told.kind:
+            case "patient_admitted":
+                treatment.admit(case, data)
+            case "plan_drafted":
+                treatment.sign_plan(case, data)
+            case "session_scheduled":
+                treatment.seat(case, data)
+            case "session_missed":
+                treatment.miss(case, data)
+            case "task_opened":
+                self._take_up_task(case, data)
+            case "escalation_opened":
+                treatment.escalate(case, data)
+            case "level_review_opened":
+                treatment.review_level(case, data)
+            case "discharge_proposed":
+                treatment.propose_discharge(case, data)
+            case "graduation_ready":
+                aftermath.prepare_graduation(case)
+            case "patient_discharged":
+                aftermath.discharge(case, data)
+            case "aftercare_contact_due":
+                aftermath.contact(case, data)
+            case "referral_received" if data["referral_source"] == "REENTRY":
+                arrivals.expect_reentry(self._world, case, data["episode_id"])
+
+    def _take_up_task(self, case: Case, data: Mapping[str, Any]) -> None:
+        match data["task"]:
+            case "outreach_call":
+                self._treatment.reach_out(case, data["about_id"])
+            case "referral_follow_up":
+                arrivals.follow_up_referral(
+                    self._world, case, data["about_id"], due_at=read_moment(data["due_at"])
+                )
+
+    # --- The end -----------------------------------------------------------------------------------
+
+    def _summary(self, *, wall_seconds: float) -> report.Run:
+        world = self._world
+        return report.Run(
+            file_name=self._file_name,
+            seed=self._seed,
+            weeks=self._weeks,
+            starts_at=world.starts_at,
+            ended_at=world.now,
+            zone=world.zone,
+            rows={patient_id: case.admission for patient_id, case in world.by_patient.items()},
+            rows_refused=self._file.refused,
+            seat_states=self._seat_states(),
+            refusals=self._gateway.refusals,
+            requests=self._gateway.requests,
+            jumps=self._jumps,
+            events_parked=self._parked(),
+            wall_seconds=wall_seconds,
+        )
+
+    def _seat_states(self) -> dict[str, int]:
+        """Count the seats of everybody who was admitted by their state, as the server lists them."""
+        counts: dict[str, int] = {}
+        for episode_id in self._world.tally.admitted_at:
+            after = None
+            while True:
+                page = self._gateway.get(
+                    f"/v1/episodes/{episode_id}/sessions", role=roles.CLINICIAN, after=after, limit=500
+                )
+                for seat in page["items"]:
+                    counts[seat["state"]] = counts.get(seat["state"], 0) + 1
+                after = page["next"]
+                if after is None:
+                    break
+        return counts
+
+    def _parked(self) -> int | None:
+        """Read from the metrics how many events are parked; None when they do not tell."""
+        raise NotImplementedError

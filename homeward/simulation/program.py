@@ -1,0 +1,73 @@
+"""Opens the simulated program: one site, its clinicians and its groups."""
+
+import secrets
+
+from homeward.simulation.world import World
+from shared.contracts import roles
+from shared.contracts.scheduling import TRACKS
+
+TIME_ZONE = "America/Chicago"
+
+#: Levels of care that the simulated site is licensed for.
+LEVELS_LICENSED = ["2.1"]
+
+#: Groups on each track, each on five days with twelve places: 60 places a week for people who need
+#: three. Enough that nobody waits because of numbers, whatever track their week leaves free.
+GROUPS_A_TRACK = 5
+
+#: Licensed therapists for the weekly hour alone, some 60 a week each.
+THERAPISTS = 8
+
+#: What the groups of a track do, in turn.
+MODALITIES = ("RELAPSE_PREVENTION", "CBT", "PROCESS", "MI", "LIFE_SKILLS")
+
+#: The last day of every credential: nobody's runs out within a simulation.
+CREDENTIAL_EXPIRES_ON = "2035-12-31"
+
+
+def open_program(world: World) -> None:
+    """Open the site, hire the staff and open the groups."""
+    gateway = world.gateway
+    site = gateway.post(
+        "/v1/sites",
+        {"name": "Homeward, simulated", "time_zone": TIME_ZONE, "levels_licensed": LEVELS_LICENSED},
+        role=roles.OPERATIONS,
+    )
+    world.site_id = site["site_id"]
+    # The services hear of the site before they are told about its people.
+    gateway.post("/v1/clock/jumps", {"no_later_than": world.now.isoformat()}, role=roles.OPERATIONS)
+    # Ids that are given, and grow with the number: what a service orders by id comes out the same in
+    # every run of a seed, and two runs on one server still do not meet.
+    run = secrets.token_hex(4)
+    for number in range(1, THERAPISTS + 1):
+        _add_clinician(world, f"{run}-0000-7000-8001-{number:012x}", "LCSW" if number % 2 else "LPC")
+    number = 0
+    for track in TRACKS:
+        for modality in MODALITIES[:GROUPS_A_TRACK]:
+            number += 1
+            facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
+            _add_clinician(world, facilitator_id, "LADC")
+            gateway.post(
+                "/v1/groups",
+                {
+                    "group_id": f"{run}-0000-7000-8003-{number:012x}",
+                    "site_id": world.site_id,
+                    "track": track,
+                    "modality": modality,
+                    "weekdays": [0, 1, 2, 3, 4],
+                    "facilitator_id": facilitator_id,
+                },
+                role=roles.OPERATIONS,
+            )
+
+
+def _add_clinician(world: World, clinician_id: str, credential: str) -> None:
+    world.gateway.post(
+        "/v1/clinicians",
+        {
+            "clinician_id": clinician_id,
+            "site_id": world.site_id,
+            "credentials": [{"kind": credential, "state": "IL", "expires_on": CREDENTIAL_EXPIRES_ON}],
+        },
+        role=roles.OPERATIONS,
+    )

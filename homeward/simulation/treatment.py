@@ -1,0 +1,361 @@
+"""While people are in the program: sessions, missed ones, check-ins, escalations and endings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from homeward.simulation import courses, staff
+from homeward.simulation.agenda import Turn
+from homeward.simulation.cases import Case
+from homeward.simulation.world import World, stepped
+from shared.contracts import roles
+from shared.contracts.event import read_moment, write_moment
+
+#: How long after a session's start its roster is recorded: within the grace period, after which
+#: everybody who is not on it counts as missing.
+ROSTER_AFTER = timedelta(minutes=14)
+
+#: How long before a session an absence is excused, by those who give notice.
+EXCUSED_BEFORE = timedelta(hours=26)
+
+#: TEDS reasons of the fates that a clinician decides on.
+DECIDED_REASONS = {courses.TERMINATED: "3", courses.TRANSFERRED: "4"}
+
+#: Attempts at most to reach somebody within one outreach.
+MOST_ATTEMPTS = 4
+
+
+@dataclass(kw_only=True)
+class SessionAhead:
+    """A session with the people who have a seat in it."""
+
+    session_id: str
+    starts_at: datetime
+    ends_at: datetime
+    kind: str
+    #: Case name → seat, of everybody who was given one.
+    seats: dict[str, tuple[Case, str]] = field(default_factory=dict)
+
+
+class Treatment:
+    """Everything that happens between admission and discharge."""
+
+    def __init__(self, world: World) -> None:
+        """Begin with no sessions."""
+        self._world = world
+        self._sessions: dict[str, SessionAhead] = {}
+        self._reengaged: set[str] = set()
+        self._withdrawn: set[str] = set()
+
+    # --- Sessions ----------------------------------------------------------------------------------
+
+    def seat(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Take note of a seat, and be at its session."""
+        session = self._sessions.get(data["session_id"])
+        if session is None:
+            session = SessionAhead(
+                session_id=data["session_id"],
+                starts_at=read_moment(data["starts_at"]),
+                ends_at=read_moment(data["ends_at"]),
+                kind=data["kind"],
+            )
+            self._sessions[session.session_id] = session
+            # The key names the session by somebody in it: ids differ from run to run.
+            self._world.agenda.add(
+                session.starts_at + ROSTER_AFTER,
+                Turn.ROSTER,
+                f"{case.name} {data['kind']}",
+                lambda: self._record_roster(session),
+            )
+        session.seats[case.name] = (case, data["seat_id"])
+        day = self._world.on(session.starts_at)
+        starts = case.sessions_of_day.setdefault(day, [])
+        if session.starts_at not in starts:
+            starts.append(session.starts_at)
+            starts.sort()
+        self._excuse_ahead(case, session)
+
+    def _excuse_ahead(self, case: Case, session: SessionAhead) -> None:
+        day = self._world.on(session.starts_at)
+        at = stepped(session.starts_at - EXCUSED_BEFORE)
+        if case.course is None or at < self._world.now or not case.course.excuses(on=day):
+            return
+        if case.attends(starts_at=session.starts_at, on=day):
+            return
+        self._world.agenda.add(
+            at, Turn.DESK, f"{case.name} excuse {session.starts_at}", lambda: self._excuse(case, session)
+        )
+
+    def _excuse(self, case: Case, session: SessionAhead) -> None:
+        if not case.in_treatment:
+            return
+        reasons = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY", "OTHER")
+        reason = case.draws.source("excuse reason", session.starts_at.isoformat()).choice(reasons)
+        excused = self._world.gateway.post(
+            f"/v1/sessions/{session.session_id}/excuses",
+            {"patient_id": case.patient_id, "reason": reason},
+            role=roles.FRONT_DESK,
+            tolerate=("seat_given_up",),
+        )
+        if excused is not None:
+            session.seats.pop(case.name, None)
+
+    def _record_roster(self, session: SessionAhead) -> None:
+        now, day = self._world.now, self._world.on(session.starts_at)
+        minutes = int((session.ends_at - session.starts_at).total_seconds() // 60)
+        there, later = [], []
+        for case, seat_id in _in_order(session):
+            course = case.course
+            if course is None or case.discharged or not case.attends(starts_at=session.starts_at, on=day):
+                continue
+            late = course.minutes_late(starts_at=session.starts_at)
+            early = course.minutes_early(starts_at=session.starts_at, minutes=minutes)
+            arrived_at = session.starts_at + timedelta(minutes=late)
+            mark: dict[str, Any] = {"seat_id": seat_id, "mark": "LATE" if late else "PRESENT"}
+            if late:
+                mark["arrived_at"] = write_moment(arrived_at)
+            if arrived_at <= now:
+                there.append(mark)
+            if early:
+                left_at = session.ends_at - timedelta(minutes=early)
+                later.append({**mark, "mark": "LEFT_EARLY", "left_at": write_moment(left_at)})
+            elif arrived_at > now:
+                later.append(mark)
+        if not there and not later:
+            # An empty room: the facilitator says so, since a session without any mark means nothing.
+            there = [
+                {"seat_id": seat_id, "mark": "NO_SHOW"}
+                for case, seat_id in _in_order(session)
+                if case.in_treatment
+            ]
+        if later:
+            key = f"{min(session.seats)} {session.kind} end {session.starts_at}"
+            self._world.agenda.add(
+                stepped(session.ends_at), Turn.ROSTER, key, lambda: self._send_marks(session, later)
+            )
+        if there:
+            self._send_marks(session, there)
+
+    def _send_marks(self, session: SessionAhead, marks: list[dict[str, Any]]) -> None:
+        gone = {seat_id for case, seat_id in session.seats.values() if case.discharged}
+        kept = [mark for mark in marks if mark["seat_id"] not in gone]
+        if kept:
+            self._world.gateway.post(
+                f"/v1/sessions/{session.session_id}/roster",
+                {"marks": kept},
+                role=roles.COUNSELOR,
+                tolerate=("session_called_off", "seat_given_up"),
+            )
+            self._world.latest = f"a roster says who came ({len(kept)} marks)"
+
+    # --- Missed sessions ---------------------------------------------------------------------------
+
+    def miss(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Find out the next morning, rarely, that the person had been there."""
+        starts_at = read_moment(data["starts_at"])
+        if not case.draws.happens(staff.WRONG_MARKS, "wrong mark", data["starts_at"]):
+            return
+        at = self._world.at(self._world.on(starts_at) + timedelta(days=1), 9)
+        seat_id = data["seat_id"]
+        self._world.agenda.add(
+            at,
+            Turn.ROSTER,
+            f"{case.name} correction {starts_at}",
+            lambda: self._world.gateway.post(
+                f"/v1/seats/{seat_id}/corrections",
+                {"mark": "PRESENT"},
+                role=roles.COUNSELOR,
+                tolerate=("seat_given_up",),
+            ),
+        )
+
+    def reach_out(self, case: Case, outreach_id: str) -> None:
+        """Have somebody try to reach a person who was missed, soon or the next morning."""
+        number = case.number("outreach")
+        delay = staff.outreach_delay(case.draws, str(number))
+        now = self._world.now
+        at = self._world.staffed(now + delay) if delay else self._tomorrow(now, case, number)
+        self._attempt_later(case, outreach_id, at, f"{number}", attempt=1)
+
+    def _tomorrow(self, now: datetime, case: Case, number: int) -> datetime:
+        morning = self._world.at(self._world.on(now) + timedelta(days=1), 9)
+        return self._world.staffed(morning + staff.task_delay(case.draws, f"outreach {number}"))
+
+    def _attempt_later(self, case: Case, outreach_id: str, at: datetime, n: str, *, attempt: int) -> None:
+        self._world.agenda.add(
+            stepped(at),
+            Turn.ATTEMPT,
+            f"{case.name} outreach {n}.{attempt}",
+            lambda: self._attempt(case, outreach_id, n, attempt=attempt),
+        )
+
+    def _attempt(self, case: Case, outreach_id: str, n: str, *, attempt: int) -> None:
+        if not case.in_treatment or case.course is None or outreach_id in self._reengaged:
+            return
+        today = self._world.on(self._world.now)
+        answered = case.course.answers(on=today, n=f"{n}.{attempt}")
+        logged = self._world.gateway.post(
+            f"/v1/outreach/{outreach_id}/attempts",
+            {"channel": "CALL", "outcome": "REACHED" if answered else "NO_ANSWER"},
+            role=roles.COUNSELOR,
+            tolerate=("outreach_closed",),
+        )
+        if logged is None:
+            return
+        if answered:
+            self._reengaged.add(outreach_id)
+            case.course.come_back(on=today, n=f"{n}.{attempt}")
+            self._world.latest = "somebody who was missed was reached"
+        elif attempt < MOST_ATTEMPTS:
+            gap = timedelta(hours=case.draws.between(3, 28, "next attempt", f"{n}.{attempt}"))
+            at = self._world.staffed(self._world.now + gap)
+            self._attempt_later(case, outreach_id, at, n, attempt=attempt + 1)
+
+    def reengage(self, data: Mapping[str, Any]) -> None:
+        """Stop an outreach that ended by itself."""
+        self._reengaged.add(data["outreach_id"])
+
+    # --- Between sessions --------------------------------------------------------------------------
+
+    def admit(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Begin the course of somebody who was admitted."""
+        world = self._world
+        case.admitted_at = read_moment(data["admitted_at"])
+        admitted_on = world.on(case.admitted_at)
+        case.course = courses.begin(
+            case.admission, seed=world.seed, admitted_on=admitted_on, attempt=case.reentries
+        )
+        case.discharged = False
+        self._check_in_later(case, week=1)
+        reason = DECIDED_REASONS.get(case.course.fate)
+        if case.course.fate == courses.OTHER:
+            reason = case.course.other_reason
+        if reason is not None and case.course.leaves_on is not None:
+            at = world.office_hours(world.at(case.course.leaves_on, 15))
+            self._discharge_later(case, at, reason, role=roles.CLINICIAN)
+
+    def _check_in_later(self, case: Case, *, week: int) -> None:
+        if case.admitted_at is None:
+            return
+        day = self._world.on(case.admitted_at) + timedelta(days=7 * week)
+        hour = case.draws.between(17, 20, "check-in hour", week)
+        episode_id = case.episode_id
+        self._world.agenda.add(
+            self._world.at(day, hour),
+            Turn.DESK,
+            f"{case.name} check-in {case.reentries}.{week}",
+            lambda: self._check_in(case, episode_id, week),
+        )
+
+    def _check_in(self, case: Case, episode_id: str, week: int) -> None:
+        course = case.course
+        if course is None or case.discharged or case.episode_id != episode_id:
+            return
+        self._check_in_later(case, week=week + 1)
+        if course.has_left(on=self._world.on(self._world.now)):
+            return
+        used = course.uses(week=week, severity=case.findings.ratings[4])
+        self._world.gateway.post(
+            f"/v1/episodes/{episode_id}/check-ins",
+            check_in_body(case, week=week, used=used),
+            role=roles.COUNSELOR,
+        )
+
+    def sign_plan(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Have patient and clinician sign a drafted treatment plan."""
+        raise NotImplementedError
+
+    def escalate(self, case: Case | None, data: Mapping[str, Any]) -> None:
+        """Have a human acknowledge an escalation, and later close it."""
+        if case is None:
+            return
+        number = case.number("escalation")
+        level, escalation_id = data["level"], data["escalation_id"]
+        urgent = level in ("E3", "E4")
+        at = self._world.now + staff.acknowledge_delay(case.draws, level, str(number))
+        # Quiet hours never delay E3 and E4.
+        at = at if urgent else self._world.staffed(at)
+        self._world.agenda.add(
+            at if urgent else stepped(at),
+            Turn.ATTEMPT,
+            f"{case.name} acknowledge {number}",
+            lambda: self._acknowledge(case, escalation_id, level, number),
+        )
+
+    def _acknowledge(self, case: Case, escalation_id: str, level: str, number: int) -> None:
+        world = self._world
+        world.gateway.post(
+            f"/v1/escalations/{escalation_id}/acknowledgement",
+            {},
+            role=roles.CLINICIAN,
+            tolerate=("escalation_closed",),
+        )
+        world.latest = f"an escalation {level} was taken by a human"
+        at = stepped(world.now + staff.close_delay(case.draws, level, str(number)))
+        world.agenda.add(
+            at,
+            Turn.ATTEMPT,
+            f"{case.name} close {number}",
+            lambda: world.gateway.post(
+                f"/v1/escalations/{escalation_id}/closure",
+                closure_body(),
+                role=roles.CLINICIAN,
+                tolerate=("escalation_closed",),
+            ),
+        )
+
+    def review_level(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Have a clinician close a review of the level of care."""
+        raise NotImplementedError
+
+    # --- Endings -----------------------------------------------------------------------------------
+
+    def propose_discharge(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Have a supervisor decide on a proposed discharge, unless it is withdrawn first."""
+        number = case.number("proposal")
+        delay = staff.task_delay(case.draws, f"proposal {number}")
+        at = self._world.office_hours(self._world.now + delay)
+        self._discharge_later(
+            case, at, data["reason_code"], role=roles.SUPERVISOR, proposal_id=data["proposal_id"]
+        )
+
+    def withdraw_proposal(self, data: Mapping[str, Any]) -> None:
+        """Take note that a proposal is off the table."""
+        self._withdrawn.add(data["proposal_id"])
+
+    def _discharge_later(
+        self, case: Case, at: datetime, reason: str, *, role: str, proposal_id: str = ""
+    ) -> None:
+        episode_id = case.episode_id
+        self._world.agenda.add(
+            at,
+            Turn.DECISION,
+            f"{case.name} discharge {role} {case.number('discharge')}",
+            lambda: self._discharge(case, episode_id, reason, role=role, proposal_id=proposal_id),
+        )
+
+    def _discharge(self, case: Case, episode_id: str, reason: str, *, role: str, proposal_id: str) -> None:
+        if not case.in_treatment or case.episode_id != episode_id or proposal_id in self._withdrawn:
+            return
+        self._world.gateway.post(
+            f"/v1/episodes/{episode_id}/discharge",
+            {"reason_code": reason, "summary": "Modelled: the course of this episode was simulated."},
+            role=role,
+            tolerate=("already_discharged",),
+        )
+        self._world.latest = f"an episode ended with TEDS reason {reason}"
+
+
+def _in_order(session: SessionAhead) -> list[tuple[Case, str]]:
+    return [session.seats[name] for name in sorted(session.seats)]
+
+
+def check_in_body(case: Case, *, week: int, used: bool) -> dict[str, Any]:
+    """Write what somebody tells in a check-in."""
+    raise NotImplementedError
+
+
+def closure_body() -> dict[str, Any]:
+    """Write the disposition with which an escalation is closed."""
+    raise NotImplementedError
