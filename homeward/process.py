@@ -11,10 +11,10 @@ import structlog
 from nameko.containers import ServiceContainer
 
 from homeward.schema import package_of
-from shared import sealing
+from shared import sealing, telemetry
 from shared.clock import ProgramClock, RealClock, SimulatedClock, real_now, rounded_up
 from shared.database import new_engine
-from shared.messaging.traffic import Wiring
+from shared.messaging.traffic import Traffic, Wiring
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -74,6 +74,17 @@ class Process:
         """Start every service; the gateway last, so that nobody knocks before the others are there."""
         for container in sorted(self.containers, key=lambda c: c.service_name == "gateway"):
             container.start()
+        if self.settings.health_port:
+            telemetry.serve_health(self.settings.health_port, is_ready=self._is_ready)
+
+    def _is_ready(self) -> bool:
+        traffics = [
+            extension
+            for container in self.containers
+            for extension in container.shared_extensions.values()
+            if isinstance(extension, Traffic)
+        ]
+        return not self._stopping.ready() and all(traffic.ready for traffic in traffics)
 
     def run_until_stopped(self, *, on_ready: Callable[["Process"], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then finish what is in hand and return."""

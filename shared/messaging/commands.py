@@ -6,6 +6,7 @@ carried out. Refusals travel as themselves.
 """
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from marshmallow import ValidationError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from shared import audit, clock
+from shared import audit, clock, telemetry
 from shared.contracts import roles
 from shared.contracts.event import Actor, read_moment, write_moment
 from shared.database import Origin, act_for, moment, plumbing
@@ -139,6 +140,17 @@ def answer(host: "Host", body: bytes) -> bytes | None:
 
 def carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
     """Carry out a command or question; return its answer or its refusal, ready for the wire."""
+    began = time.perf_counter()
+    telemetry.traceparent.set(ask.traceparent)
+    reply = _reply_to(host, ask)
+    # A name that no service knows must not become a label.
+    name = ask.name if ask.name in host.commands else "unknown"
+    telemetry.commands.labels(name, next(iter(reply))).inc()
+    telemetry.command_seconds.labels(name).observe(time.perf_counter() - began)
+    return reply
+
+
+def _reply_to(host: "Host", ask: Ask) -> dict[str, Any]:
     try:
         return _carry_out(host, ask)
     except Refusal as refusal:

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from shared import audit, clock
+from shared import audit, clock, telemetry
 from shared.contracts.event import Actor, Envelope, UnreadableEvent
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
@@ -155,7 +155,9 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
 
 def _react(host: "Host", db: Session, envelope: Envelope, name: str, react: Callable[..., None]) -> None:
     act_for(db, origin_of_reaction(host, envelope))
+    telemetry.traceparent.set(envelope.traceparent)
     react(db, envelope.event, db.info["origin"].now)
+    telemetry.reactions.labels(name, "done").inc()
     audit.record(db, action=name, about_id=envelope.event.subject)
 
 
@@ -227,6 +229,7 @@ def _try(  # noqa: PLR0913  # one attempt is told by these
         restore(db, before)
         outcome = _after_failure(host, attempts=attempts + 1, error=error)
         outcome["body"] = body
+        telemetry.reactions.labels(name, "failed").inc()
         log.warning(
             "reaction_failed",
             reaction=name,
@@ -399,6 +402,17 @@ def _resolve(db: Session, *, event_id: str, values: dict[str, Any]) -> int:
     if not changed:
         raise NotFound("No reaction to this event is parked.", field="event_id")
     return len(changed)
+
+
+def backlog(connection: sa.Connection) -> tuple[float, int]:
+    """Return the age in seconds of the oldest waiting reaction, and how many are parked."""
+    oldest, parked = connection.execute(
+        sa.select(
+            sa.select(sa.func.min(inbox.c.received_at)).where(inbox.c.state == "waiting").scalar_subquery(),
+            sa.select(sa.func.count()).where(inbox.c.state == "parked").scalar_subquery(),
+        )
+    ).one()
+    return ((clock.real_now() - oldest).total_seconds() if oldest else 0.0, parked)
 
 
 # --- Savepoints --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 
-from shared import clock
+from shared import clock, telemetry
 from shared.audit import write_recorded
 from shared.contracts.event import Envelope, Event
 from shared.database import moment, origin_of, plumbing, tenant_column
@@ -91,6 +91,8 @@ def _write_pending(db: Session) -> None:
             ],
         )
         db.info["wrote_outbox"] = True
+        for envelope in announced:
+            telemetry.events_announced.labels(envelope.event.wire_name).inc()
     clock.write_pending_timers(db)
     write_recorded(db)
 

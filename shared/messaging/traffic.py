@@ -13,7 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from eventlet.event import Event as Signal
 from nameko.extensions import DependencyProvider, SharedExtension
 
-from shared import audit, clock
+from shared import audit, clock, telemetry
 from shared.contracts.event import Actor
 from shared.database import check_that_queries_overlap, new_engine
 from shared.errors import Refusal
@@ -135,6 +135,7 @@ class Traffic(SharedExtension):
         for loop in (relay, retries, due, jobs, linking):
             ticker.add_job(loop.wake, "interval", seconds=TICK_SECONDS)
         ticker.add_job(lambda: prune(host), "interval", hours=1)
+        ticker.add_job(lambda: measure_backlog(host), "interval", seconds=5)
         ticker.start()
         events = broker.consume_events(
             host.name, lambda deliveries: inbox.take(host, deliveries), batch=settings.prefetch
@@ -176,6 +177,20 @@ class Traffic(SharedExtension):
             for stop in self._stops:
                 stop()
         self._stops = []
+
+
+def measure_backlog(host: Any) -> None:
+    """Tell the metrics how far the service is behind."""
+    try:
+        with host.engine.connect() as connection:
+            unsent = outbox.age_of_oldest_unsent(connection)
+            waiting, parked = inbox.backlog(connection)
+    except sa.exc.SQLAlchemyError as error:
+        log.warning("database_away", service=host.name, error=type(error).__name__)
+        return
+    telemetry.oldest_unsent.labels(host.name).set(unsent)
+    telemetry.oldest_waiting.labels(host.name).set(waiting)
+    telemetry.parked.labels(host.name).set(parked)
 
 
 def prune(host: Any) -> None:
