@@ -14,7 +14,8 @@ import pytest
 from homeward.postgres import PrivatePostgres
 from shared import sealing
 from shared.ids import new_id
-from tests.nodes import NodeUnavailable, RabbitNode
+from tests import nodes
+from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, create_tables, settings_for_tests
 
 sealing.use_key(settings_for_tests().encryption_key)
@@ -51,10 +52,7 @@ def postgres_server() -> Iterator[PrivatePostgres]:
 @pytest.fixture(scope="session")
 def rabbitmq_node() -> Iterator[RabbitNode]:
     """A private RabbitMQ node for the whole run; tests that break a node start one of their own."""
-    try:
-        node = RabbitNode.start_private()
-    except NodeUnavailable as missing:
-        pytest.skip(str(missing))
+    node = node_or_skip()
     atexit.register(node.discard)
     yield node
     node.discard()
@@ -96,3 +94,10 @@ def room_of(database_of: Callable[[str], str]) -> Iterator[Callable[[type], Room
     yield enter
     for room in rooms:
         room.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what this run did not show."""
+    if nodes.skipped_for:
+        terminalreporter.section("NOT TESTED ON RABBITMQ", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(nodes.skipped_for)} tests or groups were skipped: {nodes.skipped_for[0]}")
