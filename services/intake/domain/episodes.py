@@ -52,6 +52,11 @@ class Episode:
         """Whether the episode goes on."""
         return self.closed_at is None
 
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether nobody has decided on the level of care yet."""
+        return self.is_open and self.state in (REFERRED, ASSESSED)
+
     def check_before_admission(self) -> None:
         """Refuse what belongs before the admission, once that is over.
 
@@ -98,11 +103,13 @@ class Episode:
         self.discharge_id = discharge_id
         self.closed_at = at
 
-    def next_step(self, *, licensed_levels: list[str]) -> str:
-        """Return the code of the one thing to do next."""
+    def next_step(self, *, level_is_here: bool) -> str:
+        """Return the code of the one thing to do next.
+
+        :param level_is_here: whether the site can admit at the level decided on.
+        """
         if self.state == DECIDED:
-            here = self.decided_level in licensed_levels and not self.minor
-            return "ADMIT_PATIENT" if here else "REFER_ELSEWHERE"
+            return "ADMIT_PATIENT" if level_is_here and not self.minor else "REFER_ELSEWHERE"
         if self.state == ASSESSED:
             return "REFER_ELSEWHERE" if self.minor else "DECIDE_LEVEL_OF_CARE"
         return _NEXT_STEPS[self.state]

@@ -104,7 +104,7 @@ def mild_to_moderate(
 ) -> FactorResult:
     """Weigh severity: severe disorders are no obstacle while dimensions 1 to 3 are stable."""
     evidence = ("problems", "dimensions.0", "dimensions.1", "dimensions.2")
-    if ratings[0] >= 2 or ratings[1] >= 2 or ratings[2] >= 3:  # noqa: PLR2004  # the placement table's cut-offs
+    if ratings[0] >= 2 or ratings[1] >= 2 or ratings[2] >= 3:
         return FactorResult(
             factor="MILD_TO_MODERATE", result=NOT_MET, alternative=recommended_level, evidence=evidence
         )

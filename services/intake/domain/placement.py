@@ -92,7 +92,7 @@ def _psychiatric_and_unsteady(profile: Profile) -> tuple[int, ...]:
 
 def _two_severe(profile: Profile) -> tuple[int, ...]:
     severe = profile.at_least(3, 4, 5, 6)
-    return severe if len(severe) >= 2 else ()  # noqa: PLR2004  # the rule's name says two
+    return severe if len(severe) >= 2 else ()
 
 
 #: The table, read from the top. Design default, after the ASAM Criteria, 3rd edition.

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from services.intake.domain import tasks
-from services.intake.domain.episodes import ASSESSED, REFERRED, Episode
+from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import REENTRY, Referral
 from services.intake.domain.sites import Site
@@ -61,19 +61,30 @@ def come_back(
     return referral, episode, _decision_task(episode, opened_at=event.requested_at)
 
 
-def ask_for_decision_by(event: ReentryRequested, *, episode: Episode) -> tasks.Task | None:
-    """Hurry the decision in an episode that is open already; return the task where there was none."""
-    if episode.state not in (REFERRED, ASSESSED):
+def hurry(
+    event: ReentryRequested, *, episode: Episode, referral: Referral, task: tasks.Task | None
+) -> tasks.Task | None:
+    """Have an episode that is open already decided in time; return the task where there was none.
+
+    Of several requests the earliest counts, in whichever order they come.
+    """
+    if not episode.awaits_decision:
         return None
-    had_deadline = episode.decision_due_at is not None
-    due = min(episode.decision_due_at or event.level_decision_due_at, event.level_decision_due_at)
-    episode.decision_due_at = due
-    return None if had_deadline else _decision_task(episode, opened_at=event.requested_at)
+    if referral.referral_source == REENTRY:
+        referral.received_at = min(referral.received_at, event.requested_at)
+        episode.opened_at = min(episode.opened_at, event.requested_at)
+    due_at = min(episode.decision_due_at or event.level_decision_due_at, event.level_decision_due_at)
+    episode.decision_due_at = due_at
+    if task is None:
+        return _decision_task(episode, opened_at=event.requested_at)
+    task.opened_at = min(task.opened_at, event.requested_at)
+    task.due_at = due_at
+    return None
 
 
 def escalate(episode: Episode, *, at: datetime) -> tasks.Task | None:
     """Return the supervisor's task when nobody has decided by the deadline."""
-    if not episode.is_open or episode.state not in (REFERRED, ASSESSED):
+    if not episode.awaits_decision:
         return None
     return tasks.Task(
         task_id=derived_id(episode.episode_id, DECISION_TASK, "escalated"),
@@ -90,9 +101,14 @@ def escalate(episode: Episode, *, at: datetime) -> tasks.Task | None:
     )
 
 
+def decision_task_id(episode_id: str) -> str:
+    """Return the id of the task of deciding in an episode."""
+    return derived_id(episode_id, DECISION_TASK)
+
+
 def _decision_task(episode: Episode, *, opened_at: datetime) -> tasks.Task:
     return tasks.Task(
-        task_id=derived_id(episode.episode_id, DECISION_TASK),
+        task_id=decision_task_id(episode.episode_id),
         task=DECISION_TASK,
         owner_role=roles.CLINICIAN,
         next_role=roles.SUPERVISOR,

@@ -1,7 +1,7 @@
 """Referrals: who sent whom, when, and what the admission data set records of them."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.intake import teds
@@ -11,6 +11,9 @@ from services.intake.domain.sites import Site
 from shared.contracts.event import Event
 from shared.contracts.intake import ReferralReceived
 from shared.errors import InvalidInput
+
+#: How far back a referral may lie. Design default: longer ago, and the date is a slip.
+OLDEST_REFERRAL = timedelta(days=20 * 365)
 
 #: Referral source of somebody who comes back after a lapse.
 REENTRY = "REENTRY"
@@ -88,11 +91,16 @@ def _allowed(name: str) -> str:
 def check_received(received_at: datetime, *, born_on: date, site: Site, now: datetime) -> None:
     """Refuse a referral that cannot have happened.
 
-    :raises InvalidInput: when it lies in the future, or the birth date is impossible by then.
+    :raises InvalidInput: when it lies in the future or too far back, or the birth date is impossible
+        by then.
     """
     if received_at > now:
         raise InvalidInput(
             "The referral lies in the future.", field="received_at", rule="may not be in the future"
+        )
+    if received_at < now - OLDEST_REFERRAL:
+        raise InvalidInput(
+            "The referral lies too far back.", field="received_at", rule="at most twenty years back"
         )
     check_birth_date(born_on, today=site.local_day(received_at))
 

@@ -1,0 +1,641 @@
+"""Everything that wakes intake: commands, questions, reactions and timers."""
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import ValidationError
+from sqlalchemy.orm import Session
+
+from services.intake import schemas, tables
+from services.intake.domain import (
+    admissions,
+    assessments,
+    consents,
+    decisions,
+    diagnoses,
+    fit,
+    obligations,
+    outward,
+    people,
+    reentries,
+    referrals,
+    reviews,
+    sites,
+    tasks,
+    withdrawal,
+)
+from services.intake.domain.assessments import Assessment
+from services.intake.domain.episodes import Episode
+from services.intake.domain.people import Patient
+from services.intake.domain.referrals import Referral
+from services.intake.domain.sites import Site
+from shared.clock import Timer, cancel_timer, on_timer, set_timer
+from shared.contracts import roles
+from shared.contracts.aftercare import PatientDischarged, ReentryRequested
+from shared.contracts.monitoring import LevelReviewRequested
+from shared.contracts.scheduling import ObligationFitFound
+from shared.database import blind_index
+from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
+from shared.ids import new_id
+from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+
+#: Who meets patients at the door as well as in treatment.
+_DOOR = (*roles.CARE_TEAM, roles.FRONT_DESK)
+
+#: Timer of a follow-up after a referral elsewhere; its key is the follow-up.
+_FOLLOW_UP_DUE = "referral_follow_up_due"
+#: Timer of the deadline for a decision after a re-entry; its key is the episode.
+_DECISION_DUE = "level_decision_due"
+
+
+class Intake:
+    """Finds out what a person needs, and whether this program is right for them."""
+
+    name = "intake"
+
+    # --- Sites ------------------------------------------------------------------------------------
+
+    @command(schemas.OpenSite, roles=(roles.OPERATIONS,))
+    def open_site(self, db: Session, call: Call) -> dict[str, Any]:
+        """Open a site of the program."""
+        site_id = call.data.get("site_id") or new_id()
+        tables.take_turn(db, tenant_id=call.tenant_id, about=f"site:{site_id}".encode())
+        if tables.find_site(db, site_id=site_id) is not None:
+            raise sites.SiteAlreadyOpen("The site is open already.", field="site_id", rule="a new id")
+        site, events = sites.open_site(
+            site_id=site_id,
+            name=call.data["name"],
+            time_zone=call.data["time_zone"],
+            levels_licensed=call.data["levels_licensed"],
+            emergency_phone=call.data["emergency_phone"],
+            now=call.now,
+        )
+        db.add(site)
+        _announce_all(db, events)
+        return _dump(schemas.Site, site)
+
+    @question(schemas.ListSites)
+    def list_sites(self, db: Session, call: Call) -> dict[str, Any]:
+        """List the sites."""
+        limit = call.data["limit"]
+        found = tables.sites_after(db, after=call.data["after"], limit=limit + 1)
+        return _page([_dump(schemas.Site, site) for site in found], limit=limit, key="site_id")
+
+    # --- People and referrals ---------------------------------------------------------------------
+
+    @command(schemas.RegisterReferral, roles=_DOOR)
+    def register_referral(self, db: Session, call: Call) -> dict[str, Any]:
+        """Register somebody who was referred; somebody known already is recognised."""
+        site = _site(db, call.data["site_id"])
+        referral, episode = _register(db, call, site, call.data)
+        return _referral_view(db, referral, episode)
+
+    @command(schemas.ImportReferrals, roles=(*_DOOR, roles.OPERATIONS), long=True)
+    def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
+        """Register many referrals; a row that breaks a rule is reported, and the others go on."""
+        site = _site(db, call.data["site_id"])
+        registered, refused = [], []
+        for place, row in enumerate(call.data["rows"], start=1):
+            # Lines of a file with a header are counted by its sender; otherwise rows are.
+            line = row["line"] if isinstance(row, dict) and type(row.get("line")) is int else place
+            try:
+                data = _import_row(row, default_source=call.data["referral_source"])
+                referral, episode = _register(db, call, site, data)
+            except Refusal as refusal:
+                problems = refusal.problems or ({"field": "row", "rule": refusal.detail},)
+                refused += [{"line": line, **problem} for problem in problems]
+            else:
+                registered.append(
+                    {
+                        "line": line,
+                        "referral_id": referral.referral_id,
+                        "patient_id": referral.patient_id,
+                        "episode_id": episode.episode_id,
+                    }
+                )
+        return _dump(schemas.ImportReport, {"registered": registered, "refused": refused})
+
+    @question(schemas.GetReferral)
+    def get_referral(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at one referral."""
+        referral = tables.find_referral(db, referral_id=call.data["referral_id"])
+        if referral is None:
+            raise NotFound("No such referral.", field="referral_id")
+        return _referral_view(db, referral, _episode(db, referral.episode_id))
+
+    @question(schemas.GetPatient, roles=(*_DOOR, roles.PATIENT))
+    def get_patient(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at who somebody is."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.Patient, patient)
+
+    @question(schemas.GetEpisode, roles=(*STAFF, roles.PATIENT))
+    def get_episode(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at one episode of care, with the one thing to do next."""
+        episode = _episode(db, call.data["episode_id"])
+        _check_own(call, episode.patient_id, field="episode_id")
+        return _dump(schemas.Episode, episode) | {"next_step": _next_step(db, episode)}
+
+    # --- Assessment and decision ------------------------------------------------------------------
+
+    @command(schemas.CompleteAssessment, roles=roles.CARE_TEAM)
+    def complete_assessment(self, db: Session, call: Call) -> dict[str, Any]:
+        """Complete an assessment and recommend a level of care."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        site = _site(db, episode.site_id)
+        known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
+        assessment, events = assessments.complete(
+            assessment_id=new_id(),
+            episode=episode,
+            patient=_patient(db, episode.patient_id),
+            site=site,
+            findings=_findings(call.data),
+            placeable_minutes=known_fit.placeable_minutes if known_fit else None,
+            required_minutes=known_fit.required_minutes if known_fit else None,
+            actor=call.actor,
+            now=call.now,
+        )
+        db.add(assessment)
+        _announce_all(db, events)
+        return _assessment_view(assessment, site)
+
+    @question(schemas.GetAssessment, roles=roles.CARE_TEAM)
+    def get_assessment(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at one assessment."""
+        assessment = _assessment(db, call.data["assessment_id"])
+        return _assessment_view(assessment, _site(db, assessment.site_id))
+
+    @command(schemas.DecideLevelOfCare, roles=roles.CARE_TEAM)
+    def decide_level_of_care(self, db: Session, call: Call) -> dict[str, Any]:
+        """Decide on the level of care, as a licensed clinician."""
+        decisions.check_licensed(call.actor)
+        episode = _locked_episode(db, call.data["episode_id"])
+        assessment = _assessment(db, call.data["assessment_id"])
+        decision, events = decisions.decide(
+            decision_id=new_id(),
+            episode=episode,
+            assessment=assessment,
+            level=call.data["level"],
+            override_reason_code=call.data["override_reason_code"],
+            override_reason=call.data["override_reason"],
+            actor=call.actor,
+            now=call.now,
+        )
+        db.add(decision)
+        _announce_all(db, events)
+        _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
+        cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+        return _dump(schemas.LevelDecision, decision) | {"next_step": _next_step(db, episode)}
+
+    # --- Consent ----------------------------------------------------------------------------------
+
+    @command(schemas.GrantConsent, roles=(*_DOOR, roles.PATIENT))
+    def grant_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record a consent; one that says the same as one in force changes nothing."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        tables.take_turn(db, tenant_id=call.tenant_id, about=f"consents:{patient.patient_id}".encode())
+        consent = consents.Consent(
+            consent_id=new_id(),
+            journey_id=patient.journey_id,
+            granted_at=call.now,
+            **(call.data | {"signed_at": call.data["signed_at"] or call.now}),
+        )
+        events = consents.grant(consent)
+        for earlier in tables.consents_of(db, patient_id=patient.patient_id):
+            if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
+                return _dump(schemas.Consent, earlier)
+        db.add(consent)
+        _announce_all(db, events)
+        return _dump(schemas.Consent, consent)
+
+    @command(schemas.RevokeConsent, roles=(*_DOOR, roles.PATIENT))
+    def revoke_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a consent back."""
+        consent = tables.lock_consent(db, consent_id=call.data["consent_id"])
+        if consent is None:
+            raise NotFound("No such consent.", field="consent_id")
+        _check_own(call, consent.patient_id, field="consent_id")
+        _announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
+        return _dump(schemas.Consent, consent)
+
+    # --- Admission and referral elsewhere ---------------------------------------------------------
+
+    @command(schemas.AdmitPatient, roles=_DOOR)
+    def admit_patient(self, db: Session, call: Call) -> dict[str, Any]:
+        """Admit somebody: decision and consent are there, and no gate holds them."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
+        referral = tables.find_referral(db, referral_id=episode.referral_id)
+        active = {
+            consent.kind
+            for consent in tables.consents_of(db, patient_id=episode.patient_id)
+            if consent.is_active(now=call.now)
+        }
+        admission, events = admissions.admit(
+            admission_id=new_id(),
+            episode=episode,
+            patient=_patient(db, episode.patient_id),
+            site=_site(db, episode.site_id),
+            assessment=assessment,
+            treatment_consent="TREATMENT" in active,
+            follow_up_consent="FOLLOW_UP" in active,
+            opioid_history=(assessment is not None and assessment.opioid)
+            or (referral is not None and referral.names_opioid),
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        db.add(admission)
+        _announce_all(db, events)
+        floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
+        return _dump(schemas.Admission, admission) | {
+            "weekly_minutes_floor": floor,
+            "weekly_minutes_ceiling": ceiling,
+            "planned_weeks": admissions.PLANNED_WEEKS,
+            "next_step": _next_step(db, episode),
+        }
+
+    @command(schemas.ReferElsewhere, roles=_DOOR)
+    def refer_elsewhere(self, db: Session, call: Call) -> dict[str, Any]:
+        """Refer somebody to another program, and plan to follow them up."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        referral, follow_ups, events = outward.refer_elsewhere(
+            outward_referral_id=new_id(),
+            episode=episode,
+            site=_site(db, episode.site_id),
+            assessment=tables.find_assessment(db, assessment_id=episode.assessment_id),
+            program=call.data["program"],
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        db.add_all([referral, *follow_ups])
+        _announce_all(db, events)
+        _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=call.now)
+        cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+        for follow_up in follow_ups:
+            set_timer(
+                db,
+                _FOLLOW_UP_DUE,
+                key=follow_up.follow_up_id,
+                due_at=follow_up.due_at,
+                data={"outward_referral_id": referral.outward_referral_id, "number": follow_up.number},
+            )
+        return _outward_view(referral, follow_ups)
+
+    @question(schemas.GetOutwardReferral)
+    def get_outward_referral(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at a referral to another program."""
+        referral = _outward_referral(db, call.data["outward_referral_id"])
+        follow_ups = tables.follow_ups_of(db, outward_referral_id=referral.outward_referral_id)
+        return _outward_view(referral, follow_ups)
+
+    @on_timer(_FOLLOW_UP_DUE)
+    def ask_for_follow_up(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask somebody to look after a person who was referred elsewhere."""
+        referral = _outward_referral(db, timer.data["outward_referral_id"])
+        for follow_up in tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id):
+            if follow_up.number == timer.data["number"] and follow_up.fall_due():
+                _open_task(db, outward.follow_up_task(follow_up, referral=referral))
+
+    @command(schemas.RecordReferralFollowUp, roles=_DOOR)
+    def record_referral_follow_up(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record whether somebody arrived where they were referred to."""
+        referral = _outward_referral(db, call.data["outward_referral_id"])
+        follow_ups = tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id)
+        follow_up = outward.next_to_record(follow_ups, number=call.data["number"])
+        follow_up.record(
+            outcome=call.data["outcome"],
+            note=call.data["note"],
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        cancel_timer(db, _FOLLOW_UP_DUE, key=follow_up.follow_up_id)
+        task = tables.find_task(db, task_id=outward.follow_up_task(follow_up, referral=referral).task_id)
+        if task is not None:
+            _announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
+        return _outward_view(referral, follow_ups)
+
+    # --- Reviews of the level of care -------------------------------------------------------------
+
+    @question(schemas.ListLevelReviews)
+    def list_level_reviews(self, db: Session, call: Call) -> dict[str, Any]:
+        """List reviews of the level of care."""
+        limit = call.data["limit"]
+        found = tables.reviews_after(
+            db,
+            only_open=call.data["open"],
+            episode_id=call.data["episode_id"],
+            after=call.data["after"],
+            limit=limit + 1,
+        )
+        items = [_dump(schemas.LevelReview, review) for review in found]
+        return _page(items, limit=limit, key="review_id")
+
+    @command(schemas.CloseLevelReview, roles=roles.CARE_TEAM)
+    def close_level_review(self, db: Session, call: Call) -> dict[str, Any]:
+        """Close a review of the level of care, as a licensed clinician."""
+        decisions.check_licensed(call.actor)
+        review = tables.lock_review(db, review_id=call.data["review_id"])
+        if review is None:
+            raise NotFound("No such review.", field="review_id")
+        review.close(outcome=call.data["outcome"], note=call.data["note"], actor=call.actor, now=call.now)
+        task = tables.find_task(db, task_id=review.task().task_id)
+        if task is not None:
+            _announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
+        return _dump(schemas.LevelReview, review)
+
+    @reacts_to(LevelReviewRequested)
+    def open_level_review(self, db: Session, event: LevelReviewRequested, now: datetime) -> None:
+        """Open a review of the level of care; one that comes after the end is withdrawn at once."""
+        episode = tables.lock_episode(db, episode_id=event.episode_id)
+        if episode is None:
+            raise TooEarly
+        if tables.lock_review(db, review_id=event.review_id) is not None:
+            return
+        review = reviews.LevelReview(
+            review_id=event.review_id,
+            episode_id=event.episode_id,
+            patient_id=event.patient_id,
+            journey_id=event.journey_id,
+            reason=event.reason,
+            requested_at=event.requested_at,
+            due_at=event.due_at,
+        )
+        db.add(review)
+        announce(db, review.opened())
+        task = review.task()
+        _open_task(db, task)
+        if episode.closed_at is not None:
+            review.withdraw(at=episode.closed_at)
+            _announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
+
+    # --- What happens elsewhere -------------------------------------------------------------------
+
+    @reacts_to(ObligationFitFound)
+    def note_obligation_fit(self, db: Session, event: ObligationFitFound, now: datetime) -> None:
+        """Keep how well a site's tracks fit what a person is bound to."""
+        finding: dict[str, Any] = {
+            "best_track": event.best_track,
+            "placeable_minutes": event.placeable_minutes,
+            "required_minutes": event.required_minutes,
+            "found_at": event.found_at,
+        }
+        known = tables.find_obligation_fit(db, patient_id=event.patient_id, site_id=event.site_id)
+        if known is None:
+            db.add(obligations.ObligationFit(patient_id=event.patient_id, site_id=event.site_id, **finding))
+        else:
+            known.take_over(**finding)
+
+    @reacts_to(PatientDischarged)
+    def close_episode(self, db: Session, event: PatientDischarged, now: datetime) -> None:
+        """Close the episode of somebody who was discharged, and drop what was still asked in it."""
+        episode = tables.lock_episode(db, episode_id=event.episode_id)
+        if episode is None:
+            raise TooEarly
+        if not episode.is_open:
+            return
+        episode.close_as_discharged(discharge_id=event.discharge_id, at=event.discharged_at)
+        for review in tables.open_reviews_of(db, episode_id=episode.episode_id):
+            review.withdraw(at=event.discharged_at)
+        _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=event.discharged_at)
+        cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+
+    @reacts_to(ReentryRequested)
+    def bring_back(self, db: Session, event: ReentryRequested, now: datetime) -> None:
+        """Open an episode for somebody who comes back, and ask for a decision in time."""
+        ended = tables.lock_episode(db, episode_id=event.episode_id)
+        patient = tables.find_patient(db, patient_id=event.patient_id)
+        # The discharge that ended the episode may be on its way still.
+        if ended is None or patient is None or ended.is_open:
+            raise TooEarly
+        episode = tables.lock_open_episode(db, patient_id=event.patient_id)
+        if episode is None:
+            episode = _come_back(db, event, patient, _site(db, ended.site_id))
+        else:
+            _hurry(db, event, episode)
+        if episode is not None and episode.awaits_decision and episode.decision_due_at is not None:
+            set_timer(db, _DECISION_DUE, key=episode.episode_id, due_at=episode.decision_due_at)
+
+    @on_timer(_DECISION_DUE)
+    def escalate_decision(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the supervisor when nobody has decided on the level of care by the deadline."""
+        episode = _locked_episode(db, timer.key)
+        escalated = reentries.escalate(episode, at=timer.due_at)
+        if escalated is None or tables.find_task(db, task_id=escalated.task_id) is not None:
+            return
+        _close_tasks(db, episode, outcome=tasks.ESCALATED, at=timer.due_at, task=reentries.DECISION_TASK)
+        _open_task(db, escalated)
+
+
+# --- Fetching, or saying that there is no such thing ------------------------------------------------
+
+
+def _site(db: Session, site_id: str) -> Site:
+    site = tables.find_site(db, site_id=site_id)
+    if site is None:
+        raise NotFound("No such site.", field="site_id")
+    return site
+
+
+def _patient(db: Session, patient_id: str) -> Patient:
+    patient = tables.find_patient(db, patient_id=patient_id)
+    if patient is None:
+        raise NotFound("No such patient.", field="patient_id")
+    return patient
+
+
+def _episode(db: Session, episode_id: str) -> Episode:
+    episode = tables.find_episode(db, episode_id=episode_id)
+    if episode is None:
+        raise NotFound("No such episode.", field="episode_id")
+    return episode
+
+
+def _locked_episode(db: Session, episode_id: str) -> Episode:
+    episode = tables.lock_episode(db, episode_id=episode_id)
+    if episode is None:
+        raise NotFound("No such episode.", field="episode_id")
+    return episode
+
+
+def _assessment(db: Session, assessment_id: str) -> Assessment:
+    assessment = tables.find_assessment(db, assessment_id=assessment_id)
+    if assessment is None:
+        raise NotFound("No such assessment.", field="assessment_id")
+    return assessment
+
+
+def _outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardReferral:
+    referral = tables.find_outward_referral(db, outward_referral_id=outward_referral_id)
+    if referral is None:
+        raise NotFound("No such referral.", field="outward_referral_id")
+    return referral
+
+
+def _check_own(call: Call, patient_id: str, *, field: str) -> None:
+    """Tell a patient who asks about somebody else that there is nobody."""
+    if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
+        raise NotFound("No such thing.", field=field)
+
+
+# --- Steps that several ways in share ---------------------------------------------------------------
+
+
+def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
+    person = data["patient"]
+    received_at = data["received_at"] or call.now
+    referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
+    teds_codes, recorded_service = referrals.read_teds(data["teds"])
+    identity_index = blind_index(
+        people.identity_text(
+            given_name=person["given_name"],
+            family_name=person["family_name"],
+            birth_date=person["birth_date"],
+        )
+    )
+    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
+    patient = tables.recognise(db, identity_index=identity_index)
+    known_patient = patient is not None
+    if patient is None:
+        patient = Patient(
+            patient_id=new_id(),
+            journey_id=new_id(),
+            identity_index=identity_index,
+            registered_at=call.now,
+            **(person | {"birth_date": person["birth_date"].isoformat()}),
+        )
+    referral, episode, events = referrals.refer(
+        patient=patient,
+        known_patient=known_patient,
+        open_episode=tables.lock_open_episode(db, patient_id=patient.patient_id),
+        site=site,
+        referral_id=new_id(),
+        episode_id=new_id(),
+        referral_source=data["referral_source"],
+        teds_codes=teds_codes,
+        recorded_service=recorded_service,
+        received_at=received_at,
+    )
+    if known_patient:
+        patient.update_contacts(phone=person["phone"], email=person["email"])
+    db.add_all([patient, referral, episode])
+    _announce_all(db, events)
+    return referral, episode
+
+
+def _import_row(row: Any, *, default_source: str | None) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise InvalidInput("The row is no referral.", field="row", rule="an object with a patient")
+    try:
+        data: dict[str, Any] = schemas.ReferralRow().load(row)
+    except ValidationError as error:
+        raise InvalidInput.of(error.normalized_messages()) from None
+    data["referral_source"] = data["referral_source"] or default_source
+    if data["referral_source"] is None:
+        raise InvalidInput(
+            "The row lacks its source.", field="referral_source", rule="needed in the row or the import"
+        )
+    return data
+
+
+def _findings(data: dict[str, Any]) -> assessments.Findings:
+    stay = data["prior_stay"]
+    return assessments.Findings(
+        withdrawal=withdrawal.Signs(**data["withdrawal"]),
+        dimensions=tuple(data["dimensions"]),
+        problems=[_problem(problem) for problem in data["problems"]],
+        danger=assessments.Danger(**data["danger"]),
+        home=fit.Home(**data["home"]),
+        rulers=fit.Rulers(**data["rulers"]),
+        triggers=[fit.Trigger(**trigger) for trigger in data["triggers"]],
+        goals=data["goals"],
+        naloxone=data["naloxone"],
+        prior_stay=fit.PriorStay(**stay) if stay else None,
+        co_occurring=data["co_occurring"],
+        pregnant=data["pregnant"],
+    )
+
+
+def _problem(data: dict[str, Any]) -> diagnoses.ReportedProblem:
+    met = data.pop("criteria_met")
+    listed = isinstance(met, tuple)
+    return diagnoses.ReportedProblem(
+        criteria_numbers=met if listed else None, criteria_count=None if listed else met, **data
+    )
+
+
+def _come_back(db: Session, event: ReentryRequested, patient: Patient, site: Site) -> Episode | None:
+    earlier = tables.find_episode(db, episode_id=reentries.first_reentry_id(event.episode_id))
+    episode_id = reentries.reentry_episode_id(event, earlier=earlier)
+    if tables.find_episode(db, episode_id=episode_id) is not None:
+        return None
+    referral, episode, task = reentries.come_back(event, episode_id=episode_id, patient=patient, site=site)
+    db.add_all([referral, episode])
+    announce(db, referrals.received(referral))
+    _open_task(db, task)
+    return episode
+
+
+def _hurry(db: Session, event: ReentryRequested, episode: Episode) -> None:
+    referral = tables.find_referral(db, referral_id=episode.referral_id)
+    if referral is None:
+        raise TooEarly
+    known = tables.find_task(db, task_id=reentries.decision_task_id(episode.episode_id))
+    task = reentries.hurry(event, episode=episode, referral=referral, task=known)
+    if task is not None:
+        _open_task(db, task)
+
+
+def _open_task(db: Session, task: tasks.Task) -> None:
+    db.add(task)
+    announce(db, task.opened())
+
+
+def _close_tasks(
+    db: Session, episode: Episode, *, outcome: str, at: datetime, task: str | None = None
+) -> None:
+    for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
+        _announce_all(db, open_task.close(outcome=outcome, at=at))
+
+
+def _announce_all(db: Session, events: Any) -> None:
+    for event in events:
+        announce(db, event)
+
+
+# --- Views ------------------------------------------------------------------------------------------
+
+
+def _dump(schema: Any, thing: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = schema().dump(thing)
+    return dumped
+
+
+def _next_step(db: Session, episode: Episode) -> str:
+    site = _site(db, episode.site_id)
+    return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
+
+
+def _referral_view(db: Session, referral: Referral, episode: Episode) -> dict[str, Any]:
+    shown = {"minor": episode.minor, "next_step": _next_step(db, episode)}
+    return _dump(schemas.Referral, referral) | shown
+
+
+def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
+    crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
+    return _dump(schemas.Assessment, assessment) | {"crisis": crisis}
+
+
+def _outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:
+    shown = [_dump(schemas.FollowUp, follow_up) for follow_up in follow_ups]
+    return _dump(schemas.OutwardReferral, referral) | {"follow_ups": shown}
+
+
+def _page(items: list[dict[str, Any]], *, limit: int, key: str) -> dict[str, Any]:
+    """Cut a list that was fetched with one item too many, and say where it goes on."""
+    shown = items[:limit]
+    return {"items": shown, "next": shown[-1][key] if len(items) > limit else None}
