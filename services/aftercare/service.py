@@ -526,7 +526,7 @@ def _go_on(db: Session, contact: contacts.Contact) -> None:
 def _stop_contacts(db: Session, journey_id: str) -> None:
     for contact in tables.contacts_of_journey(db, journey_id):
         stopped_at = tables.came_back_or_died_at(db, journey_id=journey_id, after=contact.counted_from)
-        if contact.ended or stopped_at is None:
+        if stopped_at is None:
             continue
         _announce(db, contact.stop(at=stopped_at))
         if contact.ended:

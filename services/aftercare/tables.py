@@ -5,6 +5,7 @@ commands in several copies come one after the other for one person and never mee
 """
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
@@ -275,6 +276,17 @@ sealed(plans.AftercarePlan, key="plan_id", fields=("goals",))
 sealed(discharge.Discharge, key="discharge_id", fields=("exception_reason", "summary"))
 
 
+# What mapping adds to a class, its columns as expressions, is invisible to the type checker.
+_Episode: Any = episodes.Episode
+_Seat: Any = episodes.Seat
+_Attestation: Any = graduation.Attestation
+_AftercarePlan: Any = plans.AftercarePlan
+_Proposal: Any = discharge.Proposal
+_Contact: Any = contact_rules.Contact
+_Lapse: Any = lapses.Lapse
+_Reentry: Any = lapses.Reentry
+
+
 def lock_journey(db: Session, journey_id: str) -> None:
     """Wait until nobody else changes this journey, and keep others waiting until the commit."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(journey_id, 0))))
@@ -294,7 +306,7 @@ def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -
 
 def episode_to_change(db: Session, episode_id: str) -> episodes.Episode | None:
     """Return an episode under its journey's lock."""
-    journey_id = db.scalar(sa.select(episodes.Episode.journey_id).filter_by(episode_id=episode_id))
+    journey_id = db.scalar(sa.select(_Episode.journey_id).filter_by(episode_id=episode_id))
     if journey_id is None:
         return None
     lock_journey(db, journey_id)
@@ -303,7 +315,7 @@ def episode_to_change(db: Session, episode_id: str) -> episodes.Episode | None:
 
 def contact_to_change(db: Session, contact_id: str) -> contact_rules.Contact | None:
     """Return a contact under its journey's lock."""
-    journey_id = db.scalar(sa.select(contact_rules.Contact.journey_id).filter_by(contact_id=contact_id))
+    journey_id = db.scalar(sa.select(_Contact.journey_id).filter_by(contact_id=contact_id))
     if journey_id is None:
         return None
     lock_journey(db, journey_id)
@@ -312,11 +324,10 @@ def contact_to_change(db: Session, contact_id: str) -> contact_rules.Contact | N
 
 def newest_episode_to_change(db: Session, patient_id: str) -> episodes.Episode | None:
     """Return the patient's newest admitted episode, under its journey's lock."""
-    episode = episodes.Episode
     newest = (
-        sa.select(episode.episode_id)
-        .where(episode.patient_id == patient_id, episode.admitted_at.is_not(None))
-        .order_by(episode.admitted_at.desc(), episode.episode_id.desc())
+        sa.select(_Episode.episode_id)
+        .where(_Episode.patient_id == patient_id, _Episode.admitted_at.is_not(None))
+        .order_by(_Episode.admitted_at.desc(), _Episode.episode_id.desc())
         .limit(1)
     )
     episode_id = db.scalar(newest)
@@ -325,52 +336,50 @@ def newest_episode_to_change(db: Session, patient_id: str) -> episodes.Episode |
 
 def last_attended_at(db: Session, episode_id: str) -> datetime | None:
     """Return the start of the newest session that the patient attended."""
-    seat = episodes.Seat
     return db.scalar(
-        sa.select(sa.func.max(seat.starts_at)).where(
-            seat.episode_id == episode_id, seat.state.in_(episodes.ATTENDED_STATES)
+        sa.select(sa.func.max(_Seat.starts_at)).where(
+            _Seat.episode_id == episode_id, _Seat.state.in_(episodes.ATTENDED_STATES)
         )
     )
 
 
 def attestations_of(db: Session, episode_id: str) -> list[graduation.Attestation]:
     """Return what was attested in an episode, oldest first."""
-    attestation = graduation.Attestation
     return list(
         db.scalars(
-            sa.select(attestation)
-            .where(attestation.episode_id == episode_id)
-            .order_by(attestation.attested_at, attestation.attestation_id)
+            sa.select(_Attestation)
+            .where(_Attestation.episode_id == episode_id)
+            .order_by(_Attestation.attested_at, _Attestation.attestation_id)
         )
     )
 
 
 def newest_plan(db: Session, episode_id: str) -> plans.AftercarePlan | None:
     """Return the newest version of an episode's aftercare plan."""
-    plan = plans.AftercarePlan
     return db.scalar(
-        sa.select(plan).where(plan.episode_id == episode_id).order_by(plan.version.desc()).limit(1)
+        sa.select(_AftercarePlan)
+        .where(_AftercarePlan.episode_id == episode_id)
+        .order_by(_AftercarePlan.version.desc())
+        .limit(1)
     )
 
 
 def last_lapse_at(db: Session, episode_id: str) -> datetime | None:
     """Return when the patient last used in an episode, as far as reported."""
-    lapse = lapses.Lapse
     return db.scalar(
-        sa.select(sa.func.max(lapse.occurred_at)).where(
-            lapse.episode_id == episode_id, lapse.substance != lapses.NO_USE
+        sa.select(sa.func.max(_Lapse.occurred_at)).where(
+            _Lapse.episode_id == episode_id, _Lapse.substance != lapses.NO_USE
         )
     )
 
 
 def proposals_of(db: Session, episode_id: str) -> list[discharge.Proposal]:
     """Return the discharges that were proposed in an episode, oldest first."""
-    proposal = discharge.Proposal
     return list(
         db.scalars(
-            sa.select(proposal)
-            .where(proposal.episode_id == episode_id)
-            .order_by(proposal.proposed_at, proposal.proposal_id)
+            sa.select(_Proposal)
+            .where(_Proposal.episode_id == episode_id)
+            .order_by(_Proposal.proposed_at, _Proposal.proposal_id)
         )
     )
 
@@ -379,14 +388,13 @@ def page_of_proposals(
     db: Session, *, open_only: bool, after: str | None, limit: int
 ) -> list[discharge.Proposal]:
     """Return proposals, oldest first, from behind the one with the id *after*; at most *limit*."""
-    proposal = discharge.Proposal
-    query = sa.select(proposal).order_by(proposal.proposed_at, proposal.proposal_id).limit(limit)
+    query = sa.select(_Proposal).order_by(_Proposal.proposed_at, _Proposal.proposal_id).limit(limit)
     if open_only:
-        query = query.where(proposal.status == discharge.OPEN)
+        query = query.where(_Proposal.status == discharge.OPEN)
     last = db.get(discharge.Proposal, after) if after else None
     if last is not None:
         query = query.where(
-            sa.tuple_(proposal.proposed_at, proposal.proposal_id)
+            sa.tuple_(_Proposal.proposed_at, _Proposal.proposal_id)
             > sa.tuple_(
                 sa.literal(last.proposed_at, moment()), sa.literal(last.proposal_id, sa.Uuid(as_uuid=False))
             )
@@ -396,12 +404,11 @@ def page_of_proposals(
 
 def contacts_of_journey(db: Session, journey_id: str) -> list[contact_rules.Contact]:
     """Return every contact after every discharge of a journey, in the order they fall due."""
-    contact = contact_rules.Contact
     return list(
         db.scalars(
-            sa.select(contact)
-            .where(contact.journey_id == journey_id)
-            .order_by(contact.due_at, contact.kind, contact.number)
+            sa.select(_Contact)
+            .where(_Contact.journey_id == journey_id)
+            .order_by(_Contact.due_at, _Contact.kind, _Contact.number)
         )
     )
 
@@ -410,17 +417,16 @@ def page_of_contacts(
     db: Session, *, episode_id: str, after: str | None, limit: int
 ) -> list[contact_rules.Contact]:
     """Return an episode's contacts in the order they fall due, from behind the one with id *after*."""
-    contact = contact_rules.Contact
     query = (
-        sa.select(contact)
-        .where(contact.episode_id == episode_id)
-        .order_by(contact.due_at, contact.contact_id)
+        sa.select(_Contact)
+        .where(_Contact.episode_id == episode_id)
+        .order_by(_Contact.due_at, _Contact.contact_id)
         .limit(limit)
     )
-    last = db.get(contact, after) if after else None
+    last = db.get(_Contact, after) if after else None
     if last is not None:
         query = query.where(
-            sa.tuple_(contact.due_at, contact.contact_id)
+            sa.tuple_(_Contact.due_at, _Contact.contact_id)
             > sa.tuple_(
                 sa.literal(last.due_at, moment()), sa.literal(last.contact_id, sa.Uuid(as_uuid=False))
             )
@@ -430,51 +436,47 @@ def page_of_contacts(
 
 def next_follow_up(db: Session, episode_id: str) -> contact_rules.Contact | None:
     """Return the first follow-up of an episode that is still planned."""
-    contact = contact_rules.Contact
     return db.scalar(
-        sa.select(contact)
+        sa.select(_Contact)
         .where(
-            contact.episode_id == episode_id,
-            contact.kind == contact_rules.FOLLOW_UP,
-            contact.status == contact_rules.PLANNED,
+            _Contact.episode_id == episode_id,
+            _Contact.kind == contact_rules.FOLLOW_UP,
+            _Contact.status == contact_rules.PLANNED,
         )
-        .order_by(contact.number)
+        .order_by(_Contact.number)
         .limit(1)
     )
 
 
 def came_back_or_died_at(db: Session, *, journey_id: str, after: datetime) -> datetime | None:
     """Return when contacts counted from *after* stop: at the next admission of the journey, or death."""
-    episode = episodes.Episode
     moments = [
         db.scalar(
-            sa.select(sa.func.min(episode.admitted_at)).where(
-                episode.journey_id == journey_id, episode.admitted_at > after
+            sa.select(sa.func.min(_Episode.admitted_at)).where(
+                _Episode.journey_id == journey_id, _Episode.admitted_at > after
             )
         ),
-        db.scalar(sa.select(sa.func.min(episode.deceased_at)).where(episode.journey_id == journey_id)),
+        db.scalar(sa.select(sa.func.min(_Episode.deceased_at)).where(_Episode.journey_id == journey_id)),
     ]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
 def uncontacted_lapses(db: Session, journey_id: str) -> list[lapses.Lapse]:
     """Return the reported lapses of a journey after which nobody spoke with the patient yet."""
-    lapse = lapses.Lapse
     return list(
         db.scalars(
-            sa.select(lapse)
-            .where(lapse.journey_id == journey_id, lapse.contacted_at.is_(None))
-            .order_by(lapse.reported_at, lapse.lapse_id)
+            sa.select(_Lapse)
+            .where(_Lapse.journey_id == journey_id, _Lapse.contacted_at.is_(None))
+            .order_by(_Lapse.reported_at, _Lapse.lapse_id)
         )
     )
 
 
 def open_reentry(db: Session, journey_id: str) -> lapses.Reentry | None:
     """Return the journey's open request to come back."""
-    reentry = lapses.Reentry
-    return db.scalar(sa.select(reentry).where(reentry.journey_id == journey_id, reentry.status == "OPEN"))
+    return db.scalar(sa.select(_Reentry).where(_Reentry.journey_id == journey_id, _Reentry.status == "OPEN"))
 
 
 def reentry_of(db: Session, lapse_id: str) -> lapses.Reentry | None:
     """Return the request to come back that a lapse led to."""
-    return db.scalar(sa.select(lapses.Reentry).where(lapses.Reentry.lapse_id == lapse_id))
+    return db.scalar(sa.select(_Reentry).where(_Reentry.lapse_id == lapse_id))

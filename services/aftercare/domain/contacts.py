@@ -149,7 +149,12 @@ class Contact:
         return self._end(LOST, at=self.window_closes_at)
 
     def stop(self, *, at: datetime) -> list[Event]:
-        """Cancel it if its window was still open, or ahead, when the patient came back or died."""
+        """Cancel it if its window was still open, or ahead, when the patient came back or died.
+
+        Of several reasons to stop the earliest counts, whichever is told first.
+        """
+        if self.status == CANCELLED and self.ended_at is not None:
+            self.ended_at = min(self.ended_at, at)
         if self.ended or self.window_closes_at < at:
             return []
         was_due = self.status == DUE
