@@ -1,6 +1,6 @@
 """From the referral to the door: registration, assessment, decision, admission or referral elsewhere."""
 
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from homeward.simulation import courses, people, staff
@@ -10,7 +10,7 @@ from homeward.simulation.findings import Findings
 from homeward.simulation.report import PROGRAM_LEVEL
 from homeward.simulation.world import World, stepped
 from shared.contracts import roles
-from shared.contracts.intake import LEVELS_OF_CARE, OVERRIDE_REASONS
+from shared.contracts.intake import LEVELS_OF_CARE, OVERRIDE_REASONS, TRIGGERS
 
 #: Weights of what a follow-up of somebody referred elsewhere finds. Assumption.
 ELSEWHERE_OUTCOMES = {"ARRIVED": 0.55, "NOT_ARRIVED": 0.22, "NOT_REACHED": 0.18, "REFUSED": 0.05}
@@ -94,25 +94,35 @@ def _declare_obligations(world: World, case: Case) -> None:
     )
 
 
-def _assess(world: World, case: Case) -> None:
+def _assess(world: World, case: Case, *, cleared: bool = False) -> None:
     answer = world.gateway.post(
         f"/v1/episodes/{case.episode_id}/assessments",
-        assessment_body(case.findings, now=world.now),
-        role=roles.COUNSELOR,
+        assessment_body(case.findings, today=world.on(world.now), cleared=cleared),
+        role=roles.MEDICAL_DIRECTOR if cleared else roles.COUNSELOR,
     )
     recommended = answer["recommendation"]["level"]
     world.latest = f"an assessment recommends level {recommended}"
+    held = answer["gate"]["holds"]
+    if held and recommended == PROGRAM_LEVEL and not case.person.minor:
+        if cleared:
+            world.latest = "the gate holds somebody back"
+            return
+        # Only a prescriber lifts the gate, and only after a visit: that is tomorrow's assessment.
+        at = world.office_hours(world.now + timedelta(hours=22))
+        key = f"{case.name} clearance {case.reentries}"
+        world.agenda.add(at, Turn.DESK, key, lambda: _assess(world, case, cleared=True))
+        return
     later = stepped(world.now + timedelta(minutes=30))
     assessment_id = answer["assessment_id"]
     world.agenda.add(
         later,
         Turn.DECISION,
         f"{case.name} decision",
-        lambda: _decide(world, case, assessment_id=assessment_id, recommended=recommended),
+        lambda: _decide(world, case, assessment_id=assessment_id, recommended=recommended, held=held),
     )
 
 
-def _decide(world: World, case: Case, *, assessment_id: str, recommended: str) -> None:
+def _decide(world: World, case: Case, *, assessment_id: str, recommended: str, held: bool) -> None:
     if case.person.minor:
         # The program admits adults only: a clinician sends a minor on, with that word.
         _refer_elsewhere(world, case, level=recommended)
@@ -120,8 +130,8 @@ def _decide(world: World, case: Case, *, assessment_id: str, recommended: str) -
     level = recommended
     body: dict[str, Any] = {"assessment_id": assessment_id}
     if case.draws.happens(staff.OVERRIDES, "override", case.reentries):
-        level = _neighbour(case, recommended)
-        body["override_reason_code"] = case.draws.source("override reason").choice(OVERRIDE_REASONS[:6])
+        level = _neighbour(case, recommended, held=held)
+        body["override_reason_code"] = case.draws.source("override reason").choice(OVERRIDE_REASONS)
         body["override_reason"] = "Modelled: the simulation overrides at a stated rate."
     body["level"] = level
     world.gateway.post(f"/v1/episodes/{case.episode_id}/level-decisions", body, role=roles.CLINICIAN)
@@ -135,64 +145,135 @@ def _decide(world: World, case: Case, *, assessment_id: str, recommended: str) -
     world.agenda.add(at, Turn.ADMISSION, f"{case.name} admission", lambda: _admit(world, case))
 
 
-def _neighbour(case: Case, level: str) -> str:
-    """Draw the level next to the recommended one, within the levels that rows are sent to."""
-    levels = [known for known in LEVELS_OF_CARE if known not in ("0.5", "3.3")]
-    place = levels.index(level)
-    other = place + (1 if case.draws.happens(0.5, "override up") else -1)
-    return levels[max(0, min(len(levels) - 1, other if other >= 0 else 1))]
+def _neighbour(case: Case, level: str, *, held: bool) -> str:
+    """Draw a level next to the recommended one; never this program's while the gate holds."""
+    known = [other for other in LEVELS_OF_CARE if other not in ("0.5", "3.3")]
+    place = known.index(level)
+    beside = [known[other] for other in (place - 1, place + 1) if 0 <= other < len(known)]
+    possible = [other for other in beside if not (held and other == PROGRAM_LEVEL)]
+    return case.draws.source("override to", case.reentries).choice(possible)
 
 
 def _admit(world: World, case: Case) -> None:
-    consents = ["TREATMENT", "TPO"]
-    if case.draws.happens(courses.AGREES_TO_FOLLOW_UP, "follow-up consent", case.reentries):
-        consents.append("FOLLOW_UP")
-    for kind in consents:
+    for kind in _consents(case):
         world.gateway.post(
-            f"/v1/patients/{case.patient_id}/consents", consent_body(kind, case), role=roles.FRONT_DESK
+            f"/v1/patients/{case.patient_id}/consents", _consent_body(kind), role=roles.FRONT_DESK
         )
     admitted = world.gateway.post(
         f"/v1/episodes/{case.episode_id}/admission",
         {},
         role=roles.CLINICIAN,
-        tolerate=("not_medically_cleared", "withdrawal_gate_closed"),
+        tolerate=("admission_not_possible",),
     )
-    if admitted is None:
-        _refer_elsewhere(world, case, level="3.7")
-        return
-    world.latest = "somebody was admitted"
+    world.latest = "somebody was admitted" if admitted else "somebody cannot be admitted yet"
 
 
-def consent_body(kind: str, case: Case) -> dict[str, Any]:
-    """Write the request for a written consent of one kind."""
-    return {"kind": kind}
+def _consents(case: Case) -> list[str]:
+    # The person's answer is theirs for good: who comes back is not asked anew in a different mind.
+    follow_up = case.draws.happens(courses.AGREES_TO_FOLLOW_UP, "follow-up consent")
+    return ["TREATMENT", "TPO", *(["FOLLOW_UP"] if follow_up else [])]
+
+
+def _consent_body(kind: str) -> dict[str, Any]:
+    if kind != "TPO":
+        return {"kind": kind}
+    return {
+        "kind": kind,
+        "purpose": "Treatment, payment and health care operations.",
+        "recipient": "Treating providers and health plans.",
+        "information_classes": ["ATTENDANCE", "ASSESSMENT", "DIAGNOSES", "TREATMENT_PLAN", "BILLING"],
+    }
 
 
 def _refer_elsewhere(world: World, case: Case, *, level: str) -> None:
     world.gateway.post(
-        f"/v1/episodes/{case.episode_id}/outward-referral", {"level": level}, role=roles.CLINICIAN
+        f"/v1/episodes/{case.episode_id}/outward-referral",
+        {"program": f"A program of level {level}, modelled"},
+        role=roles.CLINICIAN,
     )
     world.latest = f"somebody was referred elsewhere, to level {level}"
 
 
-def follow_up_referral(world: World, case: Case, outward_referral_id: str, *, due_at: datetime) -> None:
-    """Write into the agenda that somebody asks after a person who was referred elsewhere."""
-    number = case.number("referral follow-up")
-    delay = staff.task_delay(case.draws, f"referral follow-up {number}")
-    at = world.office_hours(world.now + delay)
+def follow_up_referral(world: World, case: Case, outward_referral_id: str, *, number: int) -> None:
+    """Write into the agenda that somebody asks after a person who was referred elsewhere.
+
+    :param number: 1 for the follow-up after 48 hours, 2 for the one after 7 days.
+    """
+    what = f"referral follow-up {case.reentries}.{number}"
+    at = world.office_hours(world.now + staff.task_delay(case.draws, what))
     world.agenda.add(
         at,
         Turn.DESK,
-        f"{case.name} referral follow-up {number}",
+        f"{case.name} {what}",
         lambda: world.gateway.post(
             f"/v1/outward-referrals/{outward_referral_id}/follow-ups",
-            {"outcome": case.draws.one_of(ELSEWHERE_OUTCOMES, "arrived elsewhere", number)},
-            role=roles.COUNSELOR,
-            tolerate=("follow_up_already_recorded",),
+            {"outcome": case.draws.one_of(ELSEWHERE_OUTCOMES, what), "number": number},
+            role=roles.FRONT_DESK,
         ),
     )
 
 
-def assessment_body(found: Findings, *, now: datetime) -> dict[str, Any]:
-    """Write the request that completes an assessment with what was found."""
-    raise NotImplementedError
+def assessment_body(found: Findings, *, today: date, cleared: bool = False) -> dict[str, Any]:
+    """Write the request that completes an assessment with what was found.
+
+    :param cleared: whether a prescriber says that outpatient care is safe.
+    """
+    signs, home = found.withdrawal, found.home
+    body: dict[str, Any] = {
+        "withdrawal": {
+            "ciwa_ar": signs.ciwa_ar,
+            "cows": signs.cows,
+            "pawss": signs.pawss,
+            "last_drink_hours": signs.last_drink_hours,
+            "seizure_or_dt_history": signs.seizure_or_delirium_history,
+            "overdose_last_72h": signs.overdose_in_72_hours,
+            "daily_benzodiazepine": signs.daily_benzodiazepine,
+            "pregnant_withdrawing": found.pregnant and found.ratings[0] >= 2,
+            "rated_by": "OBSERVER",
+            "medically_cleared": cleared,
+        },
+        "dimensions": list(found.ratings),
+        "problems": [
+            {
+                "problem": problem.code,
+                # Hallucinogens and inhalants have one criterion fewer.
+                "criteria_met": min(problem.criteria_met, 10),
+                "primary": place == 0,
+            }
+            for place, problem in enumerate(found.problems)
+        ],
+        "danger": {
+            "suicidal_intent": found.danger.suicidal_intent,
+            "violence_threat": found.danger.violence_threat,
+        },
+        "home": {
+            "housing": home.housing,
+            "secure_days": home.days_secure,
+            "safe": home.safe,
+            "use_at_home": home.others_use,
+            "coping_plan": home.coping_plan,
+            "supporters": int(home.supporter),
+            "recovery_residence_possible": home.recovery_residence_possible,
+        },
+        "rulers": {
+            "importance": found.importance,
+            "confidence": found.confidence,
+            "readiness": found.readiness,
+        },
+        "triggers": [
+            {"trigger_code": TRIGGERS[place], "coping_tools": int(place < found.triggers_with_tool)}
+            for place in range(found.triggers_known)
+        ],
+        "goals": "Modelled: the simulation writes no goals of its own.",
+        "naloxone": found.naloxone,
+        "co_occurring": found.co_occurring,
+        "pregnant": found.pregnant,
+    }
+    if found.prior_level is not None and found.days_since_prior is not None:
+        discharged_on = today - timedelta(days=found.days_since_prior)
+        body["prior_stay"] = {
+            "level": found.prior_level,
+            "discharged_on": discharged_on.isoformat(),
+            "summary_received": found.prior_summary,
+        }
+    return body

@@ -31,7 +31,14 @@ from shared.contracts.event import read_moment, write_moment
 BEGINS_ON = date(2026, 2, 2)
 
 #: Roles of the staff that a run acts as.
-ROLES = (roles.OPERATIONS, roles.CLINICIAN, roles.COUNSELOR, roles.SUPERVISOR, roles.FRONT_DESK)
+ROLES = (
+    roles.OPERATIONS,
+    roles.CLINICIAN,
+    roles.COUNSELOR,
+    roles.SUPERVISOR,
+    roles.MEDICAL_DIRECTOR,
+    roles.FRONT_DESK,
+)
 
 #: Requests sent at once, for actions of one moment that do not depend on each other.
 AT_ONCE = 4
@@ -260,9 +267,8 @@ class Driver:
             case "outreach_call":
                 self._treatment.reach_out(case, data["about_id"])
             case "referral_follow_up":
-                arrivals.follow_up_referral(
-                    self._world, case, data["about_id"], due_at=read_moment(data["due_at"])
-                )
+                number = int(data["reason"].removeprefix("FOLLOW_UP_"))
+                arrivals.follow_up_referral(self._world, case, data["about_id"], number=number)
 
     # --- The end -----------------------------------------------------------------------------------
 

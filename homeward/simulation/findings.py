@@ -116,6 +116,18 @@ COWS_OF_RATING: tuple[tuple[int, int], ...] = ((0, 4), (5, 12), (13, 24), (25, 3
 #: Rulers of importance, confidence and readiness (0 to 10) that go with a rating of dimension 4.
 RULERS_OF_RATING: tuple[tuple[int, int], ...] = ((8, 10), (6, 10), (4, 8), (2, 6), (0, 3))
 
+#: Weights of the answer about suicide by the rating of dimension 3. Assumption.
+SUICIDAL_INTENT: tuple[dict[str, float], ...] = (
+    {"NONE": 0.995, "PASSIVE": 0.005},
+    {"NONE": 0.97, "PASSIVE": 0.03},
+    {"NONE": 0.89, "PASSIVE": 0.11},
+    {"NONE": 0.62, "PASSIVE": 0.33, "ACTIVE": 0.05},
+    {"NONE": 0.15, "PASSIVE": 0.25, "ACTIVE": 0.60},
+)
+
+#: Share of people under a threat of violence. Assumption.
+VIOLENCE = 0.01
+
 #: Weights of housing by the recorded living arrangement.
 HOUSING: dict[int, dict[str, float]] = {
     1: {"SHELTER": 0.55, "STREET": 0.30, "FAMILY_OR_FRIENDS": 0.15},
@@ -139,10 +151,20 @@ class Withdrawal:
     ciwa_ar: int | None
     cows: int | None
     pawss: int | None
-    hours_since_last_use: int
+    #: Hours since the last drink; None where alcohol is no problem.
+    last_drink_hours: int | None
     seizure_or_delirium_history: bool
     overdose_in_72_hours: bool
     daily_benzodiazepine: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Danger:
+    """The answers about danger to oneself and others."""
+
+    #: "NONE", "PASSIVE" or "ACTIVE".
+    suicidal_intent: str
+    violence_threat: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +175,9 @@ class Home:
     days_secure: int
     safe: bool
     others_use: bool
+    coping_plan: bool
     supporter: bool
+    recovery_residence_possible: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +188,7 @@ class Findings:
     ratings: tuple[int, ...]
     problems: tuple[Problem, ...]
     withdrawal: Withdrawal
+    danger: Danger
     home: Home
     importance: int
     confidence: int
@@ -174,6 +199,7 @@ class Findings:
     #: Level of care that the person steps down from, and how many days ago they left it.
     prior_level: str | None
     days_since_prior: int | None
+    prior_summary: bool
     co_occurring: bool
     pregnant: bool
 
@@ -193,6 +219,10 @@ def find(admission: Admission, *, seed: int) -> Findings:
         ratings=ratings,
         problems=problems,
         withdrawal=_withdrawal(admission, draws, problems, rating=ratings[0]),
+        danger=Danger(
+            suicidal_intent=draws.one_of(SUICIDAL_INTENT[ratings[2]], "suicidal intent"),
+            violence_threat=draws.happens(VIOLENCE, "violence"),
+        ),
         home=_home(admission, draws, rating=ratings[5]),
         importance=draws.between(low, high, "importance"),
         confidence=draws.between(low, high, "confidence"),
@@ -202,6 +232,7 @@ def find(admission: Admission, *, seed: int) -> Findings:
         naloxone=opioid and draws.happens(0.4, "naloxone"),
         prior_level=prior_level,
         days_since_prior=days_since_prior,
+        prior_summary=draws.happens(0.5, "prior summary"),
         co_occurring=psychiatric == 1,
         pregnant=pregnant,
     )
@@ -270,12 +301,13 @@ def _withdrawal(
     if opioid:
         cows = draws.between(*COWS_OF_RATING[rating if carried_by_opioid else 0], "COWS")
     frequency = recorded_or_drawn(admission, draws, "FREQ1")
-    low, high = {1: (31 * 24, 90 * 24), 2: (48, 20 * 24), 3: (8, 48)}[frequency]
+    drinking = frequency if problems[0].code == "ALCOHOL" else admission.codes.get("FREQ2", 2)
+    low, high = {1: (31 * 24, 90 * 24), 2: (48, 20 * 24), 3: (8, 48)}[drinking]
     return Withdrawal(
         ciwa_ar=ciwa_ar,
         cows=cows,
         pawss=pawss,
-        hours_since_last_use=draws.between(low, high, "last use"),
+        last_drink_hours=draws.between(low, high, "last drink") if "ALCOHOL" in codes else None,
         seizure_or_delirium_history=sedating and rating >= 3,
         overdose_in_72_hours=opioid and frequency > 1 and draws.happens(0.02, "overdose"),
         daily_benzodiazepine=admission.codes.get("SUB1") in BENZODIAZEPINES and frequency == 3,
@@ -291,6 +323,8 @@ def _home(admission: Admission, draws: Draws, *, rating: int) -> Home:
         days_secure=draws.between(*((0, 25) if arrangement == 1 else (10, 400)), "days secure"),
         safe=not draws.happens(unsafe, "unsafe home"),
         others_use=draws.happens((0.03, 0.10, 0.30, 0.55, 0.75)[rating], "others use"),
+        coping_plan=draws.happens(0.5, "coping plan"),
+        recovery_residence_possible=draws.happens(0.4, "recovery residence"),
         supporter=draws.happens((0.95, 0.85, 0.65, 0.40, 0.20)[rating], "supporter"),
     )
 

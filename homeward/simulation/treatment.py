@@ -306,8 +306,24 @@ class Treatment:
         )
 
     def review_level(self, case: Case, data: Mapping[str, Any]) -> None:
-        """Have a clinician close a review of the level of care."""
-        raise NotImplementedError
+        """Have a clinician look at the level of care again, and close the review."""
+        number = case.number("review")
+        review_id = data["review_id"]
+        delay = staff.task_delay(case.draws, f"review {number}")
+        self._world.agenda.add(
+            self._world.office_hours(self._world.now + delay),
+            Turn.DECISION,
+            f"{case.name} review {number}",
+            lambda: self._world.gateway.post(
+                f"/v1/level-reviews/{review_id}/closure",
+                {
+                    "outcome": case.draws.one_of(staff.REVIEW_OUTCOMES, "review", number),
+                    "note": "Modelled: the simulation draws the outcome of reviews.",
+                },
+                role=roles.CLINICIAN,
+                tolerate=("review_already_closed",),
+            ),
+        )
 
     # --- Endings -----------------------------------------------------------------------------------
 
