@@ -13,6 +13,8 @@ CHICAGO = "America/Chicago"
 SITE = derived_id("site", "lakeside")
 #: The Sunday before the room's Monday, when the site opens.
 OPENED_AT = datetime(2026, 2, 1, 18, 0, tzinfo=UTC)
+#: Early on Monday, when people are admitted.
+ADMITTED_AT = datetime(2026, 2, 2, 13, 0, tzinfo=UTC)
 #: Monday morning, the first of a week of groups: 09:00 in Chicago is 15:00 UTC.
 MONDAY_MORNING = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
 
@@ -59,7 +61,7 @@ def admission_of(name: str, **changes: Any) -> PatientAdmitted:
         "admission_id": derived_id("admission", name),
         "site_id": SITE,
         "level": "2.1",
-        "admitted_at": OPENED_AT,
+        "admitted_at": ADMITTED_AT,
         "time_zone": CHICAGO,
         "weekly_minutes_floor": 540,
         "weekly_minutes_ceiling": 1140,
@@ -73,9 +75,9 @@ def discharge_of(name: str, *, at: datetime, **changes: Any) -> PatientDischarge
         **ids_of(name),
         "discharge_id": derived_id("discharge", name),
         "reason_code": "2",
-        "admitted_at": OPENED_AT,
+        "admitted_at": ADMITTED_AT,
         "last_contact_at": at,
-        "stay_days": (at - OPENED_AT).days,
+        "stay_days": (at - ADMITTED_AT).days,
         "discharged_at": at,
     }
     return PatientDischarged(**(fields | changes))

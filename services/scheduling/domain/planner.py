@@ -233,8 +233,9 @@ def _patterns(request: Request, slots: tuple[_Slot, ...], size: int) -> Iterator
 def _cost(request: Request, pattern: tuple[_Slot, ...]) -> tuple[object, ...]:
     """Return what makes one week worse than another, the weightiest first.
 
-    Workshops in place of counselling; changing tracks; a late start; a group that is almost full,
-    so that the days fill evenly and none is stranded; days on end without treatment.
+    Workshops in place of counselling; changing tracks; a late start; a track later in the day, so that
+    the evening is left to those who work; days with few places left, so that the days fill evenly
+    and none is stranded; days on end without treatment.
     """
     tracks = {slot.track for slot in pattern}
     wait = min((slot.span().begins - request.admitted_minute) % MINUTES_A_WEEK for slot in pattern)
@@ -244,9 +245,9 @@ def _cost(request: Request, pattern: tuple[_Slot, ...]) -> tuple[object, ...]:
         sum(slot.kind != "GROUP" for slot in pattern),
         len(tracks),
         wait > START_WITHIN,
-        -min(slot.free_places for slot in pattern),
-        sum(gap * gap for gap in gaps),
         sorted(TRACKS.index(track) for track in tracks),
+        sorted(-slot.free_places for slot in pattern)[::-1],
+        sum(gap * gap for gap in gaps),
         [(slot.weekday, slot.starts, slot.ends, slot.clinical_minutes) for slot in pattern],
     )
 

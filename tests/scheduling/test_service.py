@@ -1,0 +1,840 @@
+import random
+import threading
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.scheduling import tables
+from services.scheduling.domain import attendance
+from services.scheduling.service import Scheduling
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.scheduling import (
+    AttendanceCorrected,
+    ObligationFitFound,
+    ScheduleConfirmed,
+    SessionAttended,
+    SessionMissed,
+    SessionScheduled,
+    WeeklyDoseShortfall,
+)
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.ids import derived_id
+from tests.scheduling.builders import (
+    ADMITTED_AT,
+    SITE,
+    add_clinician,
+    admission_of,
+    discharge_of,
+    furnish,
+    ids_of,
+    open_group,
+    referral_of,
+    site_opened,
+)
+from tests.support import Room
+
+#: Nine o'clock on the first Monday, in Chicago.
+MONDAY = datetime.fromisoformat("2026-02-02T09:00:00-06:00")
+
+
+@pytest.fixture
+def room(room_of) -> Room:
+    room = room_of(Scheduling)
+    furnish(room)
+    return room
+
+
+def admit(room: Room, *names: str) -> None:
+    for name in names:
+        room.deliver(referral_of(name), admission_of(name))
+
+
+def sessions_of(room: Room, name: str, **query: Any) -> list[dict[str, Any]]:
+    return room.ask("list_patient_sessions", {"episode_id": ids_of(name)["episode_id"], **query})["items"]
+
+
+def first_group_session(room: Room, name: str) -> dict[str, Any]:
+    return next(one for one in sessions_of(room, name) if one["kind"] == "GROUP")
+
+
+def mark(room: Room, session_id: str, **marks: str) -> dict[str, Any]:
+    return room.call(
+        "record_roster",
+        {
+            "session_id": session_id,
+            "marks": [{"patient_id": ids_of(name)["patient_id"], "mark": one} for name, one in marks.items()],
+        },
+        role="counselor",
+    )
+
+
+def states_in(answer: dict[str, Any]) -> dict[str, str]:
+    return {seat["patient_id"]: seat["state"] for seat in answer["seats"]}
+
+
+def work_at(hour: int, until: int, *, days: tuple[int, ...] = (0, 1, 2, 3, 4)) -> list[dict[str, Any]]:
+    return [
+        {"kind": "WORK", "weekday": day, "starts": f"{hour:02}:00", "ends": f"{until:02}:00"} for day in days
+    ]
+
+
+class TestPlanWeek:
+    def test_gives_a_week_of_nine_hours_on_three_days_and_books_it(self, room):
+        admit(room, "Ada")
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        (confirmed,) = room.announced_of(ScheduleConfirmed)
+        scheduled = room.announced_of(SessionScheduled)
+
+        assert (plan["state"], plan["weekly_minutes"], len(plan["blocks"])) == ("ACTIVE", 545, 3)
+        assert confirmed.days == 3
+        assert confirmed.first_session_at == scheduled[0].starts_at
+        assert confirmed.first_session_at - ADMITTED_AT <= timedelta(hours=48)
+        assert [event.seat_id for event in scheduled] == [one["seat_id"] for one in sessions_of(room, "Ada")]
+
+    def test_books_the_rest_of_the_week_and_the_next(self, room):
+        room.deliver(admission_of("Ada", admitted_at=MONDAY + timedelta(days=2, hours=8)))
+
+        booked = sessions_of(room, "Ada")
+
+        assert all(one["starts_at"] > "2026-02-04T23:00:00Z" for one in booked)
+        assert {one["starts_at"][:10] for one in booked} <= {f"2026-02-{day:02}" for day in range(5, 16)}
+        assert len([one for one in booked if one["starts_at"] >= "2026-02-09"]) == 4
+
+    def test_waits_for_the_site(self, room_of):
+        room = room_of(Scheduling)
+
+        room.deliver(admission_of("Ada"))
+        waiting = room.waiting
+        room.deliver(site_opened())
+
+        assert waiting == ["plan_week"]
+        assert [task.reason for task in room.announced_of(TaskOpened)] == ["NO_GROUPS"]
+
+    def test_asks_the_front_desk_when_no_week_fits_and_books_nothing(self, room):
+        room.deliver(referral_of("Ada"))
+        room.call(
+            "declare_obligations",
+            {"patient_id": ids_of("Ada")["patient_id"], "site_id": SITE, "obligations": work_at(8, 17)},
+        )
+
+        room.deliver(admission_of("Ada"))
+
+        (task,) = room.announced_of(TaskOpened)
+        assert (task.task, task.owner_role, task.reason) == ("no_week_fits", "front_desk", "OBLIGATIONS")
+        assert sessions_of(room, "Ada") == []
+
+    def test_finds_the_week_once_a_group_opens_that_fits(self, room):
+        room.deliver(referral_of("Ada"))
+        ada = ids_of("Ada")
+        room.call(
+            "declare_obligations",
+            {"patient_id": ada["patient_id"], "site_id": SITE, "obligations": work_at(8, 17)},
+        )
+        room.deliver(admission_of("Ada"))
+        (task,) = room.announced_of(TaskOpened)
+
+        open_group(room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"))
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+        (closed,) = room.announced_of(TaskClosed)
+        assert (plan["state"], plan["track"]) == ("ACTIVE", "EVENING")
+        assert (closed.task_id, closed.outcome) == (task.task_id, "DONE")
+
+    def test_gives_the_thirteenth_other_days_and_never_a_thirteenth_seat(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, therapists=2)
+
+        admit(room, *(f"patient {number:02}" for number in range(22)))
+
+        listed = room.ask("list_sessions", {"site_id": SITE, "limit": 500})["items"]
+        blocks = [one for one in listed if one["kind"] == "GROUP"]
+        assert max(sum(one["counts"].values()) for one in blocks) == 12
+        tasks = room.announced_of(TaskOpened)
+        assert len(tasks) + len(room.announced_of(ScheduleConfirmed)) == 22
+        assert {task.reason for task in tasks} == {"GROUPS_FULL"}
+        assert len(tasks) == 2
+
+    def test_books_no_therapist_twice_and_only_licensed_ones(self, room):
+        admit(room, "Ada", "Ben", "Cleo")
+
+        hours = [one for name in ("Ada", "Ben", "Cleo") for one in sessions_of(room, name)]
+        alone = [one for one in hours if one["kind"] == "INDIVIDUAL"]
+
+        assert {one["facilitator_id"] for one in alone} == {derived_id("clinician", "therapist 0")}
+        assert len({one["starts_at"] for one in alone}) == len(alone) == 6
+
+    def test_has_no_therapist_when_the_licence_has_run_out(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, therapists=0)
+        add_clinician(room, "Expired", expires_on=date(2026, 1, 31))
+
+        admit(room, "Ada")
+
+        assert [task.reason for task in room.announced_of(TaskOpened)] == ["NO_THERAPIST"]
+
+    def test_puts_different_lives_into_different_weeks(self, room):
+        open_group(room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"))
+        for name, obligations in (("Ada", work_at(8, 16)), ("Ben", work_at(17, 22))):
+            room.deliver(referral_of(name))
+            room.call(
+                "declare_obligations",
+                {"patient_id": ids_of(name)["patient_id"], "site_id": SITE, "obligations": obligations},
+            )
+            room.deliver(admission_of(name))
+
+        tracks = [
+            room.ask("get_weekly_plan", {"episode_id": ids_of(name)["episode_id"]})["track"]
+            for name in ("Ada", "Ben")
+        ]
+        assert tracks == ["EVENING", "MORNING"]
+
+
+class TestFreeWeek:
+    def test_cancels_what_is_to_come_and_gives_the_place_to_the_next(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, capacity=2, weekdays=[0, 2, 4])
+        admit(room, "Ada", "Ben", "Cleo")
+        room.at(MONDAY + timedelta(days=1))
+
+        room.deliver(discharge_of("Ada", at=room.now))
+
+        cleo = room.ask("get_weekly_plan", {"episode_id": ids_of("Cleo")["episode_id"]})
+        assert cleo["state"] == "ACTIVE"
+        assert all(one["starts_at"] > "2026-02-03" for one in sessions_of(room, "Cleo"))
+        assert {one["state"] for one in sessions_of(room, "Ada")} == {"CANCELLED"}
+        assert room.ask("list_groups", {})["items"][0]["free_places"] == [0, 0, 0]
+
+    def test_leaves_what_was_attended(self, room):
+        admit(room, "Ada")
+        session = first_group_session(room, "Ada")
+        room.at(MONDAY + timedelta(hours=3))
+        mark(room, session["session_id"], Ada="PRESENT")
+
+        room.deliver(discharge_of("Ada", at=room.now))
+
+        assert [one["state"] for one in sessions_of(room, "Ada")].count("PRESENT") == 1
+        booked_before = len(sessions_of(room, "Ada"))
+        room.advance(timedelta(days=21))
+        assert len(sessions_of(room, "Ada")) == booked_before
+
+    def test_does_not_ask_for_a_roster_of_somebody_who_left(self, room):
+        admit(room, "Ada")
+
+        room.deliver(discharge_of("Ada", at=ADMITTED_AT + timedelta(hours=1)))
+        room.advance(timedelta(days=10))
+
+        assert room.announced_of(TaskOpened) == []
+        assert room.announced_of(SessionMissed) == []
+
+
+class TestAnyOrder:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_ends_in_the_same_tables(self, room_of, seed):
+        told = [
+            referral_of("Ada"),
+            admission_of("Ada"),
+            discharge_of("Ada", at=ADMITTED_AT + timedelta(days=20)),
+            referral_of("Ben", site_id=derived_id("site", "harbour")),
+            admission_of("Ben"),
+        ]
+        in_order, shuffled = room_of(Scheduling), room_of(Scheduling)
+        for room in (in_order, shuffled):
+            furnish(room)
+        mixed = [*told, *told]
+        # Ben follows Ada, because who comes first has the first choice of places.
+        random.Random(seed).shuffle(mixed)
+        mixed.sort(key=lambda event: event.patient_id == ids_of("Ben")["patient_id"])
+
+        in_order.deliver(*told)
+        shuffled.deliver(*mixed)
+
+        assert shuffled.dump() == in_order.dump()
+
+    def test_expects_nobody_whose_discharge_came_before_the_admission(self, room):
+        room.deliver(discharge_of("Ada", at=ADMITTED_AT + timedelta(days=3)))
+
+        room.deliver(admission_of("Ada"))
+
+        assert {one["state"] for one in sessions_of(room, "Ada")} == {"CANCELLED"}
+        assert room.announced == []
+        assert room.ask("list_groups", {})["items"][0]["free_places"] == [12] * 5
+
+    def test_keeps_the_site_of_the_admission(self, room):
+        room.deliver(admission_of("Ada"))
+        room.deliver(referral_of("Ada", site_id=derived_id("site", "harbour")))
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        assert plan["site_id"] == SITE
+
+
+class TestLastSeat:
+    def test_goes_to_exactly_one_of_many_who_are_admitted_at_once(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, capacity=2, weekdays=[0, 2, 4])
+        admit(room, "first")
+        rivals = [f"rival {number}" for number in range(8)]
+
+        threads = [threading.Thread(target=room.deliver, args=(admission_of(name),)) for name in rivals]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        states = [
+            room.ask("get_weekly_plan", {"episode_id": ids_of(name)["episode_id"]})["state"]
+            for name in rivals
+        ]
+        assert sorted(states) == ["ACTIVE"] + ["WAITING"] * 7
+
+    def test_is_held_by_the_database_itself(self, room):
+        admit(room, "Ada")
+        session = first_group_session(room, "Ada")
+        start = threading.Barrier(6)
+        outcomes: list[str] = []
+
+        def book(name: str) -> None:
+            starts_at = datetime.fromisoformat(session["starts_at"])
+            start.wait()
+            try:
+                with room.db() as db:
+                    db.add(
+                        attendance.Seat(
+                            **ids_of(name),
+                            seat_id=derived_id("seat", name),
+                            session_id=session["session_id"],
+                            capacity=12,
+                            number=12,
+                            starts_at=starts_at,
+                            ends_at=starts_at + timedelta(hours=3),
+                        )
+                    )
+            except sa.exc.IntegrityError:
+                outcomes.append("refused")
+            else:
+                outcomes.append("booked")
+
+        threads = [threading.Thread(target=book, args=(f"rival {number}",)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(outcomes) == ["booked"] + ["refused"] * 5
+
+    @pytest.mark.parametrize(
+        ("change", "constraint"),
+        [
+            (
+                "INSERT INTO seats SELECT (jsonb_populate_record(s, %s)).* FROM seats s LIMIT 1",
+                "ex_seats_patient",
+            ),
+            ("UPDATE seats SET number = 13 WHERE capacity = 12", "ck_seats_within_capacity"),
+            ("UPDATE sessions SET facilitator_id = %s", "ex_sessions_facilitator"),
+        ],
+    )
+    def test_lets_nobody_be_in_two_places(self, room, change, constraint):
+        admit(room, "Ada", "Ben")
+        values: tuple[Any, ...] = ()
+        if constraint == "ex_seats_patient":
+            values = ('{"seat_id": "' + derived_id("another") + '", "number": null}',)
+        if constraint == "ex_sessions_facilitator":
+            values = (derived_id("clinician", "Walt"),)
+            # Ben's hour is moved beneath a block that Walt leads.
+            with room.db() as db:
+                db.connection().exec_driver_sql(
+                    "UPDATE sessions SET starts_at = starts_at - interval '1 hour',"
+                    " ends_at = ends_at - interval '1 hour' WHERE kind = 'INDIVIDUAL'"
+                )
+
+        with pytest.raises(sa.exc.IntegrityError) as refused, room.db() as db:
+            db.connection().exec_driver_sql(change, values)
+
+        assert refused.value.orig.diag.constraint_name == constraint
+
+
+class TestCheckIn:
+    def test_counts_once_however_often_it_is_done(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        who = {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+        room.at(MONDAY - timedelta(minutes=5))
+        first = room.call("check_in", who, role="front_desk")
+        room.at(MONDAY + timedelta(minutes=5))
+
+        second = room.call("check_in", who, role="front_desk")
+
+        assert second == first
+        assert first["state"] == "CHECKED_IN"
+
+    def test_is_open_to_the_patient_for_their_own_seat(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        ada, ben = ids_of("Ada")["patient_id"], ids_of("Ben")["patient_id"]
+        room.at(MONDAY)
+
+        seat = room.call("check_in", {"session_id": session_id}, role="patient", actor_id=ada)
+        with pytest.raises(NotFound):
+            room.call("check_in", {"session_id": session_id, "patient_id": ben}, role="patient", actor_id=ada)
+        with pytest.raises(InvalidInput):
+            room.call(
+                "check_in",
+                {"session_id": session_id, "arrived_at": "2026-02-02T08:59:00-06:00"},
+                role="patient",
+                actor_id=ada,
+            )
+
+        assert (seat["patient_id"], seat["state"]) == (ada, "CHECKED_IN")
+
+    def test_is_credited_when_no_roster_ever_comes(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        room.at(MONDAY + timedelta(minutes=12))
+        room.call(
+            "check_in", {"session_id": session_id}, role="patient", actor_id=ids_of("Ada")["patient_id"]
+        )
+
+        room.advance(MONDAY + timedelta(hours=4))
+
+        (attended,) = room.announced_of(SessionAttended)
+        assert (attended.state, attended.credited_minutes) == ("LATE", 154)
+
+
+class TestMarkNoShows:
+    def test_takes_silence_for_absence_once_somebody_was_marked(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = _shared_session(room, "Ada", "Ben")
+        starts_at = _start_of(room, session_id)
+        room.advance(starts_at)
+        room.call(
+            "check_in",
+            {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]},
+            role="front_desk",
+        )
+
+        room.advance(timedelta(minutes=15))
+
+        missed = [event for event in room.announced_of(SessionMissed) if event.session_id == session_id]
+        assert [event.patient_id for event in missed] == [ids_of("Ben")["patient_id"]]
+        assert missed[0].missed_at == starts_at + timedelta(minutes=15)
+
+    def test_asks_the_facilitator_then_the_supervisor_until_the_roster_comes(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+
+        room.advance(MONDAY + timedelta(minutes=80))
+        asked = [task.owner_role for task in room.announced_of(TaskOpened)]
+        unmarked = room.ask("get_session", {"session_id": session_id})
+        mark(room, session_id, Ada="NO_SHOW")
+
+        assert asked == ["counselor", "supervisor"]
+        assert unmarked["counts"] == {"UNMARKED": 1}
+        assert [task.outcome for task in room.announced_of(TaskClosed)] == ["ESCALATED", "DONE"]
+        assert len(room.announced_of(SessionMissed)) == 1
+        assert not [timer for timer in room.timers() if timer[0] == "roster_overdue"]
+
+    def test_counts_absences_in_a_row(self, room):
+        admit(room, "Ada")
+
+        for one in sessions_of(room, "Ada")[:3]:
+            room.advance(datetime.fromisoformat(one["starts_at"]) + timedelta(minutes=16))
+            mark(room, one["session_id"], Ada="NO_SHOW")
+
+        assert [event.consecutive for event in room.announced_of(SessionMissed)] == [1, 2, 3]
+
+
+class TestRecordRoster:
+    def test_marks_a_whole_group_in_one_request(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = _shared_session(room, "Ada", "Ben")
+        room.at(_start_of(room, session_id) + timedelta(hours=3))
+
+        answer = mark(room, session_id, Ada="PRESENT", Ben="NO_SHOW")
+
+        assert states_in(answer) == {
+            ids_of("Ada")["patient_id"]: "PRESENT",
+            ids_of("Ben")["patient_id"]: "NO_SHOW",
+        }
+        assert len(room.announced_of(SessionAttended)) == len(room.announced_of(SessionMissed)) == 1
+        assert ("attendance_grace_over", session_id) not in [timer[:2] for timer in room.timers()]
+
+    def test_changes_nothing_when_it_comes_twice(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        room.at(MONDAY + timedelta(hours=3))
+        first = mark(room, session_id, Ada="PRESENT")
+        told, kept = room.announced, room.dump()
+
+        second = mark(room, session_id, Ada="PRESENT")
+
+        assert second == first
+        assert (room.announced, room.dump()) == (told, kept)
+
+    def test_corrects_a_miss_and_keeps_the_true_times(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        room.at(MONDAY + timedelta(minutes=20))
+        mark(room, session_id, Ada="NO_SHOW")
+        room.at(MONDAY + timedelta(days=1))
+
+        answer = room.call(
+            "record_roster",
+            {
+                "session_id": session_id,
+                "marks": [
+                    {
+                        "patient_id": ids_of("Ada")["patient_id"],
+                        "mark": "LATE",
+                        "arrived_at": "2026-02-02T09:18:00-06:00",
+                    }
+                ],
+            },
+            role="counselor",
+        )
+
+        (corrected,) = room.announced_of(AttendanceCorrected)
+        assert (corrected.from_state, corrected.to_state, corrected.revision) == ("NO_SHOW", "LATE", 1)
+        assert corrected.consecutive == 0
+        assert answer["seats"][0]["arrived_at"] == "2026-02-02T15:18:00Z"
+
+    def test_is_refused_before_the_session(self, room):
+        admit(room, "Ada")
+
+        with pytest.raises(Conflict) as refused:
+            mark(room, first_group_session(room, "Ada")["session_id"], Ada="PRESENT")
+
+        assert refused.value.code == "session_not_started"
+
+    def test_names_the_mark_of_somebody_without_a_seat_and_changes_nothing(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+        room.at(MONDAY + timedelta(hours=3))
+
+        with pytest.raises(NotFound) as refused:
+            mark(room, session_id, Ada="PRESENT", Stranger="PRESENT")
+
+        assert refused.value.problems[0]["field"] == "marks.1"
+        assert room.announced_of(SessionAttended) == []
+
+    def test_is_not_for_patients(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+
+        with pytest.raises(Forbidden):
+            room.call(
+                "record_roster",
+                {"session_id": session_id, "marks": [{"patient_id": SITE, "mark": "PRESENT"}]},
+                role="patient",
+            )
+
+    def test_takes_few_statements(self, room):
+        names = [f"patient {number:02}" for number in range(12)]
+        admit(room, *names)
+        listed = room.ask("list_sessions", {"site_id": SITE})["items"]
+        fullest = max(
+            (one for one in listed if one["kind"] == "GROUP"), key=lambda one: sum(one["counts"].values())
+        )
+        seats = room.ask("get_session", {"session_id": fullest["session_id"]})["seats"]
+        room.at(datetime.fromisoformat(fullest["ends_at"]))
+        statements: list[str] = []
+
+        def count(connection, cursor, statement, *rest) -> None:
+            statements.append(statement)
+
+        sa.event.listen(room.engine, "before_cursor_execute", count)
+        room.call(
+            "record_roster",
+            {
+                "session_id": fullest["session_id"],
+                "marks": [{"seat_id": seat["seat_id"], "mark": "NO_SHOW"} for seat in seats],
+            },
+        )
+
+        assert len(seats) >= 7
+        assert len(statements) <= 14
+
+
+class TestExcuseAbsence:
+    def test_keeps_what_was_said_sealed(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+
+        seat = room.call(
+            "excuse_absence",
+            {"session_id": session_id, "reason": "CHILD_EMERGENCY", "note": "Milo fell off the swing."},
+            role="patient",
+            actor_id=ids_of("Ada")["patient_id"],
+        )
+
+        with room.db() as db:
+            kept = db.get(attendance.Seat, seat["seat_id"])
+            raw = db.scalar(
+                sa.select(tables.seats.c.note_sealed).where(tables.seats.c.note_sealed.is_not(None))
+            )
+        assert seat["state"] == "EXCUSED"
+        assert kept.note == "Milo fell off the swing."
+        assert b"Milo" not in bytes(raw)
+        room.advance(MONDAY + timedelta(hours=2))
+        assert room.announced_of(SessionMissed) == room.announced_of(TaskOpened) == []
+
+
+class TestCorrectAttendance:
+    def test_withdraws_an_attendance(self, room):
+        admit(room, "Ada")
+        session = first_group_session(room, "Ada")
+        room.at(MONDAY + timedelta(hours=3))
+        mark(room, session["session_id"], Ada="PRESENT")
+
+        seat = room.call("correct_attendance", {"seat_id": session["seat_id"], "mark": "NO_SHOW"})
+
+        (corrected,) = room.announced_of(AttendanceCorrected)
+        assert (seat["state"], seat["credited_minutes"], seat["revision"]) == ("NO_SHOW", 0, 1)
+        assert (corrected.from_state, corrected.consecutive) == ("PRESENT", 1)
+
+
+class TestCancelSession:
+    def test_penalises_nobody(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+
+        answer = room.call(
+            "cancel_session", {"session_id": session_id, "reason": "WEATHER"}, role="supervisor"
+        )
+        room.advance(MONDAY + timedelta(hours=2))
+
+        assert answer["counts"] == {"CANCELLED_BY_PROGRAM": 1}
+        assert room.announced_of(SessionMissed) == room.announced_of(TaskOpened) == []
+
+
+class TestDeclareObligations:
+    def test_tells_how_well_each_track_fits(self, room):
+        room.deliver(referral_of("Ada"))
+        ada = ids_of("Ada")
+
+        answer = room.call(
+            "declare_obligations",
+            {
+                "patient_id": ada["patient_id"],
+                "site_id": SITE,
+                "obligations": [
+                    {
+                        "kind": "CHILDCARE",
+                        "weekday": day,
+                        "starts": "07:30",
+                        "ends": "08:30",
+                        "travel_minutes": 45,
+                    }
+                    for day in (0, 1)
+                ],
+            },
+            role="front_desk",
+        )
+
+        (found,) = room.announced_of(ObligationFitFound)
+        assert answer["fit"][0] == {
+            "track": "MORNING",
+            "placeable_minutes": 545,
+            "required_minutes": 540,
+            "result": "MET",
+        }
+        assert (found.best_track, found.placeable_minutes, found.journey_id) == (
+            "MORNING",
+            545,
+            ada["journey_id"],
+        )
+        assert room.ask("get_obligations", {"patient_id": ada["patient_id"]}) == answer
+
+    def test_refuses_a_patient_whom_the_tenant_does_not_know(self, room):
+        room.deliver(referral_of("Ada"))
+        ada = ids_of("Ada")["patient_id"]
+        body = {"site_id": SITE, "obligations": []}
+
+        for patient_id, tenant_id in ((derived_id("nobody"), None), (ada, "harbour")):
+            with pytest.raises(NotFound):
+                room.call("declare_obligations", {"patient_id": patient_id, **body}, tenant_id=tenant_id)
+
+    def test_moves_the_week_of_somebody_in_treatment_out_of_the_way(self, room):
+        open_group(room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"))
+        admit(room, "Ada")
+        ada = ids_of("Ada")
+        before = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+
+        room.call(
+            "declare_obligations",
+            {"patient_id": ada["patient_id"], "site_id": SITE, "obligations": work_at(8, 16)},
+        )
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+        kept = [one for one in sessions_of(room, "Ada") if one["state"] == "SCHEDULED"]
+        assert (before["track"], plan["track"], plan["version"]) == ("MORNING", "EVENING", 2)
+        assert len(kept) == 8
+        assert all(datetime.fromisoformat(one["starts_at"]).hour not in range(14, 22) for one in kept)
+
+    def test_keeps_what_is_still_clear_when_no_week_fits_any_more(self, room):
+        admit(room, "Ada")
+        ada = ids_of("Ada")
+
+        room.call(
+            "declare_obligations",
+            {
+                "patient_id": ada["patient_id"],
+                "site_id": SITE,
+                "obligations": work_at(8, 16, days=(0, 1, 3)),
+            },
+        )
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+        days = {block["weekday"] for block in plan["blocks"]}
+        assert (plan["state"], plan["reason"]) == ("ACTIVE", "OBLIGATIONS")
+        assert days <= {2, 4}
+        assert [task.reason for task in room.announced_of(TaskOpened)] == ["OBLIGATIONS"]
+        kept = [one for one in sessions_of(room, "Ada") if one["state"] == "SCHEDULED"]
+        assert {date.fromisoformat(one["starts_at"][:10]).weekday() for one in kept} <= {2, 4}
+        assert kept
+
+
+class TestBookNextWeek:
+    def test_keeps_a_week_ahead_until_discharge(self, room):
+        admit(room, "Ada")
+
+        room.advance("2026-03-29T21:00:00-05:00")
+
+        starts = [one["starts_at"] for one in sessions_of(room, "Ada")]
+        assert starts[-1][:10] in {f"2026-04-{day:02}" for day in range(6, 13)}
+        assert len(starts) == 4 * 10
+        assert len(set(starts)) == len(starts)
+
+    def test_keeps_nine_o_clock_when_the_clocks_go_forward(self, room):
+        admit(room, "Ada")
+
+        room.advance("2026-03-20T21:00:00-05:00")
+
+        blocks = [one for one in sessions_of(room, "Ada") if one["kind"] == "GROUP"]
+        assert {one["starts_at"][11:] for one in blocks if one["starts_at"] < "2026-03-08"} == {"15:00:00Z"}
+        assert {one["starts_at"][11:] for one in blocks if one["starts_at"] > "2026-03-08"} == {"14:00:00Z"}
+
+
+class TestWeighWeek:
+    def _attend(self, room: Room, name: str, *, until: str, skip: tuple[str, ...] = ()) -> None:
+        while True:
+            ahead = [one for one in sessions_of(room, name) if one["state"] == "SCHEDULED"]
+            if not ahead or ahead[0]["starts_at"] >= until:
+                return
+            one = ahead[0]
+            room.advance(datetime.fromisoformat(one["starts_at"]) + timedelta(minutes=15))
+            word = "NO_SHOW" if one["starts_at"][:10] in skip else "PRESENT"
+            mark(room, one["session_id"], **{name: word})
+
+    def test_tells_of_short_weeks_in_a_row_but_not_of_the_first_part_of_one(self, room):
+        admit(room, "Ada")
+        skipped = tuple(f"2026-02-{day:02}" for day in range(4, 23))
+        self._attend(room, "Ada", until="2026-02-22T00:00:00Z", skip=skipped)
+        room.advance("2026-02-23T08:00:00-06:00")
+
+        first = room.announced_of(WeeklyDoseShortfall)
+        room.advance("2026-03-02T08:00:00-06:00")
+
+        assert [(one.week_starts_on, one.consecutive_weeks) for one in first] == [
+            (date(2026, 2, 9), 1),
+            (date(2026, 2, 16), 2),
+        ]
+        # Nobody has said who came in the week after: that is no short week.
+        assert room.announced_of(WeeklyDoseShortfall) == first
+
+    def test_is_content_with_a_whole_week(self, room):
+        admit(room, "Ada")
+
+        self._attend(room, "Ada", until="2026-02-23T00:00:00Z")
+        room.advance("2026-02-23T08:00:00-06:00")
+
+        assert room.announced_of(WeeklyDoseShortfall) == []
+
+    def test_does_not_judge_a_week_in_which_the_program_closed(self, room):
+        admit(room, "Ada")
+        monday, *_ = sessions_of(room, "Ada", **{"from": "2026-02-09T00:00:00Z"})
+        room.call("cancel_session", {"session_id": monday["session_id"], "reason": "HOLIDAY"})
+        days = tuple(f"2026-02-{day:02}" for day in range(9, 16))
+
+        self._attend(room, "Ada", until="2026-02-15T00:00:00Z", skip=days)
+        room.advance("2026-02-16T08:00:00-06:00")
+
+        assert room.announced_of(WeeklyDoseShortfall) == []
+
+
+class TestOpenGroup:
+    def test_refuses_a_facilitator_without_a_valid_credential(self, room):
+        lapsed = add_clinician(room, "Lapsed", expires_on=date(2026, 1, 31))
+
+        with pytest.raises(InvalidInput) as refused:
+            open_group(room, "dusk", track="EVENING", facilitator_id=lapsed)
+
+        assert refused.value.code == "credential_not_valid"
+
+    def test_refuses_a_facilitator_who_leads_another_group_then(self, room):
+        with pytest.raises(Conflict) as refused:
+            open_group(
+                room,
+                "late morning",
+                starts="11:30",
+                ends="13:00",
+                weekdays=[2],
+                facilitator_id=derived_id("clinician", "Walt"),
+            )
+
+        assert refused.value.code == "clinician_double_booked"
+
+    @pytest.mark.parametrize(("kind", "capacity"), [("GROUP", 13), ("EDUCATION", 31)])
+    def test_refuses_more_seats_than_the_kind_may_have(self, room, kind, capacity):
+        with pytest.raises(InvalidInput):
+            open_group(
+                room,
+                "dusk",
+                track="EVENING",
+                kind=kind,
+                capacity=capacity,
+                facilitator_id=derived_id("clinician", "Walt"),
+            )
+
+
+class TestQuestions:
+    def test_page_through_a_patients_sessions(self, room):
+        admit(room, "Ada")
+        everything = sessions_of(room, "Ada")
+
+        first = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"], "limit": 5})
+        second = room.ask(
+            "list_patient_sessions",
+            {"episode_id": ids_of("Ada")["episode_id"], "limit": 5, "after": first["next"]},
+        )
+
+        assert first["items"] + second["items"] == everything
+        assert second["next"] is None
+
+    @pytest.mark.parametrize("name", ["get_weekly_plan", "list_patient_sessions"])
+    def test_show_a_patient_their_own_episode_only(self, room, name):
+        admit(room, "Ada", "Ben")
+        question = {"episode_id": ids_of("Ada")["episode_id"]}
+
+        assert room.ask(name, question, role="patient", actor_id=ids_of("Ada")["patient_id"])
+        with pytest.raises(NotFound):
+            room.ask(name, question, role="patient", actor_id=ids_of("Ben")["patient_id"])
+
+    def test_hide_another_tenants_sessions(self, room):
+        admit(room, "Ada")
+        session_id = first_group_session(room, "Ada")["session_id"]
+
+        with pytest.raises(NotFound):
+            room.ask("get_session", {"session_id": session_id}, tenant_id="harbour")
+        assert room.ask("list_sessions", {"site_id": SITE}, tenant_id="harbour")["items"] == []
+
+
+def _shared_session(room: Room, *names: str) -> str:
+    """Return the first group session in which all of them have a seat."""
+    common = set.intersection(*({one["session_id"] for one in sessions_of(room, name)} for name in names))
+    return next(one["session_id"] for one in sessions_of(room, names[0]) if one["session_id"] in common)
+
+
+def _start_of(room: Room, session_id: str) -> datetime:
+    return datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
