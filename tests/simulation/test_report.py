@@ -1,0 +1,263 @@
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.console import Console
+
+from homeward.simulation import page, report, terminal
+from homeward.simulation.rows import Admission, RefusedRow
+from homeward.simulation.tally import Announcement, Tally
+from shared.contracts.event import write_moment
+
+MONDAY = datetime(2026, 2, 2, 6, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
+
+class Told:
+    """A tally fed with announcements about vivid people, and the run around it."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.rows: dict[str, Admission] = {}
+
+    def tell(self, event: str, patient: str, *, at: datetime = MONDAY, **data: Any) -> "Told":
+        data = {"patient_id": patient, "episode_id": f"{patient}'s episode"} | {
+            name: write_moment(value) if isinstance(value, datetime) else value
+            for name, value in data.items()
+        }
+        self.tally.take(Announcement(kind=event, occurred_at=at, data=data))
+        return self
+
+    def referred(self, patient: str, *, service: int | None = 6, source: str = "7") -> "Told":
+        self.rows[patient] = Admission(line=2, case_id="1", codes={"AGE": 5}, recorded_service=service)
+        return self.tell("referral_received", patient, referral_source=source)
+
+    def recommended(self, patient: str, level: str) -> "Told":
+        return self.tell(
+            "assessment_completed",
+            patient,
+            recommended_level=level,
+            fit_factors=["STABLE_HOME", "COMMITTED"],
+            fit_results=["MET", "CONDITIONAL"],
+        )
+
+    def admitted(self, patient: str) -> "Told":
+        return (
+            self.referred(patient)
+            .recommended(patient, "2.1")
+            .tell("patient_admitted", patient, admitted_at=MONDAY)
+        )
+
+    def seated(self, patient: str, seat: str, *, day: int = 1) -> "Told":
+        return self.tell(
+            "session_scheduled", patient, seat_id=seat, starts_at=MONDAY + day * DAY, kind="GROUP"
+        )
+
+    def attended(self, patient: str, seat: str, *, day: int = 1) -> "Told":
+        return self.seated(patient, seat, day=day).tell(
+            "session_attended", patient, seat_id=seat, starts_at=MONDAY + day * DAY, state="PRESENT"
+        )
+
+    def missed(self, patient: str, seat: str, *, day: int = 1) -> "Told":
+        starts_at = MONDAY + day * DAY
+        return self.seated(patient, seat, day=day).tell(
+            "session_missed", patient, seat_id=seat, starts_at=starts_at, missed_at=starts_at + 15 * MINUTE
+        )
+
+    def called(self, patient: str, seat: str, *, after: timedelta, day: int = 1) -> "Told":
+        return self.tell(
+            "outreach_attempted",
+            patient,
+            seat_id=seat,
+            attempted_at=MONDAY + day * DAY + 15 * MINUTE + after,
+            outcome="NO_ANSWER",
+        )
+
+    def discharged(self, patient: str, reason: str, days: int) -> "Told":
+        return self.tell("patient_discharged", patient, reason_code=reason, stay_days=days)
+
+    def report(self) -> dict[str, Any]:
+        return report.build(
+            self.tally,
+            report.Run(
+                file_name="lakeside.csv",
+                seed=7,
+                weeks=4,
+                starts_at=MONDAY,
+                ended_at=MONDAY + 28 * DAY,
+                zone=ZoneInfo("America/Chicago"),
+                rows=self.rows,
+                rows_refused=[RefusedRow(line=3, field="SUB1", reason="is no code of this field")],
+                events_parked=0,
+                wall_seconds=12.34,
+            ),
+        )
+
+
+class TestBuild:
+    def test_splits_referrals_into_admitted_elsewhere_and_open(self):
+        told = Told().admitted("Merrin").referred("Tressa").referred("Odalyn")
+        told.tell("referred_elsewhere", "Tressa", follow_ups_due_at=[write_moment(MONDAY + 2 * DAY)])
+
+        found = told.report()
+
+        assert (found["referrals"], found["admitted"]) == (3, 1)
+        assert (found["referred_elsewhere"], found["open"]) == (1, 1)
+
+    def test_counts_somebody_who_comes_back_as_no_new_referral(self):
+        told = Told().admitted("Merrin")
+        told.tell(
+            "referral_received", "Merrin", episode_id="Merrin's second episode", referral_source="REENTRY"
+        )
+
+        found = told.report()
+
+        assert (found["referrals"], found["reentries"]) == (1, 1)
+
+    def test_counts_patient_sessions_as_they_stand_after_corrections(self):
+        told = Told().admitted("Merrin").attended("Merrin", "a").missed("Merrin", "b", day=2)
+        told.missed("Merrin", "c", day=3).seated("Merrin", "d", day=20)
+        told.tell(
+            "attendance_corrected",
+            "Merrin",
+            seat_id="c",
+            starts_at=MONDAY + 3 * DAY,
+            to_state="PRESENT",
+            revision=1,
+        )
+
+        found = told.report()
+
+        assert (found["sessions_scheduled"], found["sessions_attended"], found["sessions_missed"]) == (
+            4,
+            2,
+            1,
+        )
+        assert [week["attended"] for week in found["attendance"]["by_week"]] == [2, 0, 0, 0]
+
+    def test_counts_untouched_and_late_misses_against_the_hour(self):
+        told = Told().admitted("Merrin").admitted("Tressa").admitted("Odalyn").admitted("Sennen")
+        told.missed("Merrin", "m").called("Merrin", "m", after=60 * MINUTE)
+        told.missed("Tressa", "t").called("Tressa", "t", after=61 * MINUTE)
+        told.missed("Odalyn", "o")
+        told.missed("Sennen", "s").called("Sennen", "s", after=5 * MINUTE)
+
+        found = told.report()
+
+        assert found["outreach_within_1h"] == 0.5
+        assert found["outreach"]["minutes_to_first_attempt"]["never"] == 1
+        assert sum(found["outreach"]["minutes_to_first_attempt"].values()) == 4
+
+    def test_does_not_count_an_attempt_before_the_miss(self):
+        told = Told().admitted("Merrin").missed("Merrin", "early").missed("Merrin", "later", day=4)
+        told.called("Merrin", "early", after=10 * MINUTE)
+
+        assert told.report()["outreach_within_1h"] == 0.5
+
+    def test_tells_no_share_where_nothing_was_missed(self):
+        assert Told().admitted("Merrin").report()["outreach_within_1h"] is None
+
+    def test_adds_up_discharges_by_teds_reason(self):
+        told = Told().admitted("Merrin").admitted("Tressa").admitted("Odalyn")
+        told.discharged("Merrin", "1", 84).discharged("Tressa", "2", 20).discharged("Odalyn", "2", 30)
+        told.tell("program_graduated", "Merrin")
+
+        found = told.report()
+
+        assert found["discharged_by_reason"] == {
+            "1": 1, "2": 2, "3": 0, "4": 0, "5": 0, "6": 0, "7": 0,
+        }  # fmt: skip
+        assert found["graduated"] == 1
+        assert found["median_stay_days"] == 30
+        assert sum(found["discharged_by_reason"].values()) + found["stays"]["still_in_treatment"] == 3
+
+    def test_never_counts_silence_as_a_follow_up_done(self):
+        told = Told().admitted("Merrin").discharged("Merrin", "2", 20)
+        for contact, outcome in (("seven", "REACHED"), ("thirty", "LOST"), ("ninety", None)):
+            told.tell("aftercare_contact_due", "Merrin", contact_id=contact, kind="FOLLOW_UP", number=7)
+            if outcome:
+                told.tell("aftercare_contact_completed", "Merrin", contact_id=contact, outcome=outcome)
+
+        found = told.report()
+
+        assert (found["follow_ups_due"], found["follow_ups_done"]) == (3, 1)
+
+    def test_sets_the_recorded_service_beside_the_recommendation(self):
+        told = (
+            Told()
+            .referred("Merrin", service=6)
+            .referred("Tressa", service=5)
+            .referred("Odalyn", service=None)
+        )
+        told.recommended("Merrin", "2.1").recommended("Tressa", "2.1")
+
+        confusion = told.report()["placement"]["confusion"]
+
+        assert confusion["columns"] == ["2.1", "not assessed"]
+        assert sum(sum(row) for row in confusion["rows"].values()) == 3
+        assert confusion["rows"]["not recorded"] == [0, 1]
+        assert "neither accuracy nor evidence" in confusion["word"]
+
+    def test_has_everything_that_is_promised_at_the_top(self):
+        found = Told().admitted("Merrin").report()
+
+        assert {
+            "referrals", "admitted", "referred_elsewhere", "open", "sessions_scheduled",
+            "sessions_attended", "sessions_missed", "outreach_within_1h", "graduated",
+            "discharged_by_reason", "median_stay_days", "follow_ups_due", "follow_ups_done",
+            "events_announced", "events_parked", "wall_seconds", "modelled", "rows_refused",
+        } <= set(found)  # fmt: skip
+        assert json.loads(json.dumps(found)) == found
+
+    def test_comes_out_the_same_whatever_ids_the_server_gave(self):
+        def about(names: tuple[str, str]) -> dict[str, Any]:
+            told = Told().admitted(names[0]).admitted(names[1])
+            return told.attended(names[0], names[1]).missed(names[1], names[0]).report()
+
+        assert about(("Merrin", "Tressa")) == about(("8d1f", "03ab"))
+
+
+def a_full_report() -> dict[str, Any]:
+    told = Told().admitted("Merrin").admitted("Tressa").referred("<script>")
+    told.attended("Merrin", "a").missed("Tressa", "b").called("Tressa", "b", after=20 * MINUTE)
+    return told.discharged("Merrin", "1", 84).discharged("Tressa", "2", 20).report()
+
+
+class TestPage:
+    def test_asks_nothing_from_any_other_place(self):
+        text = page.render(a_full_report())
+
+        without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+        assert "http://" not in without_namespaces
+        assert "https://" not in without_namespaces
+        assert not re.search(r"<(script|link|img|iframe|object)|@import|url\((?!#)", without_namespaces)
+
+    def test_shows_the_four_plots_and_marks_what_is_modelled(self):
+        text = page.render(a_full_report())
+
+        assert text.count("<svg") == 4
+        assert text.count("tag modelled") > 5
+        assert text.count("tag recorded") >= 3
+
+    def test_is_the_same_for_the_same_report(self):
+        assert page.render(a_full_report()) == page.render(a_full_report())
+
+    def test_can_be_made_of_an_empty_run(self):
+        assert "Nobody missed a session" in page.render(Told().report())
+
+
+class TestShow:
+    @pytest.mark.parametrize("make", [a_full_report, lambda: Told().report()])
+    def test_prints_the_figures_of_the_report(self, make):
+        console = Console(record=True, width=120, file=open("/dev/null", "w"))  # noqa: SIM115
+        found = make()
+
+        terminal.show(found, console)
+
+        text = console.export_text()
+        assert f"{found['referrals']} referrals" in text
+        assert "line 3: field SUB1" in text
