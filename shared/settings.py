@@ -1,7 +1,8 @@
 """Settings: read from the environment once, checked at start, listed by ``homeward settings``.
 
 Each field of :class:`Settings` is one variable, named ``HOMEWARD_`` and the field in capitals
-unless it says otherwise. Nothing else in Homeward reads the environment.
+unless it says otherwise. Nothing else in Homeward reads the environment, but for the token of
+``homeward events``.
 """
 
 import base64
@@ -292,7 +293,7 @@ def describe_settings(settings: Settings) -> list[SettingLine]:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that look like ours and are none: most often a slip of the pen."""
-    known = {line.variable for line in describe_settings(Settings())}
+    known = {line.variable for line in describe_settings(Settings())} | {"HOMEWARD_TOKEN"}
     return sorted(name for name in environ if name.startswith("HOMEWARD_") and name not in known)
 
 
@@ -301,8 +302,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     written = {}
     for declared in _declared():
         value = getattr(settings, declared.name)
-        if value != declared.default:
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        # Defaults too: the other process may inherit an environment that says otherwise.
+        if text:
             written[variable_of(declared.name)] = text
     for service, url in settings.database_overrides:
         written[f"HOMEWARD_DATABASE_URL_{service.upper()}"] = url

@@ -1,0 +1,123 @@
+"""``homeward events``: watch what the services tell each other."""
+
+import collections
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+import urllib3
+
+from shared.contracts import roles
+from shared.settings import load_settings
+
+#: Events asked for at once.
+_PAGE = 500
+#: Seconds between looks at a feed that had nothing new.
+_PAUSE_SECONDS = 1.0
+#: Past events that are shown before new ones, unless told otherwise.
+_LAST = 10
+
+
+@click.group()
+def events() -> None:
+    """Watch events as they are announced."""
+
+
+@events.command()
+@click.option("--url", help="Address of the gateway; by default the embedded set-up's.")
+@click.option(
+    "--token",
+    envvar="HOMEWARD_TOKEN",
+    help="Access token that may read events; by default the embedded set-up's. Also as HOMEWARD_TOKEN.",
+)
+@click.option("--type", "types", multiple=True, help="Only events of this type, e.g. session_missed.")
+@click.option("--last", default=_LAST, show_default=True, help="Past events to begin with.")
+@click.option("--all", "everything", is_flag=True, help="Begin with the first event ever.")
+@click.option("--once", is_flag=True, help="Stop at the end of the feed instead of waiting for more.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as it is, one JSON object a line.")
+def tail(  # noqa: PLR0913  # one parameter an option
+    url: str | None,
+    token: str | None,
+    types: tuple[str, ...],
+    last: int,
+    everything: bool,  # noqa: FBT001  # click hands flags over by name
+    once: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Print the latest events, then new ones as they come."""
+    url, token = _where(url, token)
+    show = _as_json if as_json else _as_line
+    recent: collections.deque[dict[str, Any]] = collections.deque(maxlen=max(last, 0))
+    caught_up = everything
+    for page in _pages(url, token, types):
+        if caught_up:
+            for event in page:
+                click.echo(show(event))
+        else:
+            recent.extend(page)
+        if len(page) < _PAGE:
+            if not caught_up:
+                caught_up = True
+                for event in recent:
+                    click.echo(show(event))
+            if once:
+                return
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _where(url: str | None, token: str | None) -> tuple[str, str]:
+    if url and token:
+        return url.rstrip("/"), token
+    ready_file = Path(load_settings(os.environ).data_dir) / "ready.json"
+    try:
+        ready = json.loads(ready_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise click.UsageError(
+            f"No embedded set-up has written {ready_file}: start one with make run, or give --url and --token."
+        ) from None
+    return (url or ready["url"]).rstrip("/"), token or ready["tokens"][roles.SUPERVISOR]
+
+
+def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    """Yield page after page of the feed, for ever; an empty one when there is nothing new."""
+    http = urllib3.PoolManager(retries=urllib3.Retry(connect=3, backoff_factor=0.5, status=0))
+    cursor = None
+    while True:
+        query = [("limit", str(_PAGE)), *(("type", name) for name in types)]
+        query += [("after", cursor)] if cursor else []
+        try:
+            answer = http.request(
+                "GET",
+                f"{url}/v1/events?{urlencode(query)}",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30,
+            )
+        except urllib3.exceptions.HTTPError:
+            raise click.ClickException(f"Nobody answers at {url}.") from None
+        body = json.loads(answer.data)
+        if answer.status != 200:  # noqa: PLR2004  # OK
+            raise click.ClickException(f"{answer.status}: {body.get('detail') or body.get('title')}")
+        cursor = body["next"] or cursor
+        yield body["items"]
+
+
+def _as_json(event: dict[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"))
+
+
+def _as_line(event: dict[str, Any]) -> str:
+    """Write an event as one line: when, by whom, what, about whom and what else is known."""
+    subject = event.get("subject", "")
+    told = " ".join(
+        f"{name}={value}"
+        for name, value in event["data"].items()
+        if value not in (None, "", [], subject) and not name.endswith(("patient_id", "journey_id"))
+    )
+    kind = event["type"].removeprefix("homeward.")
+    source = event["source"].rsplit("/", 1)[-1]
+    return f"{event['time']}  {source:<10}  {kind:<26}  {subject}  {told}".rstrip()
