@@ -1,0 +1,61 @@
+"""The memory of what the gateway itself was asked: a repeated request gets the first answer."""
+
+import hashlib
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from gateway.http import Request
+from shared.clock import real_now
+from shared.messaging.commands import CommandIdReused, commands
+from shared.sealing import seal, unseal
+
+
+def recall(request: Request) -> dict[str, Any] | None:
+    """Return the answer given to this request before, if there was one.
+
+    :raises CommandIdReused: when its key was used for another request.
+    """
+    with request.transaction() as (db, origin):
+        row = db.execute(
+            sa.select(commands).where(
+                commands.c.tenant_id == origin.tenant_id, commands.c.command_id == request.command_id
+            )
+        ).first()
+    if row is None:
+        return None
+    if bytes(row.fingerprint) != _fingerprint(request):
+        raise CommandIdReused(
+            "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
+        )
+    answer: dict[str, Any] = orjson.loads(unseal(row.content_sealed, bound_to=_place(request)))
+    return answer
+
+
+def remember(request: Request, answer: dict[str, Any]) -> None:
+    """Keep the answer for when the request is repeated."""
+    with request.transaction() as (db, origin):
+        db.execute(
+            postgresql.insert(commands)
+            .values(
+                tenant_id=origin.tenant_id,
+                command_id=request.command_id,
+                name=request.name,
+                fingerprint=_fingerprint(request),
+                state="done",
+                content_sealed=seal(orjson.dumps(answer), bound_to=_place(request)),
+                carried_out_at=real_now(),
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def _fingerprint(request: Request) -> bytes:
+    said = [request.name, request.body, request.known_caller.actor.actor_id]
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _place(request: Request) -> str:
+    return f"commands:{request.command_id}"

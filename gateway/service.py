@@ -1,0 +1,662 @@
+"""The gateway's routes and reactions: one search for a name finds route, command and schema.
+
+Most routes only carry a request to the service that owns its schema. What they need besides is told
+here, in one place: the scope, whether a patient's token may use them, and which classes of patient
+information their answers hold.
+"""
+
+import functools
+from datetime import datetime
+from typing import Any
+
+import orjson
+from marshmallow import Schema, ValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.orm import Session
+
+from gateway import (
+    asyncapi,
+    disclosure,
+    feed,
+    forwarding,
+    openapi,
+    page,
+    program_clock,
+    repeats,
+    schemas,
+    tables,
+)
+from gateway.disclosure import Audience
+from gateway.forwarding import command, question
+from gateway.http import Request, Response, route
+from gateway.routing import ABOUT_NOBODY, OWN_PATH, SERVICE_GUARDS, WITHHELD
+from gateway.tokens import OPERATIONS
+from services.aftercare import schemas as aftercare
+from services.intake import schemas as intake
+from services.monitoring import schemas as monitoring
+from services.scheduling import schemas as scheduling
+from shared.clock import real_now
+from shared.contracts.event import SERVICES, Envelope
+from shared.contracts.intake import ConsentGranted, ConsentRevoked
+from shared.errors import InvalidInput, NotFound
+from shared.ids import new_id
+from shared.messaging import CommandClient, announce, reacts_to, reacts_to_every_event
+
+#: Classes of patient information that answers hold.
+_CONTACT = ("CONTACT",)
+_ASSESSMENT = ("ASSESSMENT", "DIAGNOSES")
+_ATTENDANCE = ("ATTENDANCE",)
+_PLAN = ("TREATMENT_PLAN",)
+_DISCHARGE = ("DISCHARGE_SUMMARY",)
+
+
+class Gateway:
+    """The only door in."""
+
+    name = "gateway"
+
+    commands = CommandClient()
+
+    # --- intake -----------------------------------------------------------------------------------
+
+    open_site = command("/v1/sites", intake.OpenSite, intake.Site, scope=OPERATIONS)
+    list_sites = question("/v1/sites", intake.ListSites, intake.Site, many=True, scope="sites:read")
+
+    register_referral = command(
+        "/v1/referrals",
+        intake.RegisterReferral,
+        intake.Referral,
+        scope="referrals:write",
+        information=_ASSESSMENT,
+    )
+    import_referrals = command(
+        "/v1/referral-imports",
+        intake.ImportReferrals,
+        intake.ImportReport,
+        scope="referrals:write",
+        status=202,
+        information=WITHHELD,
+    )
+    get_referral = question(
+        "/v1/referrals/{referral_id}",
+        intake.GetReferral,
+        intake.Referral,
+        scope="referrals:read",
+        information=_ASSESSMENT,
+    )
+    get_patient = question(
+        "/v1/patients/{patient_id}",
+        intake.GetPatient,
+        intake.Patient,
+        scope="patients:read",
+        patients=OWN_PATH,
+        information=_CONTACT,
+    )
+    get_episode = question(
+        "/v1/episodes/{episode_id}",
+        intake.GetEpisode,
+        intake.Episode,
+        scope="episodes:read",
+        patients=SERVICE_GUARDS,
+        information=_ASSESSMENT,
+    )
+    complete_assessment = command(
+        "/v1/episodes/{episode_id}/assessments",
+        intake.CompleteAssessment,
+        intake.Assessment,
+        scope="assessments:write",
+        information=_ASSESSMENT,
+    )
+    get_assessment = question(
+        "/v1/assessments/{assessment_id}",
+        intake.GetAssessment,
+        intake.Assessment,
+        scope="assessments:read",
+        information=_ASSESSMENT,
+    )
+    decide_level_of_care = command(
+        "/v1/episodes/{episode_id}/level-decisions",
+        intake.DecideLevelOfCare,
+        intake.LevelDecision,
+        scope="assessments:write",
+        information=_ASSESSMENT,
+    )
+    grant_consent = command(
+        "/v1/patients/{patient_id}/consents",
+        intake.GrantConsent,
+        intake.Consent,
+        scope="consents:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    revoke_consent = command(
+        "/v1/consents/{consent_id}/revocation",
+        intake.RevokeConsent,
+        intake.Consent,
+        scope="consents:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    admit_patient = command(
+        "/v1/episodes/{episode_id}/admission",
+        intake.AdmitPatient,
+        intake.Admission,
+        scope="episodes:write",
+        information=_ASSESSMENT,
+    )
+    refer_elsewhere = command(
+        "/v1/episodes/{episode_id}/outward-referral",
+        intake.ReferElsewhere,
+        intake.OutwardReferral,
+        scope="outward-referrals:write",
+        information=_ASSESSMENT,
+    )
+    get_outward_referral = question(
+        "/v1/outward-referrals/{outward_referral_id}",
+        intake.GetOutwardReferral,
+        intake.OutwardReferral,
+        scope="outward-referrals:read",
+        information=_ASSESSMENT,
+    )
+    record_referral_follow_up = command(
+        "/v1/outward-referrals/{outward_referral_id}/follow-ups",
+        intake.RecordReferralFollowUp,
+        intake.OutwardReferral,
+        scope="outward-referrals:write",
+        information=_ASSESSMENT,
+    )
+    list_level_reviews = question(
+        "/v1/level-reviews",
+        intake.ListLevelReviews,
+        intake.LevelReview,
+        many=True,
+        scope="level-reviews:read",
+        information=WITHHELD,
+    )
+    close_level_review = command(
+        "/v1/level-reviews/{review_id}/closure",
+        intake.CloseLevelReview,
+        intake.LevelReview,
+        status=200,
+        scope="level-reviews:write",
+        information=WITHHELD,
+    )
+
+    # --- scheduling -------------------------------------------------------------------------------
+
+    add_clinician = command(
+        "/v1/clinicians", scheduling.AddClinician, scheduling.Clinician, scope="clinicians:write"
+    )
+    list_clinicians = question(
+        "/v1/clinicians",
+        scheduling.ListClinicians,
+        scheduling.Clinicians,
+        many=True,
+        scope="clinicians:read",
+    )
+    open_group = command("/v1/groups", scheduling.OpenGroup, scheduling.Group, scope="groups:write")
+    list_groups = question(
+        "/v1/groups", scheduling.ListGroups, scheduling.Groups, many=True, scope="groups:read"
+    )
+    declare_obligations = command(
+        "/v1/patients/{patient_id}/obligations",
+        scheduling.DeclareObligations,
+        scheduling.Obligations,
+        scope="obligations:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    get_obligations = question(
+        "/v1/patients/{patient_id}/obligations",
+        scheduling.GetObligations,
+        scheduling.Obligations,
+        scope="obligations:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    get_weekly_plan = question(
+        "/v1/episodes/{episode_id}/weekly-plan",
+        scheduling.GetWeeklyPlan,
+        scheduling.WeeklyPlan,
+        scope="weekly-plans:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    list_patient_sessions = question(
+        "/v1/episodes/{episode_id}/sessions",
+        scheduling.ListPatientSessions,
+        scheduling.PatientSessions,
+        many=True,
+        scope="sessions:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    list_sessions = question(
+        "/v1/sessions",
+        scheduling.ListSessions,
+        scheduling.Sessions,
+        many=True,
+        scope="sessions:read",
+        information=WITHHELD,
+    )
+    get_session = question(
+        "/v1/sessions/{session_id}",
+        scheduling.GetSession,
+        scheduling.Session,
+        scope="sessions:read",
+        information=_ATTENDANCE,
+    )
+    check_in = command(
+        "/v1/sessions/{session_id}/check-ins",
+        scheduling.CheckIn,
+        scheduling.Seat,
+        scope="sessions:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    record_roster = command(
+        "/v1/sessions/{session_id}/roster",
+        scheduling.RecordRoster,
+        scheduling.Session,
+        status=200,
+        scope="sessions:write",
+        information=_ATTENDANCE,
+    )
+    excuse_absence = command(
+        "/v1/sessions/{session_id}/excuses",
+        scheduling.ExcuseAbsence,
+        scheduling.Seat,
+        scope="sessions:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    correct_attendance = command(
+        "/v1/seats/{seat_id}/corrections",
+        scheduling.CorrectAttendance,
+        scheduling.Seat,
+        scope="sessions:write",
+        information=_ATTENDANCE,
+    )
+    cancel_session = command(
+        "/v1/sessions/{session_id}/cancellation",
+        scheduling.CancelSession,
+        scheduling.Session,
+        status=200,
+        scope="sessions:write",
+        information=_ATTENDANCE,
+    )
+
+    # --- monitoring -------------------------------------------------------------------------------
+
+    get_treatment_plan = question(
+        "/v1/episodes/{episode_id}/treatment-plan",
+        monitoring.GetTreatmentPlan,
+        monitoring.TreatmentPlan,
+        scope="treatment-plans:read",
+        patients=SERVICE_GUARDS,
+        information=_PLAN,
+    )
+    sign_treatment_plan = command(
+        "/v1/treatment-plans/{plan_id}/signatures",
+        monitoring.SignTreatmentPlan,
+        monitoring.TreatmentPlan,
+        scope="treatment-plans:write",
+        patients=SERVICE_GUARDS,
+        information=_PLAN,
+    )
+    submit_check_in = command(
+        "/v1/episodes/{episode_id}/check-ins",
+        monitoring.SubmitCheckIn,
+        monitoring.CheckIn,
+        scope="check-ins:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    get_risk = question(
+        "/v1/episodes/{episode_id}/risk",
+        monitoring.GetRisk,
+        monitoring.Risk,
+        scope="risk:read",
+        information=WITHHELD,
+    )
+    list_outreach = question(
+        "/v1/outreach",
+        monitoring.ListOutreach,
+        monitoring.Outreach,
+        many=True,
+        scope="outreach:read",
+        information=WITHHELD,
+    )
+    get_outreach = question(
+        "/v1/outreach/{outreach_id}",
+        monitoring.GetOutreach,
+        monitoring.Outreach,
+        scope="outreach:read",
+        information=WITHHELD,
+    )
+    log_outreach_attempt = command(
+        "/v1/outreach/{outreach_id}/attempts",
+        monitoring.LogOutreachAttempt,
+        monitoring.Outreach,
+        scope="outreach:write",
+        information=WITHHELD,
+    )
+    raise_safety_concern = command(
+        "/v1/safety-concerns",
+        monitoring.RaiseSafetyConcern,
+        monitoring.Escalation,
+        scope="safety-concerns:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    list_escalations = question(
+        "/v1/escalations",
+        monitoring.ListEscalations,
+        monitoring.Escalation,
+        many=True,
+        scope="escalations:read",
+        information=WITHHELD,
+    )
+    get_escalation = question(
+        "/v1/escalations/{escalation_id}",
+        monitoring.GetEscalation,
+        monitoring.Escalation,
+        scope="escalations:read",
+        information=WITHHELD,
+    )
+    acknowledge_escalation = command(
+        "/v1/escalations/{escalation_id}/acknowledgement",
+        monitoring.AcknowledgeEscalation,
+        monitoring.Escalation,
+        status=200,
+        scope="escalations:write",
+        information=WITHHELD,
+    )
+    close_escalation = command(
+        "/v1/escalations/{escalation_id}/closure",
+        monitoring.CloseEscalation,
+        monitoring.Escalation,
+        status=200,
+        scope="escalations:write",
+        information=WITHHELD,
+    )
+
+    # --- aftercare --------------------------------------------------------------------------------
+
+    get_graduation = question(
+        "/v1/episodes/{episode_id}/graduation",
+        aftercare.GetGraduation,
+        aftercare.Graduation,
+        scope="discharges:read",
+        information=_DISCHARGE,
+    )
+    attest_criterion = command(
+        "/v1/episodes/{episode_id}/attestations",
+        aftercare.AttestCriterion,
+        aftercare.Graduation,
+        scope="discharges:write",
+        information=_DISCHARGE,
+    )
+    graduate_patient = command(
+        "/v1/episodes/{episode_id}/graduation",
+        aftercare.GraduatePatient,
+        aftercare.Discharge,
+        scope="discharges:write",
+        information=_DISCHARGE,
+    )
+    discharge_patient = command(
+        "/v1/episodes/{episode_id}/discharge",
+        aftercare.DischargePatient,
+        aftercare.Discharge,
+        scope="discharges:write",
+        information=_DISCHARGE,
+    )
+    get_discharge = question(
+        "/v1/discharges/{discharge_id}",
+        aftercare.GetDischarge,
+        aftercare.Discharge,
+        scope="discharges:read",
+        information=_DISCHARGE,
+    )
+    list_discharge_proposals = question(
+        "/v1/discharge-proposals",
+        aftercare.ListDischargeProposals,
+        aftercare.DischargeProposal,
+        many=True,
+        scope="discharges:read",
+        information=WITHHELD,
+    )
+    write_aftercare_plan = command(
+        "/v1/episodes/{episode_id}/aftercare-plan",
+        aftercare.WriteAftercarePlan,
+        aftercare.AftercarePlan,
+        scope="aftercare:write",
+        information=_PLAN,
+    )
+    get_aftercare_plan = question(
+        "/v1/episodes/{episode_id}/aftercare-plan",
+        aftercare.GetAftercarePlan,
+        aftercare.AftercarePlan,
+        scope="aftercare:read",
+        patients=SERVICE_GUARDS,
+        information=_PLAN,
+    )
+    list_aftercare_contacts = question(
+        "/v1/episodes/{episode_id}/aftercare-contacts",
+        aftercare.ListAftercareContacts,
+        aftercare.AftercareContact,
+        many=True,
+        scope="aftercare:read",
+        information=WITHHELD,
+    )
+    record_contact_attempt = command(
+        "/v1/aftercare-contacts/{contact_id}/attempts",
+        aftercare.RecordContactAttempt,
+        aftercare.ContactAttempt,
+        scope="aftercare:write",
+        information=WITHHELD,
+    )
+    # The receipt is the same whoever it is about, so it tells an outside reporter nothing.
+    report_lapse = command(
+        "/v1/lapses",
+        aftercare.ReportLapse,
+        aftercare.LapseReceipt,
+        scope="lapses:write",
+        patients=SERVICE_GUARDS,
+        information=ABOUT_NOBODY,
+    )
+    get_lapse = question(
+        "/v1/lapses/{lapse_id}",
+        aftercare.GetLapse,
+        aftercare.Lapse,
+        scope="lapses:read",
+        information=WITHHELD,
+    )
+
+    # --- The gateway's own ------------------------------------------------------------------------
+
+    @route(
+        "GET",
+        "/v1/events",
+        request=schemas.ListEvents,
+        answer=schemas.Event,
+        many=True,
+        scope="events:read",
+        information=WITHHELD,
+    )
+    def list_events(self, request: Request) -> dict[str, Any]:
+        """Return a page of the feed."""
+        asked = _loaded(schemas.ListEvents, forwarding.data_of(request))
+        # What was announced a moment ago has its place before the page is cut.
+        while tables.assign_positions(request.door.wiring.engine_of("gateway")):
+            pass
+        audience = Audience.of(request.known_caller)
+        with request.transaction() as (db, origin):
+
+            def account(disclosed: dict[tuple[str, str], set[str]]) -> None:
+                for made in disclosure.account_for(
+                    disclosed, audience=audience, cause_id=new_id(), now=origin.now
+                ):
+                    announce(db, made)
+
+            return feed.read_page(
+                db,
+                audience=audience,
+                after=asked.get("after"),
+                types=asked["type"],
+                limit=asked["limit"],
+                now=origin.now,
+                account=account,
+            )
+
+    @route(
+        "GET",
+        "/v1/jobs/{job_id}",
+        request=schemas.GetJob,
+        answer=schemas.Job,
+        scope="jobs:read",
+        information=WITHHELD,
+    )
+    def get_job(self, request: Request) -> dict[str, Any]:
+        """Ask the service that took the work on how it went."""
+        job_id = _loaded(schemas.GetJob, forwarding.data_of(request))["job_id"]
+        service, _, own_id = job_id.partition(".")
+        if service not in SERVICES or request.known_caller.is_outside:
+            raise NotFound("No such job.", field="job_id")
+        try:
+            told = self.commands.send(
+                service,
+                "get_job",
+                {"job_id": own_id},
+                tenant_id=request.known_caller.tenant_id,
+                actor=request.known_caller.actor,
+                command_id=new_id(),
+                correlation_id=request.correlation_id,
+                traceparent=request.traceparent,
+            )
+        except InvalidInput:
+            raise NotFound("No such job.", field="job_id") from None
+        return {"job_id": job_id, **told["answer"]}
+
+    @route("GET", "/v1/clock", answer=schemas.Clock, scope=OPERATIONS)
+    def get_clock(self, request: Request) -> dict[str, Any]:
+        """Return program time."""
+        return program_clock.get_clock(self.commands)
+
+    @route("POST", "/v1/clock/jumps", request=schemas.JumpClock, answer=schemas.Clock, scope=OPERATIONS)
+    def jump_clock(self, request: Request) -> Response:
+        """Let simulated program time jump to what is due next."""
+        first = repeats.recall(request)
+        if first is not None:
+            response = Response.of(first)
+            response.headers.append(("Idempotency-Replayed", "true"))
+            return response
+        asked = _loaded(schemas.JumpClock, forwarding.data_of(request))
+        answer = program_clock.jump_clock(self.commands, **asked)
+        repeats.remember(request, answer)
+        return Response.of(answer)
+
+    # --- About this door --------------------------------------------------------------------------
+
+    @route("GET", "/livez", summary="Is the process alive")
+    def get_liveness(self, request: Request) -> dict[str, Any]:
+        """Tell that the process answers."""
+        return {"status": "alive"}
+
+    @route("GET", "/readyz", summary="Should requests be sent here")
+    def get_readiness(self, request: Request) -> Response:
+        """Tell whether requests should be sent here now."""
+        reasons = request.door.not_ready_because()
+        if reasons:
+            response = Response.of({"status": "not ready", "because": list(reasons)}, status=503)
+            response.headers.append(("Retry-After", "1"))
+            return response
+        return Response.of({"status": "ready"})
+
+    @route("GET", "/metrics", summary="Metrics for Prometheus")
+    def get_metrics(self, request: Request) -> Response:
+        """Return the process's metrics."""
+        return Response(body=generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @route("GET", "/openapi.json", summary="This door as OpenAPI 3.1")
+    def get_openapi(self, request: Request) -> Response:
+        """Return the OpenAPI document."""
+        return _lasting(openapi_document())
+
+    @route("GET", "/asyncapi.json", summary="The events as AsyncAPI 3.0")
+    def get_asyncapi(self, request: Request) -> Response:
+        """Return the AsyncAPI document."""
+        return _lasting(asyncapi_document())
+
+    @route("GET", "/docs", summary="This door, to be read by people")
+    def get_docs(self, request: Request) -> Response:
+        """Return the page that shows the OpenAPI document."""
+        response = _lasting(docs_page(), content_type="text/html; charset=utf-8")
+        response.headers.append(("Content-Security-Policy", page.CONTENT_SECURITY_POLICY))
+        return response
+
+    # --- Reactions --------------------------------------------------------------------------------
+
+    @reacts_to_every_event
+    def keep_in_archive(self, db: Session, envelopes: list[Envelope]) -> None:
+        """Keep every event, for feeds and for tracing."""
+        received_at = real_now()
+        tables.keep_events(db, [feed.row_of(envelope, received_at=received_at) for envelope in envelopes])
+
+    @reacts_to(ConsentGranted)
+    def allow_disclosure(self, db: Session, event: ConsentGranted, now: datetime) -> None:
+        """Remember what the consent lets leave."""
+        tables.keep_consent(
+            db,
+            tenant_id=db.info["tenant_id"],
+            consent_id=event.consent_id,
+            patient_id=event.patient_id,
+            kind=event.kind,
+            recipient_id=event.recipient_id,
+            information_classes=event.information_classes,
+            granted_at=event.granted_at,
+            expires_at=event.expires_at,
+        )
+
+    @reacts_to(ConsentRevoked)
+    def stop_disclosure(self, db: Session, event: ConsentRevoked, now: datetime) -> None:
+        """Let nothing leave under the consent any more."""
+        tables.keep_revocation(
+            db,
+            tenant_id=db.info["tenant_id"],
+            consent_id=event.consent_id,
+            patient_id=event.patient_id,
+            kind=event.kind,
+            revoked_at=event.revoked_at,
+        )
+
+
+@functools.cache
+def openapi_document() -> bytes:
+    """Return the OpenAPI document as JSON."""
+    return orjson.dumps(openapi.document_of(openapi.routes_of(Gateway)))
+
+
+@functools.cache
+def asyncapi_document() -> bytes:
+    """Return the AsyncAPI document as JSON."""
+    return orjson.dumps(asyncapi.document())
+
+
+@functools.cache
+def docs_page() -> bytes:
+    """Return the page that shows the OpenAPI document."""
+    return page.page_of(orjson.loads(openapi_document()))
+
+
+def _lasting(body: bytes, *, content_type: str = "application/json") -> Response:
+    # They change with the version of the code only.
+    return Response(body=body, content_type=content_type, headers=[("Cache-Control", "public, max-age=300")])
+
+
+def _loaded(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema().load(data)
+    except ValidationError as error:
+        raise InvalidInput.of(error.normalized_messages()) from None
+    return loaded

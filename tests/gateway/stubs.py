@@ -1,0 +1,195 @@
+"""Services that answer the gateway as a test needs it, and the program that hosts them with it.
+
+The gateway, its server, the broker, the databases and the plumbing are the real ones.
+"""
+
+import eventlet
+
+if __name__ == "__main__":
+    eventlet.monkey_patch()
+
+import os  # noqa: E402  # after the patch
+import signal  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+import structlog  # noqa: E402
+from marshmallow import INCLUDE, Schema  # noqa: E402
+from nameko.containers import ServiceContainer  # noqa: E402
+from sqlalchemy.orm import Session  # noqa: E402
+
+from shared import sealing  # noqa: E402
+from shared.clock import RealClock  # noqa: E402
+from shared.contracts import roles  # noqa: E402
+from shared.contracts.event import read_moment  # noqa: E402
+from shared.contracts.intake import ConsentGranted, ConsentRevoked  # noqa: E402
+from shared.contracts.scheduling import SessionCancelled, SessionMissed  # noqa: E402
+from shared.database import new_engine, new_metadata  # noqa: E402
+from shared.errors import Conflict, InvalidInput, NotFound  # noqa: E402
+from shared.ids import new_id  # noqa: E402
+from shared.messaging import Call, announce, command, question  # noqa: E402
+from shared.messaging.memory import MemoryBroker  # noqa: E402
+from shared.messaging.traffic import Wiring  # noqa: E402
+from shared.settings import load_settings  # noqa: E402
+
+#: What no answer to a stranger, no problem and no log line may hold.
+SECRET = "Rosalind Okonkwo-Whitfield"
+
+UNKNOWN_PATIENT = "00000000-0000-4000-8000-00000000dead"
+
+
+class Anything(Schema):
+    """Whatever comes."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+class EpisodeAlreadyOpen(Conflict):
+    """Raised when somebody is referred who is a patient already."""
+
+
+class Intake:
+    """An intake that does as its request says."""
+
+    name = "intake"
+
+    @command(Anything, roles=roles.ROLES)
+    def register_referral(self, db: Session, call: Call) -> dict[str, Any]:
+        wish = call.data.get("wish")
+        if wish == "accident":
+            raise RuntimeError(SECRET)
+        if wish == "conflict":
+            raise EpisodeAlreadyOpen(field="patient", rule="one episode at a time")
+        if wish == "slow":
+            eventlet.sleep(float(call.data["seconds"]))
+        if wish == "invalid":
+            raise InvalidInput("A rule is broken.", field="patient.birth_date", rule="in the past")
+        return {"referral_id": new_id(), "patient_id": new_id(), "said": call.data}
+
+    @question(Anything, roles=roles.ROLES)
+    def get_patient(self, db: Session, call: Call) -> dict[str, Any]:
+        if call.data["patient_id"] == UNKNOWN_PATIENT:
+            raise NotFound("No such patient.", field="patient_id")
+        return {"patient_id": call.data["patient_id"], "given_name": SECRET}
+
+    @question(Anything, roles=roles.ROLES)
+    def list_sites(self, db: Session, call: Call) -> dict[str, Any]:
+        return {"items": [{"site_id": new_id(), "said": call.data}], "next": None}
+
+    @command(Anything, roles=roles.ROLES, long=True)
+    def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
+        return {"imported": len(call.data.get("rows", ()))}
+
+    @command(Anything, roles=roles.ROLES)
+    def grant_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        said = call.data
+        announce(
+            db,
+            ConsentGranted(
+                consent_id=said["consent_id"],
+                patient_id=said["patient_id"],
+                journey_id=said["patient_id"],
+                kind="TPO",
+                recipient_id=said["recipient_id"],
+                information_classes=tuple(said["information_classes"]),
+                granted_at=call.now,
+            ),
+        )
+        return {"consent_id": said["consent_id"], "patient_id": said["patient_id"]}
+
+    @command(Anything, roles=roles.ROLES)
+    def revoke_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        announce(
+            db,
+            ConsentRevoked(
+                consent_id=call.data["consent_id"],
+                patient_id=call.data["patient"],
+                journey_id=call.data["patient"],
+                kind="TPO",
+                revoked_at=call.now,
+            ),
+        )
+        return {"consent_id": call.data["consent_id"], "patient_id": call.data["patient"]}
+
+
+class Scheduling:
+    """A scheduling whose sessions have two patients each."""
+
+    name = "scheduling"
+
+    @question(Anything, roles=roles.ROLES)
+    def list_patient_sessions(self, db: Session, call: Call) -> dict[str, Any]:
+        patients = call.data["patients"].split(",")
+        return {"items": [{"patient_id": one, "state": "PRESENT"} for one in patients], "next": None}
+
+    @command(Anything, roles=roles.ROLES)
+    def cancel_session(self, db: Session, call: Call) -> dict[str, Any]:
+        announce(
+            db,
+            SessionCancelled(
+                session_id=call.data["session_id"],
+                site_id=new_id(),
+                starts_at=call.now,
+                reason="WEATHER",
+                cancelled_at=call.now,
+            ),
+        )
+        return {"session_id": call.data["session_id"]}
+
+    @command(Anything, roles=roles.ROLES)
+    def record_roster(self, db: Session, call: Call) -> dict[str, Any]:
+        for patient_id in call.data["missing"]:
+            announce(
+                db,
+                SessionMissed(
+                    patient_id=patient_id,
+                    episode_id=patient_id,
+                    journey_id=patient_id,
+                    seat_id=new_id(),
+                    session_id=call.data["session_id"],
+                    kind="GROUP",
+                    starts_at=read_moment("2026-03-02T15:00:00Z"),
+                    clinical_minutes=180,
+                    consecutive=1,
+                    missed_at=call.now,
+                ),
+            )
+        return {"session_id": call.data["session_id"]}
+
+
+def main() -> None:
+    """Host the stubs and the gateway until SIGTERM; print the port once it serves."""
+    from gateway.service import Gateway  # noqa: PLC0415  # after the patch
+
+    # Standard output is for the port.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    settings = load_settings(os.environ)
+    sealing.use_key(settings.encryption_key)
+    for stub in ("intake", "scheduling"):
+        engine = new_engine(settings.database_url_of(stub))
+        new_metadata().create_all(engine)
+        engine.dispose()
+    wiring = Wiring(settings=settings, broker=MemoryBroker(), clock=RealClock())
+    containers = [
+        ServiceContainer(service, {"homeward": wiring}) for service in (Intake, Scheduling, Gateway)
+    ]
+    stopping = eventlet.event.Event()
+
+    def stop_soon() -> None:
+        if not stopping.ready():
+            stopping.send()
+
+    hub = eventlet.hubs.get_hub()
+    signal.signal(signal.SIGTERM, lambda *_: hub.schedule_call_global(0, stop_soon))
+    for container in containers:
+        container.start()
+    print(wiring.http_port, flush=True)
+    stopping.wait()
+    for container in reversed(containers):
+        container.stop()
+    print("stopped", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
