@@ -89,6 +89,8 @@ class Scheduling:
         site = tables.lock_site(db, site_id=plan.site_id)
         if site is None:
             raise TooEarly
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
         _announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
         self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE)
 
@@ -126,7 +128,10 @@ class Scheduling:
         facilitator = db.get(clinicians.Clinician, data["facilitator_id"])
         if facilitator is None or facilitator.site_id != site.site_id:
             raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
-        elsewhere = self._spans_of_clinicians(db, site).get(facilitator.clinician_id, [])
+        led = tables.groups_of_site(db, site_id=site.site_id)
+        elsewhere = self._spans_of_facilitators(led).get(facilitator.clinician_id, [])
+        hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
+        elsewhere += [hour.span() for hour in hours.get(facilitator.clinician_id, ())]
         group = groups.open_group(
             group_id=group_id,
             site_id=site.site_id,
@@ -395,8 +400,9 @@ class Scheduling:
         """Book one more week for everybody in the program, and try again for those without a week."""
         site = self._locked_site(db, timer.key)
         self._set_booking_timer(db, site.site_id, site.time_zone, after=timer.due_at)
+        through = plans.licensed_through(at=timer.due_at, zone=site.time_zone)
+        self._look_at_licences(db, site, through=through, at=now)
         self._help_those_without_week(db, site, at=now, at_most=None)
-        through = plans.end_of_next_week(at=timer.due_at, zone=site.time_zone) + timedelta(days=7)
         _, scheduled = self._book(
             db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
         )
@@ -419,12 +425,11 @@ class Scheduling:
                 day=monday + timedelta(days=7), at=datetime.min.time(), zone=site.time_zone
             ),
         )
+        floors = tables.floors_of(db, episode_ids=[plan.episode_id for plan in active])
         for plan in active:
-            episode = db.get(records.Episode, plan.episode_id)
-            assert episode is not None
             caused = dose.weigh(
                 plan=plan,
-                episode=episode,
+                floor=floors[plan.episode_id],
                 week=dose.total(seats[plan.episode_id]),
                 week_starts_on=monday,
                 zone=site.time_zone,
@@ -457,32 +462,31 @@ class Scheduling:
         meetings = plans.meetings_of(groups=tables.groups_of_site(db, site_id=site_id), taken={})
         return obligations.fit_of_tracks(meetings=meetings, bound_by=patient.obligations())
 
-    def _spans_of_clinicians(
-        self, db: Session, site: records.Site, *, hours: bool = True
-    ) -> dict[str, list[weeks.Span]]:
-        """Return when the clinicians of a site are in groups and, with *hours*, with patients."""
+    def _spans_of_facilitators(self, found: Iterable[groups.Group]) -> dict[str, list[weeks.Span]]:
+        """Return when clinicians are in groups."""
         spans: dict[str, list[weeks.Span]] = {}
-        for group in tables.groups_of_site(db, site_id=site.site_id):
+        for group in found:
             spans.setdefault(group.facilitator_id, []).extend(group.spans())
-        for plan in tables.active_plans(db, site_id=site.site_id) if hours else ():
-            if plan.individual is not None:
-                spans.setdefault(plan.individual.clinician_id, []).append(plan.individual.span())
         return spans
 
     def _therapists(
-        self, db: Session, site: records.Site, *, on: date, besides: plans.WeeklyPlan
+        self,
+        db: Session,
+        site: records.Site,
+        *,
+        on: date,
+        besides: plans.WeeklyPlan,
+        led: Iterable[groups.Group],
     ) -> list[planner.Therapist]:
         """Return the site's licensed therapists, those with the fewest patients first."""
-        in_groups = self._spans_of_clinicians(db, site, hours=False)
-        taken: dict[str, set[tuple[int, Any]]] = {}
-        for plan in tables.active_plans(db, site_id=site.site_id):
-            hour = plan.individual
-            if hour is not None and plan is not besides:
-                taken.setdefault(hour.clinician_id, set()).add((hour.weekday, hour.starts))
+        in_groups = self._spans_of_facilitators(led)
+        taken = tables.hours_taken(db, site_id=site.site_id, besides=besides.plan_id)
         therapists = [
             planner.Therapist(
                 clinician_id=clinician.clinician_id,
-                taken=frozenset(taken.get(clinician.clinician_id, ())),
+                taken=frozenset(
+                    (hour.weekday, hour.starts) for hour in taken.get(clinician.clinician_id, ())
+                ),
                 busy=tuple(in_groups.get(clinician.clinician_id, ())),
             )
             for clinician in tables.clinicians_of_site(db, site_id=site.site_id)
@@ -519,7 +523,11 @@ class Scheduling:
                 groups=by_id.values(), taken={key: len(numbers) for key, numbers in taken.items()}
             ),
             therapists=self._therapists(
-                db, site, on=weeks.local_day(at=at, zone=site.time_zone), besides=plan
+                db,
+                site,
+                on=plans.licensed_through(at=at, zone=site.time_zone),
+                besides=plan,
+                led=by_id.values(),
             ),
         )
         if isinstance(found, planner.NoWeek):
@@ -621,6 +629,8 @@ class Scheduling:
         if episode is None or plan is None or plan.state == "ENDED":
             return
         site = self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
         places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
         busy = [obligation.span() for obligation in patient.obligations()]
@@ -631,17 +641,45 @@ class Scheduling:
         ]
         hour = plan.individual
         hour_met = hour is not None and any(hour.span().meets(taken) for taken in busy)
-        if not met and not hour_met and plan.reason is None:
+        if met or hour_met or plan.reason is not None:
+            self._replan(db, site, plan, episode, patient, gone=met, hour_gone=hour_met, at=now)
+
+    def _replan(
+        self,
+        db: Session,
+        site: records.Site,
+        plan: plans.WeeklyPlan,
+        episode: records.Episode,
+        patient: records.Patient,
+        *,
+        gone: list[plans.Place],
+        hour_gone: bool,
+        at: datetime,
+    ) -> None:
+        """Find another week for a plan; where none fits, keep of it what is not *gone*.
+
+        Somebody who lost one day of treatment is not to lose the others as well.
+        """
+        _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
+        if plan.reason is None or plan.state != "ACTIVE" or not (gone or hour_gone):
             return
-        _announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
-        if plan.reason is None or plan.state != "ACTIVE" or not (met or hour_met):
-            return
-        # No week fits any more: what is still clear is kept, rather than leave somebody without any.
-        plan.lose(minutes=sum(by_id[place.group_id].clinical_minutes for place in met), hour=hour_met)
-        for place in met:
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+        plan.lose(minutes=sum(by_id[place.group_id].clinical_minutes for place in gone), hour=hour_gone)
+        for place in gone:
             db.delete(place)
         db.flush()
-        self._book(db, site, [plan], after=now, through=now.date(), replaces=True)
+        self._book(
+            db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
+        )
+
+    def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
+        """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""
+        staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
+        for clinician in staff.values():
+            _announce_all(db, clinician.warn_of_expiry(through=through, zone=site.time_zone))
+        lapsing = {one.clinician_id for one in staff.values() if not one.may_counsel(on=through)}
+        for plan, episode, patient in tables.plans_with_therapists(db, clinician_ids=sorted(lapsing)):
+            self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
 
     def _seat_at_door(
         self, db: Session, call: Call

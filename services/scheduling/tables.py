@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Session, registry
 
-from services.scheduling.domain import attendance, clinicians, groups, plans, records
+from services.scheduling.domain import attendance, clinicians, groups, planner, plans, records
 from shared.contracts.event import EpisodeFact
 from shared.contracts.scheduling import ATTENDED_STATES, GROUP_KINDS, SEAT_STATES, TRACKS
 from shared.database import (
@@ -374,6 +374,59 @@ def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
             .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
         )
     )
+
+
+def hours_taken(db: Session, *, site_id: str, besides: str | None) -> dict[str, list[planner.IndividualSlot]]:
+    """Return the standing hours that therapists of a site have with patients, by therapist.
+
+    :param besides: a plan whose hour does not count.
+    """
+    found: dict[str, list[planner.IndividualSlot]] = {}
+    rows = db.execute(
+        sa.select(
+            plans.WeeklyPlan.individual_clinician_id,
+            plans.WeeklyPlan.individual_weekday,
+            plans.WeeklyPlan.individual_starts,
+        ).where(
+            plans.WeeklyPlan.site_id == site_id,
+            plans.WeeklyPlan.state == "ACTIVE",
+            plans.WeeklyPlan.individual_clinician_id.is_not(None),
+            plans.WeeklyPlan.plan_id.is_distinct_from(besides),
+        )
+    )
+    for clinician_id, weekday, starts in rows:
+        hour = planner.IndividualSlot(clinician_id=clinician_id, weekday=weekday, starts=starts)
+        found.setdefault(clinician_id, []).append(hour)
+    return found
+
+
+def plans_with_therapists(
+    db: Session, *, clinician_ids: list[str]
+) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
+    """Return the active plans that have their hour with one of some therapists."""
+    if not clinician_ids:
+        return []
+    rows = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(
+            plans.WeeklyPlan.state == "ACTIVE",
+            plans.WeeklyPlan.individual_clinician_id.in_(clinician_ids),
+        )
+        .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
+    )
+    return [(plan, episode, patient) for plan, episode, patient in rows]
+
+
+def floors_of(db: Session, *, episode_ids: list[str]) -> dict[str, int]:
+    """Return the least clinical minutes a week of some admitted episodes."""
+    rows = db.execute(
+        sa.select(records.Episode.episode_id, records.Episode.weekly_minutes_floor).where(
+            records.Episode.episode_id.in_(episode_ids)
+        )
+    )
+    return {episode_id: floor for episode_id, floor in rows}
 
 
 def plans_without_week(

@@ -716,6 +716,41 @@ class TestBookNextWeek:
         assert {one["starts_at"][11:] for one in blocks if one["starts_at"] > "2026-03-08"} == {"14:00:00Z"}
 
 
+class TestLicences:
+    def test_give_patients_another_therapist_before_they_run_out(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, therapists=0)
+        add_clinician(room, "Leaving", expires_on=date(2026, 3, 4))
+        add_clinician(room, "Staying")
+        admit(room, "Ada")
+
+        room.advance("2026-03-08T12:00:00-06:00")
+
+        alone = {
+            one["starts_at"][:10]: one["facilitator_id"]
+            for one in sessions_of(room, "Ada")
+            if one["kind"] == "INDIVIDUAL" and one["state"] != "CANCELLED"
+        }
+        assert set(alone.values()) == {derived_id("clinician", name) for name in ("Leaving", "Staying")}
+        assert all(
+            who == derived_id("clinician", "Staying") for day, who in alone.items() if day > "2026-03-04"
+        )
+        assert [
+            task.about_id for task in room.announced_of(TaskOpened) if task.task == "credential_expires"
+        ] == [derived_id("clinician", "Leaving")]
+
+    def test_keep_the_groups_of_somebody_for_whom_there_is_no_other_therapist(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, therapists=0)
+        add_clinician(room, "Leaving", expires_on=date(2026, 3, 4))
+        admit(room, "Ada")
+
+        room.advance("2026-03-08T12:00:00-06:00")
+
+        plan = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        assert (plan["individual"], plan["reason"], len(plan["blocks"])) == (None, "NO_THERAPIST", 3)
+
+
 class TestWeighWeek:
     def _attend(self, room: Room, name: str, *, until: str, skip: tuple[str, ...] = ()) -> None:
         while True:

@@ -1,11 +1,15 @@
 """Clinicians and the credentials that let them lead groups and see patients alone."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from services.scheduling.domain.weeks import moment_of
 from shared.contracts import roles
+from shared.contracts.common import TaskOpened
+from shared.contracts.event import Event
 from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
 
 
 class NoSuchClinician(NotFound):
@@ -43,3 +47,19 @@ class Clinician:
     def may_counsel(self, *, on: date) -> bool:
         """Tell whether an unexpired credential is that of a licensed therapist."""
         return not self._kinds_on(on).isdisjoint(roles.THERAPIST_CREDENTIALS)
+
+    def warn_of_expiry(self, *, through: date, zone: str) -> list[Event]:
+        """Ask the supervisor for a renewal when the last credential expires in the week up to *through*."""
+        last_day = max((date.fromisoformat(row["expires_on"]) for row in self.credentials), default=None)
+        if last_day is None or not through - timedelta(days=7) < last_day <= through:
+            return []
+        return [
+            TaskOpened(
+                task_id=derived_id(self.clinician_id, "credential_expires", last_day.isoformat()),
+                task="credential_expires",
+                owner_role=roles.SUPERVISOR,
+                reason="LAST_CREDENTIAL",
+                due_at=moment_of(day=last_day, at=time(17), zone=zone),
+                about_id=self.clinician_id,
+            )
+        ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, time
 
 from services.scheduling.domain.plans import WeeklyPlan
-from services.scheduling.domain.records import Episode
 from services.scheduling.domain.weeks import local_day, monday_of
 from shared.contracts.event import Event
 from shared.contracts.scheduling import WeeklyDoseShortfall
@@ -25,9 +24,7 @@ class WeekOfSeats:
     cancelled_by_program: int = 0
 
 
-def weigh(
-    *, plan: WeeklyPlan, episode: Episode, week: WeekOfSeats, week_starts_on: date, zone: str
-) -> list[Event]:
+def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: date, zone: str) -> list[Event]:
     """Say that a week stayed under the floor, and how many did in a row.
 
     Not judged, and neither ending nor lengthening a row of short weeks: the week of confirmation, which is
@@ -35,13 +32,12 @@ def weigh(
     would reach the floor if those whose roster is missing had come. A correction that comes after
     the judgement does not undo it.
     """
-    if plan.state != "ACTIVE" or plan.confirmed_at is None or episode.weekly_minutes_floor is None:
+    if plan.state != "ACTIVE" or plan.confirmed_at is None:
         return []
     if monday_of(local_day(at=plan.confirmed_at, zone=zone)) >= week_starts_on:
         return []
     if week.cancelled_by_program:
         return []
-    floor = episode.weekly_minutes_floor
     if week.attended_minutes >= floor:
         plan.short_weeks = 0
         return []

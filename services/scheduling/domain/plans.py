@@ -245,6 +245,15 @@ def end_of_next_week(*, at: datetime, zone: str) -> date:
     return monday_of(local_day(at=at, zone=zone)) + timedelta(days=13)
 
 
+def licensed_through(*, at: datetime, zone: str) -> date:
+    """Return the day until which a therapist's licence must last to be given a patient.
+
+    It is the last day that the next weekly booking reaches, so that nobody is booked with a therapist
+    whose licence has run out by then.
+    """
+    return end_of_next_week(at=at, zone=zone) + timedelta(days=7)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatedSession:
     """One date of a standing meeting or hour, with the seat that a plan takes in it.
