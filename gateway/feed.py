@@ -42,7 +42,7 @@ def read_cursor(cursor: str) -> int:
         position = int(digits) if digits.isdecimal() and len(digits) < 19 else -1
     except (binascii.Error, ValueError):
         version, position = "", -1
-    if version != _CURSOR_VERSION or position < 0:
+    if version != _CURSOR_VERSION or position < 0 or write_cursor(position) != cursor:
         raise InvalidInput(
             "The cursor is not one that this feed gave.",
             field="after",

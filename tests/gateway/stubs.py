@@ -23,7 +23,7 @@ from shared.clock import RealClock  # noqa: E402
 from shared.contracts import roles  # noqa: E402
 from shared.contracts.event import read_moment  # noqa: E402
 from shared.contracts.intake import ConsentGranted, ConsentRevoked  # noqa: E402
-from shared.contracts.scheduling import SessionCancelled, SessionMissed  # noqa: E402
+from shared.contracts.scheduling import SessionCancelled, SessionScheduled  # noqa: E402
 from shared.database import new_engine, new_metadata  # noqa: E402
 from shared.errors import Conflict, InvalidInput, NotFound  # noqa: E402
 from shared.ids import new_id  # noqa: E402
@@ -139,20 +139,21 @@ class Scheduling:
 
     @command(Anything, roles=roles.ROLES)
     def record_roster(self, db: Session, call: Call) -> dict[str, Any]:
-        for patient_id in call.data["missing"]:
+        # Nobody but the gateway hears of seats; an event for services that are not here would wait.
+        for patient_id in call.data["seats"]:
             announce(
                 db,
-                SessionMissed(
+                SessionScheduled(
                     patient_id=patient_id,
                     episode_id=patient_id,
                     journey_id=patient_id,
                     seat_id=new_id(),
                     session_id=call.data["session_id"],
                     kind="GROUP",
+                    modality="PROCESS",
                     starts_at=read_moment("2026-03-02T15:00:00Z"),
+                    ends_at=read_moment("2026-03-02T18:00:00Z"),
                     clinical_minutes=180,
-                    consecutive=1,
-                    missed_at=call.now,
                 ),
             )
         return {"session_id": call.data["session_id"]}
