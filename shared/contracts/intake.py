@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.contracts.event import EpisodeFact, Event, event
 
 
-@event(source="intake", reacting=("scheduling", "monitoring", "aftercare"))
+@event(source="intake", reacting=("scheduling", "monitoring"))
 class SiteOpened(Event):
     """A site of the program exists, with its time zone and licensed levels of care."""
 
