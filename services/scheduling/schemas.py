@@ -172,6 +172,7 @@ class RosterMark(Schema):
 
     @validates_schema
     def names_one(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a mark that names no seat, or two."""
         if ("seat_id" in data) == ("patient_id" in data):
             raise ValidationError("Give either seat_id or patient_id.", "seat_id")
 
@@ -189,6 +190,7 @@ class RecordRoster(Schema):
 
     @validates_schema
     def names_each_once(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a roster that marks somebody twice."""
         named = [mark.get("seat_id") or mark.get("patient_id") for mark in data.get("marks", ())]
         if len(set(named)) < len(named):
             raise ValidationError("Nobody may be marked twice.", "marks")

@@ -548,9 +548,9 @@ class Scheduling:
             through=plans.end_of_next_week(at=at, zone=site.time_zone),
             replaces=bool(own),
         )
-        assert first_session_at is not None
         days = {place.weekday for place in places} | {found.individual.weekday}
-        caused.append(plan.confirmation(days=len(days), first_session_at=first_session_at))
+        # A whole week lies ahead, so every standing meeting has a date.
+        caused.append(plan.confirmation(days=len(days), first_session_at=first_session_at or at))
         return caused + scheduled
 
     def _book(

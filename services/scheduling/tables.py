@@ -283,7 +283,7 @@ def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
 
 
 def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
-    """Return the patient and the episode of an event, locked, and made where this is the first word of them."""
+    """Return the patient and the episode of an event, locked; made where this is the first word of them."""
     tenant_id = origin_of(db).tenant_id
     db.execute(
         postgresql.insert(patients)
@@ -426,7 +426,7 @@ def floors_of(db: Session, *, episode_ids: list[str]) -> dict[str, int]:
             records.Episode.episode_id.in_(episode_ids)
         )
     )
-    return {episode_id: floor for episode_id, floor in rows}
+    return {episode_id: int(floor or 0) for episode_id, floor in rows}
 
 
 def plans_without_week(

@@ -160,7 +160,7 @@ def plan_week(
     """
     offered = tuple(meetings)
     asked = tuple(therapists)
-    return _find(request, offered, asked) or NoWeek(reason=_constraint_to_relax(request, offered, asked))
+    return _find(request, offered, asked) or NoWeek(reason=_constraint_to_relax(request, offered))
 
 
 def _find(
@@ -298,9 +298,7 @@ def _seats_together(pattern: tuple[_Slot, ...], meetings: tuple[Meeting, ...]) -
     return tuple(sorted(chosen, key=lambda meeting: meeting.weekday))
 
 
-def _constraint_to_relax(
-    request: Request, meetings: tuple[Meeting, ...], therapists: tuple[Therapist, ...]
-) -> str:
+def _constraint_to_relax(request: Request, meetings: tuple[Meeting, ...]) -> str:
     if not meetings:
         return "NO_GROUPS"
     unbound = Request(

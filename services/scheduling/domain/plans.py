@@ -73,10 +73,12 @@ class WeeklyPlan:
     @property
     def individual(self) -> planner.IndividualSlot | None:
         """Return the weekly hour alone with a therapist, if there is one."""
-        if self.individual_clinician_id is None:
+        if (
+            self.individual_clinician_id is None
+            or self.individual_weekday is None
+            or self.individual_starts is None
+        ):
             return None
-        assert self.individual_weekday is not None
-        assert self.individual_starts is not None
         return planner.IndividualSlot(
             clinician_id=self.individual_clinician_id,
             weekday=self.individual_weekday,
@@ -140,9 +142,12 @@ class WeeklyPlan:
             self._take_hour(None)
 
     def confirmation(self, *, days: int, first_session_at: datetime) -> ScheduleConfirmed:
-        """Return the fact that the standing week holds."""
-        assert self.track is not None
-        assert self.confirmed_at is not None
+        """Return the fact that the standing week holds.
+
+        :raises ValueError: when the plan has no week.
+        """
+        if self.track is None or self.confirmed_at is None:
+            raise ValueError("a plan without a week confirms nothing")
         return ScheduleConfirmed(
             patient_id=self.patient_id,
             episode_id=self.episode_id,
@@ -179,8 +184,12 @@ class WeeklyPlan:
 
 
 def plan_of(episode: Episode) -> WeeklyPlan:
-    """Begin the weekly plan of an admitted episode, still without a week."""
-    assert episode.site_id is not None
+    """Begin the weekly plan of an admitted episode, still without a week.
+
+    :raises ValueError: when the episode was not admitted.
+    """
+    if episode.site_id is None:
+        raise ValueError("only an admitted episode has a weekly plan")
     return WeeklyPlan(
         plan_id=derived_id(episode.episode_id, "weekly plan"),
         episode_id=episode.episode_id,
@@ -229,9 +238,12 @@ def places_in(
 
 
 def request_of(*, episode: Episode, busy: tuple[Span, ...], admitted_minute: int) -> planner.Request:
-    """Return what an admitted patient's week has to meet."""
-    assert episode.weekly_minutes_floor is not None
-    assert episode.weekly_minutes_ceiling is not None
+    """Return what an admitted patient's week has to meet.
+
+    :raises ValueError: when the episode was not admitted.
+    """
+    if episode.weekly_minutes_floor is None or episode.weekly_minutes_ceiling is None:
+        raise ValueError("only an admitted episode has hours to meet")
     return planner.Request(
         floor=episode.weekly_minutes_floor,
         ceiling=episode.weekly_minutes_ceiling,
