@@ -1,0 +1,70 @@
+# The front page: what can be done here. `make` alone prints it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help
+help: ## Print this page.
+	@echo "Homeward: the back end of intensive outpatient addiction treatment."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "The operator's command is $(BIN)/homeward; settings are listed by $(BIN)/homeward settings."
+
+.PHONY: demo
+demo: .venv/made ## Send 372 real admissions through a simulated program, and report (about 3 minutes).
+	@$(BIN)/homeward demo
+
+.PHONY: run
+run: .venv/made ## Run everything in one process on port 8000 (HOMEWARD_PORT); keeps what it knew.
+	@exec $(BIN)/homeward run --all --greet
+
+.PHONY: test
+test: lint ## Lint, then run all tests, with a RabbitMQ node and a PostgreSQL of their own.
+	@$(BIN)/pytest
+
+.PHONY: fast
+fast: .venv/made ## Run the tests that need neither RabbitMQ nor whole processes (under a minute).
+	@$(BIN)/pytest -m "not rabbitmq and not journey"
+
+.PHONY: lint
+lint: .venv/made ## Check style, types and the laws of who may import whom.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: sure
+sure: ## Run what the continuous integration runs, the same way.
+	@.ci/run
+
+.PHONY: format
+format: .venv/made ## Put the code into the one format.
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: docs
+docs: .venv/made ## Write docs/events.md again from the contracts.
+	@$(BIN)/python -m docs.write_events
+
+.PHONY: lock
+lock: .venv/made ## Pin the newest versions that requirements.in allows, with their hashes.
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --strip-extras --allow-unsafe --no-header \
+	  --output-file=requirements.lock requirements.in
+
+.PHONY: environment
+environment: .venv/made ## Make .venv with exactly the locked packages (the others do it for you).
+
+.PHONY: clean
+clean: ## Remove the environment and all that demo and run kept in var/.
+	@rm -rf .venv var *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/made: requirements.lock pyproject.toml .ci/environment
+	@PYTHON="$(PYTHON)" .ci/environment
+	@touch $@
