@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the routes and schemas that the code itself uses."""
 
 import importlib.metadata
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -38,12 +39,12 @@ Homeward is the back end of intensive outpatient addiction treatment. This is it
 
 def routes_of(service_class: type) -> list[tuple[str, Route]]:
     """Return the name and the route of every method that HTTP can wake, in the class's order."""
-    found = []
-    for name, attribute in vars(service_class).items():
-        for entry in getattr(attribute, ENTRYPOINT_EXTENSIONS_ATTR, ()):
-            if isinstance(entry, HttpRoute):
-                found.append((name, entry.route))
-    return found
+    return [
+        (name, entry.route)
+        for name, attribute in vars(service_class).items()
+        for entry in getattr(attribute, ENTRYPOINT_EXTENSIONS_ATTR, ())
+        if isinstance(entry, HttpRoute)
+    ]
 
 
 def document_of(routes: Iterable[tuple[str, Route]]) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def document_of(routes: Iterable[tuple[str, Route]]) -> dict[str, Any]:
         plugins=[plugin],
         info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
     )
-    assert plugin.converter is not None  # noqa: S101  # the spec has set it
+    assert plugin.converter is not None  # the spec has set it
     plugin.converter.add_attribute_function(_ours)
     spec.components.security_scheme(
         "token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _scopes_told()}
@@ -76,7 +77,21 @@ def document_of(routes: Iterable[tuple[str, Route]]) -> dict[str, Any]:
         spec.path(route.path, operations={route.method.lower(): _operation(spec, plugin, name, route)})
     for tag in tags:
         spec.tag({"name": tag})
-    return spec.to_dict()
+    document: dict[str, Any] = spec.to_dict()
+    _write_patterns_as_others_read_them(document)
+    return document
+
+
+def _write_patterns_as_others_read_them(part: Any) -> None:
+    """Replace Python's anchors, which JSON Schema's dialect of regular expressions does not know."""
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            part["pattern"] = re.sub(r"^\\A", "^", re.sub(r"\\Z$", "$", part["pattern"]))
+        for inner in part.values():
+            _write_patterns_as_others_read_them(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _write_patterns_as_others_read_them(inner)
 
 
 def _operation(spec: APISpec, plugin: MarshmallowPlugin, name: str, route: Route) -> dict[str, Any]:
@@ -113,12 +128,11 @@ def _operation(spec: APISpec, plugin: MarshmallowPlugin, name: str, route: Route
 
 
 def _parameters(plugin: MarshmallowPlugin, route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
     declared: dict[str, fields.Field[Any]] = getattr(route.request, "_declared_fields", {})
-    for name in route.parameters:
-        found.append(
-            {"name": name, "in": "path", "required": True, **_told(plugin, declared.get(name), default=Id())}
-        )
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, **_told(plugin, declared.get(name), default=Id())}
+        for name in route.parameters
+    ]
     if route.is_command:
         found.append(
             {
@@ -147,14 +161,14 @@ def _parameters(plugin: MarshmallowPlugin, route: Route) -> list[dict[str, Any]]
 def _told(
     plugin: MarshmallowPlugin, field: fields.Field[Any] | None, *, default: fields.Field[Any]
 ) -> dict[str, Any]:
-    assert plugin.converter is not None  # noqa: S101  # the spec has set it
+    assert plugin.converter is not None  # the spec has set it
     schema = dict(plugin.converter.field2property(field or default))
     description = schema.pop("description", "")
     return {"schema": schema, **({"description": description} if description else {})}
 
 
 def _body(spec: APISpec, route: Route) -> dict[str, Any]:
-    assert route.request is not None  # noqa: S101  # the caller looked
+    assert route.request is not None  # the caller looked
     name = _name_of(route.request)
     if name not in spec.components.schemas:
         # What the path tells is no field of the body.
@@ -207,22 +221,23 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
             "content": {media_type: {"schema": schema}},
         }
     }
-    if route.is_command and route.service:
+    if route.status == 202:
         if "AcceptedJob" not in spec.components.schemas:
             spec.components.schema("AcceptedJob", schema=schemas.AcceptedJob)
+        answers["202"] |= {
+            "description": "Accepted: the work is long and done later; the job tells how it went.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AcceptedJob"}}},
+        }
+    elif route.is_command and route.information:
         answers["202"] = {
-            "description": "Accepted: long work is done later, and an outside partner is told no more.",
+            "description": "Received: all that an outside partner hears without the patient's consent.",
+            "headers": headers,
             "content": {
                 "application/json": {
                     "schema": {
-                        "anyOf": [
-                            {"$ref": "#/components/schemas/AcceptedJob"},
-                            {
-                                "type": "object",
-                                "required": ["status"],
-                                "properties": {"status": {"const": "received"}},
-                            },
-                        ]
+                        "type": "object",
+                        "required": ["status"],
+                        "properties": {"status": {"type": "string", "enum": ["received"]}},
                     }
                 }
             },
@@ -244,7 +259,7 @@ def _name_of(schema: Any) -> str:
     cls = schema if isinstance(schema, type) else type(schema)
     if isinstance(schema, str):
         return schema
-    assert issubclass(cls, Schema)  # noqa: S101  # apispec resolves schemas only
+    assert issubclass(cls, Schema)  # apispec resolves schemas only
     parts = cls.__module__.split(".")
     return f"{parts[1]}.{cls.__name__}" if parts[0] == "services" else cls.__name__
 

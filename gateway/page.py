@@ -121,7 +121,7 @@ def _operation(document: dict[str, Any], verb: str, path: str, operation: dict[s
         if "$ref" in response:
             refusals.append(f"{status} {TITLES.get(int(status), '').lower()}")
             continue
-        content = next(iter(response.get("content", {}).values()), {})
+        content: dict[str, Any] = next(iter(response.get("content", {}).values()), {})
         shown = _object(document, content.get("schema", {}), depth=0)
         inside.append(f"<h3>{escape(status)} {escape(response['description'])}</h3>{shown}")
     inside.append(f'<h3>Refusals</h3><p class="rule">{escape(" · ".join(refusals))}</p>')
@@ -148,7 +148,7 @@ def _object(document: dict[str, Any], schema: dict[str, Any], *, depth: int) -> 
     return f"<table>{''.join(rows)}</table>"
 
 
-def _row(  # noqa: PLR0913  # what a row tells
+def _row(  # what a row tells
     document: dict[str, Any],
     name: str,
     schema: dict[str, Any],

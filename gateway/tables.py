@@ -108,7 +108,7 @@ def assign_positions(engine: sa.Engine) -> int:
 
 def events_after(
     db: Session, *, tenant_id: str, position: int, types: Sequence[str], limit: int
-) -> Sequence[sa.Row[Any]]:
+) -> Sequence[Any]:
     """Return placed events of a tenant after a position, in the order of their places."""
     query = (
         sa.select(archive.c.position, archive.c.type, archive.c.patient_id, archive.c.body)
@@ -167,7 +167,7 @@ def keep_revocation(
     )
 
 
-def consents_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: str) -> Sequence[sa.Row[Any]]:
+def consents_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: str) -> Sequence[Any]:
     """Return the consents of a patient that name a recipient, oldest first."""
     return db.execute(
         sa.select(consents)

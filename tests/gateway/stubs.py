@@ -8,29 +8,29 @@ import eventlet
 if __name__ == "__main__":
     eventlet.monkey_patch()
 
-import os  # noqa: E402  # after the patch
-import signal  # noqa: E402
-import sys  # noqa: E402
-from typing import Any  # noqa: E402
+import os  # after the patch
+import signal
+import sys
+from typing import Any
 
-import structlog  # noqa: E402
-from marshmallow import INCLUDE, Schema  # noqa: E402
-from nameko.containers import ServiceContainer  # noqa: E402
-from sqlalchemy.orm import Session  # noqa: E402
+import structlog
+from marshmallow import INCLUDE, Schema
+from nameko.containers import ServiceContainer
+from sqlalchemy.orm import Session
 
-from shared import sealing  # noqa: E402
-from shared.clock import RealClock  # noqa: E402
-from shared.contracts import roles  # noqa: E402
-from shared.contracts.event import read_moment  # noqa: E402
-from shared.contracts.intake import ConsentGranted, ConsentRevoked  # noqa: E402
-from shared.contracts.scheduling import SessionCancelled, SessionScheduled  # noqa: E402
-from shared.database import new_engine, new_metadata  # noqa: E402
-from shared.errors import Conflict, InvalidInput, NotFound  # noqa: E402
-from shared.ids import new_id  # noqa: E402
-from shared.messaging import Call, announce, command, question  # noqa: E402
-from shared.messaging.memory import MemoryBroker  # noqa: E402
-from shared.messaging.traffic import Wiring  # noqa: E402
-from shared.settings import load_settings  # noqa: E402
+from shared import sealing
+from shared.clock import RealClock
+from shared.contracts import roles
+from shared.contracts.event import read_moment
+from shared.contracts.intake import ConsentGranted, ConsentRevoked
+from shared.contracts.scheduling import SessionCancelled, SessionScheduled
+from shared.database import new_engine, new_metadata
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import new_id
+from shared.messaging import Call, announce, command, question
+from shared.messaging.memory import MemoryBroker
+from shared.messaging.traffic import Wiring
+from shared.settings import load_settings
 
 #: What no answer to a stranger, no problem and no log line may hold.
 SECRET = "Rosalind Okonkwo-Whitfield"
