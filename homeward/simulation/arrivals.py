@@ -57,14 +57,14 @@ def _register(world: World, case: Case) -> None:
     case.episode_id = answer["episode_id"]
     world.by_patient[case.patient_id] = case
     world.latest = "a referral came in"
-    soon = world.now + timedelta(minutes=15)
+    soon = stepped(world.now + timedelta(minutes=15))
     world.agenda.add(soon, Turn.DESK, f"{case.name} obligations", lambda: _declare_obligations(world, case))
     waited = people.days_waited(case.admission, seed=world.seed)
-    assessed_at = stepped(world.now + timedelta(minutes=45))
+    assessed_at = stepped(world.now + timedelta(minutes=75))
     if waited:
         day = world.on(world.now) + timedelta(days=waited)
-        quarter = case.draws.between(0, 24, "assessment time")
-        assessed_at = world.office_hours(world.at(day, 9) + timedelta(minutes=15 * quarter))
+        minutes = case.draws.between(0, 6 * 60, "assessment time")
+        assessed_at = world.office_hours(world.at(day, 9) + timedelta(minutes=minutes))
     world.agenda.add(assessed_at, Turn.DESK, f"{case.name} assessment", lambda: _assess(world, case))
 
 
@@ -142,7 +142,7 @@ def _decide(world: World, case: Case, *, assessment_id: str, recommended: str, h
         world.latest = "somebody does not consent to treatment yet"
         return
     at = stepped(world.now + timedelta(minutes=15))
-    world.agenda.add(at, Turn.ADMISSION, f"{case.name} admission", lambda: _admit(world, case))
+    world.agenda.add(at, Turn.DESK, f"{case.name} consents", lambda: _consent(world, case))
 
 
 def _neighbour(case: Case, level: str, *, held: bool) -> str:
@@ -154,11 +154,16 @@ def _neighbour(case: Case, level: str, *, held: bool) -> str:
     return case.draws.source("override to", case.reentries).choice(possible)
 
 
-def _admit(world: World, case: Case) -> None:
+def _consent(world: World, case: Case) -> None:
     for kind in _consents(case):
         world.gateway.post(
             f"/v1/patients/{case.patient_id}/consents", _consent_body(kind), role=roles.FRONT_DESK
         )
+    at = stepped(world.now + timedelta(minutes=15))
+    world.agenda.add(at, Turn.ADMISSION, f"{case.name} admission", lambda: _admit(world, case))
+
+
+def _admit(world: World, case: Case) -> None:
     admitted = world.gateway.post(
         f"/v1/episodes/{case.episode_id}/admission",
         {},

@@ -53,8 +53,8 @@ STAYS_FOR_NEXT = 0.97
 EXCUSES = 0.22
 
 #: Shares of attended sessions that start late or end early for somebody. Assumption.
-COMES_LATE = 0.06
-LEAVES_EARLY = 0.03
+COMES_LATE = 0.04
+LEAVES_EARLY = 0.02
 
 #: Weekly chance of a return to use that is told, during treatment, by severity of dimension 5, and
 #: the factor for those who complete. Assumption.
@@ -110,7 +110,7 @@ class Course:
         """Draw how late the person comes to a session that they attend."""
         if not self.draws.happens(COMES_LATE, "late", starts_at.isoformat()):
             return 0
-        return self.draws.between(11, 25, "minutes late", starts_at.isoformat())
+        return round(self.draws.source("minutes late", starts_at.isoformat()).triangular(11, 25, 11))
 
     def minutes_early(self, *, starts_at: datetime, minutes: int) -> int:
         """Draw how early the person leaves a session of so many minutes that they attend."""

@@ -21,8 +21,8 @@ class Draws:
 
     def source(self, what: str, n: int | str = 0) -> random.Random:
         """Return a fresh source of chance for one purpose; the same purpose gives the same again."""
-        # A str seeds by its SHA-512, the same in every process and on every machine.
-        return random.Random(f"{self.seed}|{self.case_id}|{what}|{n}")
+        # A str seeds by its SHA-512, the same in every process and on every machine; nothing here is secret.
+        return random.Random(f"{self.seed}|{self.case_id}|{what}|{n}")  # noqa: S311
 
     def happens(self, probability: float, what: str, n: int | str = 0) -> bool:
         """Draw whether something with this probability happens."""

@@ -296,13 +296,17 @@ class Driver:
         )
 
     def _seat_states(self) -> dict[str, int]:
-        """Count the seats of everybody who was admitted by their state, as the server lists them."""
+        """Count the seats up to now by their state, as the server lists them."""
         counts: dict[str, int] = {}
         for episode_id in self._world.tally.admitted_at:
             after = None
             while True:
                 page = self._gateway.get(
-                    f"/v1/episodes/{episode_id}/sessions", role=roles.CLINICIAN, after=after, limit=500
+                    f"/v1/episodes/{episode_id}/sessions",
+                    role=roles.CLINICIAN,
+                    after=after,
+                    limit=500,
+                    to=write_moment(self._world.now),
                 )
                 for seat in page["items"]:
                     counts[seat["state"]] = counts.get(seat["state"], 0) + 1

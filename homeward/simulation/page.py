@@ -19,7 +19,8 @@ h1 { font-size:34px; line-height:1.15; margin:0 0 8px; letter-spacing:-.01em }
 header p { margin:0; max-width:70ch; opacity:.92 }
 h2 { font-size:20px; margin:0 0 4px; letter-spacing:-.005em }
 .note { color:var(--muted); font-size:14px; margin:0 0 12px; max-width:80ch }
-.figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:12px; margin-top:-56px }
+.figures { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:12px;
+  margin-top:-56px }
 .figure,.card { background:var(--card); border:1px solid var(--line); border-radius:14px;
   box-shadow:0 1px 2px rgba(31,42,55,.05) }
 .figure { padding:16px }
@@ -115,7 +116,7 @@ against the recommendation, by clinicians who override at a stated rate.</p>
 <p class="word">{_text(report["placement"]["confusion"]["word"])}</p></section>
 <div class="pair">
 <section class="card"><h2>Does the program fit? {_MODELLED}</h2>
-<p class="note">The six fit factors at first assessment. Fit never turns anybody away; it goes to a clinician.</p>
+<p class="note">The six fit factors at first assessment. Fit never turns anybody away: a clinician looks.</p>
 {_fit_table(report)}</section>
 <section class="card"><h2>Afterwards {_MODELLED}</h2>
 <p class="note">Silence is never counted as success: only people who were spoken to are.</p>
@@ -123,7 +124,7 @@ against the recommendation, by clinicians who override at a stated rate.</p>
 </div>
 <section class="card"><h2>What is recorded, what is modelled</h2>
 <p class="note">The sample keeps only rows in which every field is filled, so it is no random sample: use it
-as realistic input, never for estimates. The people here are invented around the rows; nobody is identified.</p>
+as realistic input, never for estimates. The people here are invented around the rows.</p>
 <p>{_RECORDED} {_codes(report["recorded"])}</p>
 <p>{_MODELLED} {_codes(report["modelled"])}</p></section>
 <footer>{report["events_announced"]:,} events announced, {_parked(report)} parked;

@@ -39,9 +39,9 @@ WAIT_BANDS: dict[int, tuple[int, int]] = {0: (0, 0), 1: (1, 7), 2: (8, 14), 3: (
 #: Working days over which people arrive. Design default of the simulation.
 ARRIVAL_WORKING_DAYS = 10
 
-#: First and last quarter of an hour in which a referral comes in, of the site's working day.
-ARRIVALS_OPEN = time(8, 30)
-ARRIVALS_CLOSE = time(15, 30)
+#: First and last hour in which referrals come in, on the hour or a quarter past.
+ARRIVALS_OPEN = 8
+ARRIVALS_CLOSE = 15
 
 _NAMES = json.loads(resources.files("homeward.simulation").joinpath("names.json").read_text("utf-8"))
 
@@ -100,16 +100,14 @@ def invent(admission: Admission, *, seed: int, on: date, taken: set[tuple[str, s
 
 
 def arrives_at(admission: Admission, *, seed: int, starts_on: date, zone: ZoneInfo) -> datetime:
-    """Draw when the referral comes in: a quarter of an hour in the first ten working days."""
+    """Draw when the referral comes in, within working hours of the first ten working days."""
     draws = Draws(seed, admission.case_id)
     working_days = [
         day for n in range(2 * ARRIVAL_WORKING_DAYS) if (day := starts_on + timedelta(days=n)).weekday() < 5
     ][:ARRIVAL_WORKING_DAYS]
-    opens = ARRIVALS_OPEN.hour * 4 + ARRIVALS_OPEN.minute // 15
-    closes = ARRIVALS_CLOSE.hour * 4 + ARRIVALS_CLOSE.minute // 15
     day = draws.source("arrival day").choice(working_days)
-    hours, quarters = divmod(draws.between(opens, closes, "arrival time"), 4)
-    return datetime.combine(day, time(hours, quarters * 15), tzinfo=zone)
+    hour = draws.between(ARRIVALS_OPEN, ARRIVALS_CLOSE, "arrival hour")
+    return datetime.combine(day, time(hour, draws.source("arrival minute").choice((0, 15))), tzinfo=zone)
 
 
 def days_waited(admission: Admission, *, seed: int) -> int:

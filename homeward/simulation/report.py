@@ -122,7 +122,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         "admitted": len(admitted),
         "referred_elsewhere": len(elsewhere),
         "open": len(first) - len(admitted) - len(elsewhere),
-        "sessions_scheduled": len(tally.seats),
+        "sessions_scheduled": sum(seat.starts_at < run.ended_at for seat in tally.seats.values()),
         "sessions_attended": attended,
         "sessions_missed": missed,
         "outreach_within_1h": outreach["within_1h"],

@@ -8,13 +8,13 @@ from typing import Any
 from homeward.simulation import courses, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
-from homeward.simulation.world import World, stepped
+from homeward.simulation.world import World, quarter_up, stepped
 from shared.contracts import roles
 from shared.contracts.event import read_moment, write_moment
 
-#: How long after a session's start its roster is recorded: within the grace period, after which
-#: everybody who is not on it counts as missing.
-ROSTER_AFTER = timedelta(minutes=14)
+#: How long after a session's start the facilitator adds who came late: within the grace period, after
+#: which everybody who is not on the roster counts as missing. Who comes later still is added at the end.
+LATE_ADDED_AFTER = timedelta(minutes=14)
 
 #: How long before a session an absence is excused, by those who give notice.
 EXCUSED_BEFORE = timedelta(hours=26)
@@ -63,7 +63,7 @@ class Treatment:
             self._sessions[session.session_id] = session
             # The key names the session by somebody in it: ids differ from run to run.
             self._world.agenda.add(
-                session.starts_at + ROSTER_AFTER,
+                session.starts_at,
                 Turn.ROSTER,
                 f"{case.name} {data['kind']}",
                 lambda: self._record_roster(session),
@@ -102,40 +102,60 @@ class Treatment:
             session.seats.pop(case.name, None)
 
     def _record_roster(self, session: SessionAhead) -> None:
-        now, day = self._world.now, self._world.on(session.starts_at)
-        minutes = int((session.ends_at - session.starts_at).total_seconds() // 60)
-        there, later = [], []
+        """Mark who is there at the start, and write down to add who comes late or leaves early."""
+        there, late, later = [], [], []
         for case, seat_id in _in_order(session):
-            course = case.course
-            if course is None or case.discharged or not case.attends(starts_at=session.starts_at, on=day):
+            found = self._marks(case, session, seat_id)
+            if found is None:
                 continue
-            late = course.minutes_late(starts_at=session.starts_at)
-            early = course.minutes_early(starts_at=session.starts_at, minutes=minutes)
-            arrived_at = session.starts_at + timedelta(minutes=late)
-            mark: dict[str, Any] = {"seat_id": seat_id, "mark": "LATE" if late else "PRESENT"}
-            if late:
-                mark["arrived_at"] = write_moment(arrived_at)
-            if arrived_at <= now:
-                there.append(mark)
-            if early:
-                left_at = session.ends_at - timedelta(minutes=early)
-                later.append({**mark, "mark": "LEFT_EARLY", "left_at": write_moment(left_at)})
-            elif arrived_at > now:
-                later.append(mark)
-        if not there and not later:
+            first, last = found
+            if first["mark"] == "PRESENT":
+                there.append(first)
+            elif read_moment(first["arrived_at"]) <= session.starts_at + LATE_ADDED_AFTER:
+                late.append(first)
+            else:
+                later.append(last)
+                continue
+            if last is not first:
+                later.append(last)
+        if not (there or late or later):
             # An empty room: the facilitator says so, since a session without any mark means nothing.
             there = [
                 {"seat_id": seat_id, "mark": "NO_SHOW"}
                 for case, seat_id in _in_order(session)
                 if case.in_treatment
             ]
-        if later:
-            key = f"{min(session.seats)} {session.kind} end {session.starts_at}"
-            self._world.agenda.add(
-                stepped(session.ends_at), Turn.ROSTER, key, lambda: self._send_marks(session, later)
-            )
+        key = f"{min(session.seats, default='')} {session.kind} {session.starts_at}"
+        for when, marks in ((session.starts_at + LATE_ADDED_AFTER, late), (session.ends_at, later)):
+            if marks:
+                self._send_later(session, marks, at=when, key=key)
         if there:
             self._send_marks(session, there)
+
+    def _marks(
+        self, case: Case, session: SessionAhead, seat_id: str
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Draw what a roster says of somebody at first and in the end; None for who does not come."""
+        course, starts_at = case.course, session.starts_at
+        on = self._world.on(starts_at)
+        if course is None or case.discharged or not case.attends(starts_at=starts_at, on=on):
+            return None
+        first: dict[str, Any] = {"seat_id": seat_id, "mark": "PRESENT"}
+        late = course.minutes_late(starts_at=starts_at)
+        if late:
+            first["mark"] = "LATE"
+            first["arrived_at"] = write_moment(starts_at + timedelta(minutes=late))
+        minutes = int((session.ends_at - starts_at).total_seconds() // 60)
+        early = course.minutes_early(starts_at=starts_at, minutes=minutes)
+        if not early:
+            return first, first
+        left_at = session.ends_at - timedelta(minutes=early)
+        return first, first | {"mark": "LEFT_EARLY", "left_at": write_moment(left_at)}
+
+    def _send_later(
+        self, session: SessionAhead, marks: list[dict[str, Any]], *, at: datetime, key: str
+    ) -> None:
+        self._world.agenda.add(at, Turn.ROSTER, f"{key} {at}", lambda: self._send_marks(session, marks))
 
     def _send_marks(self, session: SessionAhead, marks: list[dict[str, Any]]) -> None:
         gone = {seat_id for case, seat_id in session.seats.values() if case.discharged}
@@ -184,7 +204,7 @@ class Treatment:
 
     def _attempt_later(self, case: Case, outreach_id: str, at: datetime, n: str, *, attempt: int) -> None:
         self._world.agenda.add(
-            stepped(at),
+            quarter_up(at) if attempt == 1 else stepped(at),
             Turn.ATTEMPT,
             f"{case.name} outreach {n}.{attempt}",
             lambda: self._attempt(case, outreach_id, n, attempt=attempt),

@@ -15,9 +15,12 @@ from homeward.simulation.tally import Tally
 OPENS = time(8, 0)
 CLOSES = time(21, 0)
 
-#: Program time in the simulation is kept to this step where the minute does not matter, so that
-#: fewer moments have to be visited.
-STEP = timedelta(minutes=15)
+#: Minutes of the hour at which people do what need not be done at a certain minute. Sessions start on
+#: the hour and are judged a quarter past, so no further moments have to be visited.
+BUSY_MINUTES = (0, 15)
+
+#: The step of outreach, where minutes count.
+QUARTER = timedelta(minutes=15)
 
 
 @dataclass(kw_only=True)
@@ -77,6 +80,12 @@ class World:
 
 
 def stepped(moment: datetime) -> datetime:
-    """Return the first moment of the simulation's step that is not before *moment*."""
+    """Return the first full hour or quarter past that is not before *moment*."""
+    reached = quarter_up(moment)
+    return reached if reached.minute in BUSY_MINUTES else reached + timedelta(minutes=60 - reached.minute)
+
+
+def quarter_up(moment: datetime) -> datetime:
+    """Return the first quarter of an hour that is not before *moment*."""
     past = timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
-    return moment if not past else moment - past + STEP
+    return moment if not past else moment - past + QUARTER
