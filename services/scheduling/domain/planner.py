@@ -18,7 +18,7 @@ from itertools import combinations, product
 from services.scheduling.domain.weeks import MINUTES_A_WEEK, Span, span
 from shared.contracts.scheduling import TRACKS
 
-#: Fewest days a week with a block. Seed article: several days a week; federal advisories: three.
+#: Fewest days a week with a block. Design default: three, as contractors of federal payers describe.
 FEWEST_DAYS = 3
 
 #: Blocks a week that are tried first. Design default: the published Monday, Wednesday, Thursday week.
