@@ -269,7 +269,7 @@ def _findings_on_record(findings: Findings) -> dict[str, Any]:
     prior_stay = findings.prior_stay
     return {
         "withdrawal": asdict(findings.withdrawal),
-        "problems": [asdict(problem) for problem in findings.problems],
+        "problems": [_problem_on_record(problem) for problem in findings.problems],
         "danger": asdict(findings.danger),
         "home": asdict(findings.home),
         "rulers": asdict(findings.rulers),
@@ -280,6 +280,12 @@ def _findings_on_record(findings: Findings) -> dict[str, Any]:
         "co_occurring": findings.co_occurring,
         "pregnant": findings.pregnant,
     }
+
+
+def _problem_on_record(problem: diagnoses.ReportedProblem) -> dict[str, Any]:
+    # A list, as it comes back from the database, so that the first view equals every later one.
+    numbers = problem.criteria_numbers
+    return asdict(problem) | {"criteria_numbers": None if numbers is None else list(numbers)}
 
 
 def _gate_on_record(gate: withdrawal.Gate, danger: Danger) -> dict[str, Any]:
