@@ -53,9 +53,10 @@ class Consent:
 
     def says_the_same_as(self, other: "Consent") -> bool:
         """Tell whether two consents allow the same to the same recipient for the same time."""
-        return self._scope() == other._scope()
+        return self.scope() == other.scope()
 
-    def _scope(self) -> tuple[object, ...]:
+    def scope(self) -> tuple[object, ...]:
+        """Return what the consent allows, to whom and for how long."""
         return (
             self.patient_id,
             self.kind,

@@ -85,7 +85,7 @@ def decide(
     if episode.decision_id is not None:
         raise AlreadyDecided("This assessment is decided on.", rule="one decision per assessment")
     overridden = level != assessment.recommended_level
-    _check_reason(overridden, code=override_reason_code, text=override_reason)
+    _check_reason(overridden=overridden, code=override_reason_code, text=override_reason)
     decision = LevelDecision(
         decision_id=decision_id,
         assessment_id=assessment.assessment_id,
@@ -118,7 +118,7 @@ def decide(
     return decision, [decided]
 
 
-def _check_reason(overridden: bool, *, code: str | None, text: str | None) -> None:
+def _check_reason(*, overridden: bool, code: str | None, text: str | None) -> None:
     problems = []
     for field, value in (("override_reason_code", code), ("override_reason", text)):
         if overridden and not (value or "").strip():
