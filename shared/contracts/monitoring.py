@@ -168,3 +168,26 @@ class DischargeProposalWithdrawn(EpisodeFact):
 
     proposal_id: str
     withdrawn_at: datetime
+
+
+#: Levels of an escalation, mildest first.
+ESCALATION_LEVELS = ("E0", "E1", "E2", "E3", "E4")
+
+#: What a human can find that ends an escalation.
+DISPOSITIONS = (
+    "SAFE_PLAN_IN_PLACE",
+    "EVALUATED_NO_ACTION",
+    "SENT_TO_EMERGENCY_CARE",
+    "MEDICAL_EVALUATION_DONE",
+    "NALOXONE_GIVEN",
+    "LEVEL_OF_CARE_REVIEWED",
+    "FALSE_ALARM",
+    "DECEASED",
+)
+
+#: How a patient can be reached, and what can come of it.
+OUTREACH_CHANNELS = ("CALL", "TEXT", "VISIT", "LETTER", "SUPPORTER")
+OUTREACH_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
+
+#: Whose signature stands on a treatment plan.
+PLAN_SIGNERS = ("PATIENT", "CLINICIAN", "SUPERVISOR")

@@ -1,0 +1,66 @@
+"""Who came and who did not, as monitoring knows it from scheduling's events; never pruned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+#: What a seat can say.
+ATTENDED = "ATTENDED"
+MISSED = "MISSED"
+#: Excused, cancelled, unmarked: neither speaks for nor against anybody.
+NEITHER = "NEITHER"
+
+#: States of scheduling's seats in which somebody was there.
+THERE = ("PRESENT", "LATE", "PARTIAL", "LEFT_EARLY", "MADE_UP")
+
+
+@dataclass(eq=False, kw_only=True)
+class Attendance:
+    """The newest mark of one seat; ``revision`` 0 is the first mark, corrections count up."""
+
+    seat_id: str
+    episode_id: str
+    starts_at: datetime
+    clinical_minutes: int
+    state: str
+    credited_minutes: int = 0
+    consecutive: int = 0
+    revision: int = 0
+    tenant_id: str = ""
+
+    def correct(self, *, state: str, credited_minutes: int, consecutive: int, revision: int) -> bool:
+        """Take a newer mark; return whether it was newer. The newest wins in any order."""
+        if revision <= self.revision and not (revision == self.revision and self._gives_way_to(state)):
+            return False
+        self.state = state
+        self.credited_minutes = credited_minutes
+        self.consecutive = consecutive
+        self.revision = revision
+        return True
+
+    def _gives_way_to(self, state: str) -> bool:
+        # Two first marks of one seat: being there outweighs a miss, in any order.
+        return self.state == MISSED and state == ATTENDED
+
+
+def state_of(seat_state: str) -> str:
+    """Return what a state of scheduling's seats says."""
+    if seat_state in THERE:
+        return ATTENDED
+    return MISSED if seat_state == "NO_SHOW" else NEITHER
+
+
+def within(seats: Sequence[Attendance], *, after: datetime, until: datetime) -> list[Attendance]:
+    """Return the seats that start after one moment and not after another."""
+    return [seat for seat in seats if after < seat.starts_at <= until]
+
+
+def percent_attended(seats: Sequence[Attendance], *, until: datetime, days: int) -> int:
+    """Return the percent of planned clinical minutes attended in the days before a moment."""
+    recent = [
+        seat
+        for seat in within(seats, after=until - timedelta(days=days), until=until)
+        if seat.state in (ATTENDED, MISSED)
+    ]
+    planned = sum(seat.clinical_minutes for seat in recent)
+    return 100 * sum(seat.credited_minutes for seat in recent) // planned if planned else 0

@@ -1,0 +1,752 @@
+"""Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
+
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from services.monitoring import schemas, tables
+from services.monitoring.domain import (
+    attendance,
+    checkins,
+    escalations,
+    outreach,
+    plans,
+    readiness,
+    risk,
+)
+from services.monitoring.domain.episodes import Episode
+from shared.clock import Timer, cancel_timer, on_timer, set_timer
+from shared.contracts import roles
+from shared.contracts.aftercare import PatientDischarged
+from shared.contracts.common import SafetyConcernRaised
+from shared.contracts.event import EpisodeFact, Event
+from shared.contracts.intake import AssessmentCompleted, PatientAdmitted, SiteOpened
+from shared.contracts.monitoring import GraduationReady, LevelReviewRequested, RiskBandChanged
+from shared.contracts.scheduling import (
+    AttendanceCorrected,
+    SessionAttended,
+    SessionMissed,
+    WeeklyDoseShortfall,
+)
+from shared.errors import InvalidInput, NotFound
+from shared.ids import derived_id
+from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+
+#: How soon a review of the level of care is due. Design default.
+LEVEL_REVIEW_WITHIN = timedelta(hours=72)
+#: Short weeks in a row that ask for a review of the level. Design default.
+SHORT_WEEKS_FOR_REVIEW = 2
+
+#: The escalation that a risk band opens, if it opens one.
+LEVEL_OF_BAND = {"ORANGE": "E2", "RED": "E3"}
+
+_STAFF_AND_PATIENT = (*STAFF, roles.PATIENT)
+
+
+class Monitoring:
+    """Owns treatment plans, check-ins, the risk index, outreach and escalations."""
+
+    name = "monitoring"
+
+    # --- Sites and episodes -----------------------------------------------------------------------
+
+    @reacts_to(SiteOpened)
+    def keep_site(self, db: Session, event: SiteOpened, now: datetime) -> None:
+        """Keep the site's time zone."""
+        tables.keep_site(db, site_id=event.site_id, time_zone=event.time_zone)
+
+    @reacts_to(PatientAdmitted)
+    def follow_episode(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
+        """Begin to follow the episode, and put a signed plan in force."""
+        episode = _episode_of(db, event)
+        episode.admitted_at = event.admitted_at
+        episode.time_zone = event.time_zone
+        episode.opioid_history = episode.opioid_history or event.opioid_history
+        # Before the first session the admission itself counts as contact.
+        episode.note_contact(at=event.admitted_at)
+        _activate_newest(db, episode)
+        self._watch_silence(db, episode)
+
+    @reacts_to(PatientDischarged)
+    def end_episode(self, db: Session, event: PatientDischarged, now: datetime) -> None:
+        """Stop reaching out and watching; open escalations stay, a human closes those."""
+        episode = _episode_of(db, event)
+        episode.discharged_at = event.discharged_at
+        for open_one in tables.open_outreaches(db, episode_id=episode.episode_id):
+            self._end_outreach(db, open_one, how="DISCHARGED", at=event.discharged_at)
+        self._watch_silence(db, episode)
+
+    # --- Treatment plans --------------------------------------------------------------------------
+
+    @reacts_to(AssessmentCompleted)
+    def draft_plan(self, db: Session, event: AssessmentCompleted, now: datetime) -> None:
+        """Draft a treatment plan from what the assessment found."""
+        episode = _episode_of(db, event)
+        episode.opioid_history = episode.opioid_history or "OPIOID" in event.problems
+        plan = plans.draft(event)
+        db.add(plan)
+        db.flush()
+        plans.number_versions(tables.plans_of(db, episode_id=episode.episode_id))
+        announce(db, plan.drafted())
+
+    @question(schemas.GetTreatmentPlan, roles=_STAFF_AND_PATIENT)
+    def get_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the newest treatment plan of an episode."""
+        found = tables.plans_of(db, episode_id=call.data["episode_id"])
+        if not found:
+            raise NotFound("No plan for such an episode.", field="episode_id")
+        _own_or_staff(call, found[-1].patient_id, field="episode_id")
+        return _view(schemas.TreatmentPlan(), found[-1])
+
+    @command(schemas.SignTreatmentPlan, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
+    def sign_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Add a signature to a treatment plan; it comes into force with the last one needed."""
+        plan = db.get(plans.Plan, call.data["plan_id"], with_for_update=True)
+        if plan is None:
+            raise NotFound("No such plan.", field="plan_id")
+        _own_or_staff(call, plan.patient_id, field="plan_id")
+        if call.actor.role == roles.PATIENT and call.data["as_"] != "PATIENT":
+            raise plans.SignatureNeedsLicence(field="as", rule="a patient signs as PATIENT")
+        plan.sign(as_=call.data["as_"], by=call.actor, now=call.now)
+        episode = tables.find_episode(db, episode_id=plan.episode_id)
+        _announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at if episode else None))
+        return _view(schemas.TreatmentPlan(), plan)
+
+    # --- Attendance and outreach ------------------------------------------------------------------
+
+    @reacts_to(SessionAttended)
+    def note_attended(self, db: Session, event: SessionAttended, now: datetime) -> None:
+        """Count the session, end the outreach to the patient, and see whether they are ready."""
+        episode = _episode_of(db, event)
+        seat = attendance.Attendance(
+            seat_id=event.seat_id,
+            episode_id=event.episode_id,
+            starts_at=event.starts_at,
+            clinical_minutes=event.clinical_minutes,
+            state=attendance.ATTENDED,
+            credited_minutes=event.credited_minutes,
+        )
+        if not _keep(db, seat):
+            return
+        self._note_contact(db, episode, at=event.starts_at, how="ATTENDED")
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False)
+        self._judge_readiness(db, episode)
+
+    @reacts_to(SessionMissed)
+    def reach_out(self, db: Session, event: SessionMissed, now: datetime) -> None:
+        """Ask humans to reach the patient, with deadlines in hours from the miss."""
+        episode = _episode_of(db, event)
+        seat = attendance.Attendance(
+            seat_id=event.seat_id,
+            episode_id=event.episode_id,
+            starts_at=event.starts_at,
+            clinical_minutes=event.clinical_minutes,
+            state=attendance.MISSED,
+            consecutive=event.consecutive,
+        )
+        if not _keep(db, seat):
+            return
+        self._answer_miss(db, episode, seat, missed_at=event.missed_at)
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=True)
+        self._judge_readiness(db, episode)
+
+    @reacts_to(AttendanceCorrected)
+    def correct_attendance(self, db: Session, event: AttendanceCorrected, now: datetime) -> None:
+        """Withdraw what the wrong mark had caused, and do what the right one asks for."""
+        episode = _episode_of(db, event)
+        state = attendance.state_of(event.to_state)
+        seat = attendance.Attendance(
+            seat_id=event.seat_id,
+            episode_id=event.episode_id,
+            starts_at=event.starts_at,
+            clinical_minutes=event.clinical_minutes,
+            state=state,
+            credited_minutes=event.credited_minutes,
+            consecutive=event.consecutive,
+            revision=event.revision,
+        )
+        if not _keep(db, seat):
+            return
+        if state == attendance.MISSED:
+            self._answer_miss(db, episode, seat, missed_at=event.corrected_at)
+        else:
+            outreach_id = derived_id(event.seat_id, "outreach")
+            answered = db.get(outreach.Outreach, outreach_id)
+            if answered is not None:
+                self._end_outreach(db, answered, how="CORRECTED", at=event.corrected_at)
+        if state == attendance.ATTENDED:
+            self._note_contact(db, episode, at=event.starts_at, how="ATTENDED")
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=state == attendance.MISSED)
+        self._judge_readiness(db, episode)
+
+    def _answer_miss(
+        self, db: Session, episode: Episode, seat: attendance.Attendance, *, missed_at: datetime
+    ) -> None:
+        outreach_id = derived_id(seat.seat_id, "outreach")
+        if db.get(outreach.Outreach, outreach_id) is not None:
+            return
+        opened = outreach.Outreach(
+            outreach_id=outreach_id,
+            episode_id=episode.episode_id,
+            patient_id=episode.patient_id,
+            journey_id=episode.journey_id,
+            seat_id=seat.seat_id,
+            session_starts_at=seat.starts_at,
+            missed_at=missed_at,
+            consecutive=seat.consecutive,
+        )
+        db.add(opened)
+        for step in outreach.first_steps(consecutive=seat.consecutive, opioid_history=episode.opioid_history):
+            _announce_all(db, opened.ask(step, at=missed_at))
+        set_timer(
+            db,
+            "outreach_first_attempt_due",
+            key=outreach_id,
+            due_at=missed_at + outreach.FIRST_ATTEMPT_WITHIN,
+        )
+        set_timer(
+            db,
+            "outreach_same_day_call_due",
+            key=outreach_id,
+            due_at=missed_at + outreach.SAME_DAY_CALL_WITHIN,
+        )
+        # What is known already may answer it: events come in any order.
+        contacts = tables.contacts_after(db, episode_id=episode.episode_id, after=seat.starts_at)
+        if contacts:
+            at, how = contacts[0]
+            self._end_outreach(db, opened, how=how, at=at)
+        elif episode.discharged_at is not None:
+            self._end_outreach(db, opened, how="DISCHARGED", at=episode.discharged_at)
+        self._watch_silence(db, episode)
+
+    def _note_contact(self, db: Session, episode: Episode, *, at: datetime, how: str) -> None:
+        """There was contact: outreaches that it answers end, and the silence begins anew."""
+        episode.note_contact(at=at)
+        for known in tables.outreaches_of(db, episode_id=episode.episode_id):
+            begins = known.session_starts_at if how == "ATTENDED" else known.missed_at
+            if begins < at or (how == "REACHED" and begins == at):
+                self._end_outreach(db, known, how=how, at=at)
+        for proposal in tables.open_proposals(db, episode_id=episode.episode_id):
+            if at > proposal.last_contact_at:
+                _announce_all(db, proposal.withdraw(at=at))
+        self._watch_silence(db, episode)
+
+    def _end_outreach(self, db: Session, ended: outreach.Outreach, *, how: str, at: datetime) -> None:
+        _announce_all(db, ended.close(how=how, at=at))
+        cancel_timer(db, "outreach_first_attempt_due", key=ended.outreach_id)
+        cancel_timer(db, "outreach_same_day_call_due", key=ended.outreach_id)
+
+    def _watch_silence(self, db: Session, episode: Episode) -> None:
+        """Have the silence of a patient in treatment noticed after one week, and after two."""
+        if not episode.in_treatment or episode.last_contact_at is None:
+            cancel_timer(db, "silent_for_a_week", key=episode.episode_id)
+            cancel_timer(db, "silent_for_two_weeks", key=episode.episode_id)
+            return
+        since = episode.last_contact_at
+        set_timer(
+            db, "silent_for_a_week", key=episode.episode_id, due_at=since + outreach.SILENCE_UNTIL_LETTER
+        )
+        set_timer(
+            db, "silent_for_two_weeks", key=episode.episode_id, due_at=since + outreach.SILENCE_UNTIL_PROPOSAL
+        )
+
+    @on_timer("outreach_first_attempt_due")
+    def ask_supervisor_to_call(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the next tier: nobody has tried within the hour."""
+        overdue = db.get(outreach.Outreach, timer.key, with_for_update=True)
+        if overdue is not None and overdue.attempts == 0:
+            _announce_all(db, overdue.ask(outreach.OVERDUE_CALL, at=timer.due_at))
+
+    @on_timer("outreach_same_day_call_due")
+    def ask_for_another_call(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for another call the same day: the patient was not reached yet."""
+        unanswered = db.get(outreach.Outreach, timer.key, with_for_update=True)
+        if unanswered is not None:
+            _announce_all(db, unanswered.ask(outreach.SAME_DAY_CALL, at=timer.due_at))
+
+    @on_timer("silent_for_a_week")
+    def ask_for_letter(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for a letter and a supervisor's review after a week without contact."""
+        episode = tables.find_episode(db, episode_id=timer.key, lock=True)
+        if episode is None or not episode.in_treatment:
+            return
+        for silent in tables.open_outreaches(db, episode_id=timer.key)[:1]:
+            _announce_all(db, silent.ask(outreach.LETTER, at=timer.due_at))
+            _announce_all(db, silent.ask(outreach.SUPERVISOR_REVIEW, at=timer.due_at))
+
+    @on_timer("silent_for_two_weeks")
+    def propose_discharge(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Propose an administrative discharge to a human after two weeks without contact."""
+        episode = tables.find_episode(db, episode_id=timer.key, lock=True)
+        if episode is None or not episode.in_treatment or episode.last_contact_at is None:
+            return
+        # Somebody whom nobody expected is not silent.
+        if not tables.open_outreaches(db, episode_id=timer.key):
+            return
+        proposal = outreach.Proposal(
+            proposal_id=derived_id(episode.episode_id, "proposal", episode.last_contact_at.isoformat()),
+            episode_id=episode.episode_id,
+            patient_id=episode.patient_id,
+            journey_id=episode.journey_id,
+            last_contact_at=episode.last_contact_at,
+            proposed_at=timer.due_at,
+        )
+        if db.get(outreach.Proposal, proposal.proposal_id) is None:
+            db.add(proposal)
+            announce(db, proposal.announced())
+
+    @question(schemas.ListOutreach)
+    def list_outreach(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return a page of outreaches."""
+        query = sa.select(outreach.Outreach)
+        if call.data["open"]:
+            query = query.where(tables.outreaches.c.state == outreach.OPEN)
+        if call.data["episode_id"]:
+            query = query.where(tables.outreaches.c.episode_id == call.data["episode_id"])
+        items, cursor = tables.page(
+            db,
+            query,
+            after=call.data["after"],
+            key=tables.outreaches.c.outreach_id,
+            limit=call.data["limit"],
+        )
+        return _view(schemas.Outreaches(), {"items": items, "next": cursor})
+
+    @question(schemas.GetOutreach)
+    def get_outreach(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return one outreach."""
+        found = db.get(outreach.Outreach, call.data["outreach_id"])
+        if found is None:
+            raise NotFound("No such outreach.", field="outreach_id")
+        return _view(schemas.Outreach(), found)
+
+    @command(schemas.LogOutreachAttempt, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
+    def log_outreach_attempt(self, db: Session, call: Call) -> dict[str, Any]:
+        """Log an attempt to reach the patient; reaching them ends the outreach."""
+        known = db.get(outreach.Outreach, call.data["outreach_id"])
+        if known is None:
+            raise NotFound("No such outreach.", field="outreach_id")
+        # The episode is locked before its outreaches, as every reaction does it.
+        episode = tables.find_episode(db, episode_id=known.episode_id, lock=True)
+        if episode is None:
+            raise NotFound("No such outreach.", field="outreach_id")
+        db.refresh(known, with_for_update=True)
+        at = call.data["attempted_at"] or call.now
+        if at > call.now:
+            raise InvalidInput(field="attempted_at", rule="not in the future")
+        _announce_all(db, known.log(channel=call.data["channel"], outcome=call.data["outcome"], at=at))
+        db.add(
+            tables.Attempt(
+                attempt_id=derived_id(known.outreach_id, "attempt", str(known.attempts)),
+                outreach_id=known.outreach_id,
+                channel=call.data["channel"],
+                outcome=call.data["outcome"],
+                attempted_at=at,
+                attempted_by=call.actor.actor_id,
+                note=call.data["note"],
+            )
+        )
+        cancel_timer(db, "outreach_first_attempt_due", key=known.outreach_id)
+        if call.data["outcome"] == "REACHED":
+            db.flush()
+            self._note_contact(db, episode, at=at, how="REACHED")
+        return _view(schemas.Outreach(), known)
+
+    # --- Check-ins and risk -----------------------------------------------------------------------
+
+    @command(schemas.SubmitCheckIn, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
+    def submit_check_in(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep a check-in; a dangerous answer opens an escalation in the same transaction."""
+        data = dict(call.data)
+        episode = tables.find_episode(db, episode_id=data["episode_id"], lock=True)
+        if episode is None or episode.admitted_at is None:
+            raise NotFound("No such episode in treatment.", field="episode_id")
+        _own_or_staff(call, episode.patient_id, field="episode_id")
+        check_in = checkins.CheckIn(check_in_id=call.command_id, checked_in_at=call.now, **data)
+        db.add(check_in)
+        db.flush()
+        opened = [
+            self._escalate(
+                db,
+                patient_id=episode.patient_id,
+                cause=concern,
+                level=level,
+                evidence_id=check_in.check_in_id,
+                at=call.now,
+                episode_id=episode.episode_id,
+                journey_id=episode.journey_id,
+            )
+            for concern, level in check_in.concerns()
+        ]
+        self._weigh(db, episode, fact_at=call.now, may_raise=True)
+        self._judge_readiness(db, episode)
+        return _view(
+            schemas.CheckIn(),
+            {
+                "check_in_id": check_in.check_in_id,
+                "episode_id": episode.episode_id,
+                "patient_id": episode.patient_id,
+                "checked_in_at": check_in.checked_in_at,
+                "carries_risk": check_in.carries_risk,
+                "crisis_lines": escalations.CRISIS_LINES if check_in.carries_risk else None,
+                "escalation_ids": [escalation.escalation_id for escalation in opened],
+            },
+        )
+
+    @question(schemas.GetRisk)
+    def get_risk(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the risk index as it stands now, with every term."""
+        episode = tables.find_episode(db, episode_id=call.data["episode_id"])
+        if episode is None:
+            raise NotFound("No such episode.", field="episode_id")
+        facts = tables.facts_of(db, episode_id=episode.episode_id, since=call.now - tables.FACTS_BACK)
+        found = risk.index_at(facts, now=call.now)
+        return _view(
+            schemas.Risk(),
+            {
+                "episode_id": episode.episode_id,
+                "patient_id": episode.patient_id,
+                "index": found.index,
+                "band": risk.shown_band(facts, now=call.now),
+                "terms": [{"term": term, "points": points} for term, points in found.terms],
+                "as_of": call.now,
+                "rule_version": risk.RULE_VERSION,
+            },
+        )
+
+    @reacts_to(WeeklyDoseShortfall)
+    def note_short_week(self, db: Session, event: WeeklyDoseShortfall, now: datetime) -> None:
+        """Count a week under the floor; the second in a row asks for a review of the level."""
+        episode = _episode_of(db, event)
+        zone = zoneinfo.ZoneInfo(episode.time_zone or "UTC")
+        ends_at = datetime.combine(event.week_starts_on + timedelta(days=7), time(0), tzinfo=zone)
+        new = tables.keep_short_week(
+            db,
+            episode_id=event.episode_id,
+            week_starts_on=event.week_starts_on,
+            attended_minutes=event.attended_minutes,
+            floor_minutes=event.floor_minutes,
+            consecutive_weeks=event.consecutive_weeks,
+            ends_at=ends_at,
+        )
+        if not new:
+            return
+        if event.consecutive_weeks >= SHORT_WEEKS_FOR_REVIEW:
+            self._request_level_review(
+                db, episode, reason="DOSE_SHORTFALL", about=event.week_starts_on.isoformat(), at=ends_at
+            )
+        self._weigh(db, episode, fact_at=ends_at, may_raise=True)
+
+    def _request_level_review(
+        self, db: Session, episode: Episode, *, reason: str, about: str, at: datetime
+    ) -> None:
+        review_id = derived_id(episode.episode_id, "level review", reason, about)
+        due_at = at + LEVEL_REVIEW_WITHIN
+        if tables.keep_level_review(
+            db,
+            review_id=review_id,
+            episode_id=episode.episode_id,
+            reason=reason,
+            due_at=due_at,
+            requested_at=at,
+        ):
+            announce(
+                db,
+                LevelReviewRequested(
+                    patient_id=episode.patient_id,
+                    episode_id=episode.episode_id,
+                    journey_id=episode.journey_id,
+                    review_id=review_id,
+                    reason=reason,
+                    due_at=due_at,
+                    requested_at=at,
+                ),
+            )
+
+    def _weigh(self, db: Session, episode: Episode, *, fact_at: datetime, may_raise: bool) -> None:
+        """Compute the index anew from the facts; an orange or red band opens an escalation."""
+        episode.note_fact(at=fact_at)
+        if not may_raise and episode.risk_index == 0 and episode.risk_band == "GREEN":
+            # A fact that only lowers the index cannot change one that is at the bottom.
+            return
+        as_of = episode.latest_fact_at
+        if as_of is None:
+            return
+        db.flush()
+        facts = tables.facts_of(
+            db, episode_id=episode.episode_id, since=min(fact_at, as_of) - tables.FACTS_BACK
+        )
+        found = risk.index_at(facts, now=as_of)
+        band = risk.shown_band(facts, now=as_of)
+        if may_raise:
+            highest, first_at = risk.highest_between(facts, since=fact_at, until=fact_at + risk.WINDOW)
+            if first_at is not None and highest in LEVEL_OF_BAND:
+                self._escalate(
+                    db,
+                    patient_id=episode.patient_id,
+                    cause="RISK_INDEX",
+                    level=LEVEL_OF_BAND[highest],
+                    evidence_id=episode.episode_id,
+                    at=first_at,
+                    episode_id=episode.episode_id,
+                    journey_id=episode.journey_id,
+                )
+        before = episode.risk_band
+        episode.risk_index, episode.risk_band = found.index, band
+        if band != before:
+            announce(
+                db,
+                RiskBandChanged(
+                    patient_id=episode.patient_id,
+                    episode_id=episode.episode_id,
+                    journey_id=episode.journey_id,
+                    from_band=before,
+                    to_band=band,
+                    index=found.index,
+                    terms=tuple(term for term, _ in found.terms),
+                    points=tuple(points for _, points in found.terms),
+                    rule_version=risk.RULE_VERSION,
+                    changed_at=as_of,
+                ),
+            )
+
+    # --- Readiness --------------------------------------------------------------------------------
+
+    def _judge_readiness(self, db: Session, episode: Episode) -> None:
+        """See whether what monitoring can tell of the graduation criteria is met."""
+        if episode.admitted_at is None or episode.discharged_at is not None:
+            return
+        db.flush()
+        if tables.count_attended(db, episode_id=episode.episode_id) < readiness.SESSIONS:
+            return
+        seats = tables.attendances_of(db, episode_id=episode.episode_id)
+        at = readiness.first_ready_moment(
+            seats=seats,
+            uses=tables.uses_of(db, episode_id=episode.episode_id),
+            admitted_at=episode.admitted_at,
+        )
+        if at is not None and (
+            tables.open_outreaches(db, episode_id=episode.episode_id)
+            or tables.has_open_danger(db, patient_id=episode.patient_id)
+        ):
+            at = None
+        newly, episode.ready_at = episode.ready_at is None and at is not None, at
+        if not newly or at is None:
+            return
+        newest = max(seat.starts_at for seat in seats)
+        announce(
+            db,
+            GraduationReady(
+                patient_id=episode.patient_id,
+                episode_id=episode.episode_id,
+                journey_id=episode.journey_id,
+                criteria=readiness.CRITERIA,
+                sessions_attended=sum(1 for seat in seats if seat.state == attendance.ATTENDED),
+                attendance_percent=attendance.percent_attended(
+                    seats, until=newest, days=readiness.ATTENDANCE_DAYS
+                ),
+                rule_version=readiness.RULE_VERSION,
+                ready_at=at,
+            ),
+        )
+
+    # --- Escalations ------------------------------------------------------------------------------
+
+    @reacts_to(SafetyConcernRaised)
+    def escalate(self, db: Session, event: SafetyConcernRaised, now: datetime) -> None:
+        """Get a human to act, whether or not the patient is known here."""
+        self._escalate(
+            db,
+            patient_id=event.patient_id,
+            cause=event.concern,
+            level=event.level,
+            evidence_id=event.evidence_id,
+            at=event.raised_at,
+            episode_id=event.episode_id,
+            journey_id=event.journey_id,
+        )
+
+    @command(schemas.RaiseSafetyConcern, roles=(*STAFF, roles.PATIENT, roles.PARTNER))
+    def raise_safety_concern(self, db: Session, call: Call) -> dict[str, Any]:
+        """Open an escalation on somebody's word."""
+        _own_or_staff(call, call.data["patient_id"], field="patient_id")
+        escalation = self._escalate(
+            db,
+            patient_id=call.data["patient_id"],
+            cause=call.data["concern"],
+            level=call.data["level"],
+            evidence_id=call.command_id,
+            at=call.now,
+            episode_id=call.data["episode_id"],
+            journey_id=None,
+        )
+        return _escalation_view(escalation)
+
+    def _escalate(  # a danger is told by these
+        self,
+        db: Session,
+        *,
+        patient_id: str,
+        cause: str,
+        level: str,
+        evidence_id: str,
+        at: datetime,
+        episode_id: str | None,
+        journey_id: str | None,
+    ) -> escalations.Escalation:
+        tables.lock_patient(db, patient_id=patient_id)
+        db.flush()
+        escalation = tables.open_escalation(db, patient_id=patient_id, cause=cause)
+        if escalation is not None:
+            _announce_all(db, escalation.add(level=level, evidence_id=evidence_id, at=at))
+        else:
+            number = tables.count_escalations(db, patient_id=patient_id, cause=cause)
+            escalation = escalations.Escalation(
+                escalation_id=derived_id(patient_id, "escalation", cause, str(number)),
+                patient_id=patient_id,
+                cause=cause,
+                level=level,
+                opened_at=at,
+                episode_id=episode_id,
+                journey_id=journey_id,
+                evidence=[evidence_id],
+            )
+            db.add(escalation)
+            db.flush()
+            _announce_all(db, escalation.open())
+        self._watch_deadlines(db, escalation)
+        return escalation
+
+    def _watch_deadlines(self, db: Session, escalation: escalations.Escalation) -> None:
+        key = escalation.escalation_id
+        if escalation.acknowledge_by is not None and escalation.acknowledged_at is None:
+            set_timer(db, "escalation_not_acknowledged", key=key, due_at=escalation.acknowledge_by)
+        set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.act_by)
+
+    @on_timer("escalation_not_acknowledged")
+    def ask_next_tier_to_acknowledge(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the next tier, again and again until somebody takes it."""
+        escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
+        if escalation is None:
+            return
+        caused = escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at)
+        _announce_all(db, caused)
+        within = escalations.TERMS[escalation.level].acknowledge_within
+        if caused and within is not None:
+            tiers = len(escalations.TERMS[escalation.level].tiers)
+            # Once every tier was asked, the last is reminded more and more rarely.
+            pause = within * 2 ** min(8, max(0, escalation.tier - tiers + 1))
+            set_timer(db, "escalation_not_acknowledged", key=timer.key, due_at=timer.due_at + pause)
+
+    @on_timer("escalation_not_acted_on")
+    def ask_next_tier_to_act(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the next tier: nobody has acted in time."""
+        escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
+        if escalation is not None and escalation.acknowledged_at is not None:
+            _announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
+
+    @question(schemas.ListEscalations)
+    def list_escalations(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return a page of escalations."""
+        query = sa.select(escalations.Escalation)
+        if call.data["open"]:
+            query = query.where(tables.escalation_rows.c.state != escalations.CLOSED)
+        if call.data["patient_id"]:
+            query = query.where(tables.escalation_rows.c.patient_id == call.data["patient_id"])
+        items, cursor = tables.page(
+            db,
+            query,
+            after=call.data["after"],
+            key=tables.escalation_rows.c.escalation_id,
+            limit=call.data["limit"],
+        )
+        return {"items": [_escalation_view(item) for item in items], "next": cursor}
+
+    @question(schemas.GetEscalation)
+    def get_escalation(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return one escalation."""
+        return _escalation_view(_escalation(db, call, lock=False))
+
+    @command(schemas.AcknowledgeEscalation, roles=roles.CARE_TEAM)
+    def acknowledge_escalation(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take an escalation."""
+        escalation = _escalation(db, call, lock=True)
+        _announce_all(db, escalation.acknowledge(by=call.actor, now=call.now))
+        cancel_timer(db, "escalation_not_acknowledged", key=escalation.escalation_id)
+        return _escalation_view(escalation)
+
+    @command(schemas.CloseEscalation, roles=roles.CARE_TEAM)
+    def close_escalation(self, db: Session, call: Call) -> dict[str, Any]:
+        """End an escalation with a disposition, and see whether its patient is ready to graduate."""
+        escalation = _escalation(db, call, lock=True)
+        _announce_all(
+            db,
+            escalation.close(
+                by=call.actor, disposition=call.data["disposition"], note=call.data["note"], now=call.now
+            ),
+        )
+        cancel_timer(db, "escalation_not_acted_on", key=escalation.escalation_id)
+        if escalation.episode_id is not None:
+            episode = tables.find_episode(db, episode_id=escalation.episode_id, lock=True)
+            if episode is not None:
+                self._judge_readiness(db, episode)
+        return _escalation_view(escalation)
+
+
+def _episode_of(db: Session, event: EpisodeFact) -> Episode:
+    return tables.lock_episode(
+        db, episode_id=event.episode_id, patient_id=event.patient_id, journey_id=event.journey_id
+    )
+
+
+def _keep(db: Session, seat: attendance.Attendance) -> bool:
+    """Keep the newest mark of a seat; return whether this one is it."""
+    known = db.get(attendance.Attendance, seat.seat_id)
+    if known is None:
+        db.add(seat)
+        db.flush()
+        return True
+    newer = known.correct(
+        state=seat.state,
+        credited_minutes=seat.credited_minutes,
+        consecutive=seat.consecutive,
+        revision=seat.revision,
+    )
+    db.flush()
+    return newer
+
+
+def _activate_newest(db: Session, episode: Episode) -> None:
+    for plan in tables.plans_of(db, episode_id=episode.episode_id)[-1:]:
+        _announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at))
+
+
+def _announce_all(db: Session, events: Iterable[Event]) -> None:
+    for event in events:
+        announce(db, event)
+
+
+def _escalation(db: Session, call: Call, *, lock: bool) -> escalations.Escalation:
+    found = db.get(escalations.Escalation, call.data["escalation_id"], with_for_update=lock)
+    if found is None:
+        raise NotFound("No such escalation.", field="escalation_id")
+    return found
+
+
+def _escalation_view(escalation: escalations.Escalation) -> dict[str, Any]:
+    return _view(schemas.Escalation(), escalation) | {"crisis_lines": escalations.CRISIS_LINES}
+
+
+def _own_or_staff(call: Call, patient_id: str, *, field: str) -> None:
+    """Refuse a patient's token for anybody else, without telling that there is somebody."""
+    if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
+        raise NotFound("No such thing.", field=field)
+
+
+def _view(schema: Any, thing: Any) -> dict[str, Any]:
+    view: dict[str, Any] = schema.dump(thing)
+    return view

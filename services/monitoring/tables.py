@@ -1,0 +1,504 @@
+"""What monitoring keeps, and its named queries."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, registry
+
+from services.monitoring.domain import attendance as attendance_rules
+from services.monitoring.domain import checkins, escalations, outreach, plans, risk
+from services.monitoring.domain import episodes as episode_rules
+from shared.database import (
+    id_column,
+    moment,
+    new_metadata,
+    origin_of,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+)
+
+metadata = new_metadata()
+mapper = registry(metadata=metadata)
+
+_Row = TypeVar("_Row")
+
+sites = Table(
+    "sites", metadata, id_column("site_id"), tenant_column(), Column("time_zone", String(64), nullable=False)
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    id_column("episode_id"),
+    tenant_column(),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("time_zone", String(64)),
+    Column("admitted_at", moment()),
+    Column("discharged_at", moment()),
+    Column("opioid_history", sa.Boolean, nullable=False),
+    Column("last_contact_at", moment()),
+    Column("latest_fact_at", moment()),
+    Column("risk_index", Integer, nullable=False),
+    Column("risk_band", String(8), nullable=False),
+    Column("ready_at", moment()),
+    CheckConstraint("risk_band IN ('GREEN', 'YELLOW', 'ORANGE', 'RED')", name="risk_band"),
+    Index("ix_episodes_patient", "tenant_id", "patient_id"),
+)
+
+attendances = Table(
+    "attendances",
+    metadata,
+    id_column("seat_id"),
+    tenant_column(),
+    reference("episode_id"),
+    Column("starts_at", moment(), nullable=False),
+    Column("clinical_minutes", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("credited_minutes", Integer, nullable=False),
+    Column("consecutive", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    CheckConstraint("state IN ('ATTENDED', 'MISSED', 'NEITHER')", name="state"),
+    Index("ix_attendances_episode", "tenant_id", "episode_id", "starts_at"),
+)
+
+short_weeks = Table(
+    "short_weeks",
+    metadata,
+    Column("episode_id", sa.Uuid(as_uuid=False), primary_key=True),
+    Column("week_starts_on", sa.Date, primary_key=True),
+    tenant_column(),
+    Column("attended_minutes", Integer, nullable=False),
+    Column("floor_minutes", Integer, nullable=False),
+    Column("consecutive_weeks", Integer, nullable=False),
+    Column("ends_at", moment(), nullable=False),
+)
+
+check_ins = Table(
+    "check_ins",
+    metadata,
+    id_column("check_in_id"),
+    tenant_column(),
+    reference("episode_id"),
+    Column("checked_in_at", moment(), nullable=False),
+    Column("craving", Integer, nullable=False),
+    Column("mood", Integer, nullable=False),
+    Column("stress", Integer, nullable=False),
+    Column("sleep_hours", sa.Float, nullable=False),
+    Column("used", sa.Boolean, nullable=False),
+    Column("substance", String(16)),
+    Column("risky_situation", sa.Boolean, nullable=False),
+    Column("coping_skill_used", sa.Boolean, nullable=False),
+    Column("confidence", Integer),
+    Column("want_call", sa.Boolean, nullable=False),
+    Column("danger", sa.Boolean, nullable=False),
+    Index("ix_check_ins_episode", "tenant_id", "episode_id", "checked_in_at"),
+)
+
+treatment_plans = Table(
+    "treatment_plans",
+    metadata,
+    id_column("plan_id"),
+    tenant_column(),
+    reference("episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("assessment_id"),
+    Column("version", Integer, nullable=False),
+    Column("drafted_at", moment(), nullable=False),
+    Column("review_due_on", sa.Date, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("problems", JSONB, nullable=False),
+    Column("objectives", JSONB, nullable=False),
+    Column("offers", JSONB, nullable=False),
+    Column("patient_signed_at", moment()),
+    Column("clinician_signed_at", moment()),
+    Column("clinician_id", String(64)),
+    Column("clinician_role", String(32)),
+    Column("clinician_credential", String(16)),
+    Column("supervisor_signed_at", moment()),
+    Column("supervisor_id", String(64)),
+    Column("activated_at", moment()),
+    CheckConstraint("state IN ('DRAFT', 'ACTIVE', 'SUPERSEDED')", name="state"),
+    Index("ix_treatment_plans_episode", "tenant_id", "episode_id"),
+)
+
+outreaches = Table(
+    "outreaches",
+    metadata,
+    id_column("outreach_id"),
+    tenant_column(),
+    reference("episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("seat_id", unique=True),
+    Column("session_starts_at", moment(), nullable=False),
+    Column("missed_at", moment(), nullable=False),
+    Column("consecutive", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("open_tasks", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempt_at", moment()),
+    Column("how", String(16)),
+    Column("closed_at", moment()),
+    CheckConstraint("state IN ('OPEN', 'CLOSED')", name="state"),
+    Index("ix_outreaches_episode", "tenant_id", "episode_id", "state"),
+    Index("ix_outreaches_open", "tenant_id", "missed_at", postgresql_where=sa.text("state = 'OPEN'")),
+)
+
+outreach_attempts = Table(
+    "outreach_attempts",
+    metadata,
+    id_column("attempt_id"),
+    tenant_column(),
+    Column("outreach_id", sa.ForeignKey("outreaches.outreach_id"), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("attempted_at", moment(), nullable=False),
+    Column("attempted_by", String(64), nullable=False),
+    sealed_column("note"),
+)
+
+discharge_proposals = Table(
+    "discharge_proposals",
+    metadata,
+    id_column("proposal_id"),
+    tenant_column(),
+    reference("episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("last_contact_at", moment(), nullable=False),
+    Column("proposed_at", moment(), nullable=False),
+    Column("withdrawn_at", moment()),
+    Index("ix_discharge_proposals_episode", "tenant_id", "episode_id"),
+)
+
+escalation_rows = Table(
+    "escalations",
+    metadata,
+    id_column("escalation_id"),
+    tenant_column(),
+    reference("patient_id"),
+    Column("cause", String(32), nullable=False),
+    Column("level", String(2), nullable=False),
+    Column("opened_at", moment(), nullable=False),
+    reference("episode_id", nullable=True),
+    reference("journey_id", nullable=True),
+    Column("state", String(16), nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("evidence", JSONB, nullable=False),
+    Column("acknowledged_at", moment()),
+    Column("acknowledged_by", String(64)),
+    Column("closed_at", moment()),
+    Column("closed_by", String(64)),
+    Column("closed_by_role", String(32)),
+    Column("closed_by_credential", String(16)),
+    Column("disposition", String(32)),
+    sealed_column("note"),
+    CheckConstraint("level IN ('E0', 'E1', 'E2', 'E3', 'E4')", name="level"),
+    CheckConstraint("state IN ('OPEN', 'ACKNOWLEDGED', 'CLOSED')", name="state"),
+    # One open escalation for each patient and cause: the database itself holds it.
+    Index(
+        "uq_escalations_open",
+        "tenant_id",
+        "patient_id",
+        "cause",
+        unique=True,
+        postgresql_where=sa.text("state <> 'CLOSED'"),
+    ),
+)
+
+level_reviews = Table(
+    "level_reviews",
+    metadata,
+    id_column("review_id"),
+    tenant_column(),
+    reference("episode_id"),
+    Column("reason", String(32), nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("requested_at", moment(), nullable=False),
+)
+
+
+class Attempt:
+    """A logged attempt to reach somebody, with its note."""
+
+    def __init__(self, **values: object) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+mapper.map_imperatively(episode_rules.Episode, episodes)
+mapper.map_imperatively(attendance_rules.Attendance, attendances)
+mapper.map_imperatively(checkins.CheckIn, check_ins)
+mapper.map_imperatively(plans.Plan, treatment_plans)
+mapper.map_imperatively(outreach.Outreach, outreaches)
+mapper.map_imperatively(outreach.Proposal, discharge_proposals)
+mapper.map_imperatively(escalations.Escalation, escalation_rows)
+mapper.map_imperatively(Attempt, outreach_attempts)
+sealed(escalations.Escalation, key="escalation_id", fields=("note",))
+sealed(Attempt, key="attempt_id", fields=("note",))
+
+
+def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
+    """Return an episode, made if it is new, locked until the end of the transaction."""
+    db.execute(
+        postgresql.insert(episodes)
+        .values(
+            episode_id=episode_id,
+            tenant_id=origin_of(db).tenant_id,
+            patient_id=patient_id,
+            journey_id=journey_id,
+            opioid_history=False,
+            risk_index=0,
+            risk_band="GREEN",
+        )
+        .on_conflict_do_nothing()
+    )
+    return db.execute(
+        sa.select(episode_rules.Episode)
+        .where(episodes.c.episode_id == episode_id)
+        .with_for_update()
+        .execution_options(populate_existing=False)
+    ).scalar_one()
+
+
+def find_episode(db: Session, *, episode_id: str, lock: bool = False) -> episode_rules.Episode | None:
+    """Return an episode that is known."""
+    query = sa.select(episode_rules.Episode).where(episodes.c.episode_id == episode_id)
+    return db.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+
+
+def attendances_of(
+    db: Session, *, episode_id: str, since: datetime | None = None
+) -> Sequence[attendance_rules.Attendance]:
+    """Return the marks of an episode's seats, oldest first."""
+    query = sa.select(attendance_rules.Attendance).where(attendances.c.episode_id == episode_id)
+    if since is not None:
+        query = query.where(attendances.c.starts_at > since)
+    return db.scalars(query.order_by(attendances.c.starts_at, attendances.c.seat_id)).all()
+
+
+def count_attended(db: Session, *, episode_id: str) -> int:
+    """Return how many sessions the patient attended."""
+    return int(
+        db.scalar(
+            sa.select(sa.func.count())
+            .select_from(attendance_rules.Attendance)
+            .where(attendances.c.episode_id == episode_id, attendances.c.state == attendance_rules.ATTENDED)
+        )
+        or 0
+    )
+
+
+def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
+    """Return the facts that the risk index counts from a moment on."""
+    found = db.scalars(
+        sa.select(checkins.CheckIn)
+        .where(check_ins.c.episode_id == episode_id, check_ins.c.checked_in_at > since)
+        .order_by(check_ins.c.checked_in_at, check_ins.c.check_in_id)
+    )
+    weeks = db.scalars(
+        sa.select(short_weeks.c.ends_at).where(
+            short_weeks.c.episode_id == episode_id, short_weeks.c.ends_at > since
+        )
+    )
+    return risk.Facts(
+        seats=attendances_of(db, episode_id=episode_id, since=since),
+        check_ins=[check_in.fact() for check_in in found],
+        short_weeks=sorted(weeks),
+    )
+
+
+def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
+    """Return the moments at which use was reported."""
+    return list(
+        db.scalars(
+            sa.select(check_ins.c.checked_in_at).where(check_ins.c.episode_id == episode_id, check_ins.c.used)
+        )
+    )
+
+
+def open_outreaches(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
+    """Return the outreaches of an episode that are open, oldest first."""
+    return db.scalars(
+        sa.select(outreach.Outreach)
+        .where(outreaches.c.episode_id == episode_id, outreaches.c.state == outreach.OPEN)
+        .order_by(outreaches.c.missed_at, outreaches.c.outreach_id)
+    ).all()
+
+
+def outreaches_of(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
+    """Return all outreaches of an episode, oldest first."""
+    return db.scalars(
+        sa.select(outreach.Outreach)
+        .where(outreaches.c.episode_id == episode_id)
+        .order_by(outreaches.c.missed_at, outreaches.c.outreach_id)
+    ).all()
+
+
+def contacts_after(db: Session, *, episode_id: str, after: datetime) -> list[tuple[datetime, str]]:
+    """Return the contacts with a patient after a moment, earliest first, each with its kind."""
+    attended = db.scalars(
+        sa.select(attendances.c.starts_at).where(
+            attendances.c.episode_id == episode_id,
+            attendances.c.state == attendance_rules.ATTENDED,
+            attendances.c.starts_at > after,
+        )
+    )
+    reached = db.scalars(
+        sa.select(outreach_attempts.c.attempted_at)
+        .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
+        .where(
+            outreaches.c.episode_id == episode_id,
+            outreach_attempts.c.outcome == "REACHED",
+            outreach_attempts.c.attempted_at >= after,
+        )
+    )
+    return sorted([(at, "ATTENDED") for at in attended] + [(at, "REACHED") for at in reached])
+
+
+def open_proposals(db: Session, *, episode_id: str) -> Sequence[outreach.Proposal]:
+    """Return the proposed discharges of an episode that were not withdrawn."""
+    return db.scalars(
+        sa.select(outreach.Proposal)
+        .where(discharge_proposals.c.episode_id == episode_id, discharge_proposals.c.withdrawn_at.is_(None))
+        .order_by(discharge_proposals.c.proposed_at)
+    ).all()
+
+
+def plans_of(db: Session, *, episode_id: str) -> Sequence[plans.Plan]:
+    """Return the treatment plans of an episode, oldest version first."""
+    return db.scalars(
+        sa.select(plans.Plan)
+        .where(treatment_plans.c.episode_id == episode_id)
+        .order_by(treatment_plans.c.drafted_at, treatment_plans.c.plan_id)
+    ).all()
+
+
+def open_escalation(db: Session, *, patient_id: str, cause: str) -> escalations.Escalation | None:
+    """Return the open escalation of a patient for a cause, locked."""
+    return db.scalars(
+        sa.select(escalations.Escalation)
+        .where(
+            escalation_rows.c.patient_id == patient_id,
+            escalation_rows.c.cause == cause,
+            escalation_rows.c.state != escalations.CLOSED,
+        )
+        .with_for_update()
+    ).one_or_none()
+
+
+def count_escalations(db: Session, *, patient_id: str, cause: str) -> int:
+    """Return how many escalations a patient has had for a cause."""
+    return int(
+        db.scalar(
+            sa.select(sa.func.count())
+            .select_from(escalations.Escalation)
+            .where(escalation_rows.c.patient_id == patient_id, escalation_rows.c.cause == cause)
+        )
+        or 0
+    )
+
+
+def has_open_danger(db: Session, *, patient_id: str) -> bool:
+    """Return whether a patient has an open escalation of level E3 or E4."""
+    return (
+        db.scalars(
+            sa.select(escalations.Escalation)
+            .where(
+                escalation_rows.c.patient_id == patient_id,
+                escalation_rows.c.state != escalations.CLOSED,
+                escalation_rows.c.level.in_(("E3", "E4")),
+            )
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def lock_patient(db: Session, *, patient_id: str) -> None:
+    """Let nobody else open an escalation of this patient until the end of the transaction."""
+    db.execute(
+        sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"escalation {patient_id}", 0)))
+    )
+
+
+def page(
+    db: Session, query: "sa.Select[tuple[_Row]]", *, after: str | None, key: sa.Column[str], limit: int
+) -> tuple[list[_Row], str | None]:
+    """Return a page of rows by id, and the cursor of the next one."""
+    if after is not None:
+        query = query.where(key > after)
+    rows = list(db.scalars(query.order_by(key).limit(limit + 1)))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, (str(getattr(rows[-1], key.name)) if more else None)
+
+
+def keep_short_week(  # a week is told by these
+    db: Session,
+    *,
+    episode_id: str,
+    week_starts_on: object,
+    attended_minutes: int,
+    floor_minutes: int,
+    consecutive_weeks: int,
+    ends_at: datetime,
+) -> bool:
+    """Keep a week under the floor; return whether it was new."""
+    inserted = db.execute(
+        postgresql.insert(short_weeks)
+        .values(
+            episode_id=episode_id,
+            week_starts_on=week_starts_on,
+            tenant_id=origin_of(db).tenant_id,
+            attended_minutes=attended_minutes,
+            floor_minutes=floor_minutes,
+            consecutive_weeks=consecutive_weeks,
+            ends_at=ends_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(short_weeks.c.episode_id)
+    ).first()
+    return inserted is not None
+
+
+def keep_site(db: Session, *, site_id: str, time_zone: str) -> None:
+    """Keep a site's time zone."""
+    db.execute(
+        postgresql.insert(sites)
+        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, time_zone=time_zone)
+        .on_conflict_do_nothing()
+    )
+
+
+def keep_level_review(
+    db: Session, *, review_id: str, episode_id: str, reason: str, due_at: datetime, requested_at: datetime
+) -> bool:
+    """Keep that a review was asked for; return whether it was new."""
+    inserted = db.execute(
+        postgresql.insert(level_reviews)
+        .values(
+            review_id=review_id,
+            tenant_id=origin_of(db).tenant_id,
+            episode_id=episode_id,
+            reason=reason,
+            due_at=due_at,
+            requested_at=requested_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(level_reviews.c.review_id)
+    ).first()
+    return inserted is not None
+
+
+#: How far back facts are loaded: the index looks back a week from moments up to a week back.
+FACTS_BACK = timedelta(days=22)
