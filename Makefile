@@ -58,6 +58,16 @@ lock: .venv/made ## Pin the newest versions that requirements.in allows, with th
 	  --no-emit-trusted-host --strip-extras --allow-unsafe --no-header \
 	  --output-file=requirements.lock requirements.in
 
+.PHONY: keys
+keys: ## Write keys and passwords for docker compose into .env, once.
+	@test ! -e .env || { echo ".env is there already"; exit 1; }
+	@umask 077; printf '%s=%s\n' \
+	  HOMEWARD_ENCRYPTION_KEY "$$($(PYTHON) -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())')" \
+	  HOMEWARD_TOKEN_KEY "$$($(PYTHON) -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())')" \
+	  POSTGRES_PASSWORD "$$($(PYTHON) -c 'import os; print(os.urandom(24).hex())')" \
+	  RABBITMQ_PASSWORD "$$($(PYTHON) -c 'import os; print(os.urandom(24).hex())')" > .env
+	@echo "Keep .env safe: what is encrypted with its key is lost without it."
+
 .PHONY: environment
 environment: .venv/made ## Make .venv with exactly the locked packages (the others do it for you).
 

@@ -228,7 +228,7 @@ class PrivatePostgres:
             found = version.read_text(encoding="ascii").strip()
             if major.isdigit() and found != major:
                 raise PostgresUnusable(
-                    f"{self._data} was made by PostgreSQL {found} and this is {major}: dump it with the old one"
+                    f"{self._data} was made by PostgreSQL {found}, this is {major}: dump it with the old one"
                     " and restore it here, or remove the folder"
                 )
             return
@@ -277,7 +277,7 @@ class PrivatePostgres:
             command += ["-c", f"{name}={value}"]
         with (self.folder / "postgresql.log").open("ab") as log:
             # A session of its own: a Ctrl-C in the terminal is for us to pass on, in order.
-            server = self._server = subprocess.Popen(  # our own program and arguments
+            server = self._server = subprocess.Popen(  # noqa: S603  # our own program and arguments
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -348,7 +348,7 @@ class PrivatePostgres:
 
     def _run(self, command: list[str], *, check: bool) -> "subprocess.CompletedProcess[bytes]":
         try:
-            return subprocess.run(  # our own program and arguments
+            return subprocess.run(  # noqa: S603  # our own program and arguments
                 command,
                 check=check,
                 capture_output=True,
@@ -398,7 +398,7 @@ def _command_line_of(pid: int) -> str:
     except FileNotFoundError:
         if Path("/proc/self").exists():
             return ""
-    asked = subprocess.run(  # our own arguments
+    asked = subprocess.run(  # noqa: S603  # our own arguments
         ["/bin/ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True
     )
     return asked.stdout.decode(errors="replace")

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-
 import pytest
 
 from homeward.postgres import PrivatePostgres
@@ -100,4 +99,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what this run did not show."""
     if nodes.skipped_for:
         terminalreporter.section("NOT TESTED ON RABBITMQ", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(nodes.skipped_for)} tests or groups were skipped: {nodes.skipped_for[0]}")
+        terminalreporter.line(f"{len(nodes.skipped_for)} times skipped: {nodes.skipped_for[0]}")

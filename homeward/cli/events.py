@@ -40,14 +40,14 @@ def events() -> None:
 @click.option("--all", "everything", is_flag=True, help="Begin with the first event ever.")
 @click.option("--once", is_flag=True, help="Stop at the end of the feed instead of waiting for more.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as it is, one JSON object a line.")
-def tail(  # noqa: PLR0913  # one parameter an option
+def tail(  # one parameter an option
     url: str | None,
     token: str | None,
     types: tuple[str, ...],
     last: int,
-    everything: bool,  # noqa: FBT001  # click hands flags over by name
-    once: bool,  # noqa: FBT001
-    as_json: bool,  # noqa: FBT001
+    everything: bool,  # click hands flags over by name
+    once: bool,
+    as_json: bool,
 ) -> None:
     """Print the latest events, then new ones as they come."""
     url, token = _where(url, token)
@@ -78,7 +78,7 @@ def _where(url: str | None, token: str | None) -> tuple[str, str]:
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise click.UsageError(
-            f"No embedded set-up has written {ready_file}: start one with make run, or give --url and --token."
+            f"There is no {ready_file} of an embedded set-up: make run starts one; or give --url and --token."
         ) from None
     return (url or ready["url"]).rstrip("/"), token or ready["tokens"][roles.SUPERVISOR]
 
@@ -100,7 +100,7 @@ def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[s
         except urllib3.exceptions.HTTPError:
             raise click.ClickException(f"Nobody answers at {url}.") from None
         body = json.loads(answer.data)
-        if answer.status != 200:  # noqa: PLR2004  # OK
+        if answer.status != 200:  # OK
             raise click.ClickException(f"{answer.status}: {body.get('detail') or body.get('title')}")
         cursor = body["next"] or cursor
         yield body["items"]

@@ -17,6 +17,16 @@ import sqlalchemy as sa
 from homeward import postgres
 from homeward.postgres import PostgresUnusable, PrivatePostgres
 
+#: A process that starts a server and then does nothing.
+OWNER = """
+import sys, time
+from homeward.postgres import PrivatePostgres
+
+PrivatePostgres(sys.argv[1], durable=False).start()
+print("up", flush=True)
+time.sleep(600)
+"""
+
 
 @pytest.fixture
 def place() -> Iterator[Path]:
@@ -171,10 +181,7 @@ class TestStop:
             [
                 sys.executable,
                 "-c",
-                (
-                    "import sys, time; from homeward.postgres import PrivatePostgres;"
-                    "PrivatePostgres(sys.argv[1], durable=False).start(); print('up', flush=True); time.sleep(600)"
-                ),
+                OWNER,
                 str(place / "pg"),
             ],
             stdout=subprocess.PIPE,
@@ -217,7 +224,7 @@ class TestAsRoot:
         server = server_in(place / "pg")
         server.start()
 
-        assert (place / "pg" / "data").stat().st_uid not in {0}
+        assert (place / "pg" / "data").stat().st_uid != 0
 
     def test_moves_the_data_out_of_a_folder_that_only_root_can_enter(self, closed_place, server_in):
         server = server_in(closed_place / "pg")
