@@ -60,7 +60,7 @@ class Aftermath:
     def _graduate_later(self, case: Case, episode_id: str, *, wait: timedelta) -> None:
         at = self._world.office_hours(self._world.now + wait)
         self._world.agenda.add(
-            at, Turn.DECISION, f"{case.name} graduation", lambda: self._graduate(case, episode_id)
+            at, Turn.DECISION, case.name, "graduation", lambda: self._graduate(case, episode_id)
         )
 
     def _graduate(self, case: Case, episode_id: str) -> None:
@@ -128,7 +128,7 @@ class Aftermath:
             return
         day = self._world.on(read_moment(data["discharged_at"])) + timedelta(days=7 * weeks)
         at = self._world.at(day, case.draws.between(9, 20, "lapse hour", n))
-        self._world.agenda.add(at, Turn.DESK, f"{case.name} lapse {n}", lambda: self._lapse(case, n))
+        self._world.agenda.add(at, Turn.DESK, case.name, f"lapse {n}", lambda: self._lapse(case, n))
 
     def _lapse(self, case: Case, reentries: int) -> None:
         if not case.discharged or case.reentries != reentries:
@@ -155,7 +155,8 @@ class Aftermath:
         self._world.agenda.add(
             at,
             Turn.ATTEMPT,
-            f"{case.name} contact {n}.{attempt}",
+            case.name,
+            f"contact {n}.{attempt}",
             lambda: self._attempt(case, data, n, attempt=attempt),
         )
 

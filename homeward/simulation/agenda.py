@@ -20,24 +20,28 @@ class Turn(IntEnum):
 
 @dataclass(order=True)
 class Entry:
-    """One thing to do; *key* settles the order among equals, so it must not contain an id."""
+    """One thing to do about somebody.
+
+    ``who`` and ``what`` settle the order among equals, so neither may contain an id of the server.
+    """
 
     at: datetime
     turn: Turn
-    key: str
-    do: Callable[[], None] = field(compare=False)
+    who: str
+    what: str
+    do: Callable[[], object] = field(compare=False)
 
 
 class Agenda:
-    """Entries in the order of their moment, turn and key."""
+    """Entries in the order of their moment, their turn, and whom and what they are about."""
 
     def __init__(self) -> None:
         """Begin with nothing to do."""
         self._heap: list[Entry] = []
 
-    def add(self, at: datetime, turn: Turn, key: str, do: Callable[[], None]) -> None:
-        """Write something down; its key must be unlike every other key of the same moment and turn."""
-        heapq.heappush(self._heap, Entry(at, turn, key, do))
+    def add(self, at: datetime, turn: Turn, who: str, what: str, do: Callable[[], object]) -> None:
+        """Write something down."""
+        heapq.heappush(self._heap, Entry(at, turn, who, what, do))
 
     @property
     def next_at(self) -> datetime | None:
@@ -45,7 +49,7 @@ class Agenda:
         return self._heap[0].at if self._heap else None
 
     def take_due(self, now: datetime) -> list[Entry]:
-        """Take out what is due and has the same turn, in order of moment and key."""
+        """Take out what is due and has the same turn, in order."""
         due = []
         while self._heap and self._heap[0].at <= now:
             due.append(heapq.heappop(self._heap))

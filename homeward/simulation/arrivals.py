@@ -21,7 +21,7 @@ def expect(world: World, case: Case) -> None:
     at = people.arrives_at(
         case.admission, seed=world.seed, starts_on=world.on(world.starts_at), zone=world.zone
     )
-    world.agenda.add(at, Turn.DESK, f"{case.name} referral", lambda: _register(world, case))
+    world.agenda.add(at, Turn.DESK, case.name, "referral", lambda: _register(world, case))
 
 
 def expect_reentry(world: World, case: Case, episode_id: str) -> None:
@@ -31,7 +31,7 @@ def expect_reentry(world: World, case: Case, episode_id: str) -> None:
     case.discharged = False
     case.course = None
     at = world.office_hours(world.now + timedelta(hours=case.draws.between(2, 20, "reentry", case.reentries)))
-    world.agenda.add(at, Turn.DESK, f"{case.name} reentry", lambda: _assess(world, case))
+    world.agenda.add(at, Turn.DESK, case.name, "reentry", lambda: _assess(world, case))
 
 
 def _register(world: World, case: Case) -> None:
@@ -58,14 +58,14 @@ def _register(world: World, case: Case) -> None:
     world.by_patient[case.patient_id] = case
     world.latest = "a referral came in"
     soon = stepped(world.now + timedelta(minutes=15))
-    world.agenda.add(soon, Turn.DESK, f"{case.name} obligations", lambda: _declare_obligations(world, case))
+    world.agenda.add(soon, Turn.DESK, case.name, "obligations", lambda: _declare_obligations(world, case))
     waited = people.days_waited(case.admission, seed=world.seed)
     assessed_at = stepped(world.now + timedelta(minutes=75))
     if waited:
         day = world.on(world.now) + timedelta(days=waited)
         minutes = case.draws.between(0, 6 * 60, "assessment time")
         assessed_at = world.office_hours(world.at(day, 9) + timedelta(minutes=minutes))
-    world.agenda.add(assessed_at, Turn.DESK, f"{case.name} assessment", lambda: _assess(world, case))
+    world.agenda.add(assessed_at, Turn.DESK, case.name, "assessment", lambda: _assess(world, case))
 
 
 def _source(case: Case) -> int:
@@ -109,15 +109,15 @@ def _assess(world: World, case: Case, *, cleared: bool = False) -> None:
             return
         # Only a prescriber lifts the gate, and only after a visit: that is tomorrow's assessment.
         at = world.office_hours(world.now + timedelta(hours=22))
-        key = f"{case.name} clearance {case.reentries}"
-        world.agenda.add(at, Turn.DESK, key, lambda: _assess(world, case, cleared=True))
+        world.agenda.add(at, Turn.DESK, case.name, "clearance", lambda: _assess(world, case, cleared=True))
         return
     later = stepped(world.now + timedelta(minutes=30))
     assessment_id = answer["assessment_id"]
     world.agenda.add(
         later,
         Turn.DECISION,
-        f"{case.name} decision",
+        case.name,
+        "decision",
         lambda: _decide(world, case, assessment_id=assessment_id, recommended=recommended, held=held),
     )
 
@@ -142,7 +142,7 @@ def _decide(world: World, case: Case, *, assessment_id: str, recommended: str, h
         world.latest = "somebody does not consent to treatment yet"
         return
     at = stepped(world.now + timedelta(minutes=15))
-    world.agenda.add(at, Turn.DESK, f"{case.name} consents", lambda: _consent(world, case))
+    world.agenda.add(at, Turn.DESK, case.name, "consents", lambda: _consent(world, case))
 
 
 def _neighbour(case: Case, level: str, *, held: bool) -> str:
@@ -160,7 +160,7 @@ def _consent(world: World, case: Case) -> None:
             f"/v1/patients/{case.patient_id}/consents", _consent_body(kind), role=roles.FRONT_DESK
         )
     at = stepped(world.now + timedelta(minutes=15))
-    world.agenda.add(at, Turn.ADMISSION, f"{case.name} admission", lambda: _admit(world, case))
+    world.agenda.add(at, Turn.ADMISSION, case.name, "admission", lambda: _admit(world, case))
 
 
 def _admit(world: World, case: Case) -> None:
@@ -209,7 +209,8 @@ def follow_up_referral(world: World, case: Case, outward_referral_id: str, *, nu
     world.agenda.add(
         at,
         Turn.DESK,
-        f"{case.name} {what}",
+        case.name,
+        what,
         lambda: world.gateway.post(
             f"/v1/outward-referrals/{outward_referral_id}/follow-ups",
             {"outcome": case.draws.one_of(ELSEWHERE_OUTCOMES, what), "number": number},

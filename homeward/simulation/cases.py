@@ -28,8 +28,6 @@ class Case:
     discharge_reason: str = ""
     #: Sessions by local day, in order of start: who comes to the first usually comes to the next.
     sessions_of_day: dict[date, list[datetime]] = field(default_factory=dict)
-    #: Counters that give draws and agenda entries of one kind their numbers.
-    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -40,11 +38,6 @@ class Case:
     def in_treatment(self) -> bool:
         """Whether the person is admitted and not discharged."""
         return self.course is not None and not self.discharged
-
-    def number(self, what: str) -> int:
-        """Return the next number of something, from 1."""
-        self.counts[what] = self.counts.get(what, 0) + 1
-        return self.counts[what]
 
     def attends(self, *, starts_at: datetime, on: date) -> bool:
         """Tell whether the person comes to the session that starts then, on a local day."""

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from homeward.simulation import arrivals, findings, people, program, report
 from homeward.simulation.aftermath import Aftermath
-from homeward.simulation.agenda import Turn
+from homeward.simulation.agenda import Entry, Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.client import Gateway
 from homeward.simulation.draws import Draws
@@ -90,6 +90,11 @@ def run(
     return Driver(
         file, gateway=Gateway(url, tokens), seed=seed, weeks=weeks, file_name=file_name, watch=watch
     ).run()
+
+
+def _do_all(entries: list[Entry]) -> None:
+    for entry in entries:
+        entry.do()
 
 
 class Driver:
@@ -191,19 +196,32 @@ class Driver:
         self._world.now = read_moment(answer["now"])
 
     def _act(self, hands: ThreadPoolExecutor) -> None:
-        """Do what is due: side by side where nothing depends on the order, else one by one in quiet."""
+        """Do what is due: side by side for different people, one after the other for the same ones.
+
+        Who was concerned at this moment before is concerned again only once all is quiet, so that
+        nothing depends on how fast the services hear of each other.
+        """
         world = self._world
+        world.touched.clear()
         while due := world.agenda.take_due(world.now):
+            if not world.touched.isdisjoint(entry.who for entry in due):
+                self._jump(world.now)
+                world.touched.clear()
             if due[0].turn == Turn.ADMISSION:
                 for entry in due:
                     self._jump(world.now)
                     entry.do()
                 self._jump(world.now)
-            elif len(due) == 1:
-                due[0].do()
+                continue
+            by_person: dict[str, list[Entry]] = {}
+            for entry in due:
+                by_person.setdefault(entry.who, []).append(entry)
+            if len(by_person) == 1:
+                _do_all(due)
             else:
-                for result in [hands.submit(entry.do) for entry in due]:
+                for result in [hands.submit(_do_all, entries) for entries in by_person.values()]:
                     result.result()
+            world.touched.update(by_person)
 
     # --- News --------------------------------------------------------------------------------------
 
@@ -250,7 +268,7 @@ class Driver:
             case "session_missed":
                 treatment.miss(case, data)
             case "task_opened":
-                self._take_up_task(case, data)
+                self._take_up_task(case, told)
             case "escalation_opened":
                 treatment.escalate(case, data)
             case "level_review_opened":
@@ -266,13 +284,16 @@ class Driver:
             case "referral_received" if data["referral_source"] == "REENTRY":
                 arrivals.expect_reentry(self._world, case, data["episode_id"])
 
-    def _take_up_task(self, case: Case, data: Mapping[str, Any]) -> None:
-        match data["task"]:
+    def _take_up_task(self, case: Case, told: Announcement) -> None:
+        about_id, at = told.data["about_id"], told.occurred_at
+        match told.data["task"]:
             case "outreach_call":
-                self._treatment.reach_out(case, data["about_id"])
+                self._treatment.reach_out(case, about_id, asked_at=at)
+            case "outreach_letter":
+                self._treatment.write_letter(case, about_id, asked_at=at)
             case "referral_follow_up":
-                number = int(data["reason"].removeprefix("FOLLOW_UP_"))
-                arrivals.follow_up_referral(self._world, case, data["about_id"], number=number)
+                number = int(told.data["reason"].removeprefix("FOLLOW_UP_"))
+                arrivals.follow_up_referral(self._world, case, about_id, number=number)
 
     # --- The end -----------------------------------------------------------------------------------
 

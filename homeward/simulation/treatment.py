@@ -22,8 +22,11 @@ EXCUSED_BEFORE = timedelta(hours=26)
 #: TEDS reasons of the fates that a clinician decides on.
 DECIDED_REASONS = {courses.TERMINATED: "3", courses.TRANSFERRED: "4"}
 
-#: Attempts at most to reach somebody within one outreach.
-MOST_ATTEMPTS = 4
+#: Share of check-ins that tell of danger. Assumption.
+IN_DANGER = 0.002
+
+#: Calls at most within one outreach: the next miss brings the next one.
+MOST_ATTEMPTS = 2
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,8 @@ class Treatment:
         self._world = world
         self._sessions: dict[str, SessionAhead] = {}
         self._reengaged: set[str] = set()
+        #: Case name → treatment plan that waits for the admission to be signed.
+        self._drafts: dict[str, str] = {}
         self._withdrawn: set[str] = set()
 
     # --- Sessions ----------------------------------------------------------------------------------
@@ -61,11 +66,12 @@ class Treatment:
                 kind=data["kind"],
             )
             self._sessions[session.session_id] = session
-            # The key names the session by somebody in it: ids differ from run to run.
+            # A session is named by somebody in it: ids differ from run to run.
             self._world.agenda.add(
                 session.starts_at,
                 Turn.ROSTER,
-                f"{case.name} {data['kind']}",
+                case.name,
+                session.kind,
                 lambda: self._record_roster(session),
             )
         session.seats[case.name] = (case, data["seat_id"])
@@ -84,7 +90,7 @@ class Treatment:
         if case.attends(starts_at=session.starts_at, on=day):
             return
         self._world.agenda.add(
-            at, Turn.DESK, f"{case.name} excuse {session.starts_at}", lambda: self._excuse(case, session)
+            at, Turn.DESK, case.name, f"excuse {session.starts_at}", lambda: self._excuse(case, session)
         )
 
     def _excuse(self, case: Case, session: SessionAhead) -> None:
@@ -103,6 +109,7 @@ class Treatment:
 
     def _record_roster(self, session: SessionAhead) -> None:
         """Mark who is there at the start, and write down to add who comes late or leaves early."""
+        self._world.touched.update(session.seats)
         there, late, later = [], [], []
         for case, seat_id in _in_order(session):
             found = self._marks(case, session, seat_id)
@@ -125,10 +132,9 @@ class Treatment:
                 for case, seat_id in _in_order(session)
                 if case.in_treatment
             ]
-        key = f"{min(session.seats, default='')} {session.kind} {session.starts_at}"
         for when, marks in ((session.starts_at + LATE_ADDED_AFTER, late), (session.ends_at, later)):
             if marks:
-                self._send_later(session, marks, at=when, key=key)
+                self._send_later(session, marks, at=when)
         if there:
             self._send_marks(session, there)
 
@@ -152,12 +158,17 @@ class Treatment:
         left_at = session.ends_at - timedelta(minutes=early)
         return first, first | {"mark": "LEFT_EARLY", "left_at": write_moment(left_at)}
 
-    def _send_later(
-        self, session: SessionAhead, marks: list[dict[str, Any]], *, at: datetime, key: str
-    ) -> None:
-        self._world.agenda.add(at, Turn.ROSTER, f"{key} {at}", lambda: self._send_marks(session, marks))
+    def _send_later(self, session: SessionAhead, marks: list[dict[str, Any]], *, at: datetime) -> None:
+        self._world.agenda.add(
+            at,
+            Turn.ROSTER,
+            min(session.seats),
+            f"{session.kind} {session.starts_at}",
+            lambda: self._send_marks(session, marks),
+        )
 
     def _send_marks(self, session: SessionAhead, marks: list[dict[str, Any]]) -> None:
+        self._world.touched.update(session.seats)
         gone = {seat_id for case, seat_id in session.seats.values() if case.discharged}
         kept = [mark for mark in marks if mark["seat_id"] not in gone]
         if kept:
@@ -180,8 +191,9 @@ class Treatment:
         seat_id = data["seat_id"]
         self._world.agenda.add(
             at,
-            Turn.ROSTER,
-            f"{case.name} correction {starts_at}",
+            Turn.DESK,
+            case.name,
+            f"correction {starts_at}",
             lambda: self._world.gateway.post(
                 f"/v1/seats/{seat_id}/corrections",
                 {"mark": "PRESENT"},
@@ -190,23 +202,36 @@ class Treatment:
             ),
         )
 
-    def reach_out(self, case: Case, outreach_id: str) -> None:
+    def reach_out(self, case: Case, outreach_id: str, *, asked_at: datetime) -> None:
         """Have somebody try to reach a person who was missed, soon or the next morning."""
-        number = case.number("outreach")
-        delay = staff.outreach_delay(case.draws, str(number))
-        now = self._world.now
-        at = self._world.staffed(now + delay) if delay else self._tomorrow(now, case, number)
-        self._attempt_later(case, outreach_id, at, f"{number}", attempt=1)
+        n = asked_at.isoformat()
+        delay = staff.outreach_delay(case.draws, n)
+        if delay is None:
+            delay = staff.task_delay(case.draws, f"outreach {n}")
+            morning = self._world.at(self._world.on(asked_at) + timedelta(days=1), 9)
+            at = stepped(self._world.staffed(morning + delay))
+        else:
+            at = quarter_up(self._world.staffed(asked_at + delay))
+        self._attempt_later(case, outreach_id, at, n, attempt=1)
 
-    def _tomorrow(self, now: datetime, case: Case, number: int) -> datetime:
-        morning = self._world.at(self._world.on(now) + timedelta(days=1), 9)
-        return self._world.staffed(morning + staff.task_delay(case.draws, f"outreach {number}"))
+    def write_letter(self, case: Case, outreach_id: str, *, asked_at: datetime) -> None:
+        """Have the front desk send the letter that is asked for after several misses."""
+        n = asked_at.isoformat()
+        at = self._world.office_hours(asked_at + staff.task_delay(case.draws, f"letter {n}"))
+        self._world.agenda.add(
+            at, Turn.ATTEMPT, case.name, f"letter {n}", lambda: self._post_letter(case, outreach_id)
+        )
+
+    def _post_letter(self, case: Case, outreach_id: str) -> None:
+        if case.in_treatment and outreach_id not in self._reengaged:
+            self._log_attempt(outreach_id, channel="LETTER", outcome="NO_ANSWER", role=roles.FRONT_DESK)
 
     def _attempt_later(self, case: Case, outreach_id: str, at: datetime, n: str, *, attempt: int) -> None:
         self._world.agenda.add(
-            quarter_up(at) if attempt == 1 else stepped(at),
+            at,
             Turn.ATTEMPT,
-            f"{case.name} outreach {n}.{attempt}",
+            case.name,
+            f"outreach {n}.{attempt}",
             lambda: self._attempt(case, outreach_id, n, attempt=attempt),
         )
 
@@ -215,22 +240,27 @@ class Treatment:
             return
         today = self._world.on(self._world.now)
         answered = case.course.answers(on=today, n=f"{n}.{attempt}")
-        logged = self._world.gateway.post(
-            f"/v1/outreach/{outreach_id}/attempts",
-            {"channel": "CALL", "outcome": "REACHED" if answered else "NO_ANSWER"},
-            role=roles.COUNSELOR,
-            tolerate=("outreach_closed",),
-        )
-        if logged is None:
+        outcome = "REACHED" if answered else "NO_ANSWER"
+        if not self._log_attempt(outreach_id, channel="CALL", outcome=outcome, role=roles.COUNSELOR):
             return
         if answered:
             self._reengaged.add(outreach_id)
             case.course.come_back(on=today, n=f"{n}.{attempt}")
             self._world.latest = "somebody who was missed was reached"
         elif attempt < MOST_ATTEMPTS:
-            gap = timedelta(hours=case.draws.between(3, 28, "next attempt", f"{n}.{attempt}"))
-            at = self._world.staffed(self._world.now + gap)
+            gap = timedelta(hours=case.draws.between(2, 26, "next attempt", f"{n}.{attempt}"))
+            at = stepped(self._world.staffed(self._world.now + gap))
             self._attempt_later(case, outreach_id, at, n, attempt=attempt + 1)
+
+    def _log_attempt(self, outreach_id: str, *, channel: str, outcome: str, role: str) -> bool:
+        """Log an attempt; False when the outreach had ended meanwhile."""
+        logged = self._world.gateway.post(
+            f"/v1/outreach/{outreach_id}/attempts",
+            {"channel": channel, "outcome": outcome},
+            role=role,
+            tolerate=("outreach_closed",),
+        )
+        return logged is not None
 
     def reengage(self, data: Mapping[str, Any]) -> None:
         """Stop an outreach that ended by itself."""
@@ -247,6 +277,7 @@ class Treatment:
             case.admission, seed=world.seed, admitted_on=admitted_on, attempt=case.reentries
         )
         case.discharged = False
+        self._sign_later(case)
         self._check_in_later(case, week=1)
         reason = DECIDED_REASONS.get(case.course.fate)
         if case.course.fate == courses.OTHER:
@@ -264,7 +295,8 @@ class Treatment:
         self._world.agenda.add(
             self._world.at(day, hour),
             Turn.DESK,
-            f"{case.name} check-in {case.reentries}.{week}",
+            case.name,
+            f"check-in {case.reentries}.{week}",
             lambda: self._check_in(case, episode_id, week),
         )
 
@@ -283,61 +315,88 @@ class Treatment:
         )
 
     def sign_plan(self, case: Case, data: Mapping[str, Any]) -> None:
-        """Have patient and clinician sign a drafted treatment plan."""
-        raise NotImplementedError
+        """Keep in mind the newest drafted treatment plan, to be signed once the person is admitted."""
+        self._drafts[case.name] = data["plan_id"]
+        if case.in_treatment:
+            self._sign_later(case)
 
-    def escalate(self, case: Case | None, data: Mapping[str, Any]) -> None:
-        """Have a human acknowledge an escalation, and later close it."""
-        if case is None:
+    def _sign_later(self, case: Case) -> None:
+        """Have the clinician sign the plan, and record the patient's signature from paper."""
+        plan_id = self._drafts.pop(case.name, None)
+        if plan_id is None:
             return
-        number = case.number("escalation")
-        level, escalation_id = data["level"], data["escalation_id"]
-        urgent = level in ("E3", "E4")
-        at = self._world.now + staff.acknowledge_delay(case.draws, level, str(number))
-        # Quiet hours never delay E3 and E4.
-        at = at if urgent else self._world.staffed(at)
+        delay = staff.task_delay(case.draws, f"sign plan {case.reentries}")
         self._world.agenda.add(
-            at if urgent else stepped(at),
-            Turn.ATTEMPT,
-            f"{case.name} acknowledge {number}",
-            lambda: self._acknowledge(case, escalation_id, level, number),
+            self._world.office_hours(self._world.now + delay),
+            Turn.DESK,
+            case.name,
+            f"sign {case.reentries}",
+            lambda: self._sign(plan_id),
         )
 
-    def _acknowledge(self, case: Case, escalation_id: str, level: str, number: int) -> None:
+    def _sign(self, plan_id: str) -> None:
+        for signer in ("PATIENT", "CLINICIAN"):
+            self._world.gateway.post(
+                f"/v1/treatment-plans/{plan_id}/signatures",
+                {"as": signer},
+                role=roles.CLINICIAN,
+                tolerate=("plan_superseded",),
+            )
+
+    def escalate(self, case: Case, data: Mapping[str, Any]) -> None:
+        """Have a human acknowledge an escalation, and later close it."""
+        level, opened_at = data["level"], read_moment(data["opened_at"])
+        n = f"{data['cause']} {data['opened_at']}"
+        at = opened_at + staff.acknowledge_delay(case.draws, level, n)
+        # Quiet hours never delay E3 and E4.
+        at = at if level in ("E3", "E4") else stepped(self._world.staffed(at))
+        self._world.agenda.add(
+            at,
+            Turn.ATTEMPT,
+            case.name,
+            f"acknowledge {n}",
+            lambda: self._acknowledge(case, data["escalation_id"], level, n),
+        )
+
+    def _acknowledge(self, case: Case, escalation_id: str, level: str, n: str) -> None:
         world = self._world
         world.gateway.post(
             f"/v1/escalations/{escalation_id}/acknowledgement",
             {},
             role=roles.CLINICIAN,
-            tolerate=("escalation_closed",),
+            tolerate=("escalation_is_closed",),
         )
         world.latest = f"an escalation {level} was taken by a human"
-        at = stepped(world.now + staff.close_delay(case.draws, level, str(number)))
+        at = stepped(world.now + staff.close_delay(case.draws, level, n))
         world.agenda.add(
-            at,
-            Turn.ATTEMPT,
-            f"{case.name} close {number}",
-            lambda: world.gateway.post(
-                f"/v1/escalations/{escalation_id}/closure",
-                closure_body(),
-                role=roles.CLINICIAN,
-                tolerate=("escalation_closed",),
-            ),
+            at, Turn.ATTEMPT, case.name, f"close {n}", lambda: self._close(case, escalation_id, n)
+        )
+
+    def _close(self, case: Case, escalation_id: str, n: str) -> None:
+        self._world.gateway.post(
+            f"/v1/escalations/{escalation_id}/closure",
+            {
+                "disposition": case.draws.one_of(staff.DISPOSITIONS, "disposition", n),
+                "note": "Modelled: the simulation draws dispositions.",
+            },
+            role=roles.CLINICIAN,
+            tolerate=("escalation_is_closed",),
         )
 
     def review_level(self, case: Case, data: Mapping[str, Any]) -> None:
         """Have a clinician look at the level of care again, and close the review."""
-        number = case.number("review")
+        n = f"{data['reason']} {data['due_at']}"
         review_id = data["review_id"]
-        delay = staff.task_delay(case.draws, f"review {number}")
+        at = self._world.office_hours(self._world.now + staff.task_delay(case.draws, f"review {n}"))
         self._world.agenda.add(
-            self._world.office_hours(self._world.now + delay),
+            at,
             Turn.DECISION,
-            f"{case.name} review {number}",
+            case.name,
+            f"review {n}",
             lambda: self._world.gateway.post(
                 f"/v1/level-reviews/{review_id}/closure",
                 {
-                    "outcome": case.draws.one_of(staff.REVIEW_OUTCOMES, "review", number),
+                    "outcome": case.draws.one_of(staff.REVIEW_OUTCOMES, "review", n),
                     "note": "Modelled: the simulation draws the outcome of reviews.",
                 },
                 role=roles.CLINICIAN,
@@ -349,8 +408,7 @@ class Treatment:
 
     def propose_discharge(self, case: Case, data: Mapping[str, Any]) -> None:
         """Have a supervisor decide on a proposed discharge, unless it is withdrawn first."""
-        number = case.number("proposal")
-        delay = staff.task_delay(case.draws, f"proposal {number}")
+        delay = staff.task_delay(case.draws, f"proposal {data['proposed_at']}")
         at = self._world.office_hours(self._world.now + delay)
         self._discharge_later(
             case, at, data["reason_code"], role=roles.SUPERVISOR, proposal_id=data["proposal_id"]
@@ -367,7 +425,8 @@ class Treatment:
         self._world.agenda.add(
             at,
             Turn.DECISION,
-            f"{case.name} discharge {role} {case.number('discharge')}",
+            case.name,
+            f"discharge {role} {reason}",
             lambda: self._discharge(case, episode_id, reason, role=role, proposal_id=proposal_id),
         )
 
@@ -388,10 +447,27 @@ def _in_order(session: SessionAhead) -> list[tuple[Case, str]]:
 
 
 def check_in_body(case: Case, *, week: int, used: bool) -> dict[str, Any]:
-    """Write what somebody tells in a check-in."""
-    raise NotImplementedError
+    """Draw what somebody tells in a check-in: it mends over the weeks, and is worse around use."""
+    draws, worse = case.draws, 3 if used else 0
+    mending = min(week, 8) // 2
+    severity = case.findings.ratings[4]
+    n = f"{case.reentries}.{week}"
+    body: dict[str, Any] = {
+        "craving": _scale(1 + severity + worse - mending + draws.between(-1, 2, "craving", n)),
+        "mood": _scale(5 + mending - worse + draws.between(-2, 2, "mood", n)),
+        "stress": _scale(5 + worse - mending + draws.between(-2, 3, "stress", n)),
+        "sleep_hours": 0.5 * draws.between(9, 17, "sleep", n),
+        "used": used,
+        "risky_situation": used or draws.happens(0.15, "risky situation", n),
+        "coping_skill_used": draws.happens(0.6, "coping skill", n),
+        "confidence": _scale(5 + mending - worse + draws.between(-2, 2, "confidence", n)),
+        "want_call": draws.happens(0.05, "wants a call", n),
+        "danger": draws.happens(IN_DANGER, "danger", n),
+    }
+    if used:
+        body["substance"] = case.findings.problems[0].code
+    return body
 
 
-def closure_body() -> dict[str, Any]:
-    """Write the disposition with which an escalation is closed."""
-    raise NotImplementedError
+def _scale(value: int) -> int:
+    return max(0, min(10, value))

@@ -38,6 +38,8 @@ class World:
     site_id: str = ""
     cases: list[Case] = field(default_factory=list)
     by_patient: dict[str, Case] = field(default_factory=dict)
+    #: Names of the cases about which something was sent at this moment already.
+    touched: set[str] = field(default_factory=set)
     #: What just happened, in a few words, for the live line.
     latest: str = ""
 

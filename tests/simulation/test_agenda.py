@@ -10,24 +10,24 @@ def nothing() -> None:
 
 
 class TestAgenda:
-    def test_gives_out_what_is_due_turn_by_turn_in_the_order_of_keys(self):
+    def test_gives_out_what_is_due_turn_by_turn_in_the_order_of_names(self):
         agenda = Agenda()
-        agenda.add(NINE, Turn.ADMISSION, "Berwyn", nothing)
-        agenda.add(NINE, Turn.DESK, "Merrin", nothing)
-        agenda.add(NINE, Turn.DESK, "Ailsie", nothing)
-        agenda.add(NINE + timedelta(minutes=1), Turn.ROSTER, "Zelie", nothing)
+        agenda.add(NINE, Turn.ADMISSION, "Berwyn", "call", nothing)
+        agenda.add(NINE, Turn.DESK, "Merrin", "call", nothing)
+        agenda.add(NINE, Turn.DESK, "Ailsie", "call", nothing)
+        agenda.add(NINE + timedelta(minutes=1), Turn.ROSTER, "Zelie", "call", nothing)
 
-        assert [entry.key for entry in agenda.take_due(NINE)] == ["Ailsie", "Merrin"]
-        assert [entry.key for entry in agenda.take_due(NINE)] == ["Berwyn"]
+        assert [entry.who for entry in agenda.take_due(NINE)] == ["Ailsie", "Merrin"]
+        assert [entry.who for entry in agenda.take_due(NINE)] == ["Berwyn"]
         assert agenda.take_due(NINE) == []
         assert agenda.next_at == NINE + timedelta(minutes=1)
 
     def test_gives_the_same_order_whatever_was_written_down_first(self):
         entries = [(NINE, Turn.DESK, name) for name in ("Tressa", "Fenna", "Idony")]
         one, other = Agenda(), Agenda()
-        for at, turn, key in entries:
-            one.add(at, turn, key, nothing)
-        for at, turn, key in reversed(entries):
-            other.add(at, turn, key, nothing)
+        for at, turn, name in entries:
+            one.add(at, turn, name, "call", nothing)
+        for at, turn, name in reversed(entries):
+            other.add(at, turn, name, "call", nothing)
 
-        assert [e.key for e in one.take_due(NINE)] == [e.key for e in other.take_due(NINE)]
+        assert [e.who for e in one.take_due(NINE)] == [e.who for e in other.take_due(NINE)]

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -253,7 +254,7 @@ class TestPage:
 class TestShow:
     @pytest.mark.parametrize("make", [a_full_report, lambda: Told().report()])
     def test_prints_the_figures_of_the_report(self, make):
-        console = Console(record=True, width=120, file=open("/dev/null", "w"))  # noqa: SIM115
+        console = Console(record=True, width=120, file=io.StringIO())
         found = make()
 
         terminal.show(found, console)
