@@ -31,6 +31,9 @@ _LONGEST_SOCKET_PATH = 103
 #: Where data and programs go when we are root and the unprivileged user cannot reach our folder.
 _REACHABLE = Path("/var/lib/homeward")
 
+#: Where sockets go whose path would be too long; the folder's owner is checked before it is used.
+_SHORT = Path("/tmp")  # noqa: S108
+
 #: System users to run as when we are root, the first that exists.
 _UNPRIVILEGED_USERS = ("homeward", "nobody")
 
@@ -165,9 +168,7 @@ class PrivatePostgres:
         # PostgreSQL reads a comma or a quote in the path as the start of a second one.
         longest = len(os.fsencode(self._sockets / ".s.PGSQL.5432.lock"))
         if longest > _LONGEST_SOCKET_PATH or set(str(self._sockets)) & set(",\"'"):
-            self._sockets = (
-                Path("/tmp") / f"homeward-{os.getuid()}-{_digest(self.folder)}"
-            )  # sockets need a short path, and the folder's owner and mode are checked
+            self._sockets = _SHORT / f"homeward-{os.getuid()}-{_digest(self.folder)}"
         self._give(self._home)
         self._sockets.mkdir(mode=0o700, exist_ok=True)
         self._give(self._sockets)
