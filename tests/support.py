@@ -75,7 +75,7 @@ class Room:
         while True:
             self.fire_due()
             with self.host.transaction(None) as db:
-                next_due = due.next_due(self.host, db)
+                next_due = due.next_due(self.host, first_timer_at=due.first_timer_at(db))
             if next_due is None or next_due > end:
                 break
             self.clock.moment = max(self.clock.moment, next_due)

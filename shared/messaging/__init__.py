@@ -16,8 +16,8 @@ __all__ = [
     "announce",
     "command",
     "question",
+    "reactions_of",
     "reacts_to",
     "reacts_to_every_event",
-    "reactions_of",
     "ways_in",
 ]

@@ -202,7 +202,7 @@ def _note_received_one(db: Session, envelope: Envelope, name: str) -> set[tuple[
     return {(row.event_id, row.reaction) for row in noted}
 
 
-def _try(  # noqa: PLR0913  # one attempt is told by these
+def _try(  # one attempt is told by these
     host: "Host",
     db: Session,
     envelope: Envelope,

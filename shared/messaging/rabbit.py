@@ -149,7 +149,7 @@ class RabbitBroker:
         else:
             self._unconfirmed.discard(tag)
 
-    def _on_nack(self, tag: int, multiple: bool) -> None:  # noqa: ARG002, FBT001
+    def _on_nack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001
         raise Unconfirmed("the broker refused an event")
 
     def publish(self, messages: list[tuple[str, bytes]]) -> None:
@@ -267,7 +267,7 @@ class EventConsumer(_Consumer):
 
     def _consume(self, link: _Link) -> None:
         arrived: list[amqp.Message] = []
-        link.channel.basic_qos(0, 2 * self._batch, False)  # noqa: FBT003  # py-amqp takes it so
+        link.channel.basic_qos(0, 2 * self._batch, False)  # py-amqp takes it so
         tag = link.channel.basic_consume(self._queue, callback=arrived.append, consumer_tag=new_id())
         self.connected = True
         while not self._stopping:
@@ -310,7 +310,7 @@ class CommandAnswerer(_Consumer):
         super().__init__(url, topology.commands_queue_of(service))
 
     def _consume(self, link: _Link) -> None:
-        link.channel.basic_qos(0, self._at_once, False)  # noqa: FBT003  # py-amqp takes it so
+        link.channel.basic_qos(0, self._at_once, False)  # py-amqp takes it so
 
         def arrived(message: amqp.Message) -> None:
             self._pool.spawn_n(self._reply, link, message)

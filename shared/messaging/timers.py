@@ -7,7 +7,6 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
 
-
 from shared import audit, clock
 from shared.clock import Timer, job_runs, retry_delay, timers
 from shared.contracts.event import Actor
@@ -129,14 +128,15 @@ def run_due_jobs(host: "Host") -> int:
     return ran
 
 
-def next_due(host: "Host", db: sa.orm.Session) -> datetime | None:
+def first_timer_at(db: sa.orm.Session) -> datetime | None:
+    """Return the due moment of the first waiting timer."""
+    return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(timers.c.state == "waiting")).scalar()
+
+
+def next_due(host: "Host", *, first_timer_at: datetime | None) -> datetime | None:
     """Return the moment of the next timer or calendar job, in program time."""
-    moments = [
-        db.execute(sa.select(sa.func.min(timers.c.due_at)).where(timers.c.state == "waiting")).scalar()
-    ]
     now = host.clock.now()
-    moments += [
+    moments = [first_timer_at] + [
         job.next_occurrence(now, zone) for _, job, _ in host.jobs for zone in host.settings.time_zones
     ]
-    known = [moment.astimezone(UTC) for moment in moments if moment is not None]
-    return min(known, default=None)
+    return min((moment.astimezone(UTC) for moment in moments if moment is not None), default=None)
