@@ -23,7 +23,7 @@ TASK_SPREAD = 0.6
 #: deadlines of the escalation table most of the time.
 MINUTES_TO_ACKNOWLEDGE = {"E0": 120.0, "E1": 120.0, "E2": 60.0, "E3": 12.0, "E4": 3.0}
 ACKNOWLEDGE_SPREAD = 0.5
-MINUTES_TO_CLOSE = {"E0": 600.0, "E1": 600.0, "E2": 240.0, "E3": 40.0, "E4": 10.0}
+MINUTES_TO_CLOSE = {"E0": 600.0, "E1": 600.0, "E2": 240.0, "E3": 25.0, "E4": 7.0}
 
 #: Weights of what a closed escalation came to. Assumption.
 DISPOSITIONS = {"SAFE_PLAN_IN_PLACE": 0.5, "EVALUATED_NO_ACTION": 0.3, "MEDICAL_EVALUATION_DONE": 0.2}

@@ -367,7 +367,8 @@ class Treatment:
             tolerate=("escalation_is_closed",),
         )
         world.latest = f"an escalation {level} was taken by a human"
-        at = stepped(world.now + staff.close_delay(case.draws, level, n))
+        at = world.now + staff.close_delay(case.draws, level, n)
+        at = at if level in ("E3", "E4") else stepped(at)
         world.agenda.add(
             at, Turn.ATTEMPT, case.name, f"close {n}", lambda: self._close(case, escalation_id, n)
         )
