@@ -72,7 +72,8 @@ def show(event_id: Any, services: tuple[str, ...]) -> None:
     for service, rows in _in_each(services, look).items():
         for row in rows:
             shown = {"service": service}
-            shown |= {name: value for name, value in row.items() if value is not None and name != "body"}
+            # A column's name is a kind of str that the JSON writer does not take.
+            shown |= {str(name): value for name, value in row.items() if value is not None and name != "body"}
             shown |= {"event": orjson.loads(row["body"])} if row.get("body") else {}
             text = orjson.dumps(shown, option=orjson.OPT_INDENT_2, default=str)
             click.echo(text.decode())
