@@ -17,7 +17,9 @@ log = structlog.get_logger()
 
 #: What an outside recipient hears of a command about somebody they may not know about: the same,
 #: whether there is such a patient or not.
-NEUTRAL_ANSWER = {"status": "received"}
+NEUTRAL_ANSWER: dict[str, Any] = {"status": "received"}
+#: Whom anybody may call in danger; part of a neutral answer where the usual one has crisis lines.
+CRISIS_LINES = {"call_or_text_988": "988 Suicide and Crisis Lifeline", "call_911": "Emergency services"}
 
 
 def command(path: str, request: type[Schema], answer: type[Schema] | None, **options: Any) -> Any:
@@ -65,7 +67,7 @@ def forward(commands: CommandClient, request: Request) -> Response:
     except (Conflict, NotFound):
         # That something is in the way, or not there, would tell who is a patient.
         if caller.is_outside and route_.is_command and route_.information:
-            return Response.of(NEUTRAL_ANSWER, status=202)
+            return _neutral(request)
         raise
     response = _response_to(request, result)
     if result.get("replayed"):
@@ -86,8 +88,14 @@ def _response_to(request: Request, result: dict[str, Any]) -> Response:
         return Response.of(let_through(request, answer), status=request.route.status)
     except NotFound:
         if request.route.is_command:
-            return Response.of(NEUTRAL_ANSWER, status=202)
+            return _neutral(request)
         raise
+
+
+def _neutral(request: Request) -> Response:
+    usual = getattr(request.route.answer, "_declared_fields", {})
+    lines = {"crisis_lines": CRISIS_LINES} if "crisis_lines" in usual else {}
+    return Response.of(NEUTRAL_ANSWER | lines, status=202)
 
 
 def data_of(request: Request) -> dict[str, Any]:

@@ -54,6 +54,8 @@ BODY_SECONDS = 20.0
 ANSWER_SECONDS = 150.0
 #: Seconds between telling that we are about to stop and accepting no more: a balancer needs one look.
 NOTICE_SECONDS = 0.5
+#: Seconds in which somebody who just connected may still be about to ask, though we are stopping.
+PATIENCE_SECONDS = 1.0
 #: What is read and thrown away, at most, so that a refused sender gets to read the refusal.
 LINGER_BYTES = 16 * 1024 * 1024
 LINGER_SECONDS = 2.0
@@ -327,7 +329,7 @@ class Door(SharedExtension):
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(SOCKET_TIMEOUT_SECONDS)
-        state = [address, connection, wsgi.STATE_IDLE]
+        state = [address, connection, wsgi.STATE_IDLE, time.monotonic()]
         self._connections[id(state)] = state
         self._pool.spawn_n(self._serve_connection, state)
 
@@ -499,8 +501,9 @@ class Door(SharedExtension):
             self._serve(connection, address)
 
     def _hang_up_idle(self) -> None:
+        new_since = time.monotonic() - PATIENCE_SECONDS
         for state in list(self._connections.values()):
-            if state[2] == wsgi.STATE_IDLE and not _has_data(state[1]):
+            if state[2] == wsgi.STATE_IDLE and state[3] < new_since and not _has_data(state[1]):
                 state[2] = wsgi.STATE_CLOSE
                 greenio.shutdown_safe(state[1])
 

@@ -237,7 +237,14 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
                     "schema": {
                         "type": "object",
                         "required": ["status"],
-                        "properties": {"status": {"type": "string", "enum": ["received"]}},
+                        "properties": {
+                            "status": {"type": "string", "enum": ["received"]},
+                            "crisis_lines": {
+                                "type": "object",
+                                "additionalProperties": {"type": "string"},
+                                "description": "Whom anybody may call, where somebody may be in danger.",
+                            },
+                        },
                     }
                 }
             },

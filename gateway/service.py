@@ -322,7 +322,7 @@ class Gateway:
     list_outreach = question(
         "/v1/outreach",
         monitoring.ListOutreach,
-        monitoring.Outreach,
+        monitoring.Outreaches,
         many=True,
         scope="outreach:read",
         information=WITHHELD,
@@ -352,7 +352,7 @@ class Gateway:
     list_escalations = question(
         "/v1/escalations",
         monitoring.ListEscalations,
-        monitoring.Escalation,
+        monitoring.Escalations,
         many=True,
         scope="escalations:read",
         information=WITHHELD,

@@ -20,6 +20,7 @@ import urllib3
 from gateway import tokens
 from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
+from shared.settings import DATABASES
 from tests import support
 
 ROOT = Path(__file__).parent.parent.parent
@@ -171,9 +172,7 @@ class Builder:
     def databases(self) -> str:
         """Make databases for a house, with the gateway's tables, and return their template."""
         name = f"gate_{new_id().replace('-', '')[-12:]}"
-        self._server.create_databases(
-            [f"{name}_{service}" for service in ("intake", "scheduling", "gateway")]
-        )
+        self._server.create_databases([f"{name}_{database}" for database in DATABASES])
         url = self._url.replace("homeward_{service}", f"{name}_{{service}}")
         support.create_tables("gateway", url.replace("{service}", "gateway"))
         return url

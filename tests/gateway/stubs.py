@@ -11,6 +11,7 @@ if __name__ == "__main__":
 import os  # after the patch
 import signal
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from nameko.containers import ServiceContainer
 from sqlalchemy.orm import Session
 
 from shared import sealing
-from shared.clock import RealClock
+from shared.clock import RealClock, SimulatedClock
 from shared.contracts import roles
 from shared.contracts.event import read_moment
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
@@ -30,7 +31,7 @@ from shared.ids import new_id
 from shared.messaging import Call, announce, command, question
 from shared.messaging.memory import MemoryBroker
 from shared.messaging.traffic import Wiring
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 
 #: What no answer to a stranger, no problem and no log line may hold.
 SECRET = "Rosalind Okonkwo-Whitfield"
@@ -159,6 +160,35 @@ class Scheduling:
         return {"session_id": call.data["session_id"]}
 
 
+class Monitoring:
+    """A monitoring that takes concerns."""
+
+    name = "monitoring"
+
+    @command(Anything, roles=roles.ROLES)
+    def raise_safety_concern(self, db: Session, call: Call) -> dict[str, Any]:
+        return {"escalation_id": new_id(), "patient_id": call.data["patient_id"]}
+
+
+class Aftercare:
+    """An aftercare that knows nobody."""
+
+    name = "aftercare"
+
+    @question(Anything, roles=roles.ROLES)
+    def get_discharge(self, db: Session, call: Call) -> dict[str, Any]:
+        raise NotFound("No such discharge.", field="discharge_id")
+
+
+def clock_of(settings: Settings) -> RealClock | SimulatedClock:
+    """Return the clock that the settings ask for, begun."""
+    if settings.clock == "real":
+        return RealClock()
+    clock = SimulatedClock(new_engine(settings.database_url_of("clock"), pool_size=2))
+    clock.start_at(datetime(2026, 2, 2, 15, tzinfo=UTC))
+    return clock
+
+
 def main() -> None:
     """Host the stubs and the gateway until SIGTERM; print the port once it serves."""
     from gateway.service import Gateway  # noqa: PLC0415  # after the patch
@@ -167,14 +197,16 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_settings(os.environ)
     sealing.use_key(settings.encryption_key)
-    for stub in ("intake", "scheduling"):
-        engine = new_engine(settings.database_url_of(stub))
+    # Aftercare is away, unless the clock must hear from every service.
+    stubs: list[type] = [Intake, Scheduling, Monitoring]
+    if settings.clock == "simulated":
+        stubs.append(Aftercare)
+    for stub in stubs:
+        engine = new_engine(settings.database_url_of(stub.name))  # type: ignore[attr-defined]  # each has one
         new_metadata().create_all(engine)
         engine.dispose()
-    wiring = Wiring(settings=settings, broker=MemoryBroker(), clock=RealClock())
-    containers = [
-        ServiceContainer(service, {"homeward": wiring}) for service in (Intake, Scheduling, Gateway)
-    ]
+    wiring = Wiring(settings=settings, broker=MemoryBroker(), clock=clock_of(settings))
+    containers = [ServiceContainer(service, {"homeward": wiring}) for service in (*stubs, Gateway)]
     stopping = eventlet.event.Event()
 
     def stop_soon() -> None:

@@ -197,7 +197,8 @@ class TestPartner:
         assert (before.status, before.code) == (404, "not_found")
         assert under.body["patient_id"] == patient_id
         assert after.body["detail"] == before.body["detail"]
-        assert _disclosures(house, patient_id) == [("riverside", ["CONTACT"])]
+        told = _until(lambda: _disclosures(house, patient_id))
+        assert told == [("riverside", ["CONTACT"])]
 
     def test_cannot_tell_a_patient_from_nobody(self, house: House) -> None:
         partner = house.token("partner", partner="riverside", actor_id="dr-lind")
@@ -227,6 +228,11 @@ class TestPartner:
 
         assert [item["patient_id"] for item in seen] == [agreed]
 
+    def test_who_warns_is_told_whom_to_call_and_nothing_else(self, house: House) -> None:
+        partner = house.token("partner", partner="sober-house", actor_id="keeper")
+        answer = house.post("/v1/safety-concerns", {"patient_id": new_id()}, token=partner)
+        assert (answer.status, set(answer.body)) == (202, {"status", "crisis_lines"})
+
     def test_gets_nothing_that_is_the_programs_own(self, house: House) -> None:
         partner = house.token("partner", partner="riverside", actor_id="dr-lind")
         for path in ("/v1/outreach", f"/v1/episodes/{new_id()}/risk", f"/v1/escalations/{new_id()}"):
@@ -245,7 +251,7 @@ class TestPartner:
         seen = _until(lambda: house.get("/v1/events", token=partner).body["items"])
 
         assert [(item["type"], item["subject"]) for item in seen] == [("homeward.session_scheduled", agreed)]
-        assert ("probation", ["ATTENDANCE"]) in _disclosures(house, agreed)
+        assert _until(lambda: _disclosures(house, agreed)) == [("probation", ["ATTENDANCE"])]
         assert _disclosures(house, other) == []
 
 

@@ -1,12 +1,17 @@
 """The door over real HTTP: what is refused, in which words, and what happens when things break."""
 
+import http.client
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 
+from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
 from tests.gateway.conftest import MAX_BODY_BYTES, Builder, House
 from tests.gateway.stubs import SECRET, UNKNOWN_PATIENT
@@ -369,6 +374,95 @@ class TestStop:
         assert "request" in house.log
         assert "Rosalind" not in house.log
         assert PATIENT not in house.log
+
+    def test_loses_nobody_who_asks_meanwhile(self, builder: Builder) -> None:
+        house = builder.start()
+        token, lost, answered = house.token(), [], []
+
+        def ask_again_and_again() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=20)
+            while True:
+                try:
+                    if connection.sock is None:
+                        connection.connect()
+                except OSError:
+                    return
+                try:
+                    connection.request(
+                        "GET", f"/v1/patients/{new_id()}", headers={"Authorization": f"Bearer {token}"}
+                    )
+                    answer = connection.getresponse()
+                    answer.read()
+                    answered.append(answer.status)
+                except (OSError, http.client.HTTPException) as error:
+                    lost.append(repr(error))
+                    return
+
+        asking = [threading.Thread(target=ask_again_and_again) for _ in range(8)]
+        for thread in asking:
+            thread.start()
+        time.sleep(1)
+        house.process.terminate()
+        for thread in asking:
+            thread.join()
+        assert house.process.wait(timeout=30) == 0
+        assert lost == []
+        assert set(answered) == {200}
+
+
+class TestClock:
+    def test_that_is_real_does_not_jump(self, house: House) -> None:
+        answer = house.post("/v1/clock/jumps", {"no_later_than": "2026-03-02T15:00:00Z"}, role="operations")
+        assert (answer.status, answer.code) == (409, "clock_is_real")
+
+    def test_jumps_once_however_often_a_jump_is_repeated(self, builder: Builder) -> None:
+        house = builder.start(HOMEWARD_CLOCK="simulated")
+        first, second = ({"no_later_than": f"2026-02-0{day}T15:00:00Z"} for day in (3, 4))
+        key = new_id()
+
+        jumped = house.post("/v1/clock/jumps", first, key=key, role="operations")
+        house.post("/v1/clock/jumps", second, role="operations")
+        again = house.post("/v1/clock/jumps", first, key=key, role="operations")
+        other = house.post("/v1/clock/jumps", second, key=key, role="operations")
+
+        assert jumped.body.get("now") == "2026-02-03T15:00:00Z", (jumped.body, house.log[-1500:])
+        assert (again.body, again.headers["idempotency-replayed"]) == (jumped.body, "true")
+        assert other.code == "command_id_reused"
+        assert house.get("/v1/clock", role="operations").body["now"] == "2026-02-04T15:00:00Z"
+
+    def test_jumps_to_a_moment_only(self, house: House) -> None:
+        for wrong in ({}, {"no_later_than": "2026-02-03T15:00:00"}, {"no_later_than": 7}):
+            answer = house.post("/v1/clock/jumps", wrong, role="operations")
+            assert (answer.status, set(answer.fields)) == (422, {"no_later_than"})
+
+
+class TestDatabase:
+    def test_that_is_away_makes_the_door_say_so_until_it_is_back(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="hw-gate-"))
+        folder.chmod(0o755)
+        server = PrivatePostgres(folder / "pg", durable=False)
+        server.start()
+        builder = Builder(server, server.url)
+        try:
+            house = builder.start()
+            assert house.get("/v1/events").status == 200
+
+            server.kill()
+            assert until(15, lambda: house.get("/readyz").status == 503)
+            assert "database" in house.get("/readyz").body["because"]
+            answer = house.get("/v1/events")
+            assert (answer.status, answer.code) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert house.get("/livez").status == 200
+
+            server.start()
+            assert until(20, lambda: house.get("/readyz").status == 200)
+            assert until(20, lambda: house.get("/v1/events").status == 200)
+            assert house.post("/v1/referrals").status == 201
+        finally:
+            builder.end()
+            server.discard()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class TestPort:
