@@ -1,0 +1,268 @@
+"""A program in full swing behind the door: something there for every route to be about."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.contracts.event import read_moment
+from tests.journeys.house import BEGINNING, House
+
+#: What stands for identity and free text, each unmistakable wherever it turns up. The places that take
+#: texts use all of these, so that what is searched for can be found in exactly one way: in the clear.
+SECRETS = {
+    "clinician": "Thaddeus Okonkwo-Brandtner",
+    "given_name": "Zerelda",
+    "family_name": "Featherstonehaugh",
+    "phone": "+1 312 555 0987",
+    "email": "zerelda.featherstonehaugh@quillmoor.example",
+    "goals": "Walk Bartholomew to kindergarten past Huckleberry Creek.",
+    "override": "Her sister Philippa drives only on Wednesdays.",
+    "purpose": "Tell Doctor Quackenbush about Tuesdays.",
+    "recipient": "Doctor Ignatius Quackenbush",
+    "elsewhere": "Periwinkle Meadow Withdrawal House",
+    "follow_up": "Answered at her aunt Clementine's bakery.",
+    "excuse": "Jury duty in Kankakee, courtroom of Judge Wapshott.",
+    "outreach": "Spoke with neighbour Ebenezer by the green gate.",
+    "escalation": "Grandmother Wilhelmina keeps the tablets now.",
+    "review": "Sleeps in a Studebaker near Muskrat Pond.",
+    "aftercare_goals": "Play the euphonium with the Gooseberry Band.",
+    "summary": "Carved a walnut heron for each of the group.",
+}
+
+
+@dataclasses.dataclass
+class Person:
+    """Somebody in the program."""
+
+    patient_id: str
+    episode_id: str
+    referral_id: str
+    assessment_id: str = ""
+
+
+@dataclasses.dataclass
+class Program:
+    """The ids of one thing of each kind."""
+
+    site_id: str
+    clinician_id: str
+    group_id: str
+    referred: Person
+    decided: Person
+    treated: Person
+    elsewhere: Person
+    discharged: Person
+    consent_id: str
+    outward_referral_id: str
+    session_id: str
+    seat_id: str
+    plan_id: str
+    outreach_id: str
+    escalation_id: str
+    review_id: str
+    contact_id: str
+    lapse_id: str
+
+
+def assessment(**changes: Any) -> dict[str, Any]:
+    """Return the assessment of somebody who suits the program."""
+    return {
+        "withdrawal": {},
+        "dimensions": [0, 0, 1, 2, 2, 1],
+        "problems": [{"problem": "ALCOHOL", "criteria_met": [1, 2, 4, 5, 7], "primary": True}],
+        "danger": {"suicidal_intent": "NONE", "violence_threat": False},
+        "home": {"housing": "OWN_OR_RENT", "secure_days": 400, "safe": True, "supporters": 2},
+        "rulers": {"importance": 8, "confidence": 7, "readiness": 9},
+        "triggers": [{"trigger_code": "PAYDAY", "coping_tools": 2}],
+        "goals": SECRETS["goals"],
+    } | changes
+
+
+def person(number: int = 0) -> dict[str, Any]:
+    """Return who somebody is; another number is another person of the same name."""
+    return {
+        "given_name": SECRETS["given_name"],
+        "family_name": SECRETS["family_name"],
+        "birth_date": f"19{70 + number}-07-19",
+        "phone": SECRETS["phone"],
+        "email": SECRETS["email"],
+        "sex": "FEMALE",
+    }
+
+
+class Opening:
+    """Opens a program over HTTP and fills it, with free text in every place that takes some."""
+
+    def __init__(self, house: House) -> None:
+        self.door = house.door
+        self.site_id = ""
+        self._people = 0
+
+    def open(self) -> Program:
+        """Do all of it; program time goes on by four weeks."""
+        clinician_id, group_id = self.open_site()
+        referred, decided = self.refer(), self.decide()
+        treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
+        consent_id = self.consent(treated, "TREATMENT")
+        for kind in ("TREATMENT", "FOLLOW_UP"):
+            self.consent(discharged, kind)
+        for one in (treated, discharged):
+            self.do(f"/v1/episodes/{one.episode_id}/admission")
+        outward_referral_id = self.refer_elsewhere(elsewhere)
+        self.door.settle()
+        contact_id, lapse_id = self.discharge(discharged)
+        plan_id = self.door.get(f"/v1/episodes/{treated.episode_id}/treatment-plan").ok["plan_id"]
+        self.do(f"/v1/treatment-plans/{plan_id}/signatures", {"as": "PATIENT"})
+        escalation_id = self.do(
+            "/v1/safety-concerns", {"patient_id": treated.patient_id, "concern": "PHQ9_I9"}
+        )["escalation_id"]
+        session_id, seat_id = self.miss_sessions(treated)
+        outreach_id = self.door.get(f"/v1/outreach?open=false&episode_id={treated.episode_id}").ok["items"][
+            0
+        ]["outreach_id"]
+        self.do(
+            f"/v1/outreach/{outreach_id}/attempts",
+            {"channel": "CALL", "outcome": "NO_ANSWER", "note": SECRETS["outreach"]},
+        )
+        reviews = self.door.get("/v1/level-reviews").ok["items"]
+        self.close_other_escalations(treated, escalation_id)
+        self.door.settle()
+        return Program(
+            site_id=self.site_id,
+            clinician_id=clinician_id,
+            group_id=group_id,
+            referred=referred,
+            decided=decided,
+            treated=treated,
+            elsewhere=elsewhere,
+            discharged=discharged,
+            consent_id=consent_id,
+            outward_referral_id=outward_referral_id,
+            session_id=session_id,
+            seat_id=seat_id,
+            plan_id=plan_id,
+            outreach_id=outreach_id,
+            escalation_id=escalation_id,
+            review_id=reviews[0]["review_id"],
+            contact_id=contact_id,
+            lapse_id=lapse_id,
+        )
+
+    def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        """Send a command and return its answer, if it was done."""
+        return self.door.post(path, body, **options).ok
+
+    def open_site(self) -> tuple[str, str]:
+        """Open the site with its staff and groups; return a clinician and a group."""
+        site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+        self.site_id = self.do("/v1/sites", site, role="operations")["site_id"]
+        self.door.settle()
+        clinician_id = ""
+        for kind in ("LCSW", "LPC", "LADC"):
+            clinician_id = self.do(
+                "/v1/clinicians",
+                {
+                    "site_id": self.site_id,
+                    "name": SECRETS["clinician"],
+                    "credentials": [{"kind": kind, "state": "IL", "expires_on": "2035-12-31"}],
+                },
+                role="operations",
+            )["clinician_id"]
+        group = {
+            "site_id": self.site_id,
+            "track": "EVENING",
+            "weekdays": [0, 1, 2, 3, 4],
+            "facilitator_id": clinician_id,
+        }
+        return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def refer(self) -> Person:
+        """Register one more person."""
+        self._people += 1
+        body = {"site_id": self.site_id, "referral_source": "7", "patient": person(self._people)}
+        answer = self.do("/v1/referrals", body)
+        return Person(answer["patient_id"], answer["episode_id"], answer["referral_id"])
+
+    def decide(self, *, level: str = "2.1") -> Person:
+        """Refer and assess somebody, and decide against the recommendation, with a reason in words."""
+        who = self.refer()
+        dimensions = [0, 0, 1, 2, 2, 1] if level == "2.1" else [1, 1, 1, 3, 4, 4]
+        answer = self.do(f"/v1/episodes/{who.episode_id}/assessments", assessment(dimensions=dimensions))
+        who.assessment_id = answer["assessment_id"]
+        decision = {"assessment_id": who.assessment_id, "level": level}
+        if answer["recommendation"]["level"] != level:
+            decision |= {"override_reason_code": "SAFETY", "override_reason": SECRETS["override"]}
+        self.do(f"/v1/episodes/{who.episode_id}/level-decisions", decision)
+        return who
+
+    def consent(self, who: Person, kind: str) -> str:
+        """Record a consent, with what it is for and to whom."""
+        consent = {"kind": kind}
+        if kind == "TREATMENT":
+            consent |= {"purpose": SECRETS["purpose"], "recipient": SECRETS["recipient"]}
+        return str(self.do(f"/v1/patients/{who.patient_id}/consents", consent)["consent_id"])
+
+    def refer_elsewhere(self, who: Person) -> str:
+        """Refer somebody to another program, and follow them up once."""
+        answer = self.do(f"/v1/episodes/{who.episode_id}/outward-referral", {"program": SECRETS["elsewhere"]})
+        followed = {"outcome": "ARRIVED", "note": SECRETS["follow_up"]}
+        self.door.jump(BEGINNING + timedelta(hours=49))
+        self.do(f"/v1/outward-referrals/{answer['outward_referral_id']}/follow-ups", followed)
+        return str(answer["outward_referral_id"])
+
+    def discharge(self, who: Person) -> tuple[str, str]:
+        """End somebody's treatment early; return a follow-up and a lapse that came after."""
+        plan = {
+            "components": {
+                "ongoing_therapy": "PRESENT",
+                "support_groups": "DECLINED",
+                "relapse_prevention": "PRESENT",
+            },
+            "goals": SECRETS["aftercare_goals"],
+            "sign": True,
+        }
+        self.do(f"/v1/episodes/{who.episode_id}/aftercare-plan", plan)
+        ending = {"reason_code": "2", "summary": SECRETS["summary"]}
+        self.do(f"/v1/episodes/{who.episode_id}/discharge", ending)
+        self.door.settle()
+        contacts = self.door.get(f"/v1/episodes/{who.episode_id}/aftercare-contacts").ok["items"]
+        lapse = {"patient_id": who.patient_id, "reported_by": "CALL", "substance": "ALCOHOL"}
+        return contacts[0]["contact_id"], self.do("/v1/lapses", lapse)["lapse_id"]
+
+    def miss_sessions(self, who: Person) -> tuple[str, str]:
+        """Let three weeks pass in which somebody excuses one session and misses all others."""
+        session_id = seat_id = ""
+        now = read_moment(self.door.get("/v1/clock", role="operations").ok["now"])
+        excused = False
+        for _ in range(3):
+            for seat in self.coming(who, after=now):
+                starts_at = read_moment(seat["starts_at"])
+                if starts_at > now + timedelta(days=7):
+                    break
+                path = f"/v1/sessions/{seat['session_id']}"
+                if not excused:
+                    excused = True
+                    excuse = {"patient_id": who.patient_id, "reason": "COURT", "note": SECRETS["excuse"]}
+                    self.do(f"{path}/excuses", excuse)
+                    continue
+                session_id, seat_id = seat["session_id"], seat["seat_id"]
+                self.door.jump(starts_at + timedelta(minutes=5))
+                marks = {"marks": [{"seat_id": seat_id, "mark": "NO_SHOW"}]}
+                self.do(f"{path}/roster", marks)
+            now = self.door.jump(now + timedelta(days=7))
+        return session_id, seat_id
+
+    def coming(self, who: Person, *, after: datetime) -> list[dict[str, Any]]:
+        """Return somebody's seats that start after a moment, the next first."""
+        seats = self.door.get(f"/v1/episodes/{who.episode_id}/sessions").ok["items"]
+        found = [seat for seat in seats if read_moment(seat["starts_at"]) > after]
+        return sorted(found, key=lambda seat: str(seat["starts_at"]))
+
+    def close_other_escalations(self, who: Person, kept: str) -> None:
+        """Close with a note what the misses have escalated, but for one."""
+        for escalation in self.door.get(f"/v1/escalations?patient_id={who.patient_id}").ok["items"]:
+            path = f"/v1/escalations/{escalation['escalation_id']}"
+            if escalation["escalation_id"] != kept:
+                self.do(f"{path}/acknowledgement")
+                closed = {"disposition": "SAFE_PLAN_IN_PLACE", "note": SECRETS["escalation"]}
+                self.do(f"{path}/closure", closed)

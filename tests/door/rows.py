@@ -1,0 +1,350 @@
+"""A valid request for each command of the door, and every way in which it can be spoiled."""
+
+import copy
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from gateway import openapi
+from gateway.routing import Route
+from gateway.service import Gateway
+from services.scheduling.schemas import LocalTime
+from shared.contracts import roles
+from shared.contracts.event import SERVICES
+from shared.ids import new_id
+from shared.messaging import ways_in
+from shared.messaging.entrypoints import Command
+from shared.schema_fields import Id, Moment
+from tests.door.program import Program, assessment, person
+
+#: Every command of the door, from its routes: a new route without a row here fails.
+COMMANDS: dict[str, Route] = {name: route for name, route in openapi.routes_of(Gateway) if route.is_command}
+
+#: Part of every spoiled value: an answer that holds it quotes what was sent.
+MARK = "unmistakable"
+
+
+@dataclass
+class Row:
+    """A request that would be understood: who sends it, about what, with which body."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    role: str = roles.CLINICIAN
+    #: Fields of ids that need not be known: the caller makes them up, or nobody may learn who is a patient.
+    free: tuple[str, ...] = ()
+
+
+def _of_episode(who: str, **body: Any) -> Callable[[Program], Row]:
+    return lambda program: Row({"episode_id": getattr(program, who).episode_id}, body)
+
+
+def _of(name: str, **body: Any) -> Callable[[Program], Row]:
+    return lambda program: Row({name: getattr(program, name)}, body)
+
+
+_COMPONENTS = {"ongoing_therapy": "PRESENT", "support_groups": "DECLINED", "relapse_prevention": "PRESENT"}
+
+ROWS: dict[str, Callable[[Program], Row]] = {
+    "open_site": lambda program: Row(
+        body={
+            "site_id": new_id(),
+            "name": "Elsewhere",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["2.1"],
+        },
+        role=roles.OPERATIONS,
+        free=("site_id",),
+    ),
+    "register_referral": lambda program: Row(
+        body={"site_id": program.site_id, "referral_source": "7", "patient": person(29), "teds": {"SUB1": 2}}
+    ),
+    "import_referrals": lambda program: Row(
+        body={
+            "site_id": program.site_id,
+            "referral_source": "7",
+            "rows": [{"line": 2, "patient": person(28)}],
+        },
+        # The work is done later: its job tells that there is no such site.
+        free=("site_id",),
+    ),
+    "complete_assessment": lambda program: Row(
+        {"episode_id": program.referred.episode_id},
+        assessment(prior_stay={"level": "3.7", "discharged_on": "2026-01-30"}),
+    ),
+    "decide_level_of_care": lambda program: Row(
+        {"episode_id": program.decided.episode_id},
+        {"assessment_id": program.decided.assessment_id, "level": "2.1"},
+    ),
+    "grant_consent": lambda program: Row(
+        {"patient_id": program.decided.patient_id},
+        {"kind": "TPO", "information_classes": ["ATTENDANCE"], "recipient_id": new_id()},
+        free=("recipient_id",),
+    ),
+    "revoke_consent": _of("consent_id"),
+    "admit_patient": _of_episode("decided"),
+    "refer_elsewhere": _of_episode("decided", program="Somewhere"),
+    "record_referral_follow_up": _of("outward_referral_id", outcome="ARRIVED", number=2),
+    "close_level_review": _of("review_id", outcome="STAY", note="Looked at it."),
+    "add_clinician": lambda program: Row(
+        body={
+            "clinician_id": new_id(),
+            "site_id": program.site_id,
+            "credentials": [{"kind": "LCSW", "state": "IL", "expires_on": "2030-01-31"}],
+        },
+        role=roles.OPERATIONS,
+        free=("clinician_id",),
+    ),
+    "open_group": lambda program: Row(
+        body={
+            "group_id": new_id(),
+            "site_id": program.site_id,
+            "track": "MORNING",
+            "weekdays": [0, 2, 4],
+            "facilitator_id": program.clinician_id,
+        },
+        role=roles.OPERATIONS,
+        free=("group_id",),
+    ),
+    "declare_obligations": lambda program: Row(
+        {"patient_id": program.treated.patient_id},
+        {
+            "site_id": program.site_id,
+            "obligations": [{"kind": "WORK", "weekday": 1, "starts": "08:00", "ends": "16:00"}],
+        },
+    ),
+    "check_in": lambda program: Row(
+        {"session_id": program.session_id}, {"patient_id": program.treated.patient_id}
+    ),
+    "record_roster": lambda program: Row(
+        {"session_id": program.session_id}, {"marks": [{"seat_id": program.seat_id, "mark": "PRESENT"}]}
+    ),
+    "excuse_absence": lambda program: Row(
+        {"session_id": program.session_id}, {"patient_id": program.treated.patient_id, "reason": "COURT"}
+    ),
+    "correct_attendance": _of("seat_id", mark="PRESENT"),
+    "cancel_session": _of("session_id", reason="WEATHER"),
+    "sign_treatment_plan": lambda program: Row({"plan_id": program.plan_id}, {"as": "CLINICIAN"}),
+    "submit_check_in": _of_episode("treated", craving=3, mood=6, stress=4, sleep_hours=7.5, used=False),
+    "log_outreach_attempt": _of("outreach_id", channel="CALL", outcome="NO_ANSWER"),
+    "raise_safety_concern": lambda program: Row(
+        body={"patient_id": program.treated.patient_id, "concern": "PHQ9_I9"},
+        free=("patient_id", "episode_id"),
+    ),
+    "acknowledge_escalation": _of("escalation_id"),
+    "close_escalation": _of("escalation_id", disposition="SAFE_PLAN_IN_PLACE"),
+    "attest_criterion": _of_episode(
+        "treated", attestations=[{"criterion": "SUPPORT", "evidence": "SUPPORTER_NAMED"}]
+    ),
+    "graduate_patient": _of_episode("treated"),
+    "discharge_patient": _of_episode("treated", reason_code="2"),
+    "write_aftercare_plan": _of_episode(
+        "treated", components=_COMPONENTS, goals="A quiet year.", relapse_prevention={"triggers": 3}
+    ),
+    "record_contact_attempt": _of("contact_id", channel="CALL", outcome="NO_ANSWER"),
+    "report_lapse": lambda program: Row(
+        body={"patient_id": program.treated.patient_id, "reported_by": "CALL", "substance": "ALCOHOL"},
+        free=("patient_id",),
+    ),
+    "jump_clock": lambda program: Row(body={"no_later_than": "2026-02-02T14:00:00Z"}, role=roles.OPERATIONS),
+}
+
+
+def entry_of(name: str) -> Command | None:
+    """Return the way in of the service that a route leads to; none where the gateway answers itself."""
+    service = COMMANDS[name].service
+    if service not in SERVICES or service == "gateway":
+        return None
+    module = importlib.import_module(f"services.{service}.service")
+    found = dict(ways_in(getattr(module, service.capitalize())))[name]
+    assert isinstance(found, Command)
+    return found
+
+
+def roles_of(name: str) -> tuple[str, ...]:
+    """Return the roles that may."""
+    entry = entry_of(name)
+    return tuple(entry.roles) if entry else (roles.OPERATIONS,)
+
+
+def schema_of(name: str) -> Schema:
+    """Return the schema of what a command takes."""
+    request = COMMANDS[name].request
+    assert request is not None
+    return request()
+
+
+@dataclass
+class Spoiled:
+    """A body with one thing wrong, and the field that the refusal has to name."""
+
+    field: str
+    body: dict[str, Any]
+    what: Any = None
+
+
+#: Where to put a value: the body is walked along this.
+Place = tuple[str | int, ...]
+
+
+def places(schema: Schema, row: Row) -> Iterator[tuple[Place, fields.Field[Any]]]:
+    """Return every field of a request's body, also those that the row leaves out, but for ids of the path."""
+    for place, one in _places(schema, row.body, ()):
+        if place[0] not in row.ids:
+            yield place, one
+
+
+def _places(schema: Schema, body: Any, at: Place) -> Iterator[tuple[Place, fields.Field[Any]]]:
+    for name, one in schema.load_fields.items():
+        key = one.data_key or name
+        place = (*at, key)
+        yield place, one
+        there = body.get(key) if isinstance(body, dict) else None
+        yield from _inner(one, there, place)
+
+
+def _inner(one: fields.Field[Any], there: Any, place: Place) -> Iterator[tuple[Place, fields.Field[Any]]]:
+    if isinstance(one, fields.Nested):
+        yield from _places(one.schema, there or {}, place)
+    elif isinstance(one, fields.List) and there:
+        yield (*place, 0), one.inner
+        yield from _inner(one.inner, there[0], (*place, 0))
+
+
+def spoil(body: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
+    """Return the body with another value at a place."""
+    found = copy.deepcopy(body)
+    node: Any = found
+    for part in place[:-1]:
+        if isinstance(part, str) and node.get(part) is None:
+            node[part] = {}
+        node = node[part]
+    node[place[-1]] = value
+    return found
+
+
+def named(place: Place) -> str:
+    """Return how a refusal names a place."""
+    return ".".join(str(part) for part in place)
+
+
+def wrong_types(schema: Schema, row: Row) -> Iterator[Spoiled]:
+    """Return the body with a value of another type in each of its fields."""
+    for place, one in places(schema, row):
+        for value in _wrong_for(one):
+            yield Spoiled(named(place), spoil(row.body, place, value), value)
+
+
+def _wrong_for(one: fields.Field[Any]) -> tuple[Any, ...]:
+    if type(one) is fields.Raw:
+        # TEDS codes: the rule that judges them is the service's own; rows of an import are its job's.
+        return ({MARK: 1}, [MARK]) if one.metadata.get("enum") else ()
+    if isinstance(one, fields.Nested | fields.List):
+        return (MARK, 7)
+    if isinstance(one, fields.Number):
+        return ({MARK: 1}, MARK, True)
+    if isinstance(one, fields.Boolean):
+        return ({MARK: 1}, MARK, 17)
+    if isinstance(one, fields.String):
+        return ({MARK: 1}, [MARK], 7, True)
+    return ({MARK: 1}, [MARK], 7)
+
+
+def missing(schema: Schema, row: Row) -> Iterator[Spoiled]:
+    """Return the body without each field that it needs, and with nothing in it."""
+    for place, one in places(schema, row):
+        # What stands within something that was left out is not missing.
+        if one.required and _is_there(row.body, place[:-1]) and place[-1] != 0:
+            yield Spoiled(named(place), _without(row.body, place))
+            yield Spoiled(named(place), spoil(row.body, place, None))
+
+
+def _is_there(body: Any, place: Place) -> bool:
+    node = body
+    for part in place:
+        if isinstance(node, dict) and node.get(str(part)) is None:
+            return False
+        node = node[part]
+    return True
+
+
+def _without(body: dict[str, Any], place: Place) -> dict[str, Any]:
+    found = copy.deepcopy(body)
+    node: Any = found
+    for part in place[:-1]:
+        node = node[part]
+    node.pop(place[-1], None)
+    return found
+
+
+def unknown(schema: Schema, row: Row) -> Iterator[Spoiled]:
+    """Return the body with a field that nobody knows, at the top and in each part."""
+    at: list[Place] = [(), *(place for place, one in places(schema, row) if isinstance(one, fields.Nested))]
+    for place in at:
+        where = (*place, "no_such_field")
+        yield Spoiled(named(where), spoil(row.body, where, MARK))
+
+
+def impossible_moments(schema: Schema, row: Row) -> Iterator[Spoiled]:
+    """Return the body with days and moments that do not exist."""
+    for place, one in places(schema, row):
+        for value in _impossible_for(one):
+            yield Spoiled(named(place), spoil(row.body, place, value), value)
+
+
+def _impossible_for(one: fields.Field[Any]) -> tuple[str, ...]:
+    if isinstance(one, Moment):
+        return (
+            "2026-02-30T10:00:00Z",
+            "2026-02-02T25:00:00Z",
+            "2026-02-02T10:00:00",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-12:00",
+            f"{MARK} noon",
+        )
+    if isinstance(one, fields.Date):
+        return ("2026-02-30", "2026-13-01", "yesterday", "2026-02-02T10:00:00Z", "")
+    if isinstance(one, LocalTime):
+        return ("25:61", "9 o'clock", "10:00:30", "10:00+02:00")
+    return ()
+
+
+def broken_rules(schema: Schema, row: Row) -> Iterator[Spoiled]:
+    """Return the body with values beyond what a field's rules allow."""
+    for place, one in places(schema, row):
+        for value in _beyond(one):
+            yield Spoiled(named(place), spoil(row.body, place, value), value)
+
+
+def _beyond(one: fields.Field[Any]) -> Iterator[Any]:
+    if isinstance(one, Id):
+        yield f"{MARK}-id"
+    for rule in one.validators:
+        if isinstance(rule, validate.OneOf):
+            yield MARK
+        elif isinstance(rule, validate.Range):
+            if rule.max is not None:
+                yield rule.max + 1
+            if rule.min is not None:
+                yield rule.min - 1
+        elif isinstance(rule, validate.Length) and isinstance(one, fields.String):
+            if rule.max is not None:
+                yield (MARK * (rule.max // len(MARK) + 1))[: rule.max + 1]
+            if rule.min:
+                yield ""
+        elif isinstance(rule, validate.Length) and rule.min:
+            yield []
+        elif isinstance(rule, validate.Regexp):
+            yield f"{MARK}!"
+
+
+def unknown_ids(schema: Schema, row: Row) -> Iterator[tuple[str, dict[str, str], dict[str, Any]]]:
+    """Return path ids and body with each id in turn replaced by one that nobody has."""
+    for name in row.ids:
+        yield name, {**row.ids, name: new_id()}, row.body
+    for place, one in places(schema, row):
+        if isinstance(one, Id) and place[-1] not in row.free and _is_there(row.body, place):
+            yield named(place), row.ids, spoil(row.body, place, new_id())

@@ -1,0 +1,355 @@
+"""Nothing that is wrong with a request gets past the door: a clear problem, and no row changed."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+import urllib3
+
+from gateway.tokens import mint
+from homeward.greeting import PEOPLE, tokens_of
+from shared.contracts import roles
+from shared.contracts.event import SERVICES
+from shared.database import new_engine
+from shared.ids import new_id
+from shared.settings import load_settings
+from tests.door import rows
+from tests.door.program import Program
+from tests.door.rows import COMMANDS, MARK, ROWS, Row, Spoiled
+from tests.journeys.house import House, wait_until
+
+pytestmark = pytest.mark.journey
+
+NAMES = sorted(COMMANDS)
+
+#: The only rows that a refused request writes: the gateway's own record of who was refused.
+RECORD_OF_REFUSALS = ("gateway", "audit")
+
+#: What a problem document never says.
+EXCEPTION_TEXT = re.compile(
+    r"Traceback|Exception|psycopg|sqlalchemy|marshmallow|IntegrityError|DataError|(Type|Value|Key|Attribute)Error"
+    r'|<class|object at 0x|File \\"|\.py\b|SELECT |INSERT '
+)
+
+
+class Rows:
+    """All rows of the five databases, as one digest for each table."""
+
+    def __init__(self, house: House) -> None:
+        self._engines = {name: new_engine(house.settings.database_url_of(name)) for name in SERVICES}
+        self._queries = {name: self._query(name) for name in SERVICES}
+
+    def _query(self, service: str, *, tenant: str = "") -> sa.TextClause:
+        with self._engines[service].connect() as connection:
+            inspector = sa.inspect(connection)
+            parts = []
+            for table in sorted(inspector.get_table_names()):
+                columns = {column["name"] for column in inspector.get_columns(table)}
+                if (service, table) == RECORD_OF_REFUSALS:
+                    continue
+                where = f"WHERE tenant_id = '{tenant}'" if tenant and "tenant_id" in columns else ""
+                parts.append(
+                    f"SELECT '{table}' AS name, count(*) AS rows, md5(coalesce(string_agg(md5(t::text), ''"
+                    f" ORDER BY md5(t::text)), '')) AS digest FROM \"{table}\" t {where}"
+                )
+        return sa.text(" UNION ALL ".join(parts))
+
+    def now(self, queries: dict[str, sa.TextClause] | None = None) -> dict[str, tuple[int, str]]:
+        """Return the number of rows and the digest of each table."""
+        found = {}
+        for service, query in (queries or self._queries).items():
+            with self._engines[service].connect() as connection:
+                for row in connection.execute(query):
+                    found[f"{service}.{row.name}"] = (row.rows, row.digest)
+        return found
+
+    def of_tenant(self, tenant: str) -> dict[str, tuple[int, str]]:
+        """Return the same of one tenant's rows."""
+        return self.now({name: self._query(name, tenant=tenant) for name in SERVICES})
+
+    def when_quiet(self) -> dict[str, tuple[int, str]]:
+        """Return the same once nothing is being written any more."""
+        before: dict[str, tuple[int, str]] = {}
+
+        def is_quiet() -> bool:
+            nonlocal before
+            time.sleep(0.4)
+            earlier, before = before, self.now()
+            return earlier == before
+
+        wait_until(is_quiet, seconds=30, what="nothing is written any more")
+        return before
+
+    def close(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+
+
+class Knock:
+    """Somebody at the door who may send anything at all."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False)
+
+    def post(
+        self,
+        name: str,
+        row: Row,
+        body: Any,
+        *,
+        ids: dict[str, str] | None = None,
+        token: str | None = "",
+        headers: dict[str, str | None] | None = None,
+        query: str = "",
+    ) -> tuple[urllib3.BaseHTTPResponse, dict[str, Any]]:
+        """Send a body, as bytes or as what JSON can say; an empty token stands for the right one."""
+        sent: dict[str, str | None] = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": new_id(),
+            "Authorization": f"Bearer {self.house.door.tokens[row.role]}" if token == "" else token,
+        }
+        sent |= headers or {}
+        response = self._pool.request(
+            "POST",
+            self.house.door.url + COMMANDS[name].path.format(**(ids or row.ids)) + query,
+            body=body if isinstance(body, bytes) else orjson.dumps(body),
+            headers={header: value for header, value in sent.items() if value is not None},
+            timeout=30,
+        )
+        return response, orjson.loads(response.data)
+
+    def is_refused(
+        self, status: int, name: str, row: Row, body: Any, *, field: str | None = None, **how: Any
+    ) -> dict[str, Any]:
+        """Send a body and check that the refusal is clear, and gives nothing away."""
+        response, problem = self.post(name, row, body, **how)
+        what = (name, response.status, problem, body if len(repr(body)) < 500 else "…")
+        assert response.status == status, what
+        assert response.headers["Content-Type"] == "application/problem+json", what
+        assert problem["status"] == status, what
+        assert all(problem[part] for part in ("title", "detail", "code")), what
+        assert problem["errors"], what
+        assert all(error["field"] and error["rule"] for error in problem["errors"]), what
+        assert not EXCEPTION_TEXT.search(response.data.decode()), what
+        assert MARK not in response.data.decode(), what
+        if field is not None:
+            assert field in [error["field"] for error in problem["errors"]], what
+        return problem
+
+
+@pytest.fixture(scope="module")
+def rows_(house: House, program: Program) -> Iterator[Rows]:
+    found = Rows(house)
+    found.when_quiet()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def knock(house: House) -> Knock:
+    return Knock(house)
+
+
+@pytest.fixture
+def unchanged(rows_: Rows) -> Iterator[None]:
+    """Check that no row of any database has changed at the end of the test."""
+    before = rows_.now()
+    yield
+    after = rows_.now()
+    assert {table for table in before if before[table] != after[table]} == set()
+
+
+@pytest.fixture(scope="module")
+def token_key(house: House) -> str:
+    return house.settings.token_key
+
+
+@pytest.fixture(scope="module")
+def neighbours(house: House) -> dict[str, str]:
+    """Return a token for each role of another tenant."""
+    return tokens_of(dataclasses.replace(house.settings, tenant="neighbours"))
+
+
+def token_of(key: str, role: str, **options: Any) -> str:
+    person, credential = PEOPLE.get(role, (new_id(), ""))
+    claims = {"tenant": load_settings({}).tenant, "actor_id": person, "credential": credential} | options
+    return "Bearer " + mint(key, role=role, **claims)
+
+
+class TestRowsOfThisTest:
+    def test_are_there_for_every_command(self) -> None:
+        assert sorted(ROWS) == NAMES
+
+    def test_would_be_understood(self, program: Program) -> None:
+        for name in NAMES:
+            row = ROWS[name](program)
+            assert rows.schema_of(name).validate({**row.ids, **row.body}) == {}, name
+            assert set(row.ids) == set(COMMANDS[name].parameters), name
+            assert row.role in rows.roles_of(name), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("unchanged")
+class TestDoor:
+    @pytest.fixture
+    def row(self, name: str, program: Program) -> Row:
+        return ROWS[name](program)
+
+    def _refuses_each(self, knock: Knock, name: str, row: Row, spoiled: Iterator[Spoiled]) -> int:
+        number = 0
+        for number, one in enumerate(spoiled, start=1):  # noqa: B007
+            knock.is_refused(422, name, row, one.body, field=one.field)
+        return number
+
+    def test_refuses_wrong_types(self, name: str, row: Row, knock: Knock) -> None:
+        checked = self._refuses_each(knock, name, row, rows.wrong_types(rows.schema_of(name), row))
+        assert checked or not row.body
+
+    def test_refuses_what_lacks_a_field(self, name: str, row: Row, knock: Knock) -> None:
+        self._refuses_each(knock, name, row, rows.missing(rows.schema_of(name), row))
+
+    def test_refuses_fields_it_does_not_know(self, name: str, row: Row, knock: Knock) -> None:
+        assert self._refuses_each(knock, name, row, rows.unknown(rows.schema_of(name), row))
+
+    def test_refuses_days_and_moments_that_do_not_exist(self, name: str, row: Row, knock: Knock) -> None:
+        self._refuses_each(knock, name, row, rows.impossible_moments(rows.schema_of(name), row))
+
+    def test_refuses_values_beyond_a_rule(self, name: str, row: Row, knock: Knock) -> None:
+        self._refuses_each(knock, name, row, rows.broken_rules(rows.schema_of(name), row))
+
+    def test_refuses_ids_that_nobody_has(self, name: str, row: Row, knock: Knock) -> None:
+        for field, ids, body in rows.unknown_ids(rows.schema_of(name), row):
+            knock.is_refused(404, name, row, body, ids=ids, field=field)
+
+    def test_refuses_ids_that_are_none(self, name: str, row: Row, knock: Knock) -> None:
+        for field in row.ids:
+            knock.is_refused(422, name, row, row.body, ids={**row.ids, field: f"{MARK}-id"}, field=field)
+
+    def test_refuses_ids_told_twice_and_queries(self, name: str, row: Row, knock: Knock) -> None:
+        for field, value in row.ids.items():
+            knock.is_refused(422, name, row, {**row.body, field: value}, field=field)
+        knock.is_refused(422, name, row, row.body, query=f"?no_such_field={MARK}", field="no_such_field")
+
+    def test_refuses_bodies_that_are_too_large(self, name: str, row: Row, knock: Knock) -> None:
+        body = orjson.dumps({**row.body, "padding": "x" * (1024 * 1024)})
+        knock.is_refused(413, name, row, body, field="body")
+
+    @pytest.mark.parametrize(
+        "raw",
+        (
+            b"{",
+            b'{"a": 1,}',
+            b"[]",
+            b'"text"',
+            b"null",
+            b'{"a": NaN}',
+            b"\xff{}",
+            b'{"a": "\\u0000"}',
+            b"[" * 50_000,
+        ),
+        ids=["open", "comma", "list", "text", "null", "nan", "not-utf8", "nul", "deep"],
+    )
+    def test_refuses_bodies_that_are_no_json_object(
+        self, name: str, row: Row, knock: Knock, raw: bytes
+    ) -> None:
+        knock.is_refused(400, name, row, raw, field="body")
+
+    def test_refuses_bodies_of_another_kind(self, name: str, row: Row, knock: Knock) -> None:
+        headers = {"Content-Type": "text/csv"}
+        knock.is_refused(415, name, row, b"a,b", headers=headers, field="Content-Type")
+
+    def test_shows_another_tenant_nothing(
+        self, name: str, row: Row, knock: Knock, neighbours: dict[str, str]
+    ) -> None:
+        if list(rows.unknown_ids(rows.schema_of(name), row)):
+            problem = knock.is_refused(404, name, row, row.body, token=f"Bearer {neighbours[row.role]}")
+            _, field_ids, body = next(rows.unknown_ids(rows.schema_of(name), row))
+            # What is another's and what is nobody's cannot be told apart.
+            same = knock.is_refused(404, name, row, body, ids=field_ids)
+            told = ("type", "title", "detail", "code")
+            assert {part: problem[part] for part in told} == {part: same[part] for part in told}
+
+    def test_refuses_roles_that_may_not(self, name: str, row: Row, knock: Knock, token_key: str) -> None:
+        for role in sorted(set(roles.ROLES) - set(rows.roles_of(name))):
+            token = token_of(token_key, role)
+            knock.is_refused(403, name, row, row.body, token=token)
+
+    def test_refuses_tokens_without_the_scope(
+        self, name: str, row: Row, knock: Knock, token_key: str
+    ) -> None:
+        token = token_of(token_key, row.role, scopes=("sites:read",))
+        knock.is_refused(403, name, row, row.body, token=token, field="scope")
+
+    def test_refuses_those_without_a_token(self, name: str, row: Row, knock: Knock) -> None:
+        knock.is_refused(401, name, row, row.body, token=None, field="Authorization")
+        knock.is_refused(401, name, row, row.body, token=f"Bearer {MARK}", field="Authorization")
+
+    def test_refuses_requests_without_a_key(self, name: str, row: Row, knock: Knock) -> None:
+        headers = {"Idempotency-Key": None}
+        knock.is_refused(400, name, row, row.body, headers=headers, field="Idempotency-Key")
+
+
+class TestAnotherTenant:
+    """What may be said of anybody, or with an id of one's own making, with an id of somebody else's."""
+
+    @pytest.mark.parametrize(
+        ("name", "field", "whose"),
+        [
+            ("open_site", "site_id", "site_id"),
+            ("raise_safety_concern", "patient_id", "treated"),
+            ("report_lapse", "patient_id", "treated"),
+        ],
+    )
+    def test_reaches_nothing_of_ours(
+        self,
+        name: str,
+        field: str,
+        whose: str,
+        knock: Knock,
+        program: Program,
+        rows_: Rows,
+        neighbours: dict[str, str],
+    ) -> None:
+        row = ROWS[name](program)
+        thing = getattr(program, whose)
+        body = {**row.body, field: thing if isinstance(thing, str) else thing.patient_id}
+        before = rows_.of_tenant(knock.house.settings.tenant)
+        response, answer = knock.post(name, row, body, token=f"Bearer {neighbours[row.role]}")
+        assert response.status in (201, 409), answer
+        rows_.when_quiet()
+        after = rows_.of_tenant(knock.house.settings.tenant)
+        assert {table for table in before if before[table] != after[table]} == set()
+
+
+class TestImport:
+    def test_of_another_tenants_site_fails_in_its_job(
+        self, knock: Knock, program: Program, rows_: Rows, neighbours: dict[str, str]
+    ) -> None:
+        row = ROWS["import_referrals"](program)
+        before = rows_.when_quiet()
+        response, answer = knock.post(
+            "import_referrals", row, row.body, token=f"Bearer {neighbours[row.role]}"
+        )
+        assert response.status == 202, answer
+        door, found = knock.house.door, {}
+
+        def has_ended() -> bool:
+            nonlocal found
+            found = door.get(answer["href"], token=neighbours[row.role]).ok
+            return bool(found["state"] != "running")
+
+        wait_until(has_ended, seconds=20, what="the import has ended")
+        assert found["state"] == "failed"
+        assert found["result"]["code"] == "not_found"
+        after = rows_.when_quiet()
+        # The job itself is remembered, and that it was tried.
+        assert {table for table in before if before[table] != after[table]} <= {
+            "intake.commands",
+            "intake.audit",
+        }
