@@ -81,7 +81,7 @@ class Accesses:
                 pass
         except sa.exc.SQLAlchemyError as error:
             accesses_lost_total.inc(len(self._waiting))
-            log.error("accesses_lost", lost=len(self._waiting), error=type(error).__name__)
+            log.error("accesses_lost", count=len(self._waiting), error=type(error).__name__)
 
 
 def _about(request: "Request") -> str | None:

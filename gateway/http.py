@@ -7,6 +7,7 @@ finishes what is in hand.
 
 import contextlib
 import errno
+import logging
 import re
 import secrets
 import socket
@@ -32,6 +33,7 @@ from gateway import problems, routing, tables
 from gateway.accesses import Accesses
 from gateway.problems import Malformed
 from gateway.tokens import Caller, Verifier
+from shared import telemetry
 from shared.database import Origin
 from shared.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from shared.ids import derived_id, new_id
@@ -309,7 +311,7 @@ class Door(SharedExtension):
         )
         self.wiring.http_port = self.address[1]
         self._accepting = eventlet.spawn(self._accept)
-        log.info("door_open", host=self.address[0], port=self.address[1])
+        log.info("door_open", port=self.address[1])
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -350,6 +352,7 @@ class Door(SharedExtension):
         began = time.perf_counter()
         environ["headers"] = {name.lower(): value for name, value in environ.get("headers_raw", ())}
         request = Request(self, "", routing.Route(method=environ["REQUEST_METHOD"], path=""), environ)
+        telemetry.traceparent.set(request.traceparent)
         self._in_flight += 1
         requests_in_flight.inc()
         try:
@@ -366,12 +369,11 @@ class Door(SharedExtension):
         requests_total.labels(method, path, str(response.status)).inc()
         request_seconds.labels(method, path).observe(seconds)
         log.log(
-            # 20 is INFO, 30 is WARNING.
-            30 if response.status >= 500 else 20,
+            logging.WARNING if response.status >= 500 else logging.INFO,
             "request",
             route=f"{method} {path}",
             status=response.status,
-            milliseconds=round(seconds * 1000, 1),
+            seconds=round(seconds, 4),
             request_id=request.correlation_id,
             trace_id=request.trace_id,
         )
@@ -488,7 +490,7 @@ class Door(SharedExtension):
             self._placing.stop()
             self.accesses.stop()
             self.drained = True
-            log.info("door_closed", unfinished=self._in_flight)
+            log.info("door_closed", count=self._in_flight)
 
     def _accept_those_who_knocked(self) -> None:
         # Connections in the listen queue were made in good faith; closing would reset them.
