@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import write_moment
@@ -46,6 +47,9 @@ _LINK_LOCK = 4_201_001
 #: What the first row of a chain is linked to.
 _GENESIS = bytes(32)
 
+_POSITIONS = postgresql.ARRAY(sa.BigInteger)
+_HASHES = postgresql.ARRAY(sa.LargeBinary)
+
 _RECORDED = ("tenant_id", "acted_at", "actor_id", "actor_role", "actor_credential", "action", "about_id")
 _RECORDED += ("outcome", "cause_id")
 
@@ -72,11 +76,20 @@ def record(db: Session, *, action: str, about_id: str | None = None, outcome: st
     )
 
 
-def write_recorded(db: Session) -> None:
-    """Insert what was recorded in this transaction, in one statement."""
+def pending_statement(db: Session, cursor: Any) -> bytes | None:
+    """Return the statement that writes what was recorded in this transaction, if anything was."""
     rows = db.info.pop("audit", None)
-    if rows:
-        db.connection().execute(audit.insert(), rows)
+    if not rows:
+        return None
+    return _INSERT + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
+
+
+_INSERT = b"""
+INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id, outcome,
+                   cause_id)
+VALUES """
+_VALUES = """(%(tenant_id)s, %(acted_at)s, %(actor_id)s, %(actor_role)s, %(actor_credential)s, %(action)s,
+              %(about_id)s, %(outcome)s, %(cause_id)s)"""
 
 
 def link_new_rows(engine: sa.Engine) -> int:
@@ -100,11 +113,14 @@ def link_new_rows(engine: sa.Engine) -> int:
             updates.append({"row": row.position, "new_link": link + 1, "new_hash": digest})
             ends[row.tenant_id] = (link + 1, digest)
         if updates:
+            # One statement for all rows, whatever their number.
+            new = sa.select(
+                sa.func.unnest(sa.cast([row["row"] for row in updates], _POSITIONS)).label("row"),
+                sa.func.unnest(sa.cast([row["new_link"] for row in updates], _POSITIONS)).label("link"),
+                sa.func.unnest(sa.cast([row["new_hash"] for row in updates], _HASHES)).label("hash"),
+            ).subquery("new")
             connection.execute(
-                audit.update()
-                .where(audit.c.position == sa.bindparam("row"))
-                .values(link=sa.bindparam("new_link"), hash=sa.bindparam("new_hash")),
-                updates,
+                audit.update().where(audit.c.position == new.c.row).values(link=new.c.link, hash=new.c.hash)
             )
         return len(updates)
 

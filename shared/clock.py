@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Protocol
 
+import orjson
 import sqlalchemy as sa
 from nameko.extensions import Entrypoint
 from sqlalchemy.dialects import postgresql
@@ -205,51 +206,45 @@ def cancel_timer(db: Session, name: str, *, key: str) -> None:
     db.info.setdefault("timers", {})[(name, key)] = None
 
 
-def write_pending_timers(db: Session) -> None:
-    """Write what the transaction set and cancelled, in at most two statements."""
+def pending_statements(db: Session, cursor: Any) -> list[bytes]:
+    """Return the statements, two at most, that write what the transaction set and cancelled."""
     pending = db.info.pop("timers", None)
     if not pending:
-        return
+        return []
     origin = db.info["origin"]
-    cancelled = [place for place, wanted in pending.items() if wanted is None]
+    statements = []
+    cancelled = tuple(place for place, wanted in pending.items() if wanted is None)
     if cancelled:
-        db.connection().execute(
-            timers.delete().where(
-                timers.c.tenant_id == origin.tenant_id,
-                sa.tuple_(timers.c.name, timers.c.key).in_(cancelled),
-            )
-        )
-    rows = [
-        {
-            "tenant_id": origin.tenant_id,
-            "name": name,
-            "key": key,
-            "due_at": wanted[0],
-            "data": wanted[1],
-            "correlation_id": origin.correlation_id,
-            "causation_id": origin.causation_id,
-        }
-        for (name, key), wanted in pending.items()
-        if wanted is not None
-    ]
-    if rows:
-        insert = postgresql.insert(timers)
-        db.connection().execute(
-            insert.on_conflict_do_update(
-                index_elements=["tenant_id", "name", "key"],
-                set_={
-                    "due_at": insert.excluded.due_at,
-                    "data": insert.excluded.data,
-                    "correlation_id": insert.excluded.correlation_id,
-                    "causation_id": insert.excluded.causation_id,
-                    "state": "waiting",
-                    "attempts": 0,
-                    "next_attempt_at": None,
-                    "error": None,
-                },
+        statements.append(cursor.mogrify(_CANCEL, (origin.tenant_id, cancelled)))
+    wanted = [
+        cursor.mogrify(
+            _TIMER,
+            (
+                origin.tenant_id,
+                name,
+                key,
+                timer[0],
+                orjson.dumps(timer[1]).decode(),
+                origin.correlation_id,
+                origin.causation_id,
             ),
-            rows,
         )
+        for (name, key), timer in pending.items()
+        if timer is not None
+    ]
+    if wanted:
+        statements.append(_SET + b", ".join(wanted) + _MOVE)
+    return statements
+
+
+_CANCEL = "DELETE FROM timers WHERE tenant_id = %s AND (name, key) IN %s"
+_TIMER = "(%s, %s, %s, %s, %s, %s, %s)"
+_SET = b"INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id, causation_id) VALUES "
+_MOVE = b"""
+ ON CONFLICT (tenant_id, name, key) DO UPDATE
+ SET due_at = excluded.due_at, data = excluded.data, correlation_id = excluded.correlation_id,
+     causation_id = excluded.causation_id, state = 'waiting', attempts = 0, next_attempt_at = NULL,
+     error = NULL"""
 
 
 def retry_delay(attempt: int) -> timedelta:

@@ -12,9 +12,9 @@ import os
 import unicodedata
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from cryptography.hazmat.primitives import hashes
 
 #: Bytes of a GCM nonce, as NIST SP 800-38D recommends.
 _NONCE_BYTES = 12

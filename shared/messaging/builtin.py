@@ -6,9 +6,8 @@ import sqlalchemy as sa
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from shared import clock
 from shared.contracts.event import write_moment
-from shared.messaging import commands, timers
+from shared.messaging import backlog, commands, timers
 from shared.messaging.inbox import inbox
 from shared.messaging.outbox import outbox
 from shared.schema_fields import Id
@@ -29,18 +28,6 @@ class GetStillness(Schema):
     count_messages = fields.Boolean(load_default=False)
 
 
-#: Asked before every jump of simulated time, so it is one statement, written down once.
-_STILLNESS = sa.text(
-    """
-    SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
-           (SELECT count(*) FROM inbox WHERE state = 'waiting') AS waiting,
-           (SELECT count(*) FROM timers WHERE state = 'waiting' AND due_at <= :now) AS timers_due,
-           (SELECT count(*) FROM commands WHERE state = 'running') AS jobs,
-           (SELECT min(due_at) FROM timers WHERE state = 'waiting') AS first_timer_at
-    """
-)
-
-
 def _get_job(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
     return commands.get_job(db, job_id=call.data["job_id"])
 
@@ -50,7 +37,7 @@ def _get_stillness(host: "Host", db: Session, call: commands.Call) -> dict[str, 
 
     Counts of events announced and taken in tell whether something is on its way between services.
     """
-    row = db.execute(_STILLNESS, {"now": host.clock.now()}).one()
+    row = backlog.look(host)
     if row.waiting or row.timers_due:
         host.wake_due()
     next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at)

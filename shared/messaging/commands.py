@@ -279,14 +279,14 @@ def _first_answer(db: Session, ask: Ask, fingerprint: bytes) -> dict[str, Any] |
 
 
 def _remember(db: Session, ask: Ask, *, state: str, content: Any) -> None:
-    db.execute(
-        commands.update()
-        .where(commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id)
-        .values(
-            state=state,
-            content_sealed=seal(orjson.dumps(content), bound_to=f"commands:{ask.command_id}"),
-        )
-    )
+    """Have the answer written with the commit, beside what it announces."""
+    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{ask.command_id}")
+    db.info["answer"] = (_ANSWER, (state, sealed_content, ask.tenant_id, ask.command_id))
+
+
+_ANSWER = """
+UPDATE commands SET state = %s, content_sealed = %s WHERE tenant_id = %s AND command_id = %s
+"""
 
 
 def _content(row: Any) -> Any:

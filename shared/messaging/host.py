@@ -77,11 +77,11 @@ class Host:
 
 def ways_in(service_class: type) -> list[tuple[str, Any]]:
     """Return the name of each method that something can wake, and the entry point on it."""
-    found = []
-    for name in dir(service_class):
-        for entry in getattr(getattr(service_class, name), ENTRYPOINT_EXTENSIONS_ATTR, ()):
-            found.append((name, entry))
-    return found
+    return [
+        (name, entry)
+        for name in dir(service_class)
+        for entry in getattr(getattr(service_class, name), ENTRYPOINT_EXTENSIONS_ATTR, ())
+    ]
 
 
 def reactions_of(service_class: type) -> dict[str, list[str]]:

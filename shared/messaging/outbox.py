@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 
-from shared import clock, telemetry
-from shared.audit import write_recorded
+from shared import audit, clock, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import moment, origin_of, plumbing, tenant_column
 from shared.ids import new_id
@@ -70,31 +69,49 @@ def announced_in(db: Session) -> list[Envelope]:
 
 @orm_event.listens_for(Session, "before_commit")
 def _write_pending(db: Session) -> None:
-    announced = db.info.pop("announced", None)
-    if db.in_nested_transaction():
-        # Only the outermost commit writes; a savepoint's announcements wait for it.
-        if announced:
-            db.info["announced"] = announced
+    """Write events, timers, audit rows and the command's answer in one trip to the database."""
+    if db.in_nested_transaction() or not any(db.info.get(kind) for kind in _PENDING):
+        # Only the outermost commit writes; what a savepoint leaves behind waits for it.
         return
-    if announced:
-        db.connection().execute(
-            outbox.insert(),
-            [
-                {
-                    "event_id": envelope.event_id,
-                    "tenant_id": envelope.tenant_id,
-                    "type": envelope.event.wire_name,
-                    "body": envelope.to_bytes(),
-                    "announced_at": envelope.recorded_at,
-                }
-                for envelope in announced
-            ],
-        )
-        db.info["wrote_outbox"] = True
-        for envelope in announced:
-            telemetry.events_announced.labels(envelope.event.wire_name).inc()
-    clock.write_pending_timers(db)
-    write_recorded(db)
+    db.flush()
+    cursor = db.connection().connection.cursor()
+    try:
+        statements = [*clock.pending_statements(db, cursor)]
+        announced = db.info.pop("announced", None)
+        if announced:
+            statements.append(
+                _INSERT
+                + b", ".join(
+                    cursor.mogrify(
+                        _VALUES,
+                        (
+                            envelope.event_id,
+                            envelope.tenant_id,
+                            envelope.event.wire_name,
+                            envelope.to_bytes(),
+                            envelope.recorded_at,
+                        ),
+                    )
+                    for envelope in announced
+                )
+            )
+            db.info["wrote_outbox"] = True
+            for envelope in announced:
+                telemetry.events_announced.labels(envelope.event.wire_name).inc()
+        recorded = audit.pending_statement(db, cursor)
+        if recorded:
+            statements.append(recorded)
+        answered = db.info.pop("answer", None)
+        if answered:
+            statements.append(cursor.mogrify(*answered))
+        cursor.execute(b";\n".join(statements))
+    finally:
+        cursor.close()
+
+
+_PENDING = ("announced", "timers", "audit", "answer")
+_INSERT = b"INSERT INTO outbox (event_id, tenant_id, type, body, announced_at) VALUES "
+_VALUES = "(%s, %s, %s, %s, %s)"
 
 
 @orm_event.listens_for(Session, "after_commit")

@@ -81,9 +81,8 @@ class Loop:
                     exc_place=inbox.place_of(error),
                 )
                 eventlet.sleep(PAUSE_SECONDS)
-            self._wake.wait(timeout=TICK_SECONDS)
-            if self._wake.ready():
-                self._wake = Signal()
+            self._wake.wait()
+            self._wake = Signal()
 
     def stop(self, *, patience_seconds: float | None = None) -> None:
         """Finish the step in hand, or roll it back when that takes too long, and do no more."""
@@ -116,7 +115,7 @@ class Traffic(SharedExtension):
         for provider in self.container.dependencies:
             setattr(host.service, provider.attr_name, provider.get_dependency(None))
         eventlet.spawn(self._check_driver)
-        from shared.messaging import commands, timers  # noqa: PLC0415  # they know the host
+        from shared.messaging import backlog, commands, timers  # noqa: PLC0415  # they know the host
 
         relay = Loop("relay", lambda: outbox.relay_once(host.engine, broker))
         retries = Loop("retries", lambda: inbox.retry_one(host))
@@ -131,9 +130,25 @@ class Traffic(SharedExtension):
             due.wake()
 
         host.wake_due = wake_what_is_due
+        loops = {
+            "unsent": relay,
+            "waiting": retries,
+            "timers_due": due,
+            "jobs": jobs,
+            "unlinked": linking,
+        }
+
+        def look() -> None:
+            """Wake the loops that have work which nothing has told them of."""
+            found = backlog.look(host)
+            for kind, loop in loops.items():
+                if getattr(found, kind):
+                    loop.wake()
+            if host.jobs:
+                due.wake()
+
         ticker = BackgroundScheduler(daemon=True)
-        for loop in (relay, retries, due, jobs, linking):
-            ticker.add_job(loop.wake, "interval", seconds=TICK_SECONDS)
+        ticker.add_job(look, "interval", seconds=TICK_SECONDS)
         ticker.add_job(lambda: prune(host), "interval", hours=1)
         ticker.add_job(lambda: measure_backlog(host), "interval", seconds=5)
         ticker.start()
