@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,12 @@ def perform(
     page_file.write_text(page.render(report), encoding="utf-8")
     terminal.show(report, console)
     console.print(f"\nWritten: {report_file} and {page_file}", highlight=False)
+    # The key of a refusal ends with status and code: 5xx is the server's own failure.
+    failed = {what: n for what, n in report["run"]["requests_refused"].items() if " 5" in what}
+    if failed or report["events_parked"]:
+        raise click.ClickException(
+            f"{sum(failed.values())} requests failed in the server, {report['events_parked']} events parked."
+        )
     return report
 
 
@@ -99,8 +106,14 @@ def fresh_server(parent: Path) -> Iterator[embedded.Embedded]:
     """Start the embedded set-up in a new folder, and remove both when all went well."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="homeward-", dir=parent))
+    # A database that runs as another user needs the way through, and sees nothing else.
+    folder.chmod(0o711)
+    # Told to end, this process ends its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        server = embedded.start(folder, simulated_from=driver.begins_at())
+        server = embedded.start(
+            folder, simulated_from=driver.begins_at(), environment={"HOMEWARD_LOG_LEVEL": "WARNING"}
+        )
     except embedded.StartFailed as failure:
         raise click.ClickException(str(failure)) from None
     try:

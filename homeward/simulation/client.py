@@ -72,7 +72,7 @@ class Gateway:
         except Refused as refusal:
             if refusal.code not in tolerate:
                 raise
-            self.refusals[f"{refusal.what} {refusal.code}"] += 1
+            self.refusals[f"{refusal.what} {refusal.status} {refusal.code}"] += 1
             return None
 
     def text(self, path: str) -> str:

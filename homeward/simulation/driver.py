@@ -19,7 +19,7 @@ from homeward.simulation import arrivals, findings, people, program, report
 from homeward.simulation.aftermath import Aftermath
 from homeward.simulation.agenda import Entry, Turn
 from homeward.simulation.cases import Case
-from homeward.simulation.client import Gateway
+from homeward.simulation.client import Gateway, Refused
 from homeward.simulation.draws import Draws
 from homeward.simulation.rows import AdmissionsFile
 from homeward.simulation.tally import Announcement
@@ -90,11 +90,6 @@ def run(
     return Driver(
         file, gateway=Gateway(url, tokens), seed=seed, weeks=weeks, file_name=file_name, watch=watch
     ).run()
-
-
-def _do_all(entries: list[Entry]) -> None:
-    for entry in entries:
-        entry.do()
 
 
 class Driver:
@@ -210,18 +205,26 @@ class Driver:
             if due[0].turn == Turn.ADMISSION:
                 for entry in due:
                     self._jump(world.now)
-                    entry.do()
+                    self._do_all([entry])
                 self._jump(world.now)
                 continue
             by_person: dict[str, list[Entry]] = {}
             for entry in due:
                 by_person.setdefault(entry.who, []).append(entry)
             if len(by_person) == 1:
-                _do_all(due)
+                self._do_all(due)
             else:
-                for result in [hands.submit(_do_all, entries) for entries in by_person.values()]:
+                for result in [hands.submit(self._do_all, entries) for entries in by_person.values()]:
                     result.result()
             world.touched.update(by_person)
+
+    def _do_all(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            try:
+                entry.do()
+            except Refused as refusal:
+                # One refused step ends nobody else's day; the report names it.
+                self._gateway.refusals[f"{refusal.what} {refusal.status} {refusal.code}"] += 1
 
     # --- News --------------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     console.print(_after(report))
     console.print(_confusion(report))
     console.print(Text(report["placement"]["confusion"]["word"], style="italic dim"))
+    for what, times in report["run"]["requests_refused"].items():
+        console.print(Text(f"refused {times} times: {what}", style="yellow"))
     for row in report["rows_refused"]:
         console.print(
             Text(f"line {row['line']}: field {row['field']}: {row['reason']}; not sent", style="yellow")
