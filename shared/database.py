@@ -5,6 +5,7 @@ rows of that tenant only, and new rows get its id.
 """
 
 import contextlib
+import importlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,15 +50,20 @@ NAMING = {
 plumbing = sa.MetaData(naming_convention=NAMING)
 
 
+#: They declare the plumbing's tables; imported by name because they import this module.
+_PLUMBING_MODULES = (
+    "shared.audit",
+    "shared.clock",
+    "shared.messaging.commands",
+    "shared.messaging.inbox",
+    "shared.messaging.outbox",
+)
+
+
 def new_metadata() -> sa.MetaData:
     """Return the metadata of a service, with the plumbing's tables in it."""
-    # Declares the plumbing's tables; imported here because those modules import this one.
-    import shared.audit
-    import shared.clock
-    import shared.messaging.commands
-    import shared.messaging.inbox
-    import shared.messaging.outbox  # noqa: F401  # imported for its table
-
+    for module in _PLUMBING_MODULES:
+        importlib.import_module(module)
     metadata = sa.MetaData(naming_convention=NAMING)
     for table in plumbing.sorted_tables:
         table.to_metadata(metadata)
@@ -136,7 +142,8 @@ def new_engine(
         connect_args={
             "connect_timeout": 3,
             "application_name": application,
-            "options": "-c timezone=UTC -c lock_timeout=2000 -c statement_timeout=30000"
+            # Locks are given up before a command's deadline, so that the caller hears why.
+            "options": "-c timezone=UTC -c lock_timeout=1500 -c statement_timeout=30000"
             " -c idle_in_transaction_session_timeout=120000",
             "keepalives_idle": 5,
             "keepalives_interval": 2,

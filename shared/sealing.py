@@ -47,11 +47,12 @@ class _Vault:
         nonce, ciphertext = sealed_bytes[:_NONCE_BYTES], sealed_bytes[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, ciphertext, bound_to.encode())
 
-    def blind_index(self, text: str) -> bytes:
+    def blind_index(self, text: str, *, tenant_id: str) -> bytes:
         if not self._index_key:
             raise KeyMissing("no encryption key is set")
         normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-        return hmac.new(self._index_key, normalised.encode(), hashlib.sha256).digest()
+        # The tenant is part of it, so that one person looks different in two tenants.
+        return hmac.new(self._index_key, f"{tenant_id}\0{normalised}".encode(), hashlib.sha256).digest()
 
 
 _vault = _Vault()
@@ -75,9 +76,9 @@ def unseal(sealed_bytes: bytes, *, bound_to: str) -> bytes:
     return _vault.open(sealed_bytes, bound_to=bound_to)
 
 
-def blind_index(text: str) -> bytes:
-    """Return the keyed digest under which *text* can be looked up, case and spacing apart."""
-    return _vault.blind_index(text)
+def blind_index(text: str, *, tenant_id: str) -> bytes:
+    """Return the keyed digest under which a tenant can look *text* up, case and spacing apart."""
+    return _vault.blind_index(text, tenant_id=tenant_id)
 
 
 class _SealedField:

@@ -495,7 +495,8 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
             given_name=person["given_name"],
             family_name=person["family_name"],
             birth_date=person["birth_date"],
-        )
+        ),
+        tenant_id=call.tenant_id,
     )
     tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
     patient = tables.recognise(db, identity_index=identity_index)

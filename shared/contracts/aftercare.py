@@ -27,7 +27,7 @@ class ProgramGraduated(EpisodeFact):
 
     discharge_id: str
     graduated_at: datetime
-    #: Criteria of brief 5.1 that a supervisor excepted.
+    #: Graduation criteria that a supervisor excepted.
     exceptions: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ class ReentryRequested(EpisodeFact):
     requested_at: datetime
 
 
-#: TEDS REASON codes (brief 5.2).
+#: TEDS-D code book, variable REASON.
 DISCHARGE_REASONS = {
     "1": "Treatment completed",
     "2": "Dropped out of treatment",
@@ -89,7 +89,7 @@ DISCHARGE_REASONS = {
     "7": "Other",
 }
 
-#: Reasons that a program uses by itself, and the TEDS reason that each is reported as (brief 5.2).
+#: Reasons that a program uses by itself, and the TEDS reason that each is reported as. Design default.
 LOCAL_DISCHARGE_REASONS = {
     "AMA": "2",
     "AWOL_14_DAYS": "2",
@@ -101,7 +101,7 @@ LOCAL_DISCHARGE_REASONS = {
     "INSURANCE_ENDED": "7",
 }
 
-#: What a clinician attests before a graduation, and the evidence that may stand behind it (brief 5.1).
+#: What a clinician attests before a graduation, and the evidence that may stand behind it. Design default.
 #: "NO_USE" is told by monitoring; a clinician attests it only on the harm-reduction track.
 ATTESTABLE_CRITERIA = {
     "NO_USE": ("HARM_REDUCTION_GOAL_MET",),
@@ -123,7 +123,7 @@ PLANNED_CRITERIA = ("RELAPSE_PREVENTION_PLAN", "AFTERCARE_PLAN_SIGNED", "FIRST_A
 #: Every criterion of the graduation gate.
 GRADUATION_CRITERIA = tuple(dict.fromkeys((*MONITORED_CRITERIA, *ATTESTABLE_CRITERIA, *PLANNED_CRITERIA)))
 
-#: The parts that an aftercare plan has or the patient declines (article, S46).
+#: The parts that an aftercare plan has or the patient declines.
 AFTERCARE_COMPONENTS = ("ongoing_therapy", "support_groups", "relapse_prevention")
 
 #: What is planned after a discharge.

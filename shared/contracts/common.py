@@ -9,14 +9,14 @@ from shared.contracts.event import Event, event
 class SafetyConcernRaised(Event):
     """Somebody may be in danger: a danger answer, an overdose, withdrawal, a return to use.
 
-    It needs no earlier record of the patient (brief 13b.1).
+    It needs no earlier record of the patient.
     """
 
     concern_id: str
     patient_id: str
     #: One of CONCERNS.
     concern: str
-    #: "E3" or "E4" (brief 4.5).
+    #: "E3" or "E4".
     level: str
     #: The id of what was answered, measured or reported, in the announcing service.
     evidence_id: str
@@ -61,7 +61,7 @@ class TaskClosed(Event):
     journey_id: str | None = None
 
 
-#: What a safety concern can be about (brief 1.6, 2, 4.5, 13b.3).
+#: What a safety concern can be about.
 CONCERNS = (
     "PHQ9_I9",
     "CSSRS_MODERATE",

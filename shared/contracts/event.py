@@ -165,6 +165,15 @@ def _exactly(kind: type) -> Callable[[Any], Any]:
     return read
 
 
+def _listed(read_item: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise TypeError("list")
+        return tuple(read_item(item) for item in value)
+
+    return read
+
+
 def _reader_of(hint: Any) -> Callable[[Any], Any]:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
@@ -172,8 +181,7 @@ def _reader_of(hint: Any) -> Callable[[Any], Any]:
         reader = _reader_of(inner)
         return lambda value: None if value is None else reader(value)
     if origin is tuple:
-        item_reader = _reader_of(typing.get_args(hint)[0])
-        return lambda value: tuple(item_reader(item) for item in value)
+        return _listed(_reader_of(typing.get_args(hint)[0]))
     if hint is datetime:
         return read_moment
     if hint is date:

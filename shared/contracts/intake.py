@@ -126,7 +126,7 @@ class PatientAdmitted(EpisodeFact):
     planned_weeks: int
     #: Patient consented to follow-up after discharge.
     follow_up_consent: bool = False
-    #: Opioid use is among the problems (overdose guard of brief 3.3).
+    #: Opioid use is among the problems (guards against an overdose after absences).
     opioid_history: bool = False
 
 
@@ -139,7 +139,7 @@ class LevelReviewOpened(EpisodeFact):
     due_at: datetime
 
 
-#: The fit factors of brief 1.7, in the order of the article.
+#: The factors of how well the program fits somebody. Design default.
 FIT_FACTORS = (
     "STABLE_HOME",
     "MILD_TO_MODERATE",
@@ -152,7 +152,7 @@ FIT_FACTORS = (
 #: Levels of care of the ASAM criteria, 3rd edition, lowest first.
 LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
 
-#: Problems that bring people to the program (brief 1.8): substances and gambling.
+#: Problems that bring people to the program (DSM-5, ICD-10-CM F10 to F19, F63.0): substances and gambling.
 PROBLEMS = (
     "ALCOHOL",
     "OPIOID",

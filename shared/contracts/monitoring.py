@@ -68,7 +68,7 @@ class RiskBandChanged(EpisodeFact):
 
 @event(source="monitoring")
 class EscalationOpened(Event):
-    """A human must act on a patient's danger by a deadline (brief 4.5)."""
+    """A human must act on a patient's danger by a deadline."""
 
     escalation_id: str
     patient_id: str
@@ -129,7 +129,7 @@ class EscalationClosed(Event):
 
 @event(source="monitoring", reacting=("intake",))
 class LevelReviewRequested(EpisodeFact):
-    """The level of care should be looked at again (brief 3.3, 4.7)."""
+    """The level of care should be looked at again."""
 
     review_id: str
     #: "DOSE_SHORTFALL", "RISK", "RETURN_TO_USE".
@@ -140,7 +140,7 @@ class LevelReviewRequested(EpisodeFact):
 
 @event(source="monitoring", reacting=("aftercare",))
 class GraduationReady(EpisodeFact):
-    """What monitoring can tell of the graduation criteria of brief 5.1 is met."""
+    """What monitoring can tell of the graduation criteria is met."""
 
     #: Codes of the criteria met.
     criteria: tuple[str, ...]

@@ -28,7 +28,7 @@ ROLES = (
 #: Roles of people who treat patients.
 CARE_TEAM = (CLINICIAN, COUNSELOR, SUPERVISOR, MEDICAL_DIRECTOR)
 
-#: Credentials of a licensed human who may decide, sign and discharge alone (brief 9, 13b.14).
+#: Credentials of a licensed human who may decide, sign and discharge alone: after state licences.
 LICENSED_CREDENTIALS = (
     "LCSW",
     "LPC",
@@ -46,5 +46,5 @@ LICENSED_CREDENTIALS = (
     "DO",
 )
 
-#: The credential of licensed therapists, who alone give individual counselling (article, S10).
+#: The credential of licensed therapists, who alone give individual counselling.
 THERAPIST_CREDENTIALS = ("LCSW", "LPC", "LPCC", "LMHC", "LMFT", "PHD", "PSYD")

@@ -7,7 +7,7 @@ from shared.contracts.event import EpisodeFact, Event, event
 
 @event(source="scheduling", reacting=("intake",))
 class ObligationFitFound(Event):
-    """How well the tracks of a site fit what a person is bound to (brief 1.7)."""
+    """How well the tracks of a site fit what a person is bound to."""
 
     patient_id: str
     journey_id: str
@@ -116,7 +116,7 @@ class WeeklyDoseShortfall(EpisodeFact):
     consecutive_weeks: int
 
 
-#: States of a seat (brief 3.3, 13b.2).
+#: States of a seat: nobody is absent without a human's mark or others' presence.
 SEAT_STATES = (
     "SCHEDULED",
     "CHECKED_IN",

@@ -1,5 +1,7 @@
 """What carries everything in and out of one service's process, as one nameko extension."""
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +17,7 @@ from nameko.extensions import DependencyProvider, SharedExtension
 
 from shared import audit, clock, telemetry
 from shared.contracts.event import Actor
-from shared.database import check_that_queries_overlap, new_engine
+from shared.database import QueriesDoNotOverlap, check_that_queries_overlap, new_engine
 from shared.errors import Refusal
 from shared.messaging import inbox, outbox
 from shared.settings import Settings
@@ -178,6 +180,11 @@ class Traffic(SharedExtension):
             except sa.exc.SQLAlchemyError as error:
                 log.warning("database_away", error=type(error).__name__)
                 eventlet.sleep(PAUSE_SECONDS)
+            except QueriesDoNotOverlap:
+                # One query would hold up everything: better no process than that one.
+                log.critical("queries_do_not_overlap", service=self.host.name)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             else:
                 return
 
