@@ -13,7 +13,7 @@ LEVELS_LICENSED = ["2.1"]
 
 #: Groups on each track, each on five days with twelve places: 60 places a week for people who need
 #: three. Enough that nobody waits because of numbers, whatever track their week leaves free.
-GROUPS_A_TRACK = 5
+GROUPS_A_TRACK = 4
 
 #: Licensed therapists for the weekly hour alone, some 60 a week each.
 THERAPISTS = 8
