@@ -132,14 +132,15 @@ def start(
         http_port=port,
         clock="simulated" if simulated_from else "real",
     )
-    command: list[Any] = [sys.executable, "-m", "homeward", "run", "--all"]
+    command: list[Any] = [sys.executable, "-m", "homeward", "run", "--all", "--while-watched"]
     if simulated_from:
         command += ["--simulated-from", write_moment(simulated_from.astimezone(UTC))]
     log_file = folder / "homeward.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # our own program
             command,
-            stdin=subprocess.DEVNULL,
+            # Held open for as long as we live: however we end, the child sees it and ends too.
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=Path(__file__).parent.parent,

@@ -68,7 +68,9 @@ class Process:
 
         :param beginning: when, if it has not; real time, rounded up, when not given.
         """
-        self.wiring.clock.start_at(rounded_up(beginning or real_now()))
+        clock = self.wiring.clock
+        if isinstance(clock, SimulatedClock):
+            clock.start_at(rounded_up(beginning or real_now()))
 
     def start(self) -> None:
         """Start every service; the gateway last, so that nobody knocks before the others are there."""
@@ -98,9 +100,10 @@ class Process:
 
     def _on_signal(self, signal_number: int, frame: Any) -> None:
         # Not stopped from here: a signal may arrive in the middle of any greenthread.
-        eventlet.hubs.get_hub().schedule_call_global(0, self._stop_soon)
+        eventlet.hubs.get_hub().schedule_call_global(0, self.stop_soon)
 
-    def _stop_soon(self) -> None:
+    def stop_soon(self) -> None:
+        """Have :meth:`run_until_stopped` finish what is in hand and return."""
         if not self._stopping.ready():
             self._stopping.send()
 

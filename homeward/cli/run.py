@@ -1,6 +1,7 @@
 """``homeward run``: host services in this process."""
 
 import eventlet
+import eventlet.tpool
 
 # First of all: what is imported from here on must find the patched modules.
 eventlet.monkey_patch()
@@ -19,12 +20,14 @@ from shared.settings import Settings, load_settings  # noqa: E402
 @click.argument("services", nargs=-1, type=click.Choice(SERVICES))
 @click.option("--all", "everything", is_flag=True, help="Host the gateway and every service.")
 @click.option("--simulated-from", help="Moment (RFC 3339) at which simulated program time begins.")
+@click.option("--while-watched", is_flag=True, help="End when standard input ends, with who holds it.")
 @click.option("--greet", is_flag=True, help="Print the address, tokens and requests to try.")
 def run(
     services: tuple[str, ...],
     everything: bool,
     simulated_from: str | None,
-    greet: bool,  # noqa: FBT001
+    while_watched: bool,
+    greet: bool,
 ) -> None:
     """Host each SERVICE in this process until SIGTERM.
 
@@ -55,10 +58,19 @@ def run(
         if settings.clock == "simulated":
             beginning = datetime.fromisoformat(simulated_from) if simulated_from else None
             process.begin_simulation(beginning)
+        if while_watched:
+            eventlet.spawn(_end_with_standard_input, process)
         process.run_until_stopped(on_ready=lambda process: _on_ready(process, settings, greet=greet))
     finally:
         if server is not None:
             server.stop()
+
+
+def _end_with_standard_input(process: Any) -> None:
+    # Waited for in a thread of its own: a blocking read would hold up every greenthread.
+    while eventlet.tpool.execute(os.read, 0, 1024):
+        pass
+    process.stop_soon()
 
 
 def _on_ready(process: Any, settings: Settings, *, greet: bool) -> None:
