@@ -1,7 +1,7 @@
 """Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -32,13 +32,13 @@ from shared.contracts.scheduling import (
     SessionMissed,
     WeeklyDoseShortfall,
 )
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput, NotFound, TooEarly
 from shared.ids import derived_id
 from shared.messaging import STAFF, Call, announce, command, question, reacts_to
 
 #: How soon a review of the level of care is due. Design default.
 LEVEL_REVIEW_WITHIN = timedelta(hours=72)
-#: Short weeks in a row that ask for a review of the level. Design default.
+#: Short weeks in a row that ask for a review of the level, again after as many more. Design default.
 SHORT_WEEKS_FOR_REVIEW = 2
 
 #: The escalation that a risk band opens, if it opens one.
@@ -69,16 +69,15 @@ class Monitoring:
         # Before the first session the admission itself counts as contact.
         episode.note_contact(at=event.admitted_at)
         _activate_newest(db, episode)
-        self._watch_silence(db, episode)
+        self._settle(db, episode, at=event.admitted_at)
+        self._judge_readiness(db, episode)
 
     @reacts_to(PatientDischarged)
     def end_episode(self, db: Session, event: PatientDischarged, now: datetime) -> None:
         """Stop reaching out and watching; open escalations stay, a human closes those."""
         episode = _episode_of(db, event)
         episode.discharged_at = event.discharged_at
-        for open_one in tables.open_outreaches(db, episode_id=episode.episode_id):
-            self._end_outreach(db, open_one, how="DISCHARGED", at=event.discharged_at)
-        self._watch_silence(db, episode)
+        self._settle(db, episode, at=event.discharged_at)
 
     # --- Treatment plans --------------------------------------------------------------------------
 
@@ -86,8 +85,13 @@ class Monitoring:
     def draft_plan(self, db: Session, event: AssessmentCompleted, now: datetime) -> None:
         """Draft a treatment plan from what the assessment found."""
         episode = _episode_of(db, event)
-        episode.opioid_history = episode.opioid_history or "OPIOID" in event.problems
+        if "OPIOID" in event.problems and not episode.opioid_history:
+            episode.opioid_history = True
+            if episode.outreaches_open:
+                self._settle(db, episode, at=event.completed_at)
         plan = plans.draft(event)
+        if db.get(plans.Plan, plan.plan_id) is not None:
+            return
         db.add(plan)
         db.flush()
         plans.number_versions(tables.plans_of(db, episode_id=episode.episode_id))
@@ -105,14 +109,17 @@ class Monitoring:
     @command(schemas.SignTreatmentPlan, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def sign_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:
         """Add a signature to a treatment plan; it comes into force with the last one needed."""
-        plan = db.get(plans.Plan, call.data["plan_id"], with_for_update=True)
+        plan = db.get(plans.Plan, call.data["plan_id"])
         if plan is None:
             raise NotFound("No such plan.", field="plan_id")
         _own_or_staff(call, plan.patient_id, field="plan_id")
+        # The episode is locked first, as every reaction does it: an admission at the same moment
+        # sees the signature, or is seen here.
+        episode = tables.find_episode(db, episode_id=plan.episode_id, lock=True)
+        db.refresh(plan, with_for_update=True)
         if call.actor.role == roles.PATIENT and call.data["as_"] != "PATIENT":
             raise plans.SignatureNeedsLicence(field="as", rule="a patient signs as PATIENT")
         plan.sign(as_=call.data["as_"], by=call.actor, now=call.now)
-        episode = tables.find_episode(db, episode_id=plan.episode_id)
         _announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at if episode else None))
         return _view(schemas.TreatmentPlan(), plan)
 
@@ -122,35 +129,44 @@ class Monitoring:
     def note_attended(self, db: Session, event: SessionAttended, now: datetime) -> None:
         """Count the session, end the outreach to the patient, and see whether they are ready."""
         episode = _episode_of(db, event)
-        seat = attendance.Attendance(
-            seat_id=event.seat_id,
-            episode_id=event.episode_id,
-            starts_at=event.starts_at,
-            clinical_minutes=event.clinical_minutes,
-            state=attendance.ATTENDED,
-            credited_minutes=event.credited_minutes,
+        newest, before = tables.keep_mark(
+            db,
+            seat=attendance.Attendance(
+                seat_id=event.seat_id,
+                episode_id=event.episode_id,
+                starts_at=event.starts_at,
+                clinical_minutes=event.clinical_minutes,
+                state=attendance.ATTENDED,
+                credited_minutes=event.credited_minutes,
+            ),
         )
-        if not _keep(db, seat):
+        if not newest:
             return
-        self._note_contact(db, episode, at=event.starts_at, how="ATTENDED")
-        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False)
+        episode.sessions_attended += 1
+        episode.note_contact(at=event.starts_at)
+        if before or episode.discharge_proposed or episode.may_answer_outreach(at=event.starts_at):
+            self._settle(db, episode, at=event.starts_at)
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False, corrected=before is not None)
         self._judge_readiness(db, episode)
 
     @reacts_to(SessionMissed)
     def reach_out(self, db: Session, event: SessionMissed, now: datetime) -> None:
         """Ask humans to reach the patient, with deadlines in hours from the miss."""
         episode = _episode_of(db, event)
-        seat = attendance.Attendance(
-            seat_id=event.seat_id,
-            episode_id=event.episode_id,
-            starts_at=event.starts_at,
-            clinical_minutes=event.clinical_minutes,
-            state=attendance.MISSED,
-            consecutive=event.consecutive,
+        episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
+        tables.keep_mark(
+            db,
+            seat=attendance.Attendance(
+                seat_id=event.seat_id,
+                episode_id=event.episode_id,
+                starts_at=event.starts_at,
+                clinical_minutes=event.clinical_minutes,
+                state=attendance.MISSED,
+            ),
         )
-        if not _keep(db, seat):
-            return
-        self._answer_miss(db, episode, seat, missed_at=event.missed_at)
+        # A mark that was corrected before it arrived is kept as answered, as in any other order.
+        self._miss(db, episode, event, missed_at=event.missed_at, revision=0)
+        self._settle(db, episode, at=event.missed_at)
         self._weigh(db, episode, fact_at=event.starts_at, may_raise=True)
         self._judge_readiness(db, episode)
 
@@ -158,91 +174,150 @@ class Monitoring:
     def correct_attendance(self, db: Session, event: AttendanceCorrected, now: datetime) -> None:
         """Withdraw what the wrong mark had caused, and do what the right one asks for."""
         episode = _episode_of(db, event)
+        episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
         state = attendance.state_of(event.to_state)
-        seat = attendance.Attendance(
-            seat_id=event.seat_id,
-            episode_id=event.episode_id,
-            starts_at=event.starts_at,
-            clinical_minutes=event.clinical_minutes,
-            state=state,
-            credited_minutes=event.credited_minutes,
-            consecutive=event.consecutive,
-            revision=event.revision,
+        newest, before = tables.keep_mark(
+            db,
+            seat=attendance.Attendance(
+                seat_id=event.seat_id,
+                episode_id=event.episode_id,
+                starts_at=event.starts_at,
+                clinical_minutes=event.clinical_minutes,
+                state=state,
+                credited_minutes=event.credited_minutes,
+                revision=event.revision,
+                corrected_at=event.corrected_at,
+            ),
         )
-        if not _keep(db, seat):
-            return
+        if newest:
+            episode.sessions_attended += (state == attendance.ATTENDED) - (before == attendance.ATTENDED)
+            self._find_last_contact(db, episode)
         if state == attendance.MISSED:
-            self._answer_miss(db, episode, seat, missed_at=event.corrected_at)
-        else:
-            outreach_id = derived_id(event.seat_id, "outreach")
-            answered = db.get(outreach.Outreach, outreach_id)
-            if answered is not None:
-                self._end_outreach(db, answered, how="CORRECTED", at=event.corrected_at)
-        if state == attendance.ATTENDED:
-            self._note_contact(db, episode, at=event.starts_at, how="ATTENDED")
-        self._weigh(db, episode, fact_at=event.starts_at, may_raise=state == attendance.MISSED)
+            self._miss(db, episode, event, missed_at=event.corrected_at, revision=event.revision)
+        self._settle(db, episode, at=event.corrected_at)
+        self._weigh(
+            db,
+            episode,
+            fact_at=event.starts_at,
+            may_raise=state == attendance.MISSED,
+            corrected=True,
+        )
         self._judge_readiness(db, episode)
 
-    def _answer_miss(
-        self, db: Session, episode: Episode, seat: attendance.Attendance, *, missed_at: datetime
+    def _find_last_contact(self, db: Session, episode: Episode) -> None:
+        """Find the newest contact anew: a correction may have taken one away."""
+        known = [
+            *(
+                seat.starts_at
+                for seat in tables.attendances_of(db, episode_id=episode.episode_id)
+                if seat.state == attendance.ATTENDED
+            ),
+            *tables.reached_of(db, episode_id=episode.episode_id)[-1:],
+            tables.newest_check_in_at(db, episode_id=episode.episode_id),
+            episode.admitted_at,
+        ]
+        episode.last_contact_at = max((at for at in known if at is not None), default=None)
+
+    def _miss(
+        self,
+        db: Session,
+        episode: Episode,
+        event: SessionMissed | AttendanceCorrected,
+        *,
+        missed_at: datetime,
+        revision: int,
     ) -> None:
-        outreach_id = derived_id(seat.seat_id, "outreach")
-        if db.get(outreach.Outreach, outreach_id) is not None:
+        """Have an outreach for the seat that answers this mark, or a newer one."""
+        outreach_id = derived_id(event.seat_id, "outreach")
+        known = db.get(outreach.Outreach, outreach_id)
+        if known is not None:
+            if revision > known.revision:
+                _announce_all(db, known.miss_again(missed_at=missed_at, revision=revision))
+                self._watch_attempts(db, known)
             return
         opened = outreach.Outreach(
             outreach_id=outreach_id,
             episode_id=episode.episode_id,
             patient_id=episode.patient_id,
             journey_id=episode.journey_id,
-            seat_id=seat.seat_id,
-            session_starts_at=seat.starts_at,
+            seat_id=event.seat_id,
+            session_starts_at=event.starts_at,
             missed_at=missed_at,
-            consecutive=seat.consecutive,
+            consecutive=event.consecutive,
+            revision=revision,
         )
         db.add(opened)
-        for step in outreach.first_steps(consecutive=seat.consecutive, opioid_history=episode.opioid_history):
-            _announce_all(db, opened.ask(step, at=missed_at))
-        set_timer(
-            db,
-            "outreach_first_attempt_due",
-            key=outreach_id,
-            due_at=missed_at + outreach.FIRST_ATTEMPT_WITHIN,
+        db.flush()
+        self._watch_attempts(db, opened)
+
+    def _watch_attempts(self, db: Session, watched: outreach.Outreach) -> None:
+        key, missed_at = watched.outreach_id, watched.missed_at
+        if watched.first_attempt_at is None:
+            set_timer(
+                db, "outreach_first_attempt_due", key=key, due_at=missed_at + outreach.FIRST_ATTEMPT_WITHIN
+            )
+        set_timer(db, "outreach_same_day_call_due", key=key, due_at=missed_at + outreach.SAME_DAY_CALL_WITHIN)
+
+    def _settle(self, db: Session, episode: Episode, *, at: datetime) -> None:
+        """Bring the outreaches of an episode, and what hangs on them, in line with what is known.
+
+        All of it follows from the marks, the contacts and the discharge, never from the order in which
+        they came: so a fact that was wrong can be taken back, and one that comes late still counts.
+        """
+        db.flush()
+        known = tables.outreaches_of(db, episode_id=episode.episode_id)
+        if not known:
+            return
+        seats = tables.attendances_of(db, episode_id=episode.episode_id)
+        marks = {seat.seat_id: seat for seat in seats}
+        contacts = [(seat.starts_at, "ATTENDED") for seat in seats if seat.state == attendance.ATTENDED]
+        contacts += [(when, "REACHED") for when in tables.reached_of(db, episode_id=episode.episode_id)]
+        for one in known:
+            was_open, seat = one.is_open, marks[one.seat_id]
+            answers = [(when, how) for when, how in contacts if one.is_answered_by(how=how, at=when)]
+            if seat.state != attendance.MISSED:
+                answers.append((seat.corrected_at or one.missed_at, "CORRECTED"))
+            if episode.discharged_at is not None:
+                answers.append((episode.discharged_at, "DISCHARGED"))
+            _announce_all(
+                db,
+                one.settle(
+                    answer=min(answers, default=None),
+                    consecutive=attendance.absences_in_row(seats, up_to=one.session_starts_at),
+                    opioid_history=episode.opioid_history,
+                ),
+            )
+            if was_open and not one.is_open:
+                cancel_timer(db, "outreach_first_attempt_due", key=one.outreach_id)
+                cancel_timer(db, "outreach_same_day_call_due", key=one.outreach_id)
+            elif one.is_open and not was_open:
+                self._watch_attempts(db, one)
+        episode.outreaches_open = sum(one.is_open for one in known)
+        episode.answered_until = max(
+            (max(one.closed_at, one.session_starts_at) for one in known if one.closed_at is not None),
+            default=None,
         )
-        set_timer(
-            db,
-            "outreach_same_day_call_due",
-            key=outreach_id,
-            due_at=missed_at + outreach.SAME_DAY_CALL_WITHIN,
-        )
-        # What is known already may answer it: events come in any order.
-        contacts = tables.contacts_after(db, episode_id=episode.episode_id, after=seat.starts_at)
-        if contacts:
-            at, how = contacts[0]
-            self._end_outreach(db, opened, how=how, at=at)
-        elif episode.discharged_at is not None:
-            self._end_outreach(db, opened, how="DISCHARGED", at=episode.discharged_at)
+        self._withdraw_proposal(db, episode, at=at)
         self._watch_silence(db, episode)
 
-    def _note_contact(self, db: Session, episode: Episode, *, at: datetime, how: str) -> None:
-        """There was contact: outreaches that it answers end, and the silence begins anew."""
-        episode.note_contact(at=at)
-        for known in tables.outreaches_of(db, episode_id=episode.episode_id):
-            begins = known.session_starts_at if how == "ATTENDED" else known.missed_at
-            if begins < at or (how == "REACHED" and begins == at):
-                self._end_outreach(db, known, how=how, at=at)
-        for proposal in tables.open_proposals(db, episode_id=episode.episode_id):
-            if at > proposal.last_contact_at:
-                _announce_all(db, proposal.withdraw(at=at))
-        self._watch_silence(db, episode)
-
-    def _end_outreach(self, db: Session, ended: outreach.Outreach, *, how: str, at: datetime) -> None:
-        _announce_all(db, ended.close(how=how, at=at))
-        cancel_timer(db, "outreach_first_attempt_due", key=ended.outreach_id)
-        cancel_timer(db, "outreach_same_day_call_due", key=ended.outreach_id)
+    def _withdraw_proposal(self, db: Session, episode: Episode, *, at: datetime) -> None:
+        """Take a proposed discharge back where there is contact again, or nobody was missing."""
+        if not episode.discharge_proposed or episode.discharged_at is not None:
+            return
+        for proposal in tables.proposals_of(db, episode_id=episode.episode_id):
+            contact = episode.last_contact_at
+            if contact is None or contact <= proposal.last_contact_at:
+                contact = None
+            if proposal.withdrawn_at is None and (contact is not None or not episode.outreaches_open):
+                _announce_all(db, proposal.withdraw(at=contact or at))
+                episode.discharge_proposed = False
 
     def _watch_silence(self, db: Session, episode: Episode) -> None:
-        """Have the silence of a patient in treatment noticed after one week, and after two."""
-        if not episode.in_treatment or episode.last_contact_at is None:
+        """Have the silence of a patient who is missing noticed after one week, and after two.
+
+        Somebody whom nobody expected is not silent, so nothing is watched while no outreach is open.
+        """
+        if not (episode.outreaches_open and episode.in_treatment and episode.last_contact_at):
             cancel_timer(db, "silent_for_a_week", key=episode.episode_id)
             cancel_timer(db, "silent_for_two_weeks", key=episode.episode_id)
             return
@@ -258,7 +333,7 @@ class Monitoring:
     def ask_supervisor_to_call(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the next tier: nobody has tried within the hour."""
         overdue = db.get(outreach.Outreach, timer.key, with_for_update=True)
-        if overdue is not None and overdue.attempts == 0:
+        if overdue is not None and overdue.first_attempt_at is None:
             _announce_all(db, overdue.ask(outreach.OVERDUE_CALL, at=timer.due_at))
 
     @on_timer("outreach_same_day_call_due")
@@ -272,11 +347,11 @@ class Monitoring:
     def ask_for_letter(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask for a letter and a supervisor's review after a week without contact."""
         episode = tables.find_episode(db, episode_id=timer.key, lock=True)
-        if episode is None or not episode.in_treatment:
+        if episode is None or not episode.in_treatment or not episode.outreaches_open:
             return
-        for silent in tables.open_outreaches(db, episode_id=timer.key)[:1]:
-            _announce_all(db, silent.ask(outreach.LETTER, at=timer.due_at))
-            _announce_all(db, silent.ask(outreach.SUPERVISOR_REVIEW, at=timer.due_at))
+        missing = [one for one in tables.outreaches_of(db, episode_id=timer.key) if one.is_open]
+        if not any(outreach.LETTER.task in one.asked for one in missing):
+            _announce_all(db, missing[0].fall_silent(at=timer.due_at))
 
     @on_timer("silent_for_two_weeks")
     def propose_discharge(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -284,20 +359,20 @@ class Monitoring:
         episode = tables.find_episode(db, episode_id=timer.key, lock=True)
         if episode is None or not episode.in_treatment or episode.last_contact_at is None:
             return
-        # Somebody whom nobody expected is not silent.
-        if not tables.open_outreaches(db, episode_id=timer.key):
+        if not episode.outreaches_open or episode.discharge_proposed:
             return
+        number = len(tables.proposals_of(db, episode_id=timer.key))
         proposal = outreach.Proposal(
-            proposal_id=derived_id(episode.episode_id, "proposal", episode.last_contact_at.isoformat()),
+            proposal_id=derived_id(episode.episode_id, "proposal", str(number)),
             episode_id=episode.episode_id,
             patient_id=episode.patient_id,
             journey_id=episode.journey_id,
             last_contact_at=episode.last_contact_at,
             proposed_at=timer.due_at,
         )
-        if db.get(outreach.Proposal, proposal.proposal_id) is None:
-            db.add(proposal)
-            announce(db, proposal.announced())
+        db.add(proposal)
+        episode.discharge_proposed = True
+        announce(db, proposal.announced())
 
     @question(schemas.ListOutreach)
     def list_outreach(self, db: Session, call: Call) -> dict[str, Any]:
@@ -352,8 +427,9 @@ class Monitoring:
         )
         cancel_timer(db, "outreach_first_attempt_due", key=known.outreach_id)
         if call.data["outcome"] == "REACHED":
-            db.flush()
-            self._note_contact(db, episode, at=at, how="REACHED")
+            episode.note_contact(at=at)
+            self._settle(db, episode, at=at)
+            self._judge_readiness(db, episode)
         return _view(schemas.Outreach(), known)
 
     # --- Check-ins and risk -----------------------------------------------------------------------
@@ -369,6 +445,11 @@ class Monitoring:
         check_in = checkins.CheckIn(check_in_id=call.command_id, checked_in_at=call.now, **data)
         db.add(check_in)
         db.flush()
+        # Whoever checks in is not silent; the outreach goes on until somebody has spoken to them.
+        episode.note_contact(at=call.now)
+        if episode.outreaches_open:
+            self._settle(db, episode, at=call.now)
+        episode.note_risk(at=call.now, lasts=risk.LASTS)
         opened = [
             self._escalate(
                 db,
@@ -422,7 +503,10 @@ class Monitoring:
     def note_short_week(self, db: Session, event: WeeklyDoseShortfall, now: datetime) -> None:
         """Count a week under the floor; the second in a row asks for a review of the level."""
         episode = _episode_of(db, event)
-        zone = zoneinfo.ZoneInfo(episode.time_zone or "UTC")
+        if episode.time_zone is None:
+            # Where the week ends is told by the admission.
+            raise TooEarly
+        zone = zoneinfo.ZoneInfo(episode.time_zone)
         ends_at = datetime.combine(event.week_starts_on + timedelta(days=7), time(0), tzinfo=zone)
         new = tables.keep_short_week(
             db,
@@ -435,10 +519,11 @@ class Monitoring:
         )
         if not new:
             return
-        if event.consecutive_weeks >= SHORT_WEEKS_FOR_REVIEW:
+        if event.consecutive_weeks % SHORT_WEEKS_FOR_REVIEW == 0:
             self._request_level_review(
                 db, episode, reason="DOSE_SHORTFALL", about=event.week_starts_on.isoformat(), at=ends_at
             )
+        episode.note_risk(at=ends_at, lasts=risk.LASTS)
         self._weigh(db, episode, fact_at=ends_at, may_raise=True)
 
     def _request_level_review(
@@ -467,34 +552,32 @@ class Monitoring:
                 ),
             )
 
-    def _weigh(self, db: Session, episode: Episode, *, fact_at: datetime, may_raise: bool) -> None:
-        """Compute the index anew from the facts; an orange or red band opens an escalation."""
+    def _weigh(
+        self,
+        db: Session,
+        episode: Episode,
+        *,
+        fact_at: datetime,
+        may_raise: bool,
+        corrected: bool = False,
+    ) -> None:
+        """Compute the index anew from the facts; one that rises to orange or red opens an escalation."""
+        known_until = episode.latest_fact_at
         episode.note_fact(at=fact_at)
-        if not may_raise and episode.risk_index == 0 and episode.risk_band == "GREEN":
-            # A fact that only lowers the index cannot change one that is at the bottom.
-            return
         as_of = episode.latest_fact_at
-        if as_of is None:
+        if as_of is None or (as_of == known_until and not may_raise and not corrected):
+            # Having come adds nothing and takes nothing off: it only moves the moment of the index.
             return
-        db.flush()
-        facts = tables.facts_of(
-            db, episode_id=episode.episode_id, since=min(fact_at, as_of) - tables.FACTS_BACK
-        )
-        found = risk.index_at(facts, now=as_of)
-        band = risk.shown_band(facts, now=as_of)
-        if may_raise:
-            highest, first_at = risk.highest_between(facts, since=fact_at, until=fact_at + risk.WINDOW)
-            if first_at is not None and highest in LEVEL_OF_BAND:
-                self._escalate(
-                    db,
-                    patient_id=episode.patient_id,
-                    cause="RISK_INDEX",
-                    level=LEVEL_OF_BAND[highest],
-                    evidence_id=episode.episode_id,
-                    at=first_at,
-                    episode_id=episode.episode_id,
-                    journey_id=episode.journey_id,
-                )
+        if episode.calm_from is None or as_of >= episode.calm_from:
+            found, band = risk.Risk(index=0, terms=()), "GREEN"
+        else:
+            db.flush()
+            facts = tables.facts_of(
+                db, episode_id=episode.episode_id, since=min(fact_at, as_of) - tables.FACTS_BACK
+            )
+            found, band = risk.index_at(facts, now=as_of), risk.shown_band(facts, now=as_of)
+            if may_raise:
+                self._answer_rises(db, episode, facts, fact_at=fact_at)
         before = episode.risk_band
         episode.risk_index, episode.risk_band = found.index, band
         if band != before:
@@ -514,30 +597,53 @@ class Monitoring:
                 ),
             )
 
+    def _answer_rises(self, db: Session, episode: Episode, facts: risk.Facts, *, fact_at: datetime) -> None:
+        """Open an escalation, or raise it, for each orange or red band that a fact raised the index to."""
+        for band, at in risk.rises_between(facts, since=fact_at, until=fact_at + risk.WINDOW):
+            if band in LEVEL_OF_BAND:
+                self._escalate(
+                    db,
+                    patient_id=episode.patient_id,
+                    cause="RISK_INDEX",
+                    level=LEVEL_OF_BAND[band],
+                    evidence_id=episode.episode_id,
+                    at=at,
+                    episode_id=episode.episode_id,
+                    journey_id=episode.journey_id,
+                )
+
     # --- Readiness --------------------------------------------------------------------------------
 
     def _judge_readiness(self, db: Session, episode: Episode) -> None:
         """See whether what monitoring can tell of the graduation criteria is met."""
-        if episode.admitted_at is None or episode.discharged_at is not None:
+        was_ready, episode.ready_at = episode.ready_at is not None, None
+        if (
+            episode.admitted_at is None
+            or episode.outreaches_open
+            or episode.sessions_attended < readiness.SESSIONS
+            or episode.latest_fact_at is None
+            or episode.latest_fact_at < episode.admitted_at + timedelta(weeks=readiness.WEEKS)
+        ):
             return
         db.flush()
-        if tables.count_attended(db, episode_id=episode.episode_id) < readiness.SESSIONS:
-            return
         seats = tables.attendances_of(db, episode_id=episode.episode_id)
-        at = readiness.first_ready_moment(
+        episode.ready_at = readiness.ready_since(
             seats=seats,
             uses=tables.uses_of(db, episode_id=episode.episode_id),
             admitted_at=episode.admitted_at,
         )
-        if at is not None and (
-            tables.open_outreaches(db, episode_id=episode.episode_id)
-            or tables.has_open_danger(db, patient_id=episode.patient_id)
-        ):
-            at = None
-        newly, episode.ready_at = episode.ready_at is None and at is not None, at
-        if not newly or at is None:
+        if episode.ready_at is not None and not was_ready:
+            self._announce_readiness(db, episode, seats)
+
+    def _announce_readiness(
+        self, db: Session, episode: Episode, seats: Sequence[attendance.Attendance]
+    ) -> None:
+        """Say that a patient is ready, unless a danger is open or the episode is over."""
+        if episode.ready_at is None or episode.discharged_at is not None:
             return
-        newest = max(seat.starts_at for seat in seats)
+        if tables.has_open_danger(db, patient_id=episode.patient_id):
+            return
+        newest = max(seat.starts_at for seat in seats if seat.state == attendance.ATTENDED)
         announce(
             db,
             GraduationReady(
@@ -545,12 +651,12 @@ class Monitoring:
                 episode_id=episode.episode_id,
                 journey_id=episode.journey_id,
                 criteria=readiness.CRITERIA,
-                sessions_attended=sum(1 for seat in seats if seat.state == attendance.ATTENDED),
+                sessions_attended=episode.sessions_attended,
                 attendance_percent=attendance.percent_attended(
                     seats, until=newest, days=readiness.ATTENDANCE_DAYS
                 ),
                 rule_version=readiness.RULE_VERSION,
-                ready_at=at,
+                ready_at=episode.ready_at,
             ),
         )
 
@@ -584,6 +690,20 @@ class Monitoring:
             episode_id=call.data["episode_id"],
             journey_id=None,
         )
+        if call.actor.role in (roles.PATIENT, roles.PARTNER):
+            # Neither learns what else is known, or whether anything was.
+            return _view(
+                schemas.Escalation(),
+                {
+                    "escalation_id": escalation.escalation_id,
+                    "patient_id": escalation.patient_id,
+                    "cause": escalation.cause,
+                    "level": call.data["level"],
+                    "state": escalations.OPEN,
+                    "opened_at": call.now,
+                    "crisis_lines": escalations.CRISIS_LINES,
+                },
+            )
         return _escalation_view(escalation)
 
     def _escalate(  # a danger is told by these
@@ -611,6 +731,7 @@ class Monitoring:
                 cause=cause,
                 level=level,
                 opened_at=at,
+                level_since=at,
                 episode_id=episode_id,
                 journey_id=journey_id,
                 evidence=[evidence_id],
@@ -622,10 +743,10 @@ class Monitoring:
         return escalation
 
     def _watch_deadlines(self, db: Session, escalation: escalations.Escalation) -> None:
-        key = escalation.escalation_id
-        if escalation.acknowledge_by is not None and escalation.acknowledged_at is None:
-            set_timer(db, "escalation_not_acknowledged", key=key, due_at=escalation.acknowledge_by)
-        set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.act_by)
+        key, acknowledgement_due_at = escalation.escalation_id, escalation.acknowledgement_due_at
+        if acknowledgement_due_at is not None:
+            set_timer(db, "escalation_not_acknowledged", key=key, due_at=acknowledgement_due_at)
+        set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.action_due_at)
 
     @on_timer("escalation_not_acknowledged")
     def ask_next_tier_to_acknowledge(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -633,21 +754,21 @@ class Monitoring:
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
         if escalation is None:
             return
-        caused = escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at)
-        _announce_all(db, caused)
-        within = escalations.TERMS[escalation.level].acknowledge_within
-        if caused and within is not None:
-            tiers = len(escalations.TERMS[escalation.level].tiers)
-            # Once every tier was asked, the last is reminded more and more rarely.
-            pause = within * 2 ** min(8, max(0, escalation.tier - tiers + 1))
-            set_timer(db, "escalation_not_acknowledged", key=timer.key, due_at=timer.due_at + pause)
+        _announce_all(db, escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at))
+        due_at = escalation.acknowledgement_due_at
+        if due_at is not None:
+            set_timer(db, "escalation_not_acknowledged", key=timer.key, due_at=due_at)
 
     @on_timer("escalation_not_acted_on")
     def ask_next_tier_to_act(self, db: Session, timer: Timer, now: datetime) -> None:
-        """Ask the next tier: nobody has acted in time."""
+        """Ask the next tier: somebody took it and has not acted in time."""
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
-        if escalation is not None and escalation.acknowledged_at is not None:
-            _announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
+        # While nobody has taken it, the other timer asks.
+        if escalation is None or escalation.acknowledged_at is None or not escalation.is_open:
+            return
+        _announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
+        due_at = escalation.asked_to_act_again_at(after=timer.due_at)
+        set_timer(db, "escalation_not_acted_on", key=timer.key, due_at=due_at)
 
     @question(schemas.ListEscalations)
     def list_escalations(self, db: Session, call: Call) -> dict[str, Any]:
@@ -676,7 +797,9 @@ class Monitoring:
         """Take an escalation."""
         escalation = _escalation(db, call, lock=True)
         _announce_all(db, escalation.acknowledge(by=call.actor, now=call.now))
-        cancel_timer(db, "escalation_not_acknowledged", key=escalation.escalation_id)
+        key = escalation.escalation_id
+        cancel_timer(db, "escalation_not_acknowledged", key=key)
+        set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.action_due_at)
         return _escalation_view(escalation)
 
     @command(schemas.CloseEscalation, roles=roles.CARE_TEAM)
@@ -689,11 +812,13 @@ class Monitoring:
                 by=call.actor, disposition=call.data["disposition"], note=call.data["note"], now=call.now
             ),
         )
+        cancel_timer(db, "escalation_not_acknowledged", key=escalation.escalation_id)
         cancel_timer(db, "escalation_not_acted_on", key=escalation.escalation_id)
-        if escalation.episode_id is not None:
-            episode = tables.find_episode(db, episode_id=escalation.episode_id, lock=True)
-            if episode is not None:
-                self._judge_readiness(db, episode)
+        if escalation.level in escalations.DANGERS:
+            db.flush()
+            for episode in tables.ready_episodes_of(db, patient_id=escalation.patient_id):
+                seats = tables.attendances_of(db, episode_id=episode.episode_id)
+                self._announce_readiness(db, episode, seats)
         return _escalation_view(escalation)
 
 
@@ -701,23 +826,6 @@ def _episode_of(db: Session, event: EpisodeFact) -> Episode:
     return tables.lock_episode(
         db, episode_id=event.episode_id, patient_id=event.patient_id, journey_id=event.journey_id
     )
-
-
-def _keep(db: Session, seat: attendance.Attendance) -> bool:
-    """Keep the newest mark of a seat; return whether this one is it."""
-    known = db.get(attendance.Attendance, seat.seat_id)
-    if known is None:
-        db.add(seat)
-        db.flush()
-        return True
-    newer = known.correct(
-        state=seat.state,
-        credited_minutes=seat.credited_minutes,
-        consecutive=seat.consecutive,
-        revision=seat.revision,
-    )
-    db.flush()
-    return newer
 
 
 def _activate_newest(db: Session, episode: Episode) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
@@ -27,8 +27,6 @@ from shared.database import (
 metadata = new_metadata()
 mapper = registry(metadata=metadata)
 
-_Row = TypeVar("_Row")
-
 sites = Table(
     "sites", metadata, id_column("site_id"), tenant_column(), Column("time_zone", String(64), nullable=False)
 )
@@ -46,9 +44,14 @@ episodes = Table(
     Column("opioid_history", sa.Boolean, nullable=False),
     Column("last_contact_at", moment()),
     Column("latest_fact_at", moment()),
+    Column("calm_from", moment()),
     Column("risk_index", Integer, nullable=False),
     Column("risk_band", String(8), nullable=False),
     Column("ready_at", moment()),
+    Column("sessions_attended", Integer, nullable=False),
+    Column("outreaches_open", Integer, nullable=False),
+    Column("answered_until", moment()),
+    Column("discharge_proposed", sa.Boolean, nullable=False),
     CheckConstraint("risk_band IN ('GREEN', 'YELLOW', 'ORANGE', 'RED')", name="risk_band"),
     Index("ix_episodes_patient", "tenant_id", "patient_id"),
 )
@@ -63,8 +66,8 @@ attendances = Table(
     Column("clinical_minutes", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("credited_minutes", Integer, nullable=False),
-    Column("consecutive", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("corrected_at", moment()),
     CheckConstraint("state IN ('ATTENDED', 'MISSED', 'NEITHER')", name="state"),
     Index("ix_attendances_episode", "tenant_id", "episode_id", "starts_at"),
 )
@@ -142,8 +145,11 @@ outreaches = Table(
     Column("session_starts_at", moment(), nullable=False),
     Column("missed_at", moment(), nullable=False),
     Column("consecutive", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("state", String(8), nullable=False),
     Column("open_tasks", JSONB, nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("silent_since", moment()),
     Column("attempts", Integer, nullable=False),
     Column("first_attempt_at", moment()),
     Column("how", String(16)),
@@ -189,6 +195,7 @@ escalation_rows = Table(
     Column("cause", String(32), nullable=False),
     Column("level", String(2), nullable=False),
     Column("opened_at", moment(), nullable=False),
+    Column("level_since", moment(), nullable=False),
     reference("episode_id", nullable=True),
     reference("journey_id", nullable=True),
     Column("state", String(16), nullable=False),
@@ -249,6 +256,9 @@ sealed(Attempt, key="attempt_id", fields=("note",))
 
 def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
     """Return an episode, made if it is new, locked until the end of the transaction."""
+    known = find_episode(db, episode_id=episode_id, lock=True)
+    if known is not None:
+        return known
     db.execute(
         postgresql.insert(episodes)
         .values(
@@ -259,14 +269,14 @@ def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: s
             opioid_history=False,
             risk_index=0,
             risk_band="GREEN",
+            sessions_attended=0,
+            outreaches_open=0,
+            discharge_proposed=False,
         )
         .on_conflict_do_nothing()
     )
     return db.execute(
-        sa.select(episode_rules.Episode)
-        .where(episodes.c.episode_id == episode_id)
-        .with_for_update()
-        .execution_options(populate_existing=False)
+        sa.select(episode_rules.Episode).where(episodes.c.episode_id == episode_id).with_for_update()
     ).scalar_one()
 
 
@@ -286,16 +296,41 @@ def attendances_of(
     return db.scalars(query.order_by(attendances.c.starts_at, attendances.c.seat_id)).all()
 
 
-def count_attended(db: Session, *, episode_id: str) -> int:
-    """Return how many sessions the patient attended."""
-    return int(
-        db.scalar(
-            sa.select(sa.func.count())
-            .select_from(attendance_rules.Attendance)
-            .where(attendances.c.episode_id == episode_id, attendances.c.state == attendance_rules.ATTENDED)
-        )
-        or 0
+def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, str | None]:
+    """Keep the newest mark of a seat; return whether this one is it, and what the seat said before.
+
+    Nearly every mark is the first of its seat, which takes one statement.
+    """
+    inserted = db.execute(
+        postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id),
+        [
+            {
+                "seat_id": seat.seat_id,
+                "tenant_id": origin_of(db).tenant_id,
+                "episode_id": seat.episode_id,
+                "starts_at": seat.starts_at,
+                "clinical_minutes": seat.clinical_minutes,
+                "state": seat.state,
+                "credited_minutes": seat.credited_minutes,
+                "revision": seat.revision,
+                "corrected_at": seat.corrected_at,
+            }
+        ],
+    ).first()
+    if inserted is not None:
+        return True, None
+    known = db.execute(
+        sa.select(attendance_rules.Attendance).where(attendances.c.seat_id == seat.seat_id)
+    ).scalar_one()
+    before = known.state
+    newer = known.correct(
+        state=seat.state,
+        credited_minutes=seat.credited_minutes,
+        revision=seat.revision,
+        corrected_at=seat.corrected_at,
     )
+    db.flush()
+    return newer, before
 
 
 def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
@@ -326,15 +361,6 @@ def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
     )
 
 
-def open_outreaches(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
-    """Return the outreaches of an episode that are open, oldest first."""
-    return db.scalars(
-        sa.select(outreach.Outreach)
-        .where(outreaches.c.episode_id == episode_id, outreaches.c.state == outreach.OPEN)
-        .order_by(outreaches.c.missed_at, outreaches.c.outreach_id)
-    ).all()
-
-
 def outreaches_of(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
     """Return all outreaches of an episode, oldest first."""
     return db.scalars(
@@ -344,33 +370,44 @@ def outreaches_of(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach
     ).all()
 
 
-def contacts_after(db: Session, *, episode_id: str, after: datetime) -> list[tuple[datetime, str]]:
-    """Return the contacts with a patient after a moment, earliest first, each with its kind."""
-    attended = db.scalars(
-        sa.select(attendances.c.starts_at).where(
-            attendances.c.episode_id == episode_id,
-            attendances.c.state == attendance_rules.ATTENDED,
-            attendances.c.starts_at > after,
+def reached_of(db: Session, *, episode_id: str) -> list[datetime]:
+    """Return the moments at which an outreach of an episode reached the patient, earliest first."""
+    return list(
+        db.scalars(
+            sa.select(outreach_attempts.c.attempted_at)
+            .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
+            .where(outreaches.c.episode_id == episode_id, outreach_attempts.c.outcome == "REACHED")
+            .order_by(outreach_attempts.c.attempted_at)
         )
     )
-    reached = db.scalars(
-        sa.select(outreach_attempts.c.attempted_at)
-        .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
-        .where(
-            outreaches.c.episode_id == episode_id,
-            outreach_attempts.c.outcome == "REACHED",
-            outreach_attempts.c.attempted_at >= after,
-        )
+
+
+def newest_check_in_at(db: Session, *, episode_id: str) -> datetime | None:
+    """Return when a patient last checked in."""
+    return db.scalar(
+        sa.select(sa.func.max(check_ins.c.checked_in_at)).where(check_ins.c.episode_id == episode_id)
     )
-    return sorted([(at, "ATTENDED") for at in attended] + [(at, "REACHED") for at in reached])
 
 
-def open_proposals(db: Session, *, episode_id: str) -> Sequence[outreach.Proposal]:
-    """Return the proposed discharges of an episode that were not withdrawn."""
+def proposals_of(db: Session, *, episode_id: str) -> Sequence[outreach.Proposal]:
+    """Return the discharges that were proposed for an episode, oldest first."""
     return db.scalars(
         sa.select(outreach.Proposal)
-        .where(discharge_proposals.c.episode_id == episode_id, discharge_proposals.c.withdrawn_at.is_(None))
-        .order_by(discharge_proposals.c.proposed_at)
+        .where(discharge_proposals.c.episode_id == episode_id)
+        .order_by(discharge_proposals.c.proposed_at, discharge_proposals.c.proposal_id)
+    ).all()
+
+
+def ready_episodes_of(db: Session, *, patient_id: str) -> Sequence[episode_rules.Episode]:
+    """Return the episodes of a patient in which the criteria of a graduation are met."""
+    return db.scalars(
+        sa.select(episode_rules.Episode)
+        .where(
+            episodes.c.patient_id == patient_id,
+            episodes.c.ready_at.is_not(None),
+            episodes.c.discharged_at.is_(None),
+        )
+        .order_by(episodes.c.episode_id)
     ).all()
 
 
@@ -416,7 +453,7 @@ def has_open_danger(db: Session, *, patient_id: str) -> bool:
             .where(
                 escalation_rows.c.patient_id == patient_id,
                 escalation_rows.c.state != escalations.CLOSED,
-                escalation_rows.c.level.in_(("E3", "E4")),
+                escalation_rows.c.level.in_(escalations.DANGERS),
             )
             .limit(1)
         ).first()
@@ -432,8 +469,8 @@ def lock_patient(db: Session, *, patient_id: str) -> None:
 
 
 def page(
-    db: Session, query: "sa.Select[tuple[_Row]]", *, after: str | None, key: sa.Column[str], limit: int
-) -> tuple[list[_Row], str | None]:
+    db: Session, query: sa.Select[Any], *, after: str | None, key: sa.Column[str], limit: int
+) -> tuple[list[Any], str | None]:
     """Return a page of rows by id, and the cursor of the next one."""
     if after is not None:
         query = query.where(key > after)

@@ -24,18 +24,21 @@ class Attendance:
     clinical_minutes: int
     state: str
     credited_minutes: int = 0
-    consecutive: int = 0
     revision: int = 0
+    #: When the newest mark was given, where it corrects another.
+    corrected_at: datetime | None = None
     tenant_id: str = ""
 
-    def correct(self, *, state: str, credited_minutes: int, consecutive: int, revision: int) -> bool:
+    def correct(
+        self, *, state: str, credited_minutes: int, revision: int, corrected_at: datetime | None
+    ) -> bool:
         """Take a newer mark; return whether it was newer. The newest wins in any order."""
         if revision <= self.revision and not (revision == self.revision and self._gives_way_to(state)):
             return False
         self.state = state
         self.credited_minutes = credited_minutes
-        self.consecutive = consecutive
         self.revision = revision
+        self.corrected_at = corrected_at
         return True
 
     def _gives_way_to(self, state: str) -> bool:
@@ -48,6 +51,18 @@ def state_of(seat_state: str) -> str:
     if seat_state in THERE:
         return ATTENDED
     return MISSED if seat_state == "NO_SHOW" else NEITHER
+
+
+def absences_in_row(seats: Sequence[Attendance], *, up_to: datetime) -> int:
+    """Count the absences since the patient last came; what speaks for neither does not end the row."""
+    count = 0
+    for seat in sorted(seats, key=lambda seat: (seat.starts_at, seat.seat_id), reverse=True):
+        if seat.starts_at > up_to:
+            continue
+        if seat.state == ATTENDED:
+            break
+        count += seat.state == MISSED
+    return count
 
 
 def within(seats: Sequence[Attendance], *, after: datetime, until: datetime) -> list[Attendance]:

@@ -27,38 +27,73 @@ ACKNOWLEDGED = "ACKNOWLEDGED"
 CLOSED = "CLOSED"
 
 
+#: Who is asked besides the roles of people: whoever has the duty, and all of the staff.
+ON_CALL = "on_call"
+EVERYONE = "everyone"
+
+#: Most times that the pause before the last tier is asked again doubles.
+PAUSE_DOUBLES_AT_MOST = 8
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """How soon a level is to be acknowledged and acted on, and who is asked at each tier."""
+    """How soon a level is to be acknowledged and acted on, and who is asked when nobody does.
+
+    ``tiers`` are roles with the time after which each is asked, while nobody has acknowledged.
+    """
 
     acknowledge_within: timedelta | None
     act_within: timedelta
-    tiers: tuple[str, ...]
+    tiers: tuple[tuple[str, timedelta], ...]
 
 
 #: Deadlines and tiers of each level. Design default.
 TERMS = {
-    "E0": Terms(acknowledge_within=None, act_within=timedelta(days=7), tiers=(roles.COUNSELOR,)),
+    "E0": Terms(
+        acknowledge_within=None, act_within=timedelta(days=7), tiers=((roles.COUNSELOR, timedelta(0)),)
+    ),
     "E1": Terms(
         acknowledge_within=timedelta(days=1),
         act_within=timedelta(days=1),
-        tiers=(roles.COUNSELOR, roles.SUPERVISOR),
+        tiers=((roles.COUNSELOR, timedelta(0)), (roles.SUPERVISOR, timedelta(days=1))),
     ),
     "E2": Terms(
         acknowledge_within=timedelta(hours=4),
         act_within=timedelta(hours=12),
-        tiers=(roles.COUNSELOR, roles.SUPERVISOR, "on_call"),
+        tiers=(
+            (roles.COUNSELOR, timedelta(0)),
+            (roles.SUPERVISOR, timedelta(hours=4)),
+            (ON_CALL, timedelta(hours=6)),
+        ),
     ),
     "E3": Terms(
         acknowledge_within=timedelta(minutes=30),
         act_within=timedelta(minutes=60),
-        tiers=(roles.CLINICIAN, "on_call", roles.MEDICAL_DIRECTOR),
+        tiers=(
+            (roles.CLINICIAN, timedelta(0)),
+            (ON_CALL, timedelta(minutes=30)),
+            (roles.MEDICAL_DIRECTOR, timedelta(minutes=60)),
+        ),
     ),
     "E4": Terms(
         acknowledge_within=timedelta(minutes=5),
         act_within=timedelta(minutes=15),
-        tiers=("on_call", "everyone", roles.MEDICAL_DIRECTOR),
+        tiers=(
+            (ON_CALL, timedelta(0)),
+            (EVERYONE, timedelta(minutes=5)),
+            (roles.MEDICAL_DIRECTOR, timedelta(minutes=10)),
+        ),
     ),
+}
+
+#: Levels that only a licensed human ends, and that stand against a graduation.
+DANGERS = ("E3", "E4")
+
+#: What is to be done about a danger besides looking at it, and who is asked: after a return to use or
+#: an overdose the next dose can kill, weekends included. Safety rule.
+SAFETY_TASKS = {
+    "RETURN_TO_USE": (("overdose_check", roles.CLINICIAN), ("naloxone", roles.CLINICIAN)),
+    "OVERDOSE": (("overdose_check", roles.CLINICIAN), ("naloxone", roles.CLINICIAN)),
 }
 
 #: Lines shown with every answer that carries risk: public numbers of the United States.
@@ -91,13 +126,17 @@ class Escalation:
     cause: str
     level: str
     opened_at: datetime
+    #: Since when it has had its level: the deadlines count from here.
+    level_since: datetime
     episode_id: str | None = None
     journey_id: str | None = None
     state: str = OPEN
     tier: int = 0
     #: Ids of what was answered, measured or reported.
     evidence: list[str] = field(default_factory=list)
+    #: When the present level was taken; a raise asks for it anew.
     acknowledged_at: datetime | None = None
+    #: Who took it last, at whatever level.
     acknowledged_by: str | None = None
     closed_at: datetime | None = None
     closed_by: str | None = None
@@ -116,20 +155,43 @@ class Escalation:
     def acknowledge_by(self) -> datetime | None:
         """By when somebody must have taken it."""
         within = TERMS[self.level].acknowledge_within
-        return self.opened_at + within if within is not None else None
+        return self.level_since + within if within is not None else None
 
     @property
     def act_by(self) -> datetime:
         """By when somebody must have acted."""
-        return self.opened_at + TERMS[self.level].act_within
+        return self.level_since + TERMS[self.level].act_within
 
     @property
     def task_id(self) -> str:
         """The id of the task that asks the present tier."""
-        return derived_id(self.escalation_id, "tier", str(self.tier))
+        return derived_id(self.escalation_id, self.level, "tier", str(self.tier))
+
+    def role_at(self, tier: int) -> str:
+        """Return who is asked at a tier; after the last one, the last one again."""
+        tiers = TERMS[self.level].tiers
+        return tiers[min(tier, len(tiers) - 1)][0]
+
+    @property
+    def acknowledgement_due_at(self) -> datetime | None:
+        """When the next tier is to be asked unless somebody takes it; None when nobody need be."""
+        terms = TERMS[self.level]
+        if terms.acknowledge_within is None or self.acknowledged_at is not None or not self.is_open:
+            return None
+        following = self.tier + 1
+        if following < len(terms.tiers):
+            return self.level_since + terms.tiers[following][1]
+        last = terms.tiers[-1][1]
+        return self.level_since + last + terms.acknowledge_within * self._pauses(following - len(terms.tiers))
+
+    def _pauses(self, reminders: int) -> int:
+        # Once every tier was asked, the last one is reminded more and more rarely: 1, 3, 7, 15 pauses on.
+        doubled = min(reminders, PAUSE_DOUBLES_AT_MOST)
+        longest = 1 << PAUSE_DOUBLES_AT_MOST
+        return (1 << (doubled + 1)) - 1 + (reminders - doubled) * longest
 
     def open(self) -> list[Event]:
-        """Announce it, and ask the first tier."""
+        """Announce it, ask the first tier, and ask for what the cause needs besides."""
         return [
             EscalationOpened(
                 escalation_id=self.escalation_id,
@@ -142,34 +204,57 @@ class Escalation:
                 episode_id=self.episode_id,
                 journey_id=self.journey_id,
             ),
-            self._ask(reason=self.cause),
+            self._ask(reason=self.cause, due_at=self.acknowledge_by or self.act_by),
+            *(
+                TaskOpened(
+                    task_id=derived_id(self.escalation_id, task),
+                    task=task,
+                    owner_role=owner_role,
+                    reason=self.cause,
+                    due_at=self.act_by,
+                    about_id=self.escalation_id,
+                    patient_id=self.patient_id,
+                    episode_id=self.episode_id,
+                    journey_id=self.journey_id,
+                    next_role=ON_CALL,
+                )
+                for task, owner_role in SAFETY_TASKS.get(self.cause, ())
+            ),
         ]
 
-    def _ask(self, *, reason: str) -> TaskOpened:
-        tiers = TERMS[self.level].tiers
+    def _ask(self, *, reason: str, due_at: datetime) -> TaskOpened:
+        following = self.tier + 1
         return TaskOpened(
             task_id=self.task_id,
             task="escalation",
-            owner_role=tiers[min(self.tier, len(tiers) - 1)],
+            owner_role=self.role_at(self.tier),
             reason=reason,
-            due_at=self.acknowledge_by or self.act_by,
+            due_at=due_at,
             about_id=self.escalation_id,
             patient_id=self.patient_id,
             episode_id=self.episode_id,
             journey_id=self.journey_id,
-            next_role=tiers[self.tier + 1] if self.tier + 1 < len(tiers) else None,
+            next_role=self.role_at(following) if following < len(TERMS[self.level].tiers) else None,
         )
 
     def add(self, *, level: str, evidence_id: str, at: datetime) -> list[Event]:
-        """Add evidence; the level rises if the evidence weighs more, and never falls."""
+        """Add evidence; the level rises if the evidence weighs more, and never falls.
+
+        A rise asks the first tier of the new level, even where somebody had taken the old one.
+        """
         if evidence_id not in self.evidence:
             self.evidence = sorted([*self.evidence, evidence_id])
         # What happened first counts, in whatever order it became known.
         self.opened_at = min(self.opened_at, at)
+        if level == self.level:
+            self.level_since = min(self.level_since, at)
         if ESCALATION_LEVELS.index(level) <= ESCALATION_LEVELS.index(self.level):
             return []
+        closed = self._task_closed(outcome="ESCALATED", now=at)
         before, self.level = self.level, level
+        self.level_since, self.tier, self.acknowledged_at, self.state = at, 0, None, OPEN
         return [
+            closed,
             EscalationRaised(
                 escalation_id=self.escalation_id,
                 patient_id=self.patient_id,
@@ -178,7 +263,8 @@ class Escalation:
                 acknowledge_by=self.acknowledge_by,
                 act_by=self.act_by,
                 raised_at=at,
-            )
+            ),
+            self._ask(reason=self.cause, due_at=self.acknowledge_by or self.act_by),
         ]
 
     def acknowledge(self, *, by: Actor, now: datetime) -> list[Event]:
@@ -201,22 +287,37 @@ class Escalation:
         """Ask the next tier: nobody acknowledged, or nobody acted, in time."""
         if not self.is_open or (deadline == "ACKNOWLEDGE" and self.acknowledged_at is not None):
             return []
-        tiers = TERMS[self.level].tiers
         events: list[Event] = [self._task_closed(outcome="ESCALATED", now=now)]
         self.tier += 1
-        next_role = tiers[min(self.tier, len(tiers) - 1)]
         events.append(
             EscalationBreached(
                 escalation_id=self.escalation_id,
                 patient_id=self.patient_id,
                 deadline=deadline,
                 tier=self.tier,
-                next_role=next_role,
+                next_role=self.role_at(self.tier),
                 breached_at=now,
             )
         )
-        events.append(self._ask(reason=f"{deadline}_OVERDUE"))
+        terms = TERMS[self.level]
+        due_at = now + (terms.acknowledge_within or terms.act_within)
+        events.append(self._ask(reason=f"{deadline}_OVERDUE", due_at=due_at))
         return events
+
+    @property
+    def action_due_at(self) -> datetime:
+        """By when whoever took it must have acted; taken late, it gets the time that was left for it."""
+        terms = TERMS[self.level]
+        if self.acknowledged_at is None:
+            return self.act_by
+        return max(
+            self.act_by,
+            self.acknowledged_at + terms.act_within - (terms.acknowledge_within or timedelta(0)),
+        )
+
+    def asked_to_act_again_at(self, *, after: datetime) -> datetime:
+        """Return when the tier after the present one is asked to act, more and more rarely."""
+        return after + TERMS[self.level].act_within * (1 << min(self.tier, PAUSE_DOUBLES_AT_MOST))
 
     def close(self, *, by: Actor, disposition: str, note: str | None, now: datetime) -> list[Event]:
         """End it, with what was found.
@@ -227,11 +328,17 @@ class Escalation:
         """
         if not self.is_open:
             raise EscalationIsClosed(rule="an open escalation")
-        if self.acknowledged_at is None:
+        if self.acknowledged_by is None:
             raise NotAcknowledgedYet(rule="acknowledge before closing")
-        if self.level in ("E3", "E4") and by.credential not in roles.LICENSED_CREDENTIALS:
+        if self.level in DANGERS and by.credential not in roles.LICENSED_CREDENTIALS:
             raise ClosureNeedsLicence(field="credential", rule="a licensed clinician closes E3 and E4")
-        events: list[Event] = [self._task_closed(outcome="DONE", now=now)]
+        events: list[Event] = [
+            self._task_closed(outcome="DONE", now=now),
+            *(
+                self._task_closed(task=task, outcome="DONE", now=now)
+                for task, _ in SAFETY_TASKS.get(self.cause, ())
+            ),
+        ]
         self.state, self.closed_at, self.disposition = CLOSED, now, disposition
         self.closed_by, self.closed_by_role = by.actor_id, by.role
         self.closed_by_credential, self.note = by.credential, note
@@ -245,10 +352,10 @@ class Escalation:
         )
         return events
 
-    def _task_closed(self, *, outcome: str, now: datetime) -> TaskClosed:
+    def _task_closed(self, *, outcome: str, now: datetime, task: str = "escalation") -> TaskClosed:
         return TaskClosed(
-            task_id=self.task_id,
-            task="escalation",
+            task_id=self.task_id if task == "escalation" else derived_id(self.escalation_id, task),
+            task=task,
             outcome=outcome,
             closed_at=now,
             about_id=self.escalation_id,

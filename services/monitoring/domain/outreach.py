@@ -4,7 +4,7 @@ Its steps and their deadlines run in hours, because most people who drop out do 
 Nothing here discharges anybody: after fourteen silent days a discharge is *proposed* to a human.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.contracts import roles
@@ -16,7 +16,7 @@ from shared.contracts.monitoring import (
     OutreachAttempted,
     PatientReengaged,
 )
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidInput
 from shared.ids import derived_id
 
 #: Time from the miss to the first attempt. Design default, after published attendance policies.
@@ -44,8 +44,8 @@ class OutreachClosed(Conflict):
     """Raised when an attempt is logged on an outreach that has ended."""
 
 
-class AttemptBeforeMiss(Conflict):
-    """Raised when an attempt is dated before the miss it answers, or in the future."""
+class AttemptBeforeMiss(InvalidInput):
+    """Raised when an attempt is dated before the miss it answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,18 +112,21 @@ SUPERVISOR_REVIEW = Step(
     within=LETTER_WITHIN,
 )
 
-STEPS = {
-    step.task: step
-    for step in (
-        FIRST_CALL,
-        OVERDUE_CALL,
-        SAME_DAY_CALL,
-        PEER_OUTREACH,
-        NALOXONE_OFFER,
-        LETTER,
-        SUPERVISOR_REVIEW,
-    )
-}
+#: Considered where somebody with opioid use stays away: they may be in danger at home.
+WELFARE_CHECK = Step(
+    task="welfare_check_consideration",
+    owner_role=roles.SUPERVISOR,
+    next_role=roles.MEDICAL_DIRECTOR,
+    reason="OPIOID_HISTORY",
+    within=LETTER_WITHIN,
+)
+#: Asked after a week without contact, however many sessions were missed.
+SILENT_FOR_A_WEEK = (
+    replace(LETTER, reason="SILENT_FOR_A_WEEK"),
+    replace(SUPERVISOR_REVIEW, reason="SILENT_FOR_A_WEEK"),
+)
+#: What only a row of misses asks for, and what goes when the row turns out shorter.
+_OF_THE_ROW = (PEER_OUTREACH, NALOXONE_OFFER, LETTER, SUPERVISOR_REVIEW, WELFARE_CHECK)
 
 
 def first_steps(*, consecutive: int, opioid_history: bool) -> list[Step]:
@@ -135,12 +138,18 @@ def first_steps(*, consecutive: int, opioid_history: bool) -> list[Step]:
             steps.append(NALOXONE_OFFER)
     if consecutive >= 3:
         steps += [LETTER, SUPERVISOR_REVIEW]
+        if opioid_history:
+            steps.append(WELFARE_CHECK)
     return steps
 
 
 @dataclass(eq=False, kw_only=True)
 class Outreach:
-    """The answer to one missed session."""
+    """The answer to one missed session.
+
+    What it is follows from the newest mark of the seat, the contacts with the patient and the
+    discharge: whatever the order in which they become known, :meth:`settle` ends in the same state.
+    """
 
     outreach_id: str
     episode_id: str
@@ -148,11 +157,18 @@ class Outreach:
     journey_id: str
     seat_id: str
     session_starts_at: datetime
+    #: When the miss that it answers was marked: the newest mark that says so.
     missed_at: datetime
+    #: Absences in a row, as they stand now.
     consecutive: int
+    #: Revision of the mark that it answers: a seat may be marked as missed, corrected and missed again.
+    revision: int = 0
     state: str = OPEN
-    #: Tasks that are open, by their codes.
+    #: Tasks that are open, by their codes, and those that were asked for since the miss.
     open_tasks: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    #: When a week without contact was noticed.
+    silent_since: datetime | None = None
     attempts: int = 0
     first_attempt_at: datetime | None = None
     #: "ATTENDED", "REACHED", "CORRECTED" or "DISCHARGED".
@@ -172,8 +188,9 @@ class Outreach:
 
     def ask(self, step: Step, *, at: datetime) -> list[Event]:
         """Ask a human to do something; nothing when it was asked already."""
-        if step.task in self.open_tasks or not self.is_open:
+        if step.task in self.asked or not self.is_open:
             return []
+        self.asked = sorted([*self.asked, step.task])
         self.open_tasks = sorted([*self.open_tasks, step.task])
         return [
             TaskOpened(
@@ -192,7 +209,7 @@ class Outreach:
 
     def task_id(self, task: str) -> str:
         """Return the id of one of the outreach's tasks."""
-        return derived_id(self.outreach_id, task)
+        return derived_id(self.outreach_id, task, str(self.revision))
 
     def log(self, *, channel: str, outcome: str, at: datetime) -> list[Event]:
         """Log an attempt to reach the patient.
@@ -245,20 +262,65 @@ class Outreach:
             )
         ]
 
-    def close(self, *, how: str, at: datetime) -> list[Event]:
-        """End the outreach: there was contact, or there was nothing to answer.
+    def is_answered_by(self, *, how: str, at: datetime) -> bool:
+        """Whether a contact of that moment answers the miss."""
+        return at > self.session_starts_at if how == "ATTENDED" else at >= self.missed_at
 
-        Where several contacts are known, the earliest one counts, in whatever order they came.
-        """
-        if not self.is_open:
-            if self.closed_at is not None and at < self.closed_at and self.how != "CORRECTED":
-                self.how, self.closed_at = how, at
+    def miss_again(self, *, missed_at: datetime, revision: int) -> list[Event]:
+        """Answer a newer mark that says the session was missed; an older one changes nothing."""
+        if revision <= self.revision:
             return []
+        events = self._withdraw(self.open_tasks, at=missed_at)
+        self.asked, self.first_attempt_at = [], None
+        self.missed_at, self.revision = missed_at, revision
+        return events
+
+    def settle(
+        self, *, answer: tuple[datetime, str] | None, consecutive: int, opioid_history: bool
+    ) -> list[Event]:
+        """Be open or closed as the facts have it, and ask for what they ask for.
+
+        :param answer: the earliest contact or end that answers the miss, and how; None when there is
+            none.
+        """
+        self.consecutive = consecutive
+        if answer is not None:
+            return self._close(how=answer[1], at=answer[0])
+        self.state, self.how, self.closed_at = OPEN, None, None
+        steps = first_steps(consecutive=consecutive, opioid_history=opioid_history)
+        wanted = [step.task for step in steps]
+        unwanted = [step.task for step in _OF_THE_ROW if step.task not in wanted and self._is_of_row(step)]
+        events = self._withdraw(unwanted, at=self.missed_at)
+        self.asked = [task for task in self.asked if task not in unwanted]
+        for step in steps:
+            events += self.ask(step, at=self.missed_at)
+        return events
+
+    def _is_of_row(self, step: Step) -> bool:
+        # After a silent week the letter and the review stay, whatever becomes of the row.
+        return step.task in self.asked and not (
+            self.silent_since is not None and step.task in (LETTER.task, SUPERVISOR_REVIEW.task)
+        )
+
+    def fall_silent(self, *, at: datetime) -> list[Event]:
+        """Ask for a letter and a supervisor's review: a week has passed without contact."""
+        if not self.is_open:
+            return []
+        self.silent_since = self.silent_since or at
+        return [event for step in SILENT_FOR_A_WEEK for event in self.ask(step, at=at)]
+
+    def _withdraw(self, tasks: list[str], *, at: datetime) -> list[Event]:
         events: list[Event] = []
-        for task in list(self.open_tasks):
+        for task in list(tasks):
             events += self._close_task(task, outcome="WITHDRAWN", at=at)
-        self.state, self.how, self.closed_at = CLOSED, how, at
-        if how != "DISCHARGED":
+        return events
+
+    def _close(self, *, how: str, at: datetime) -> list[Event]:
+        was_open, self.state, self.how, self.closed_at = self.is_open, CLOSED, how, at
+        events = self._withdraw(self.open_tasks, at=at)
+        # Nobody was asked to reach somebody who was in contact before the miss became known.
+        asked, self.asked, self.silent_since = self.asked, [], None
+        if was_open and asked and how != "DISCHARGED":
             events.append(
                 PatientReengaged(
                     patient_id=self.patient_id,

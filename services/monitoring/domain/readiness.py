@@ -25,22 +25,27 @@ DAYS_WITHOUT_USE = 28
 CRITERIA = ("ATTENDANCE", "SESSIONS", "WEEKS", "NO_USE", "NO_OPEN_ESCALATION", "NO_OPEN_OUTREACH")
 
 
-def first_ready_moment(
+def ready_since(
     *,
     seats: Sequence[Attendance],
     uses: Sequence[datetime],
     admitted_at: datetime,
 ) -> datetime | None:
-    """Return the first attended session at whose start the criteria of attendance and use were met.
+    """Return since when the criteria of attendance and use have been met; None when they are not now.
 
-    Computed from the facts alone, so that the order in which they became known does not matter.
+    It is the first of the attended sessions up to the newest one at whose starts all of them were
+    met. Computed from the facts alone, so that the order in which they became known does not matter.
     """
     attended = sorted(seat.starts_at for seat in seats if seat.state == ATTENDED)
-    for at in attended[SESSIONS - 1 :]:
-        if at < admitted_at + timedelta(weeks=WEEKS):
-            continue
-        if any(at - timedelta(days=DAYS_WITHOUT_USE) < used <= at for used in uses):
-            continue
-        if percent_attended(seats, until=at, days=ATTENDANCE_DAYS) >= ATTENDANCE_PERCENT:
-            return at
-    return None
+    since = None
+    if not attended or any(used > attended[-1] for used in uses):
+        return None
+    for at in reversed(attended[SESSIONS - 1 :]):
+        if (
+            at < admitted_at + timedelta(weeks=WEEKS)
+            or any(at - timedelta(days=DAYS_WITHOUT_USE) < used <= at for used in uses)
+            or percent_attended(seats, until=at, days=ATTENDANCE_DAYS) < ATTENDANCE_PERCENT
+        ):
+            break
+        since = at
+    return since

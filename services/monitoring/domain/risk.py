@@ -16,6 +16,8 @@ RULE_VERSION = "risk-1"
 WINDOW = timedelta(days=7)
 #: How long a band must not have been reached before the shown band falls. Design default.
 HYSTERESIS = timedelta(days=3)
+#: How long after it happened a fact can still be seen in the shown band.
+LASTS = WINDOW + HYSTERESIS
 #: Largest index.
 CEILING = 100
 
@@ -123,23 +125,34 @@ def moments_of(facts: Facts) -> list[datetime]:
     )
 
 
+def _just_before(at: datetime) -> datetime:
+    return at - timedelta(microseconds=1)
+
+
 def shown_band(facts: Facts, *, now: datetime) -> str:
     """Return the band shown: the highest one reached in the last three days.
 
     So it rises at once and falls only after three days below, from the facts alone, whatever the
-    order in which they became known.
+    order in which they became known. The index changes only where a fact enters or leaves the
+    window, so those moments are all there is to look at.
     """
-    moments = [at for at in moments_of(facts) if now - HYSTERESIS < at <= now]
-    bands = [index_at(facts, now=at).band for at in [*moments, now]]
+    since = now - HYSTERESIS
+    changes = [
+        moment
+        for at in moments_of(facts)
+        for moment in (at, _just_before(at + WINDOW), at + WINDOW)
+        if since < moment <= now
+    ]
+    bands = [index_at(facts, now=at).band for at in (since, *changes, now)]
     return max(bands, key=order_of)
 
 
-def highest_between(facts: Facts, *, since: datetime, until: datetime) -> tuple[str, datetime | None]:
-    """Return the highest band reached in a stretch of time, and when it was first reached."""
-    highest, first_at = "GREEN", None
+def rises_between(facts: Facts, *, since: datetime, until: datetime) -> list[tuple[str, datetime]]:
+    """Return each band that a fact in a stretch of time raised the index to, and when, in order."""
+    found = []
     for at in moments_of(facts):
         if since <= at <= until:
             band = index_at(facts, now=at).band
-            if order_of(band) > order_of(highest):
-                highest, first_at = band, at
-    return highest, first_at
+            if order_of(band) > order_of(index_at(facts, now=_just_before(at)).band):
+                found.append((band, at))
+    return found
