@@ -143,7 +143,7 @@ def _on_their_way(client: CommandClient, answers: dict[str, dict[str, Any]]) -> 
     for answer in answers.values():
         announced.update(answer["announced"])
     with client.wiring.engine_of("gateway").connect() as connection:
-        archived = connection.scalar(sa.select(sa.func.count()).select_from(tables.archive))
+        archived = connection.scalar(sa.select(sa.func.count()).select_from(tables.archive)) or 0
     if archived < announced.total():
         return True
     return any(

@@ -43,11 +43,9 @@ def greeting(url: str, tokens: dict[str, str]) -> str:
     lines += [f"  export {variables[role]}={token}" for role, token in tokens.items()]
     lines += ["", "Three requests to try:", ""]
     lines += [f"  curl {url}/readyz"]
-    lines += [
-        f"  curl -X POST {url}/v1/sites"
-        f' -H "Authorization: Bearer ${variables[roles.OPERATIONS]}"'
-        ' -H "Content-Type: application/json" -H "Idempotency-Key: first-site"'
-        """ -d '{"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}\'"""
-    ]
+    site = '{"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}'
+    bearer = f"-H 'Authorization: Bearer '${variables[roles.OPERATIONS]}"
+    headers = "-H 'Content-Type: application/json' -H 'Idempotency-Key: first-site'"
+    lines += [f"  curl -X POST {url}/v1/sites {bearer} {headers} -d '{site}'"]
     lines += [f'  curl "{url}/v1/events?limit=10" -H "Authorization: Bearer ${variables[roles.CLINICIAN]}"']
     return "\n".join(lines)

@@ -50,8 +50,18 @@ _GENESIS = bytes(32)
 _POSITIONS = postgresql.ARRAY(sa.BigInteger)
 _HASHES = postgresql.ARRAY(sa.LargeBinary)
 
-_RECORDED = ("tenant_id", "acted_at", "actor_id", "actor_role", "actor_credential", "action", "about_id")
-_RECORDED += ("outcome", "cause_id")
+#: What is recorded, in the order in which it is hashed.
+_RECORDED = (
+    "tenant_id",
+    "acted_at",
+    "actor_id",
+    "actor_role",
+    "actor_credential",
+    "action",
+    "about_id",
+    "outcome",
+    "cause_id",
+)
 
 
 def record(db: Session, *, action: str, about_id: str | None = None, outcome: str = "done") -> None:

@@ -12,7 +12,6 @@ readers ignore fields that they do not know.
 """
 
 import dataclasses
-import functools
 import re
 import types
 import typing
@@ -113,22 +112,29 @@ def event(*, source: str, reacting: tuple[str, ...] = ()) -> Callable[[type[Even
     return declare
 
 
-@functools.cache
+#: What is worked out once for each class: field names, and how each field is read.
+_NAMES: dict[type[Event], tuple[str, ...]] = {}
+_READERS: dict[type[Event], tuple[tuple[str, Callable[[Any], Any], bool], ...]] = {}
+
+
 def _field_names(cls: type[Event]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+    if cls not in _NAMES:
+        _NAMES[cls] = tuple(field.name for field in dataclasses.fields(cls))
+    return _NAMES[cls]
 
 
-@functools.cache
 def _readers(cls: type[Event]) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple(
-        (
-            field.name,
-            _reader_of(hints[field.name]),
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+    if cls not in _READERS:
+        hints = typing.get_type_hints(cls)
+        _READERS[cls] = tuple(
+            (
+                field.name,
+                _reader_of(hints[field.name]),
+                field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            )
+            for field in dataclasses.fields(cls)
         )
-        for field in dataclasses.fields(cls)
-    )
+    return _READERS[cls]
 
 
 def read_moment(value: Any) -> datetime:
