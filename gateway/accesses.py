@@ -57,6 +57,10 @@ class Accesses:
         if len(self._waiting) >= BATCH:
             self._loop.wake()
 
+    def wake(self) -> None:
+        """Have what waits written soon."""
+        self._loop.wake()
+
     def flush(self) -> bool:
         """Write some of what waits; return whether there is more."""
         with self._one_writer:

@@ -38,7 +38,7 @@ from shared.database import Origin
 from shared.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from shared.ids import derived_id, new_id
 from shared.messaging.inbox import place_of
-from shared.messaging.traffic import Loop, Traffic, Wiring
+from shared.messaging.traffic import TICK_SECONDS, Loop, Traffic, Wiring
 
 log = structlog.get_logger()
 
@@ -298,6 +298,7 @@ class Door(SharedExtension):
         engine = self.wiring.engine_of("gateway")
         self.accesses = Accesses(engine)
         self._placing = Loop("positions", lambda: tables.assign_positions(engine))
+        self._ticking = eventlet.spawn(self._tick)
         self._server = wsgi.Server(
             self._listener,
             self._listener.getsockname(),
@@ -312,6 +313,13 @@ class Door(SharedExtension):
         self.wiring.http_port = self.address[1]
         self._accepting = eventlet.spawn(self._accept)
         log.info("door_open", port=self.address[1])
+
+    def _tick(self) -> None:
+        """Have looks written and events placed within a second, though nobody asks for it."""
+        while True:
+            eventlet.sleep(TICK_SECONDS)
+            self.accesses.wake()
+            self._placing.wake()
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -487,6 +495,7 @@ class Door(SharedExtension):
             for state in list(self._connections.values()):
                 with contextlib.suppress(OSError):
                     greenio.shutdown_safe(state[1])
+            self._ticking.kill()
             self._placing.stop()
             self.accesses.stop()
             self.drained = True
@@ -517,6 +526,7 @@ class Door(SharedExtension):
         """Close the port at once."""
         if self._accepting is not None:
             self._accepting.kill()
+            self._ticking.kill()
         if self._listener is not None:
             self._listener.close()
 
