@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 from gateway import openapi
 from gateway.routing import Route
 from gateway.service import Gateway
+from services.intake.schemas import CriteriaMet
 from services.scheduling.schemas import LocalTime
 from shared.contracts import roles
 from shared.contracts.event import SERVICES
@@ -146,8 +147,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "record_contact_attempt": _of("contact_id", channel="CALL", outcome="NO_ANSWER"),
     "report_lapse": lambda program: Row(
-        body={"patient_id": program.treated.patient_id, "reported_by": "CALL", "substance": "ALCOHOL"},
-        free=("patient_id",),
+        body={"patient_id": program.treated.patient_id, "reported_by": "CALL", "substance": "ALCOHOL"}
     ),
     "jump_clock": lambda program: Row(body={"no_later_than": "2026-02-02T14:00:00Z"}, role=roles.OPERATIONS),
 }
@@ -250,6 +250,8 @@ def _wrong_for(one: fields.Field[Any]) -> tuple[Any, ...]:
         return ({MARK: 1}, MARK, 17)
     if isinstance(one, fields.String):
         return ({MARK: 1}, [MARK], 7, True)
+    if isinstance(one, CriteriaMet):
+        return ({MARK: 1}, [MARK], MARK, 1.5, True)
     return ({MARK: 1}, [MARK], 7)
 
 
