@@ -271,8 +271,8 @@ class Outreach:
         if revision <= self.revision:
             return []
         events = self._withdraw(self.open_tasks, at=missed_at)
-        self.asked, self.first_attempt_at = [], None
-        self.missed_at, self.revision = missed_at, revision
+        self.asked, self.first_attempt_at, self.silent_since = [], None, None
+        self.state, self.missed_at, self.revision = OPEN, missed_at, revision
         return events
 
     def settle(

@@ -1,0 +1,129 @@
+"""Any order, any doubles, any batches: the same tables and timers."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from services.monitoring.service import Monitoring
+from shared.contracts.event import Event
+from shared.ids import derived_id
+from tests.monitoring import telling
+from tests.monitoring.telling import ADMITTED_AT, EPISODE, starts_at
+from tests.support import Room
+
+RoomOf = Callable[[type], Room]
+
+#: Dana's ten weeks: a wrong mark, a mark that was wrong twice, three misses in a row of which the
+#: first turns out to be an illness, an attendance that was none, two short weeks, two dangers.
+HISTORY: tuple[Event, ...] = (
+    telling.site_opened(),
+    telling.assessed(),
+    telling.assessed(
+        assessment_id=derived_id("assessment", "dana", "2"),
+        problems=("ALCOHOL", "OPIOID"),
+        severities=("MODERATE", "MILD"),
+        icd10_codes=("F10.20", "F11.10"),
+        completed_at=ADMITTED_AT + timedelta(days=20),
+    ),
+    telling.admitted(),
+    telling.attended(0),
+    telling.missed(2),
+    telling.corrected(2, "PRESENT"),
+    telling.attended(4),
+    telling.missed(7),
+    telling.corrected(7, "EXCUSED"),
+    telling.corrected(7, "NO_SHOW", revision=2),
+    telling.attended(9),
+    telling.missed(14),
+    telling.missed(16, consecutive=2),
+    telling.missed(18, consecutive=3),
+    telling.corrected(14, "EXCUSED", corrected_at=starts_at(19)),
+    telling.short_week(2, consecutive_weeks=1),
+    telling.attended(21),
+    telling.attended(23),
+    telling.corrected(23, "NO_SHOW", from_state="PRESENT", corrected_at=starts_at(24)),
+    telling.short_week(3, consecutive_weeks=2),
+    telling.attended(28, state="LATE", credited_minutes=165),
+    telling.concern("OVERDOSE", "E4", at=ADMITTED_AT + timedelta(days=30)),
+    telling.concern("OVERDOSE", "E3", at=ADMITTED_AT + timedelta(days=29), n="2"),
+    telling.concern("PHQ9_I9", "E3", at=ADMITTED_AT + timedelta(days=31)),
+    telling.attended(32),
+    telling.missed(35),
+    telling.attended(37),
+    telling.corrected(37, "LEFT_EARLY", from_state="PRESENT", credited_minutes=90),
+    telling.missed(65),
+    telling.missed(67, consecutive=2),
+)
+#: The moment after the last of it.
+AFTER = starts_at(67) + timedelta(minutes=30)
+
+
+def told_in_order(room_of: RoomOf, history: tuple[Event, ...] = HISTORY) -> Room:
+    room = room_of(Monitoring)
+    room.at(AFTER)
+    room.deliver(*history)
+    return room
+
+
+class TestOrder:
+    def test_tells_a_whole_story_in_the_first_place(self, room_of: RoomOf) -> None:
+        dump = told_in_order(room_of).dump()
+
+        assert len(dump["attendances"]) == 16
+        assert len(dump["outreaches"]) == 9
+        assert sum("'CORRECTED'" in outreach for outreach in dump["outreaches"]) == 2
+        assert sum("'OPEN'" in outreach for outreach in dump["outreaches"]) == 2
+        assert len(dump["escalations"]) == 2
+        assert len(dump["level_reviews"]) == 1
+        assert [EPISODE in timer for timer in dump["timers"]].count(True) == 2
+
+    @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+    def test_does_not_matter_nor_do_doubles(self, room_of: RoomOf, seed: int) -> None:
+        room = room_of(Monitoring)
+        room.at(AFTER)
+        envelopes = [room.envelope_of(event) for event in HISTORY] * 2
+        random.Random(seed).shuffle(envelopes)
+
+        room.deliver(*envelopes)
+
+        assert room.waiting == []
+        assert room.dump() == told_in_order(room_of).dump()
+
+    @pytest.mark.parametrize("seed", [11, 12])
+    def test_does_not_matter_in_batches_nor_after_the_discharge(self, room_of: RoomOf, seed: int) -> None:
+        history = (*HISTORY, telling.discharged(starts_at(66)))
+        room = room_of(Monitoring)
+        room.at(AFTER)
+        envelopes = [room.envelope_of(event) for event in history]
+        random.Random(seed).shuffle(envelopes)
+
+        for start in range(0, len(envelopes), 7):
+            room.deliver_together(envelopes[start : start + 7])
+        for _ in range(3):
+            room.settle()
+
+        in_order = told_in_order(room_of, history).dump()
+        assert room.dump() == in_order
+        assert not [timer for timer in in_order["timers"] if "escalation" not in timer]
+
+    def test_does_not_matter_to_what_the_timers_set_off_later(self, room_of: RoomOf) -> None:
+        backwards = room_of(Monitoring)
+        backwards.at(AFTER)
+        backwards.deliver(*reversed(HISTORY))
+        forwards = told_in_order(room_of)
+
+        for room in (backwards, forwards):
+            room.advance(timedelta(days=20))
+
+        assert backwards.dump() == forwards.dump()
+        assert len(forwards.dump()["discharge_proposals"]) == 1
+
+    def test_does_not_matter_for_the_same_facts_announced_anew(self, room_of: RoomOf) -> None:
+        room = told_in_order(room_of)
+        before = room.dump()
+
+        room.deliver(*HISTORY)
+
+        assert room.dump() == before
