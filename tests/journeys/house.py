@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 import urllib3
-from homeward.greeting import tokens_of
-from homeward.postgres import PrivatePostgres
 
 from homeward import embedded, schema
+from homeward.greeting import tokens_of
+from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES, read_moment, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
@@ -30,6 +31,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 #: A Monday morning in Chicago, five weeks before the clocks change.
 BEGINNING = datetime(2026, 2, 2, 14, 0, tzinfo=UTC)
+
+
+#: How long a patient caller goes on asking: longer than a process takes to come back.
+PATIENCE_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Door:
         self.tokens = tokens
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
 
-    def send(  # noqa: PLR0913  # a request has many parts
+    def send(  # a request has many parts
         self,
         method: str,
         path: str,
@@ -90,16 +95,31 @@ class Door:
         return self.send("GET", path, **options)
 
     def post(self, path: str, body: Any = None, **options: Any) -> Answer:
-        """Send a command, and again while the door says "not now": its key makes that harmless."""
+        """Send a command, and again while nobody answers or the door says "not now".
+
+        Its key makes that harmless.
+        """
         options.setdefault("key", new_id())
-        for _ in range(30):
-            answer = self.send("POST", path, {} if body is None else body, **options)
-            if answer.status not in (503, 409) or (
-                answer.status == 409 and answer.body.get("code") != "still_running"
-            ):
-                return answer
-            time.sleep(0.3)
-        return answer
+        return self._patiently("POST", path, {} if body is None else body, **options)
+
+    def ask(self, path: str, **options: Any) -> dict[str, Any]:
+        """Ask a question, again while nobody answers, and return the body of the answer."""
+        return self._patiently("GET", path, **options).ok
+
+    def _patiently(self, *request: Any, **options: Any) -> Answer:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = self.send(*request, **options)
+            except urllib3.exceptions.HTTPError:
+                # The gateway was killed, or is not up yet.
+                if time.monotonic() > give_up_at:
+                    raise
+            else:
+                not_now = answer.status == 503 or answer.body.get("code") == "still_running"
+                if not not_now or time.monotonic() > give_up_at:
+                    return answer
+            time.sleep(0.2)
 
     def jump(self, until: datetime) -> datetime:
         """Let program time move to *until*, firing what is due on the way."""
@@ -114,8 +134,11 @@ class Door:
 
     def settle(self) -> datetime:
         """Wait until all is quiet, without moving program time; return it."""
-        now = read_moment(self.get("/v1/clock", role="operations").ok["now"])
-        return self.jump(now)
+        return self.jump(self.now())
+
+    def now(self) -> datetime:
+        """Return program time."""
+        return read_moment(self.ask("/v1/clock", role="operations")["now"])
 
     def events(self, *types: str) -> list[dict[str, Any]]:
         """Return all events of the tenant so far, of these types."""
@@ -123,7 +146,7 @@ class Door:
         after = ""
         while True:
             query = "?limit=500" + (f"&after={after}" if after else "")
-            page = self.get("/v1/events" + query, role="operations").ok
+            page = self.ask("/v1/events" + query, role="operations")
             found += page["items"]
             if not page.get("next") or not page["items"]:
                 break
@@ -147,37 +170,58 @@ class House:
             engine.dispose()
         return found
 
+    def rows(self, service: str, query: str) -> list[Any]:
+        """Return what a query finds in a service's database."""
+        engine = new_engine(self.settings.database_url_of(service), pool_size=1)
+        try:
+            with engine.connect() as connection:
+                return list(connection.execute(sa.text(query)))
+        finally:
+            engine.dispose()
+
+    def parked(self) -> list[tuple[str, str, str]]:
+        """Return service, reaction or timer, and error of everything that was given up."""
+        query = "SELECT reaction, error FROM inbox WHERE state = 'parked'"
+        query += " UNION ALL SELECT name, error FROM timers WHERE state = 'parked'"
+        return [(service, *row) for service in SERVICES for row in self.rows(service, query)]
+
     def count(self, service: str, table: str) -> int:
         """Return the number of rows in a table."""
-        import sqlalchemy as sa
-
-        engine = new_engine(self.settings.database_url_of(service))
-        with engine.connect() as connection:
-            number = connection.scalar(sa.text(f'SELECT count(*) FROM "{table}"'))  # noqa: S608
-        engine.dispose()
-        return int(number)
+        return int(self.rows(service, f'SELECT count(*) FROM "{table}"')[0][0])
 
 
 class EmbeddedHouse(House):
-    """Everything in one process."""
+    """Everything in one process; its keys are the tests', so that two houses index people alike."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._start()
+        self._port = free_port()
+        keys = support.settings_for_tests()
+        self._wanted = Settings(encryption_key=keys.encryption_key, token_key=keys.token_key)
+        self.start()
 
-    def _start(self) -> None:
-        self.running = embedded.start(self.folder, simulated_from=BEGINNING)
-        keys = orjson.loads((self.folder / "keys.json").read_bytes())
-        settings = Settings(
-            database_url=PrivatePostgres(self.folder / "postgres").url, data_dir=str(self.folder), **keys
+    def start(self) -> None:
+        """Start the process, with everything that the folder holds."""
+        self.running = embedded.start(
+            self.folder, simulated_from=BEGINNING, port=self._port, settings=self._wanted
+        )
+        settings = dataclasses.replace(
+            self._wanted,
+            # It runs already; this tells where.
+            database_url=PrivatePostgres(self.folder / "postgres").start(),
+            data_dir=str(self.folder),
         )
         super().__init__(Door(self.running.url, self.running.tokens), settings)
 
-    def kill(self) -> None:
+    def processes_of(self, service: str) -> "list[subprocess.Popen[bytes]]":
+        """Return the processes that host a service: here all services share one."""
+        return [self.running.process]
+
+    def kill(self, service: str = "") -> None:
         """Kill the process as a crash would, and start it again."""
         self.running.process.kill()
         self.running.process.wait()
-        self._start()
+        self.start()
 
     @property
     def logs(self) -> str:
@@ -188,29 +232,41 @@ class EmbeddedHouse(House):
 
 
 class DistributedHouse(House):
-    """One process a service, with RabbitMQ between."""
+    """One process a service, with RabbitMQ between.
 
-    def __init__(self, server: PrivatePostgres, node: RabbitNode, folder: Path) -> None:
+    :param order: the services to start, in this order; the others are for the test to start.
+    """
+
+    def __init__(
+        self,
+        server: PrivatePostgres,
+        node: RabbitNode,
+        folder: Path,
+        *,
+        order: tuple[str, ...] = SERVICES,
+    ) -> None:
         run = new_id().replace("-", "")
         self.folder = folder
-        vhost = f"house-{run}"
-        node.ctl("add_vhost", vhost)
-        node.ctl("set_permissions", "--vhost", vhost, "guest", ".*", ".*", ".*")
+        self._node = node
+        self._vhost = f"house-{run}"
+        node.ctl("add_vhost", self._vhost)
+        node.ctl("set_permissions", "--vhost", self._vhost, "guest", ".*", ".*", ".*")
         self._server = server
         self._databases = [f"{name}_{run}" for name in DATABASES]
         server.create_databases(self._databases)
         settings = support.settings_for_tests(
             HOMEWARD_DATABASE_URL=server.url_of("{service}_" + run),
-            HOMEWARD_BROKER_URL=node.url.rstrip("/") + "/" + vhost,
+            HOMEWARD_BROKER_URL=node.url.rstrip("/") + "/" + self._vhost,
             HOMEWARD_PORT=str(free_port()),
         )
         schema.migrate(settings)
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
         door = Door(f"http://127.0.0.1:{settings.http_port}", tokens_of(settings))
         super().__init__(door, settings)
-        for service in SERVICES:
+        for service in order:
             self.start(service)
-        self.wait_until_ready()
+        if set(order) == set(SERVICES):
+            self.wait_until_ready()
 
     def start(self, service: str) -> "subprocess.Popen[bytes]":
         """Start one more copy of a service."""
@@ -235,10 +291,14 @@ class DistributedHouse(House):
     def _ready(self) -> bool:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             return (
-                self.door.get("/readyz").status == 200
-                and self.door.get("/v1/clock", role="operations").status == 200
+                self.door.get("/readyz", timeout=10).status == 200
+                and self.door.get("/v1/clock", role="operations", timeout=30).status == 200
             )
         return False
+
+    def processes_of(self, service: str) -> "list[subprocess.Popen[bytes]]":
+        """Return the running copies of a service."""
+        return self.processes.get(service, [])
 
     def kill(self, service: str) -> None:
         """Kill every copy of a service as a crash would, and start one again."""
@@ -272,6 +332,7 @@ class DistributedHouse(House):
                     process.kill()
                     status = 1
         self._server.drop_databases(self._databases)
+        self._node.ctl("delete_vhost", self._vhost)
         return status
 
 
