@@ -28,8 +28,8 @@ test: lint ## Lint, then run all tests, with a RabbitMQ node and a PostgreSQL of
 	@$(BIN)/pytest
 
 .PHONY: fast
-fast: .venv/made ## Run the tests that need neither RabbitMQ nor whole processes (under a minute).
-	@$(BIN)/pytest -m "not rabbitmq and not journey"
+fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).
+	@$(BIN)/pytest -m "not database and not rabbitmq and not journey and not servers"
 
 .PHONY: lint
 lint: .venv/made ## Check style, types and the laws of who may import whom.

@@ -18,6 +18,7 @@ import stat
 import subprocess
 import time
 import urllib.parse
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class PrivatePostgres:
         self._user = _unprivileged_user() if os.geteuid() == 0 else None
         self._home = self.folder
         self._sockets = self.folder / "socket"
-        self._in_use: int | None = None
+        self._leave: weakref.finalize[[int], PrivatePostgres] | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -92,11 +93,11 @@ class PrivatePostgres:
 
     def stop(self, *, timeout_seconds: float = 30.0) -> None:
         """End the server, unless another process still uses it."""
-        if self._in_use is None:
+        if self._leave is None:
             return
         with _locked(self.folder / "start.lock"):
-            os.close(self._in_use)
-            self._in_use = None
+            self._leave()
+            self._leave = None
             if self._used_by_others():
                 return
             self._end(timeout_seconds=timeout_seconds)
@@ -119,8 +120,11 @@ class PrivatePostgres:
             for name in names:
                 if name not in present:
                     cursor.execute(
-                        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                            sql.Identifier(name), sql.Identifier(template)
+                        sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
+                            sql.Identifier(name),
+                            sql.Identifier(template),
+                            # Copying files is twice as fast, but for the syncing that it needs.
+                            sql.SQL("wal_log" if self.durable else "file_copy"),
                         )
                     )
 
@@ -328,9 +332,11 @@ class PrivatePostgres:
 
     def _join(self) -> None:
         """Hold the shared lock that tells others that the server is in use; a killed process lets go."""
-        if self._in_use is None:
-            self._in_use = os.open(self.folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._in_use, fcntl.LOCK_SH)
+        if self._leave is None:
+            in_use = os.open(self.folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(in_use, fcntl.LOCK_SH)
+            # Who forgets this object without a word uses the server no more either.
+            self._leave = weakref.finalize(self, os.close, in_use)
 
     def _used_by_others(self) -> bool:
         asked = os.open(self.folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from homeward import postgres
 from homeward.postgres import PostgresUnusable, PrivatePostgres
 
+pytestmark = pytest.mark.servers
+
 #: A process that starts a server and then does nothing.
 OWNER = """
 import sys, time
