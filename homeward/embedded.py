@@ -53,7 +53,8 @@ def prepare(settings: Settings) -> tuple[Settings, PrivatePostgres]:
 
     folder = Path(settings.data_dir).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    server = PrivatePostgres(folder / "postgres")
+    # A simulation need not outlive a power cut; it does outlive the death of any process.
+    server = PrivatePostgres(folder / "postgres", durable=settings.clock == "real")
     url = server.start()
     keys = _keys_in(folder)
     filled = dataclasses.replace(
