@@ -60,6 +60,9 @@ program_clock = sa.Table(
     sa.Column("now", moment(), nullable=False),
 )
 
+#: Advisory lock under which one process at a time makes the program clock.
+_CLOCK_LOCK = 4_201_003
+
 #: Simulated time moves in steps of this length.
 JUMP_GRAIN = timedelta(minutes=15)
 
@@ -104,8 +107,10 @@ class SimulatedClock:
 
     def start_at(self, beginning: datetime) -> datetime:
         """Make the row if there is none yet, and return program time."""
-        clock_metadata.create_all(self._engine)
         with self._engine.begin() as connection:
+            # All processes of a house start at once, and creating a table twice at once fails.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLOCK_LOCK)))
+            clock_metadata.create_all(connection)
             connection.execute(
                 postgresql.insert(program_clock)
                 .values(clock=1, now=beginning)
