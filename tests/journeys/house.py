@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import amqp
 import orjson
 import sqlalchemy as sa
 import urllib3
@@ -20,9 +22,10 @@ import urllib3
 from homeward import embedded, schema
 from homeward.greeting import tokens_of
 from homeward.postgres import PrivatePostgres
-from shared.contracts.event import SERVICES, read_moment, write_moment
+from shared.contracts.event import SERVICES, Envelope, read_moment, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
+from shared.messaging import topology
 from shared.settings import DATABASES, Settings, environment_of
 from tests import support
 from tests.nodes import RabbitNode
@@ -263,10 +266,15 @@ class DistributedHouse(House):
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
         door = Door(f"http://127.0.0.1:{settings.http_port}", tokens_of(settings))
         super().__init__(door, settings)
-        for service in order:
-            self.start(service)
-        if set(order) == set(SERVICES):
-            self.wait_until_ready()
+        try:
+            for service in order:
+                self.start(service)
+            if set(order) == set(SERVICES):
+                self.wait_until_ready()
+        except BaseException:
+            print(self.logs[-20_000:])
+            self.stop()
+            raise
 
     def start(self, service: str) -> "subprocess.Popen[bytes]":
         """Start one more copy of a service."""
@@ -315,6 +323,18 @@ class DistributedHouse(House):
             status = process.wait(40)
         return status
 
+    def queued_events(self, service: str) -> list[str]:
+        """Return the ids of the events that wait on the broker for a service that is down."""
+        address = urllib.parse.urlsplit(self.settings.broker_url)
+        host = f"{address.hostname}:{address.port}"
+        with amqp.Connection(host=host, virtual_host=self._vhost, read_timeout=10) as connection:
+            channel = connection.channel()
+            messages = []
+            while (message := channel.basic_get(topology.events_queue_of(service))) is not None:
+                messages.append(message)
+            # Closing the channel without a word puts all of them back.
+        return [Envelope.from_bytes(bytes_of(message.body)).event_id for message in messages]
+
     @property
     def logs(self) -> str:
         return "".join(place.read_text() for place in sorted(self.folder.glob("*.log")))
@@ -334,6 +354,11 @@ class DistributedHouse(House):
         self._server.drop_databases(self._databases)
         self._node.ctl("delete_vhost", self._vhost)
         return status
+
+
+def bytes_of(body: "bytes | str") -> bytes:
+    """Return a message's body as it was sent: the client may have decoded it."""
+    return body.encode() if isinstance(body, str) else body
 
 
 def free_port() -> int:

@@ -1,0 +1,146 @@
+"""A service that is down: its commands are refused in time, its events wait, and nothing happens twice."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from shared.ids import new_id
+from tests.journeys.clinic import Clinic, Patient
+from tests.journeys.conftest import Builder
+from tests.journeys.house import Answer, DistributedHouse, wait_until
+
+pytestmark = pytest.mark.rabbitmq
+
+
+@pytest.fixture
+def house(build_house: Builder) -> DistributedHouse:
+    """One process a service, to be stopped by the test."""
+    house: DistributedHouse = build_house("rabbitmq")
+    return house
+
+
+@pytest.fixture
+def clinic(house: DistributedHouse) -> Iterator[Clinic]:
+    """An open site, at the end of which nothing may have been given up."""
+    yield Clinic.open(house)
+    assert house.parked() == []
+
+
+def report_lapse(clinic: Clinic, patient: Patient, *, key: str) -> Answer:
+    """Send a command to aftercare, once."""
+    body = {"patient_id": patient.patient_id, "reported_by": "SELF", "substance": "ALCOHOL"}
+    return clinic.door.send("POST", "/v1/lapses", body, role="counselor", key=key)
+
+
+class TestAServiceThatIsDown:
+    def test_refuses_in_time_and_carries_nothing_out_later(
+        self, house: DistributedHouse, clinic: Clinic
+    ) -> None:
+        patient = clinic.admit("Rosenthal")
+        assert house.end("aftercare") == 0
+        began = time.monotonic()
+        refused = report_lapse(clinic, patient, key=new_id())
+        waited = time.monotonic() - began
+
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.body["code"] == "unavailable"
+        assert waited < 10
+        # What aftercare does not answer for goes on.
+        assert clinic.door.get(f"/v1/episodes/{patient.episode_id}").status == 200
+
+        house.start("aftercare")
+        house.wait_until_ready()
+        clinic.door.settle()
+        assert house.count("aftercare", "lapses") == 0
+        assert clinic.events(patient, "lapse_reported") == []
+
+    def test_answers_the_same_to_the_same_key_once_it_is_back(
+        self, house: DistributedHouse, clinic: Clinic
+    ) -> None:
+        patient, key = clinic.admit("Hargreaves"), new_id()
+        assert house.end("aftercare") == 0
+        assert report_lapse(clinic, patient, key=key).status == 503
+        house.start("aftercare")
+        house.wait_until_ready()
+
+        first = report_lapse(clinic, patient, key=key)
+        again = report_lapse(clinic, patient, key=key)
+        assert first.status == again.status == 201
+        assert first.body == again.body
+        assert "Idempotency-Replayed" not in first.headers
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert house.count("aftercare", "lapses") == 1
+
+    def test_finds_the_events_that_waited_for_it(self, house: DistributedHouse, clinic: Clinic) -> None:
+        assert house.end("monitoring") == 0
+        patient = clinic.door.post(
+            "/v1/referrals",
+            {
+                "site_id": clinic.site_id,
+                "referral_source": "1",
+                "patient": {"given_name": "Ida", "family_name": "Kowalczyk", "birth_date": "1979-11-02"},
+            },
+        ).ok
+        somebody = Patient("Kowalczyk", *(patient[f"{n}_id"] for n in ("patient", "journey", "episode")), "")
+        clinic.assess(somebody)
+        assert clinic.door.send("GET", f"/v1/episodes/{somebody.episode_id}/risk").status == 503
+        assert house.count("monitoring", "plans") == 0
+
+        house.start("monitoring")
+        house.wait_until_ready()
+        clinic.door.settle()
+        plan = clinic.door.ask(f"/v1/episodes/{somebody.episode_id}/treatment-plan")
+        assert plan["patient_id"] == somebody.patient_id
+        assert len(clinic.events(somebody, "plan_drafted")) == 1
+
+
+class TestACleanStop:
+    def test_redelivers_nothing_that_was_finished(self, house: DistributedHouse, clinic: Clinic) -> None:
+        people = [clinic.refer(name) for name in ("Ashdown", "Blackwood", "Cormorant")]
+        done = threading.Event()
+        answers: list[Answer] = []
+
+        def declare_again_and_again(patient: Patient) -> None:
+            body = {"obligations": [], "site_id": clinic.site_id}
+            path = f"/v1/patients/{patient.patient_id}/obligations"
+            while not done.is_set():
+                answers.append(clinic.door.post(path, body, role="front_desk"))
+
+        senders = [threading.Thread(target=declare_again_and_again, args=(one,)) for one in people]
+        for sender in senders:
+            sender.start()
+        waiting: set[str] = set()
+        try:
+            # Scheduling announces what intake takes in: each is stopped in the middle of it.
+            for service in ("intake", "scheduling", "intake", "intake"):
+                before = len(answers)
+                wait_until(lambda before=before: len(answers) > before + 9, seconds=60, what="traffic")
+                assert house.end(service) == 0
+                if service == "intake":
+                    time.sleep(0.5)
+                    queued = set(house.queued_events("intake"))
+                    done_before = house.rows("intake", "SELECT event_id::text FROM inbox")
+                    assert done_before
+                    assert not queued & {event_id for (event_id,) in done_before}, "delivered again"
+                    waiting |= queued
+                house.start(service)
+        finally:
+            done.set()
+            for sender in senders:
+                sender.join()
+        house.wait_until_ready()
+        clinic.door.settle()
+
+        assert {answer.status for answer in answers} == {201}
+        assert waiting, "events came while intake was down"
+        query = "SELECT {} FROM {} WHERE type = 'obligation_fit_found' ORDER BY 1"
+        announced = house.rows("scheduling", query.format("event_id", "outbox"))
+        taken = house.rows("intake", query.format("event_id", "inbox"))
+        assert len(announced) == len(answers)
+        assert taken == announced
+        noted = "SELECT cause_id::uuid FROM audit WHERE action = 'note_obligation_fit' ORDER BY 1"
+        assert house.rows("intake", noted) == announced
