@@ -19,6 +19,7 @@ from shared.contracts.roles import SYSTEM
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.messaging import CommandClient
+from shared.messaging.backlog import stillness
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0
@@ -85,14 +86,14 @@ def _wait_for_quiet(client: CommandClient) -> datetime | None:
     first = SERVICES[0]
     pause = PAUSE_SECONDS
     while True:
-        stillness = _look(client, first=first)
-        if stillness.busy is None:
+        seen = _look(client, first=first)
+        if seen.busy is None:
             quiet_in_a_row += 1
             if quiet_in_a_row == 2:
-                return stillness.next_due_at
+                return seen.next_due_at
             continue
         # Whoever was at work most likely still is: asked first, a look costs one question.
-        first, quiet_in_a_row = stillness.busy, 0
+        first, quiet_in_a_row = seen.busy, 0
         if (real_now() - began).total_seconds() > QUIET_SECONDS:
             raise Unavailable("It does not get quiet.", retry_after=1)
         eventlet.sleep(pause)
@@ -123,6 +124,10 @@ def _next_due(client: CommandClient) -> datetime | None:
 
 
 def _ask(client: CommandClient, service: str, *, count_messages: bool) -> dict[str, Any]:
+    host = client.wiring.hosts.get(service)
+    if host is not None:
+        # In this very process: no message is needed.
+        return stillness(host, count_messages=count_messages)
     reply = client.send(
         service,
         "get_stillness",

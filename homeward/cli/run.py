@@ -1,12 +1,13 @@
 """``homeward run``: host services in this process."""
 
 import eventlet
-import eventlet.tpool
+import eventlet.hubs
 
 # First of all: what is imported from here on must find the patched modules.
 eventlet.monkey_patch()
 
 import os  # noqa: E402  # after the patch
+import sys  # noqa: E402
 from datetime import datetime  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -67,10 +68,12 @@ def run(
 
 
 def _end_with_standard_input(process: Any) -> None:
-    # Waited for in a thread of its own: a blocking read would hold up every greenthread.
-    while eventlet.tpool.execute(os.read, 0, 1024):
-        pass
-    process.stop_soon()
+    descriptor = sys.stdin.fileno()
+    while True:
+        eventlet.hubs.trampoline(descriptor, read=True)
+        if not os.read(descriptor, 1024):
+            process.stop_soon()
+            return
 
 
 def _on_ready(process: Any, settings: Settings, *, greet: bool) -> None:

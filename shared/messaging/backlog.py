@@ -4,6 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from shared.contracts.event import write_moment
+from shared.messaging import timers
+from shared.messaging.inbox import inbox
+from shared.messaging.outbox import outbox
+
 if TYPE_CHECKING:
     from shared.messaging.host import Host
 
@@ -25,3 +30,32 @@ def look(host: "Host") -> sa.Row[Any]:
     now = host.clock.now()
     with host.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return connection.execute(_LOOK, {"now": now}).one()
+
+
+def stillness(host: "Host", *, count_messages: bool) -> dict[str, Any]:
+    """Return what still has to happen here before program time may move, and wake who does it.
+
+    :param count_messages: whether to count events announced and taken in, by type: needed where
+        the broker confirms before it delivers, to tell whether something is on its way.
+    """
+    row = look(host)
+    if row.waiting or row.timers_due:
+        host.wake_due()
+    next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at)
+    answer: dict[str, Any] = {
+        "unsent": row.unsent,
+        "waiting": row.waiting,
+        "timers_due": row.timers_due,
+        "jobs": row.jobs,
+        "next_due_at": write_moment(next_due_at) if next_due_at else None,
+    }
+    if count_messages:
+        with host.engine.connect() as connection:
+            answer["announced"] = dict(
+                connection.execute(sa.select(outbox.c.type, sa.func.count()).group_by(outbox.c.type)).all()
+            )
+            taken = sa.func.count(inbox.c.event_id.distinct())
+            answer["taken"] = dict(
+                connection.execute(sa.select(inbox.c.type, taken).group_by(inbox.c.type)).all()
+            )
+    return answer

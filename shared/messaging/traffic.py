@@ -40,6 +40,8 @@ class Wiring:
     broker: Any
     clock: clock.ProgramClock
     engines: dict[str, sa.Engine] = field(default_factory=dict)
+    #: The services that this process hosts, by name.
+    hosts: dict[str, Any] = field(default_factory=dict)
     #: The port that the gateway listens on, once it does.
     http_port: int = 0
 
@@ -108,6 +110,7 @@ class Traffic(SharedExtension):
         service = self.container.service_cls()
         name = self.container.service_name
         self.host = Host(service, engine=wiring.engine_of(name), clock=wiring.clock, settings=wiring.settings)
+        wiring.hosts[name] = self.host
         self._stops: list[Callable[[], None]] = []
         self.consumers: list[Any] = []
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from homeward.postgres import PrivatePostgres
 
+from homeward.postgres import PrivatePostgres
 from shared import audit, clock
 from shared.database import new_engine
 from shared.errors import Conflict, Refusal

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from homeward.postgres import PrivatePostgres
 
+from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
 from shared.settings import environment_of
 from tests.nodes import RabbitNode

@@ -27,15 +27,16 @@ from shared.contracts.scheduling import SessionMissed  # noqa: E402
 from shared.database import new_engine  # noqa: E402
 from shared.errors import Refusal  # noqa: E402
 from shared.ids import derived_id, new_id  # noqa: E402
-from shared.messaging import (  # noqa: E402
+from shared.messaging import (  # noqa: E402  # noqa: E402
     Call,
     CommandClient,
     announce,
     command,
+    inbox,
+    outbox,
     reacts_to,
     reacts_to_every_event,
 )
-from shared.messaging import inbox, outbox  # noqa: E402
 from shared.messaging.memory import MemoryBroker  # noqa: E402
 from shared.messaging.rabbit import RabbitBroker  # noqa: E402
 from shared.messaging.traffic import Wiring  # noqa: E402
