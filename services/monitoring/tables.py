@@ -256,7 +256,9 @@ sealed(Attempt, key="attempt_id", fields=("note",))
 
 def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
     """Return an episode, made if it is new, locked until the end of the transaction."""
-    known = find_episode(db, episode_id=episode_id, lock=True)
+    # What the transaction changed about it before is kept in mind and written once, at the end.
+    with db.no_autoflush:
+        known = find_episode(db, episode_id=episode_id, lock=True)
     if known is not None:
         return known
     db.execute(
@@ -301,22 +303,27 @@ def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, 
 
     Nearly every mark is the first of its seat, which takes one statement.
     """
-    inserted = db.execute(
-        postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id),
-        [
-            {
-                "seat_id": seat.seat_id,
-                "tenant_id": origin_of(db).tenant_id,
-                "episode_id": seat.episode_id,
-                "starts_at": seat.starts_at,
-                "clinical_minutes": seat.clinical_minutes,
-                "state": seat.state,
-                "credited_minutes": seat.credited_minutes,
-                "revision": seat.revision,
-                "corrected_at": seat.corrected_at,
-            }
-        ],
-    ).first()
+    # Beside the session, which would write the episode first, once more for every mark.
+    inserted = (
+        db.connection()
+        .execute(
+            postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id),
+            [
+                {
+                    "seat_id": seat.seat_id,
+                    "tenant_id": origin_of(db).tenant_id,
+                    "episode_id": seat.episode_id,
+                    "starts_at": seat.starts_at,
+                    "clinical_minutes": seat.clinical_minutes,
+                    "state": seat.state,
+                    "credited_minutes": seat.credited_minutes,
+                    "revision": seat.revision,
+                    "corrected_at": seat.corrected_at,
+                }
+            ],
+        )
+        .first()
+    )
     if inserted is not None:
         return True, None
     known = db.execute(
