@@ -67,6 +67,8 @@ class Door:
         self.url = url
         self.tokens = tokens
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
+        #: Paths of commands that have been sent and not been answered.
+        self.open_commands: list[str] = []
 
     def send(  # a request has many parts
         self,
@@ -86,7 +88,13 @@ class Door:
             sent["Idempotency-Key"] = key or new_id()
         sent.update(headers or {})
         raw = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
-        response = self._pool.request(method, self.url + path, body=raw, headers=sent, timeout=timeout)
+        if method == "POST":
+            self.open_commands.append(path)
+        try:
+            response = self._pool.request(method, self.url + path, body=raw, headers=sent, timeout=timeout)
+        finally:
+            if method == "POST":
+                self.open_commands.remove(path)
         try:
             document = orjson.loads(response.data) if response.data else {}
         except orjson.JSONDecodeError:
