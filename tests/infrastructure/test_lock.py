@@ -26,8 +26,6 @@ class TestLock:
     def test_holds_all_that_is_asked_for(self):
         wanted = (ROOT / "requirements.in").read_text(encoding="utf-8")
         asked = re.findall(r"^([\w.-]+)", wanted, re.MULTILINE)
-            r"^([\w.-]+)", (ROOT / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE
-        )
         locked = {normalised(name) for name in re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE)}
 
         assert {normalised(name) for name in asked} <= locked
