@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from homeward import embedded
+from homeward.postgres import PrivatePostgres
 from homeward.simulation import client, driver, page, rows, terminal
 
 
@@ -123,6 +124,8 @@ def fresh_server(parent: Path) -> Iterator[embedded.Embedded]:
         click.echo(f"The server's log is kept: {server.log_file}", err=True)
         raise
     server.stop()
+    # Its data may lie elsewhere, where the user it runs as can reach them.
+    PrivatePostgres(folder / "postgres").discard()
     shutil.rmtree(folder, ignore_errors=True)
 
 
