@@ -21,7 +21,7 @@ from shared.settings import load_settings
 from tests.door import rows
 from tests.door.program import Program
 from tests.door.rows import COMMANDS, MARK, ROWS, Row, Spoiled
-from tests.journeys.house import House, wait_until
+from tests.journeys.house import Answer, House, wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -319,12 +319,18 @@ class TestAnotherTenant:
     ) -> None:
         token = neighbours["operations"]
         site = house.door.post("/v1/sites", ROWS["open_site"](program).body, token=token).ok
-        house.door.settle()
-        ours = {"site_id": site["site_id"], "clinician_id": program.clinician_id}
-        body = ROWS["add_clinician"](program).body | ours
-        answer = house.door.post("/v1/clinicians", body, token=token)
+        body = ROWS["add_clinician"](program).body | {"site_id": site["site_id"]}
+        added: list[Answer] = []
+
+        def site_is_known() -> bool:
+            added.append(house.door.post("/v1/clinicians", body, token=token))
+            return added[-1].status != 404
+
+        wait_until(site_is_known, seconds=20, what="scheduling knows the site")
+        own = added[-1].ok
+        ours = {"clinician_id": program.clinician_id}
+        answer = house.door.post("/v1/clinicians", body | ours, token=token)
         assert answer.status in (201, 409), answer
-        own = house.door.post("/v1/clinicians", body | {"clinician_id": new_id()}, token=token).ok
         ours = {"site_id": site["site_id"], "group_id": program.group_id}
         body = ROWS["open_group"](program).body | ours | {"facilitator_id": own["clinician_id"]}
         answer = house.door.post("/v1/groups", body, token=token)
