@@ -304,6 +304,12 @@ class DistributedHouse(House):
         """Wait until the gateway is ready and every service answers."""
         wait_until(self._ready, seconds=seconds, what="the house is ready")
 
+    def answers(self, path: str) -> bool:
+        """Return whether anybody answers a question at once, whatever the answer."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return self.door.get(path, timeout=10).status > 0
+        return False
+
     def _ready(self) -> bool:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             return (

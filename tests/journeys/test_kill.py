@@ -25,8 +25,10 @@ _ROUTES = [
     (route.path.split("/"), route.service) for _, route in openapi.routes_of(Gateway) if route.is_command
 ]
 
-#: How long a frozen process may be without work before the script must have run out of it.
-WORK_SECONDS = 90.0
+#: How long a process is kept frozen to see whether it is given work.
+FROZEN_SECONDS = 0.3
+#: How long a process may be without work before the script must have run out of it.
+WORK_SECONDS = 120.0
 
 
 def service_of(path: str) -> str | None:
@@ -71,17 +73,27 @@ class Reaper:
 
     def _strike(self, service: str) -> None:
         try:
-            frozen = self.house.processes_of(service)
-            for process in frozen:
-                process.send_signal(signal.SIGSTOP)
             give_up_at = time.monotonic() + WORK_SECONDS
-            while not (in_hand := self.in_hand(service)) and time.monotonic() < give_up_at:
+            while not (in_hand := self._frozen_with_work(service)) and time.monotonic() < give_up_at:
+                # The script may be asking a question, or working with somebody else.
+                self._signal(service, signal.SIGCONT)
                 time.sleep(0.05)
-            # Also when there was nothing in hand: a frozen process would stop the script for ever.
             self.house.kill(service)
             self.killed.append((service, in_hand))
         except BaseException as problem:  # noqa: BLE001  # told in the thread of the test
             self.problems.append(problem)
+
+    def _frozen_with_work(self, service: str) -> list[str]:
+        """Freeze a service wherever it is, and return what it then has in hand, or is soon given."""
+        self._signal(service, signal.SIGSTOP)
+        thaws_at = time.monotonic() + FROZEN_SECONDS
+        while not (in_hand := self.in_hand(service)) and time.monotonic() < thaws_at:
+            time.sleep(0.02)
+        return in_hand
+
+    def _signal(self, service: str, number: signal.Signals) -> None:
+        for process in self.house.processes_of(service):
+            process.send_signal(number)
 
     def in_hand(self, service: str) -> list[str]:
         """Return what a frozen process has begun, or is given, and has not finished."""

@@ -1,0 +1,163 @@
+"""A recorded journey's events, shuffled and doubled, between two copies of each service: the same rows."""
+
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from homeward import schema
+from homeward.process import service_class_of
+from shared import clock
+from shared.contracts.event import SERVICES, Envelope
+from shared.contracts.intake import SiteOpened
+from shared.database import new_engine
+from shared.messaging import inbox
+from shared.messaging.host import Host
+from tests import support
+from tests.journeys import script
+from tests.journeys.conftest import houses
+from tests.support import StandingClock
+
+#: When everything recorded has happened: replays know no other now, and may not need one.
+LONG_AFTER = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class Copy:
+    """One copy of a service, which takes events from a pile until there are none left."""
+
+    def __init__(self, service: str, url: str) -> None:
+        self.engine = new_engine(url)
+        settings = support.settings_for_tests()
+        standing = StandingClock(LONG_AFTER)
+        self.host = Host(service_class_of(service)(), engine=self.engine, clock=standing, settings=settings)
+        self.taken = 0
+        self.problem: BaseException | None = None
+
+    def work_through(self, pile: "queue.SimpleQueue[list[bytes]]", together: threading.Barrier) -> None:
+        """Take batches from the pile, and try again what had to wait."""
+        try:
+            together.wait(timeout=30)
+            while True:
+                try:
+                    batch = pile.get_nowait()
+                except queue.Empty:
+                    break
+                inbox.take(self.host, [inbox.Delivery(body) for body in batch])
+                self.taken += len(batch)
+                inbox.retry_one(self.host)
+        except BaseException as problem:  # noqa: BLE001  # told in the thread of the test
+            self.problem = problem
+
+    def finish_waiting(self) -> list[str]:
+        """Try what waits until it is done; return what was given up or goes on waiting."""
+        for _ in range(100_000):
+            with self.host.transaction(None) as db:
+                db.execute(
+                    inbox.inbox.update()
+                    .where(inbox.inbox.c.state == "waiting")
+                    .values(next_attempt_at=clock.real_now() - timedelta(seconds=1))
+                )
+            before = self._waiting()
+            if not before:
+                break
+            for _ in before:
+                inbox.retry_one(self.host)
+            if self._waiting() == before:
+                break
+        with self.engine.connect() as connection:
+            left = sa.select(inbox.inbox.c.reaction, inbox.inbox.c.error).where(inbox.inbox.c.state != "done")
+            return [f"{row.reaction} {row.error}" for row in connection.execute(left)]
+
+    def _waiting(self) -> list[Any]:
+        places = sa.select(inbox.inbox.c.event_id, inbox.inbox.c.reaction)
+        places = places.where(inbox.inbox.c.state == "waiting").order_by(*places.selected_columns)
+        with self.engine.connect() as connection:
+            return list(connection.execute(places))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def recorded(request: pytest.FixtureRequest) -> list[bytes]:
+    """Every event of a script, in the order in which they were told, as they went over the wire."""
+    with houses(request) as build:
+        house = build("embedded")
+        script.play(house)
+        house.door.settle()
+        assert house.parked() == []
+        rows = house.rows("gateway", "SELECT body FROM archive ORDER BY recorded_at, event_id")
+    return [bytes(row.body) for row in rows]
+
+
+Replay = Callable[[list[list[bytes]], int], tuple[dict[str, list[str]], list[int]]]
+
+
+@pytest.fixture
+def replay_into(database_of: Callable[[str], str]) -> Iterator[Callable[[str], Replay]]:
+    """Return what replays batches of events into a fresh database, with any number of copies."""
+    copies: list[Copy] = []
+
+    def into(service: str) -> Replay:
+        url = database_of(service)
+
+        def replay(batches: list[list[bytes]], number: int) -> tuple[dict[str, list[str]], list[int]]:
+            pile: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
+            for batch in batches:
+                pile.put(batch)
+            hosting = [Copy(service, url) for _ in range(number)]
+            copies.extend(hosting)
+            together = threading.Barrier(number)
+            threads = [threading.Thread(target=one.work_through, args=(pile, together)) for one in hosting]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert [one.problem for one in hosting] == [None] * number
+            assert hosting[0].finish_waiting() == []
+            dump = support.dump(hosting[0].engine, schema.metadata_of(service))
+            return dump, [one.taken for one in hosting]
+
+        return replay
+
+    yield into
+    for copy in copies:
+        copy.close()
+
+
+def is_site(body: bytes) -> bool:
+    """Return whether an event tells of a site, which nobody's journey does."""
+    return isinstance(Envelope.from_bytes(body).event, SiteOpened)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_any_order_of_a_journey_ends_in_the_same_rows(
+    service: str, recorded: list[bytes], replay_into: Callable[[str], Replay]
+) -> None:
+    assert len(recorded) > 100
+    in_order, _ = replay_into(service)([[body] for body in recorded], 1)
+    assert any(in_order.values())
+    for seed in range(5):
+        draws = random.Random(seed)
+        shuffled = [*recorded, *recorded]
+        draws.shuffle(shuffled)
+        batches = []
+        while shuffled:
+            size = draws.randint(1, 6)
+            batches.append(shuffled[:size])
+            shuffled = shuffled[size:]
+        dump, taken = replay_into(service)(batches, 2)
+        assert all(taken), f"both copies did work: {taken}"
+        different = {
+            table: sorted(set(dump[table]) ^ set(rows))
+            for table, rows in in_order.items()
+            if dump[table] != rows
+        }
+        assert different == {}, f"seed {seed}"
