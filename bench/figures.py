@@ -86,15 +86,16 @@ def main() -> int:
             figures += embedded(folder / "embedded", requests=given.requests)
         if given.only != "embedded":
             figures += distributed(folder / "distributed", requests=given.requests)
+    measured_on = machine() | {"load_before": round(load_before, 2)}
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine() | {"load_before": round(load_before, 2)},
+        "machine": measured_on,
         "command": "python -m bench.figures " + " ".join(sys.argv[1:]),
         "figures": [dataclasses.asdict(figure) | {"met": figure.met} for figure in figures],
     }
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-    print(table_of(document["machine"], figures))
+    print(table_of(measured_on, figures))
     return 0 if all(figure.met is not False for figure in figures) else 1
 
 
