@@ -16,7 +16,7 @@ from shared.contracts.event import read_moment, write_moment
 ANSWERED = {"REACHED": 0.96, "REFUSED": 0.04}
 
 #: Share of answered contacts in which somebody tells of use. Assumption.
-TELLS_OF_USE = 0.02
+TELLS_OF_USE = 0.01
 
 #: Weights of who reports a lapse. Assumption.
 REPORTERS = {"SELF": 0.6, "SUPPORTER": 0.4}

@@ -7,6 +7,8 @@ somebody to sessions, or says what a clinician decided. A drop-out who is reache
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import exp, log
+from statistics import NormalDist
 
 from homeward.simulation.draws import Draws
 from homeward.simulation.rows import Admission, code_book
@@ -32,11 +34,15 @@ FATES: dict[str, float] = {
 COMPLETION_OF_SCHOOLING: dict[int, float] = {1: 0.29, 2: 0.34, 3: 0.39, 4: 0.45, 5: 0.45}
 
 #: Median days from admission to leaving. Drop-outs: TEDS discharges 2004 (26 days). For the others
-#: only the median of all stays is published (41 days): 35 is the simulation's assumption.
-DAYS_TO_LEAVING: dict[str, float] = {DROPS_OUT: 26.0, TERMINATED: 35.0, TRANSFERRED: 35.0, OTHER: 35.0}
+#: only the median of all stays is published (41 days): 30 is the simulation's assumption.
+DAYS_TO_LEAVING: dict[str, float] = {DROPS_OUT: 26.0, TERMINATED: 30.0, TRANSFERRED: 30.0, OTHER: 30.0}
 
-#: Spread of the days to leaving on the log scale. Assumption: the middle half lies within a factor 1.6.
+#: Spread of the days to leaving on the log scale. Assumption.
 LEAVING_SPREAD = 0.7
+
+#: The days before which somebody leaves who does not complete: the eight weeks after which the
+#: program can be completed. Draws are cut off here; the medians above are those after the cut.
+LEAVES_BEFORE = 56
 
 #: Chance to come on a day of treatment, by fate. Assumption, set so that completers can meet the
 #: 80 % of planned hours that graduation asks for, and others mostly would not.
@@ -62,7 +68,7 @@ USES_IN_WEEK: tuple[float, ...] = (0.01, 0.02, 0.04, 0.07, 0.12)
 COMPLETERS_USE = 0.25
 
 #: Weekly chance of a lapse that is reported after discharge. Assumption.
-LAPSES_IN_WEEK = 0.012
+LAPSES_IN_WEEK = 0.008
 
 #: Chance that a call reaches somebody who still comes; who has left; and after discharge. Assumption.
 ANSWERS_IN_TREATMENT = 0.62
@@ -70,8 +76,11 @@ ANSWERS_AFTER_LEAVING = 0.28
 ANSWERS_AFTERCARE = 0.72
 ANSWERS_AFTER_DROPPING_OUT = 0.35
 
-#: Chance that a drop-out who is reached comes back, once. Assumption.
-COMES_BACK = 0.35
+#: Share of those who leave of themselves that no call reaches any more. Assumption.
+FALLS_SILENT = 0.6
+
+#: Chance that a drop-out who is reached comes back, once; the others say that they leave. Assumption.
+COMES_BACK = 0.4
 
 #: Fits by the national reasons 5, 6 and 7 of TEDS-D 2019: how "other" ends divide.
 OTHER_REASONS = ("5", "6", "7")
@@ -129,8 +138,11 @@ class Course:
 
     def answers(self, *, on: date, n: str) -> bool:
         """Draw whether an attempt to reach the person during treatment succeeds."""
-        gone = self.has_left(on=on)
-        return self.draws.happens(ANSWERS_AFTER_LEAVING if gone else ANSWERS_IN_TREATMENT, "answers", n)
+        if not self.has_left(on=on):
+            return self.draws.happens(ANSWERS_IN_TREATMENT, "answers", n)
+        if self.draws.happens(FALLS_SILENT, "falls silent", int(self.came_back)):
+            return False
+        return self.draws.happens(ANSWERS_AFTER_LEAVING, "answers", n)
 
     def come_back(self, *, on: date, n: str) -> bool:
         """Draw whether a drop-out who was reached comes back; at most once, and for a while."""
@@ -139,7 +151,7 @@ class Course:
         if not self.draws.happens(COMES_BACK, "comes back", n):
             return False
         self.came_back = True
-        days = max(7, round(self.draws.around(DAYS_TO_LEAVING[DROPS_OUT], LEAVING_SPREAD, "second leaving")))
+        days = max(7, _days_to_leaving(self.draws, DROPS_OUT, "second leaving"))
         stays = self.draws.happens(FATES[COMPLETES], "stays for good")
         self.leaves_on = None if stays else on + timedelta(days=days)
         return True
@@ -171,6 +183,21 @@ def begin(admission: Admission, *, seed: int, admitted_on: date, attempt: int = 
     fate = draws.one_of(shares, "fate")
     leaves_on = None
     if fate != COMPLETES:
-        days = max(2, round(draws.around(DAYS_TO_LEAVING[fate], LEAVING_SPREAD, "leaving")))
-        leaves_on = admitted_on + timedelta(days=days)
+        leaves_on = admitted_on + timedelta(days=max(2, _days_to_leaving(draws, fate, "leaving")))
     return Course(draws=draws, fate=fate, admitted_on=admitted_on, leaves_on=leaves_on)
+
+
+def _days_to_leaving(draws: Draws, fate: str, what: str) -> int:
+    """Draw the days to leaving from the log-normal whose median is as given once it is cut off."""
+    normal = NormalDist(sigma=LEAVING_SPREAD)
+    median = DAYS_TO_LEAVING[fate]
+    # The median after the cut grows with the one before it, so halving finds that one.
+    low, high = median, 100 * median
+    for _ in range(40):
+        middle = (low + high) / 2
+        share_kept = normal.cdf(log(LEAVES_BEFORE / middle))
+        after_cut = middle * exp(normal.inv_cdf(share_kept / 2))
+        low, high = (middle, high) if after_cut < median else (low, middle)
+    share_kept = normal.cdf(log(LEAVES_BEFORE / low))
+    place = draws.source(what).uniform(1e-9, share_kept)
+    return round(low * exp(normal.inv_cdf(place)))

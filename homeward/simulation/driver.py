@@ -281,6 +281,7 @@ class Driver:
             case "graduation_ready":
                 aftermath.prepare_graduation(case)
             case "patient_discharged":
+                treatment.end(case)
                 aftermath.discharge(case, data)
             case "aftercare_contact_due":
                 aftermath.contact(case, data)

@@ -24,7 +24,8 @@ h2 { font-size:20px; margin:0 0 4px; letter-spacing:-.005em }
 .figure,.card { background:var(--card); border:1px solid var(--line); border-radius:14px;
   box-shadow:0 1px 2px rgba(31,42,55,.05) }
 .figure { padding:16px }
-.figure b { display:block; font-size:27px; line-height:1.15; font-variant-numeric:tabular-nums }
+.figure b { display:block; white-space:nowrap; font-size:25px; line-height:1.15;
+  font-variant-numeric:tabular-nums }
 .figure span { color:var(--muted); font-size:14px }
 .card { padding:22px 24px; margin-top:18px; overflow-x:auto }
 .pair { display:grid; grid-template-columns:repeat(auto-fit,minmax(460px,1fr)); gap:18px }

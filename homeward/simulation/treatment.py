@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from homeward.simulation import courses, staff
@@ -37,8 +37,8 @@ class SessionAhead:
     starts_at: datetime
     ends_at: datetime
     kind: str
-    #: Case name → seat, of everybody who was given one.
-    seats: dict[str, tuple[Case, str]] = field(default_factory=dict)
+    #: Case name → episode and seat, of everybody who was given one.
+    seats: dict[str, tuple[Case, str, str]] = field(default_factory=dict)
 
 
 class Treatment:
@@ -48,7 +48,9 @@ class Treatment:
         """Begin with no sessions."""
         self._world = world
         self._sessions: dict[str, SessionAhead] = {}
-        self._reengaged: set[str] = set()
+        #: Outreaches that need nobody any more, and those of each case by name.
+        self._ended: set[str] = set()
+        self._outreach_of: dict[str, list[str]] = {}
         #: Case name → treatment plan that waits for the admission to be signed.
         self._drafts: dict[str, str] = {}
         self._withdrawn: set[str] = set()
@@ -74,7 +76,7 @@ class Treatment:
                 session.kind,
                 lambda: self._record_roster(session),
             )
-        session.seats[case.name] = (case, data["seat_id"])
+        session.seats[case.name] = (case, data["episode_id"], data["seat_id"])
         day = self._world.on(session.starts_at)
         starts = case.sessions_of_day.setdefault(day, [])
         if session.starts_at not in starts:
@@ -94,7 +96,7 @@ class Treatment:
         )
 
     def _excuse(self, case: Case, session: SessionAhead) -> None:
-        if not case.in_treatment:
+        if not any(holder is case for holder, _ in _held_seats(session)):
             return
         reasons = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY", "OTHER")
         reason = case.draws.source("excuse reason", session.starts_at.isoformat()).choice(reasons)
@@ -111,7 +113,7 @@ class Treatment:
         """Mark who is there at the start, and write down to add who comes late or leaves early."""
         self._world.touched.update(session.seats)
         there, late, later = [], [], []
-        for case, seat_id in _in_order(session):
+        for case, seat_id in _held_seats(session):
             found = self._marks(case, session, seat_id)
             if found is None:
                 continue
@@ -127,11 +129,7 @@ class Treatment:
                 later.append(last)
         if not (there or late or later):
             # An empty room: the facilitator says so, since a session without any mark means nothing.
-            there = [
-                {"seat_id": seat_id, "mark": "NO_SHOW"}
-                for case, seat_id in _in_order(session)
-                if case.in_treatment
-            ]
+            there = [{"seat_id": seat_id, "mark": "NO_SHOW"} for _, seat_id in _held_seats(session)]
         for when, marks in ((session.starts_at + LATE_ADDED_AFTER, late), (session.ends_at, later)):
             if marks:
                 self._send_later(session, marks, at=when)
@@ -169,8 +167,8 @@ class Treatment:
 
     def _send_marks(self, session: SessionAhead, marks: list[dict[str, Any]]) -> None:
         self._world.touched.update(session.seats)
-        gone = {seat_id for case, seat_id in session.seats.values() if case.discharged}
-        kept = [mark for mark in marks if mark["seat_id"] not in gone]
+        held = {seat_id for _, seat_id in _held_seats(session)}
+        kept = [mark for mark in marks if mark["seat_id"] in held]
         if kept:
             self._world.gateway.post(
                 f"/v1/sessions/{session.session_id}/roster",
@@ -205,6 +203,7 @@ class Treatment:
     def reach_out(self, case: Case, outreach_id: str, *, asked_at: datetime) -> None:
         """Have somebody try to reach a person who was missed, soon or the next morning."""
         n = asked_at.isoformat()
+        self._outreach_of.setdefault(case.name, []).append(outreach_id)
         delay = staff.outreach_delay(case.draws, n)
         if delay is None:
             delay = staff.task_delay(case.draws, f"outreach {n}")
@@ -223,7 +222,7 @@ class Treatment:
         )
 
     def _post_letter(self, case: Case, outreach_id: str) -> None:
-        if case.in_treatment and outreach_id not in self._reengaged:
+        if case.in_treatment and outreach_id not in self._ended:
             self._log_attempt(outreach_id, channel="LETTER", outcome="NO_ANSWER", role=roles.FRONT_DESK)
 
     def _attempt_later(self, case: Case, outreach_id: str, at: datetime, n: str, *, attempt: int) -> None:
@@ -236,7 +235,7 @@ class Treatment:
         )
 
     def _attempt(self, case: Case, outreach_id: str, n: str, *, attempt: int) -> None:
-        if not case.in_treatment or case.course is None or outreach_id in self._reengaged:
+        if not case.in_treatment or case.course is None or outreach_id in self._ended:
             return
         today = self._world.on(self._world.now)
         answered = case.course.answers(on=today, n=f"{n}.{attempt}")
@@ -244,13 +243,23 @@ class Treatment:
         if not self._log_attempt(outreach_id, channel="CALL", outcome=outcome, role=roles.COUNSELOR):
             return
         if answered:
-            self._reengaged.add(outreach_id)
-            case.course.come_back(on=today, n=f"{n}.{attempt}")
+            self._ended.add(outreach_id)
             self._world.latest = "somebody who was missed was reached"
+            self._hear(case, on=today, n=f"{n}.{attempt}")
         elif attempt < MOST_ATTEMPTS:
             gap = timedelta(hours=case.draws.between(2, 26, "next attempt", f"{n}.{attempt}"))
             at = stepped(self._world.staffed(self._world.now + gap))
             self._attempt_later(case, outreach_id, at, n, attempt=attempt + 1)
+
+    def _hear(self, case: Case, *, on: date, n: str) -> None:
+        """Hear from somebody who was reached whether they come back, where they had dropped out."""
+        course = case.course
+        if course is None or course.fate != courses.DROPS_OUT or not course.has_left(on=on):
+            return
+        if not course.come_back(on=on, n=n):
+            # Somebody who says that they leave is discharged against advice, by a human.
+            at = self._world.office_hours(self._world.now + timedelta(days=1))
+            self._discharge_later(case, at, "AMA", role=roles.CLINICIAN)
 
     def _log_attempt(self, outreach_id: str, *, channel: str, outcome: str, role: str) -> bool:
         """Log an attempt; False when the outreach had ended meanwhile."""
@@ -264,7 +273,7 @@ class Treatment:
 
     def reengage(self, data: Mapping[str, Any]) -> None:
         """Stop an outreach that ended by itself."""
-        self._reengaged.add(data["outreach_id"])
+        self._ended.add(data["outreach_id"])
 
     # --- Between sessions --------------------------------------------------------------------------
 
@@ -277,6 +286,7 @@ class Treatment:
             case.admission, seed=world.seed, admitted_on=admitted_on, attempt=case.reentries
         )
         case.discharged = False
+        case.sessions_of_day.clear()
         self._sign_later(case)
         self._check_in_later(case, week=1)
         reason = DECIDED_REASONS.get(case.course.fate)
@@ -407,6 +417,10 @@ class Treatment:
 
     # --- Endings -----------------------------------------------------------------------------------
 
+    def end(self, case: Case) -> None:
+        """Take note that an episode ended: nobody is called about its absences any more."""
+        self._ended.update(self._outreach_of.pop(case.name, ()))
+
     def propose_discharge(self, case: Case, data: Mapping[str, Any]) -> None:
         """Have a supervisor decide on a proposed discharge, unless it is withdrawn first."""
         delay = staff.task_delay(case.draws, f"proposal {data['proposed_at']}")
@@ -443,8 +457,13 @@ class Treatment:
         self._world.latest = f"an episode ended with TEDS reason {reason}"
 
 
-def _in_order(session: SessionAhead) -> list[tuple[Case, str]]:
-    return [session.seats[name] for name in sorted(session.seats)]
+def _held_seats(session: SessionAhead) -> list[tuple[Case, str]]:
+    """List who still holds a seat, in the order of cases: a discharge gives all seats up."""
+    return [
+        (case, seat_id)
+        for _, (case, episode_id, seat_id) in sorted(session.seats.items())
+        if case.in_treatment and case.episode_id == episode_id
+    ]
 
 
 def check_in_body(case: Case, *, week: int, used: bool) -> dict[str, Any]:

@@ -199,6 +199,14 @@ class TestCourse:
         assert fates.count(courses.COMPLETES) / 4000 == pytest.approx(0.39, abs=0.03)
         assert fates.count(courses.DROPS_OUT) / 4000 == pytest.approx(0.23, abs=0.03)
 
+    def test_has_drop_outs_leave_around_the_national_median_and_before_the_program_is_over(self):
+        rows_ = [Admission(line=n, case_id=str(n), codes={"AGE": 5}) for n in range(3000)]
+        begun = [courses.begin(row, seed=7, admitted_on=ON) for row in rows_]
+        days = sorted((c.leaves_on - ON).days for c in begun if c.leaves_on and c.fate == courses.DROPS_OUT)
+
+        assert days[len(days) // 2] == pytest.approx(26, abs=2)
+        assert days[-1] <= courses.LEAVES_BEFORE
+
     def test_lets_nobody_attend_who_has_left(self):
         course = a_course(fate=courses.DROPS_OUT, leaves_on=ON + timedelta(days=20))
 
