@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import orjson
 
@@ -58,16 +58,29 @@ def normalised(dump: Dump) -> dict[str, list[str]]:
     return {table: sorted(found_rows) for table, found_rows in sorted(found.items())}
 
 
-def differences(one: dict[str, list[str]], other: dict[str, list[str]]) -> list[str]:
-    """Return what stands in only one of two normalised dumps, in readable lines."""
+def differences(one: Dump, other: Dump) -> list[str]:
+    """Return what tells two dumps apart, in readable lines; nothing when they are equal but for ids.
+
+    One difference renames all ids that are connected with it, so what differs when ids are left out
+    altogether is told first.
+    """
+    return _unlike(_without_ids(one), _without_ids(other)) or _unlike(normalised(one), normalised(other))
+
+
+def _without_ids(dump: Dump) -> dict[str, list[str]]:
+    return {
+        f"{service}.{table}": sorted(_UUID.sub("<id>", row) for row in rows)
+        for service, tables in dump.items()
+        for table, rows in tables.items()
+    }
+
+
+def _unlike(one: dict[str, list[str]], other: dict[str, list[str]]) -> list[str]:
     lines = []
     for table in sorted({*one, *other}):
-        left, right = list(one.get(table, ())), list(other.get(table, ()))
-        for row in list(left):
-            if row in right:
-                left.remove(row)
-                right.remove(row)
-        lines += [f"- {table}: {row}" for row in left] + [f"+ {table}: {row}" for row in right]
+        left, right = Counter(one.get(table, ())), Counter(other.get(table, ()))
+        lines += [f"- {table}: {row}" for row in sorted((left - right).elements())]
+        lines += [f"+ {table}: {row}" for row in sorted((right - left).elements())]
     return lines
 
 
