@@ -79,9 +79,13 @@ def reference(name: str, *, nullable: bool = False, **options: Any) -> sa.Column
     return sa.Column(name, sa.Uuid(as_uuid=False), nullable=nullable, **options)
 
 
-def tenant_column() -> sa.Column[str]:
-    """Return the column that says whose row it is; filled in by the session."""
-    return sa.Column("tenant_id", sa.String(64), nullable=False)
+def tenant_column(*, primary_key: bool = False) -> sa.Column[str]:
+    """Return the column that says whose row it is; filled in by the session.
+
+    :param primary_key: whether it is part of the key: so it must be where callers choose ids, or
+        one tenant could take an id from another.
+    """
+    return sa.Column("tenant_id", sa.String(64), nullable=False, primary_key=primary_key)
 
 
 def moment() -> sa.DateTime:

@@ -25,7 +25,7 @@ LOGGED = frozenset(
         "event", "level", "timestamp", "trace_id", "service", "loop", "reaction", "command", "timer",
         "queue", "error", "exc_place", "attempts", "state", "event_id", "command_id", "digest", "status",
         "method", "route", "seconds", "count", "reason", "port", "error_id", "request_id", "job",
-        "correlation_id", "signal", "fault", "number",
+        "correlation_id", "signal", "fault", "number", "milliseconds", "host", "unfinished", "lost",
     }
 )  # fmt: skip
 

@@ -28,7 +28,11 @@ metadata = new_metadata()
 mapper = registry(metadata=metadata)
 
 sites = Table(
-    "sites", metadata, id_column("site_id"), tenant_column(), Column("time_zone", String(64), nullable=False)
+    "sites",
+    metadata,
+    id_column("site_id"),
+    tenant_column(primary_key=True),
+    Column("time_zone", String(64), nullable=False),
 )
 
 episodes = Table(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Session, registry
@@ -53,7 +53,7 @@ sites = Table(
     "sites",
     metadata,
     id_column("site_id"),
-    tenant_column(),
+    tenant_column(primary_key=True),
     Column("time_zone", sa.String(64), nullable=False),
     Column("opened_at", moment(), nullable=False),
 )
@@ -90,7 +90,7 @@ clinicians_table = Table(
     "clinicians",
     metadata,
     id_column("clinician_id"),
-    tenant_column(),
+    tenant_column(primary_key=True),
     reference("site_id"),
     sealed_column("name"),
     Column("credentials", JSONB, nullable=False),
@@ -102,7 +102,7 @@ groups_table = Table(
     "groups",
     metadata,
     id_column("group_id"),
-    tenant_column(),
+    tenant_column(primary_key=True),
     reference("site_id"),
     Column("kind", sa.String(16), nullable=False),
     Column("modality", sa.String(32), nullable=False),
@@ -165,7 +165,8 @@ places = Table(
     Column("plan_id", sa.Uuid(as_uuid=False), ForeignKey("weekly_plans.plan_id"), primary_key=True),
     Column("weekday", sa.SmallInteger, primary_key=True),
     tenant_column(),
-    Column("group_id", sa.Uuid(as_uuid=False), ForeignKey("groups.group_id"), nullable=False),
+    reference("group_id"),
+    ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
     Column("capacity", sa.Integer, nullable=False),
     Column("number", sa.Integer),
     UniqueConstraint("tenant_id", "group_id", "weekday", "number"),
@@ -178,7 +179,8 @@ sessions = Table(
     id_column("session_id"),
     tenant_column(),
     reference("site_id"),
-    Column("group_id", sa.Uuid(as_uuid=False), ForeignKey("groups.group_id")),
+    reference("group_id", nullable=True),
+    ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
     Column("kind", sa.String(16), nullable=False),
     Column("modality", sa.String(32), nullable=False),
     reference("facilitator_id"),
@@ -232,11 +234,12 @@ seats = Table(
     Index(None, "tenant_id", "episode_id", "starts_at"),
 )
 
-mapper.map_imperatively(records.Site, sites)
+# A session sees one tenant only, so there the id alone is the key.
+mapper.map_imperatively(records.Site, sites, primary_key=[sites.c.site_id])
 mapper.map_imperatively(records.Patient, patients)
 mapper.map_imperatively(records.Episode, episodes)
-mapper.map_imperatively(clinicians.Clinician, clinicians_table)
-mapper.map_imperatively(groups.Group, groups_table)
+mapper.map_imperatively(clinicians.Clinician, clinicians_table, primary_key=[clinicians_table.c.clinician_id])
+mapper.map_imperatively(groups.Group, groups_table, primary_key=[groups_table.c.group_id])
 mapper.map_imperatively(plans.WeeklyPlan, weekly_plans)
 mapper.map_imperatively(plans.Place, places)
 mapper.map_imperatively(attendance.Session, sessions)

@@ -15,6 +15,7 @@ import dataclasses
 import re
 import types
 import typing
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -283,19 +284,19 @@ class Envelope:
             attributes = orjson.loads(body)
             kind = EVENTS[attributes["type"].removeprefix("homeward.")]
             return cls(
-                event_id=attributes["id"],
+                event_id=str(uuid.UUID(attributes["id"])),
                 event=kind.from_data(attributes["data"]),
                 announced_by=attributes["source"].rsplit("/", 1)[-1],
-                tenant_id=attributes["tenantid"],
+                tenant_id=_short(attributes["tenantid"]),
                 occurred_at=read_moment(attributes["time"]),
                 recorded_at=read_moment(attributes["recordedtime"]),
                 actor=Actor(
-                    actor_id=attributes["actorid"],
-                    role=attributes["actorrole"],
+                    actor_id=_short(attributes["actorid"]),
+                    role=_short(attributes["actorrole"]),
                     credential=attributes.get("actorcredential", ""),
                 ),
-                correlation_id=attributes["correlationid"],
-                causation_id=attributes.get("causationid"),
+                correlation_id=_short(attributes["correlationid"]),
+                causation_id=_short(attributes["causationid"]) if "causationid" in attributes else None,
                 traceparent=attributes.get("traceparent"),
             )
         except UnreadableEvent:
@@ -303,3 +304,13 @@ class Envelope:
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
             # The text of the error could quote the message, so only its kind is told.
             raise UnreadableEvent(type(error).__name__) from None
+
+
+def _short(name: Any) -> str:
+    """Return a name that fits where names are kept.
+
+    :raises ValueError: when it is no text, or longer than 64 characters.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= 64:
+        raise ValueError("a name of at most 64 characters")
+    return name

@@ -107,16 +107,18 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
 
 def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
     try:
+        # Asked once: simulated time stands still while there is anything to do.
+        now = host.clock.now()
         with host.transaction(None) as db:
             new = _note_received(host, db, [envelope for envelope, _ in batch])
             if host.every_event is not None:
-                act_for(db, origin_of_reaction(host, batch[0][0]))
+                act_for(db, origin_of_reaction(host, batch[0][0], now=now))
                 host.every_event(db, [envelope for envelope, _ in batch])
             for envelope, _ in batch:
                 for name, react in host.reactions.get(envelope.event.wire_name, ()):
                     if (envelope.event_id, name) in new:
                         new.discard((envelope.event_id, name))
-                        _react(host, db, envelope, name, react)
+                        _react(host, db, envelope, name, react, now=now)
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated:
             raise
@@ -153,21 +155,23 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
     return {(row.event_id, row.reaction) for row in noted}
 
 
-def _react(host: "Host", db: Session, envelope: Envelope, name: str, react: Callable[..., None]) -> None:
-    act_for(db, origin_of_reaction(host, envelope))
+def _react(  # one reaction is told by these
+    host: "Host", db: Session, envelope: Envelope, name: str, react: Callable[..., None], *, now: datetime
+) -> None:
+    act_for(db, origin_of_reaction(host, envelope, now=now))
     telemetry.traceparent.set(envelope.traceparent)
-    react(db, envelope.event, db.info["origin"].now)
+    react(db, envelope.event, now)
     telemetry.reactions.labels(name, "done").inc()
     audit.record(db, action=name, about_id=envelope.event.subject)
 
 
-def origin_of_reaction(host: "Host", envelope: Envelope) -> Origin:
+def origin_of_reaction(host: "Host", envelope: Envelope, *, now: datetime) -> Origin:
     """Return whom a reaction acts for: the service itself, on account of the event."""
     return Origin(
         service=host.name,
         tenant_id=envelope.tenant_id,
         actor=Actor(actor_id=host.name, role=SYSTEM),
-        now=host.clock.now(),
+        now=now,
         correlation_id=envelope.correlation_id,
         causation_id=envelope.event_id,
         traceparent=envelope.traceparent,
@@ -177,10 +181,10 @@ def origin_of_reaction(host: "Host", envelope: Envelope) -> Origin:
 def _take_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
     """Run each reaction to one event in a transaction of its own."""
     if host.every_event is not None:
-        with host.transaction(origin_of_reaction(host, envelope)) as db:
+        with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
             host.every_event(db, [envelope])
     for name, react in host.reactions.get(envelope.event.wire_name, ()):
-        with host.transaction(origin_of_reaction(host, envelope)) as db:
+        with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
             if (envelope.event_id, name) in _note_received_one(db, envelope, name):
                 _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
 
@@ -218,7 +222,7 @@ def _try(  # one attempt is told by these
     before = snapshot(db)
     try:
         with db.begin_nested():
-            _react(host, db, envelope, name, react)
+            _react(host, db, envelope, name, react, now=db.info["origin"].now)
     except TooEarly:
         restore(db, before)
         outcome = _after_too_early(host, attempts=attempts, early=early, since=received_at)
@@ -290,7 +294,7 @@ def retry_one(host: "Host") -> bool:
         react = dict(host.reactions.get(row.type, ())).get(row.reaction)
         if react is None:
             raise LookupError(f"no reaction is called {row.reaction}")
-        act_for(db, origin_of_reaction(host, envelope))
+        act_for(db, origin_of_reaction(host, envelope, now=host.clock.now()))
         _try(
             host,
             db,

@@ -291,7 +291,7 @@ def upgrade() -> None:
         sa.Column("site_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_sites")),
+        sa.PrimaryKeyConstraint("site_id", "tenant_id", name=op.f("pk_sites")),
     )
     op.create_table(
         "timers",

@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("name_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("credentials", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("clinician_id", name=op.f("pk_clinicians")),
+        sa.PrimaryKeyConstraint("clinician_id", "tenant_id", name=op.f("pk_clinicians")),
     )
     op.create_index(
         op.f("ix_clinicians_tenant_id_site_id"), "clinicians", ["tenant_id", "site_id"], unique=False
@@ -107,7 +107,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("kind IN ('GROUP', 'EDUCATION')", name=op.f("ck_groups_kind_code")),
         sa.CheckConstraint("track IN ('MORNING', 'AFTERNOON', 'EVENING')", name=op.f("ck_groups_track_code")),
-        sa.PrimaryKeyConstraint("group_id", name=op.f("pk_groups")),
+        sa.PrimaryKeyConstraint("group_id", "tenant_id", name=op.f("pk_groups")),
     )
     op.create_index(op.f("ix_groups_tenant_id_site_id"), "groups", ["tenant_id", "site_id"], unique=False)
     op.create_table(
@@ -192,7 +192,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_sites")),
+        sa.PrimaryKeyConstraint("site_id", "tenant_id", name=op.f("pk_sites")),
     )
     op.create_table(
         "timers",
@@ -260,7 +260,11 @@ def upgrade() -> None:
         sa.Column("capacity", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.CheckConstraint("number BETWEEN 1 AND capacity", name=op.f("ck_places_within_capacity")),
-        sa.ForeignKeyConstraint(["group_id"], ["groups.group_id"], name=op.f("fk_places_group_id")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "group_id"],
+            ["groups.tenant_id", "groups.group_id"],
+            name=op.f("fk_places_tenant_id_group_id"),
+        ),
         sa.ForeignKeyConstraint(["plan_id"], ["weekly_plans.plan_id"], name=op.f("fk_places_plan_id")),
         sa.PrimaryKeyConstraint("plan_id", "weekday", name=op.f("pk_places")),
         sa.UniqueConstraint(
@@ -312,7 +316,11 @@ def upgrade() -> None:
             "state IN ('PLANNED', 'CANCELLED', 'CANCELLED_BY_PROGRAM')", name=op.f("ck_sessions_state_code")
         ),
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_sessions_starts_before_end")),
-        sa.ForeignKeyConstraint(["group_id"], ["groups.group_id"], name=op.f("fk_sessions_group_id")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "group_id"],
+            ["groups.tenant_id", "groups.group_id"],
+            name=op.f("fk_sessions_tenant_id_group_id"),
+        ),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_sessions")),
     )
     op.create_index(
