@@ -43,6 +43,7 @@ def unreadable(envelope: Envelope) -> list[bytes]:
         secret.encode(),
         orjson.dumps(secret),
         orjson.dumps({"specversion": "1.0", "data": SECRETS}),
+        orjson.dumps({**told, "id": secret}),
         orjson.dumps({**told, "id": new_id(), "type": secret}),
         orjson.dumps({**told, "id": new_id(), "time": secret}),
         orjson.dumps({**told, "id": new_id(), "data": {**told["data"], "starts_at": secret}}),
