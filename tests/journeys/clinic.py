@@ -132,7 +132,10 @@ class Clinic:
     def bind(self, patient: Patient, obligations: list[dict[str, Any]]) -> dict[str, Any]:
         """Declare what binds somebody's week."""
         body = {"site_id": self.site_id, "obligations": obligations}
-        return dict(self.post(f"/v1/patients/{patient.patient_id}/obligations", body, role="front_desk"))
+        bound = self.post(f"/v1/patients/{patient.patient_id}/obligations", body, role="front_desk")
+        # An assessment weighs what intake has heard of this by then.
+        self.door.settle()
+        return dict(bound)
 
     def assess(self, patient: Patient, **changes: Any) -> dict[str, Any]:
         """Complete an assessment."""

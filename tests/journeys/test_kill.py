@@ -155,4 +155,5 @@ def test_killed_processes_leave_what_an_undisturbed_run_leaves(
     for service, in_hand in reaper.killed:
         assert in_hand, f"{service} had nothing in hand when it was killed"
     assert all(any(tables.values()) for tables in kept.values())
-    assert differences(kept, told(house)) == []
+    found = differences(kept, told(house))
+    assert not found, "\n".join(found[:40])
