@@ -206,9 +206,9 @@ class Clinic:
         return seat
 
     def outreach_of(self, patient: Patient) -> list[dict[str, Any]]:
-        """Return every outreach to somebody."""
+        """Return every outreach to somebody, by miss."""
         path = f"/v1/outreach?open=false&episode_id={patient.episode_id}"
-        return list(self.door.ask(path)["items"])
+        return sorted(self.door.ask(path)["items"], key=lambda outreach: str(outreach["missed_at"]))
 
     # --- Going out ------------------------------------------------------------------------------
 
