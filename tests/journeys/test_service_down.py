@@ -87,7 +87,7 @@ class TestAServiceThatIsDown:
         somebody = Patient("Kowalczyk", *(patient[f"{n}_id"] for n in ("patient", "journey", "episode")), "")
         clinic.assess(somebody)
         assert clinic.door.send("GET", f"/v1/episodes/{somebody.episode_id}/risk").status == 503
-        assert house.count("monitoring", "plans") == 0
+        assert house.count("monitoring", "treatment_plans") == 0
 
         house.start("monitoring")
         house.wait_until_ready()
@@ -127,11 +127,11 @@ class TestACleanStop:
                     assert not queued & {event_id for (event_id,) in done_before}, "delivered again"
                     waiting |= queued
                 house.start(service)
+                house.wait_until_ready()
         finally:
             done.set()
             for sender in senders:
                 sender.join()
-        house.wait_until_ready()
         clinic.door.settle()
 
         assert {answer.status for answer in answers} == {201}
