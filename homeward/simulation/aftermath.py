@@ -143,6 +143,7 @@ class Aftermath:
             },
             role=roles.COUNSELOR,
         )
+        self._world.alarming = True
         self._world.latest = "a lapse was reported, without blame"
 
     def contact(self, case: Case, data: Mapping[str, Any]) -> None:
@@ -168,6 +169,7 @@ class Aftermath:
         body: dict[str, Any] = {"channel": "CALL", "outcome": outcome}
         if outcome == "REACHED" and case.draws.happens(TELLS_OF_USE, "tells of use", f"{n}.{attempt}"):
             body |= {"used": True, "substance": case.findings.problems[0].code}
+            self._world.alarming = True
         answer = self._world.gateway.post(
             f"/v1/aftercare-contacts/{contact_id}/attempts",
             body,

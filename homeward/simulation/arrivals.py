@@ -100,6 +100,7 @@ def _assess(world: World, case: Case, *, cleared: bool = False) -> None:
         assessment_body(case.findings, today=world.on(world.now), cleared=cleared),
         role=roles.MEDICAL_DIRECTOR if cleared else roles.COUNSELOR,
     )
+    world.alarming |= bool(answer["risk_flags"])
     recommended = answer["recommendation"]["level"]
     world.latest = f"an assessment recommends level {recommended}"
     held = answer["gate"]["holds"]

@@ -217,6 +217,14 @@ class Driver:
                 for result in [hands.submit(self._do_all, entries) for entries in by_person.values()]:
                     result.result()
             world.touched.update(by_person)
+            self._hear_alarms()
+
+    def _hear_alarms(self) -> None:
+        """Take in the news before program time moves, where minutes may count."""
+        if self._world.alarming:
+            self._world.alarming = False
+            self._jump(self._world.now)
+            self._take_in_news()
 
     def _do_all(self, entries: list[Entry]) -> None:
         for entry in entries:

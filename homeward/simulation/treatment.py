@@ -127,9 +127,14 @@ class Treatment:
                 continue
             if last is not first:
                 later.append(last)
-        if not (there or late or later):
+        if not (there or late):
             # An empty room: the facilitator says so, since a session without any mark means nothing.
-            there = [{"seat_id": seat_id, "mark": "NO_SHOW"} for _, seat_id in _held_seats(session)]
+            coming = {mark["seat_id"] for mark in later}
+            there = [
+                {"seat_id": seat_id, "mark": "NO_SHOW"}
+                for _, seat_id in _held_seats(session)
+                if seat_id not in coming
+            ]
         for when, marks in ((session.starts_at + LATE_ADDED_AFTER, late), (session.ends_at, later)):
             if marks:
                 self._send_later(session, marks, at=when)
@@ -318,11 +323,9 @@ class Treatment:
         if course.has_left(on=self._world.on(self._world.now)):
             return
         used = course.uses(week=week, severity=case.findings.ratings[4])
-        self._world.gateway.post(
-            f"/v1/episodes/{episode_id}/check-ins",
-            check_in_body(case, week=week, used=used),
-            role=roles.COUNSELOR,
-        )
+        body = check_in_body(case, week=week, used=used)
+        self._world.gateway.post(f"/v1/episodes/{episode_id}/check-ins", body, role=roles.COUNSELOR)
+        self._world.alarming |= used or body["danger"]
 
     def sign_plan(self, case: Case, data: Mapping[str, Any]) -> None:
         """Keep in mind the newest drafted treatment plan, to be signed once the person is admitted."""

@@ -40,6 +40,8 @@ class World:
     by_patient: dict[str, Case] = field(default_factory=dict)
     #: Names of the cases about which something was sent at this moment already.
     touched: set[str] = field(default_factory=set)
+    #: Whether something was sent at this moment that may call for a human within minutes.
+    alarming: bool = False
     #: What just happened, in a few words, for the live line.
     latest: str = ""
 
