@@ -64,10 +64,21 @@ def steps_of(play_once: Callable[[Notice], None]) -> list[str]:
     return steps
 
 
-def chosen_steps(total: int, services: tuple[str, ...], *, seed: int) -> dict[int, str]:
-    """Choose before which step each service is to be struck."""
-    draws = random.Random(seed)
-    places = sorted(draws.sample(range(1, total), len(services)))
-    order = list(services)
-    draws.shuffle(order)
-    return dict(zip(places, order, strict=True))
+#: Steps in which a service is given work soon.
+BUSY_IN = {
+    "intake": ("admit",),
+    "scheduling": ("admit", "attend"),
+    "monitoring": ("attend", "reach out"),
+    "aftercare": ("attend", "graduate", "discharge"),
+    "gateway": ("admit", "sign", "attend", "reach out"),
+}
+
+
+def chosen_steps(steps: list[str], *, seed: int) -> dict[int, str]:
+    """Choose at which step each service is to be struck; the first step is number 1."""
+    draws = random.Random(seed)  # the moments of a test
+    chosen: dict[int, str] = {}
+    for service, busy_in in BUSY_IN.items():
+        possible = [n for n, step in enumerate(steps, 1) if step in busy_in and n not in chosen]
+        chosen[draws.choice(possible)] = service
+    return chosen

@@ -147,7 +147,7 @@ def test_killed_processes_leave_what_an_undisturbed_run_leaves(
     setup, steps, kept = undisturbed
     house: AnyHouse = build_house(setup)
     # The embedded set-up has one process: it is killed as often as the others have processes.
-    reaper = Reaper(house, script.chosen_steps(len(steps), SERVICES, seed=seed))
+    reaper = Reaper(house, script.chosen_steps(steps, seed=seed))
     script.play(house, notice=reaper.notice)
     reaper.finish()
 
