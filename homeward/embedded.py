@@ -22,7 +22,7 @@ from shared.settings import DATABASES, Settings, environment_of
 READY_FILE = "ready.json"
 
 #: How long a start may take before it is called failed.
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 class PortInUse(RuntimeError):

@@ -300,7 +300,7 @@ class DistributedHouse(House):
         self.processes.setdefault(service, []).append(process)
         return process
 
-    def wait_until_ready(self, *, seconds: float = 60) -> None:
+    def wait_until_ready(self, *, seconds: float = 240) -> None:
         """Wait until the gateway is ready and every service answers."""
         wait_until(self._ready, seconds=seconds, what="the house is ready")
 
