@@ -25,6 +25,9 @@ LONGEST_PAUSE_SECONDS = 5.0
 #: Status with which the door says "not now": the same command id makes trying again harmless.
 NOT_NOW = (429, 503)
 
+#: Code of the conflict that says the same: the first of two equal requests is still under way.
+STILL_RUNNING = "still_running"
+
 
 class Refused(Exception):
     """Raised when the gateway refused a request, with its problem document."""
@@ -90,7 +93,7 @@ class Gateway:
             payload = orjson.dumps(body)
         for attempt in range(1, TRIES + 1):
             response = self._request(method, path, headers, payload)
-            if response.status not in NOT_NOW or attempt == TRIES:
+            if not _says_not_now(response) or attempt == TRIES:
                 break
             pause = float(response.headers.get("Retry-After") or 0.2 * attempt)
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
@@ -108,6 +111,12 @@ class Gateway:
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"{self._url} does not answer: {type(error).__name__}") from None
+
+
+def _says_not_now(response: urllib3.BaseHTTPResponse) -> bool:
+    if response.status in NOT_NOW:
+        return True
+    return response.status == 409 and _problem_of(response.data).get("code") == STILL_RUNNING
 
 
 def _problem_of(data: bytes) -> Mapping[str, Any]:
