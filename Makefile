@@ -29,15 +29,11 @@ test: lint ## Lint, then run all tests, with a RabbitMQ node and a PostgreSQL of
 
 .PHONY: fast
 fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).
-	@$(BIN)/pytest -m "not database and not rabbitmq and not journey and not servers and not faults"
+	@$(BIN)/pytest -m "not database and not rabbitmq and not journey and not servers"
 
 .PHONY: bench
 bench: .venv/made ## Measure start, memory, commands and events on this machine.
 	@$(BIN)/python -m bench.figures
-
-.PHONY: faults
-faults: .venv/made ## Kill processes in the middle of their work, and compare with an undisturbed run (slow).
-	@$(BIN)/pytest -m faults
 
 .PHONY: lint
 lint: .venv/made ## Check style, types and the laws of who may import whom.

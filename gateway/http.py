@@ -297,7 +297,7 @@ class Door(SharedExtension):
         self._router = routing.Router((entry.route, entry.method_name) for entry in entries)
         engine = self.wiring.engine_of("gateway")
         self.accesses = Accesses(engine)
-        self._placing = Loop("positions", lambda: tables.assign_positions(engine))
+        self._placing = Loop("positions", lambda: tables.place_all(engine))
         self._ticking = eventlet.spawn(self._tick)
         self._server = wsgi.Server(
             self._listener,

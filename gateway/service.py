@@ -488,8 +488,7 @@ class Gateway:
         """Return a page of the feed."""
         asked = _loaded(schemas.ListEvents, forwarding.data_of(request))
         # What was announced a moment ago has its place before the page is cut.
-        while tables.assign_positions(request.door.wiring.engine_of("gateway")):
-            pass
+        tables.place_all(request.door.wiring.engine_of("gateway"))
         audience = Audience.of(request.known_caller)
         with request.transaction() as (db, origin):
 

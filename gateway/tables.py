@@ -54,11 +54,37 @@ consents = sa.Table(
 _PLACE_LOCK = 4_202_001
 #: Events placed in one go.
 _PLACE_BATCH = 2000
+_TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
+
+
+_KEEP = postgresql.insert(archive).on_conflict_do_nothing()
 
 
 def keep_events(db: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Keep events in the archive; those that are there already stay as they are."""
-    db.execute(postgresql.insert(archive).values(list(rows)).on_conflict_do_nothing())
+    # Handed over beside the statement, not within: so it is compiled once for all batches.
+    db.connection().execute(_KEEP, list(rows))
+
+
+#: Each event that has none gets the next place of its tenant's feed.
+_PLACE = sa.text(
+    f"""
+    WITH unplaced AS (
+        SELECT event_id, tenant_id, recorded_at FROM archive WHERE position IS NULL
+        ORDER BY recorded_at, event_id LIMIT {_PLACE_BATCH}
+    ), ends AS (
+        SELECT tenant_id, max(position) AS last FROM archive
+        WHERE tenant_id IN (SELECT tenant_id FROM unplaced) AND position IS NOT NULL
+        GROUP BY tenant_id
+    ), placed AS (
+        SELECT event_id, coalesce(last, 0)
+            + row_number() OVER (PARTITION BY unplaced.tenant_id ORDER BY recorded_at, event_id) AS position
+        FROM unplaced LEFT JOIN ends USING (tenant_id)
+    )
+    UPDATE archive SET position = placed.position FROM placed
+    WHERE archive.event_id = placed.event_id AND archive.position IS NULL
+    """  # noqa: S608  # a number of ours
+)
 
 
 def assign_positions(engine: sa.Engine) -> int:
@@ -68,42 +94,16 @@ def assign_positions(engine: sa.Engine) -> int:
     appears behind a reader. Another one returns 0.
     """
     with engine.begin() as connection:
-        if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))):
+        if not connection.scalar(_TRY_PLACE_LOCK):
             return 0
         # A statement of its own, begun under the lock: it sees what the writer before committed.
-        unplaced = (
-            sa.select(archive.c.event_id, archive.c.tenant_id, archive.c.recorded_at)
-            .where(archive.c.position.is_(None))
-            .order_by(archive.c.recorded_at, archive.c.event_id)
-            .limit(_PLACE_BATCH)
-            .cte("unplaced")
-        )
-        ends = (
-            sa.select(archive.c.tenant_id, sa.func.max(archive.c.position).label("last"))
-            .where(archive.c.tenant_id.in_(sa.select(unplaced.c.tenant_id)), archive.c.position.is_not(None))
-            .group_by(archive.c.tenant_id)
-            .cte("ends")
-        )
-        placed = (
-            sa.select(
-                unplaced.c.event_id,
-                (
-                    sa.func.coalesce(ends.c.last, 0)
-                    + sa.func.row_number().over(
-                        partition_by=unplaced.c.tenant_id,
-                        order_by=(unplaced.c.recorded_at, unplaced.c.event_id),
-                    )
-                ).label("position"),
-            )
-            .select_from(unplaced.outerjoin(ends, ends.c.tenant_id == unplaced.c.tenant_id))
-            .cte("placed")
-        )
-        changed = connection.execute(
-            archive.update()
-            .where(archive.c.event_id == placed.c.event_id, archive.c.position.is_(None))
-            .values(position=placed.c.position)
-        )
-        return int(changed.rowcount)
+        return int(connection.execute(_PLACE).rowcount)
+
+
+def place_all(engine: sa.Engine) -> None:
+    """Give places until no event is left without one."""
+    while assign_positions(engine) == _PLACE_BATCH:
+        pass
 
 
 def events_after(

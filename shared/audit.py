@@ -102,17 +102,19 @@ _VALUES = """(%(tenant_id)s, %(acted_at)s, %(actor_id)s, %(actor_role)s, %(actor
               %(about_id)s, %(outcome)s, %(cause_id)s)"""
 
 
+_TRY_LINK_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_LINK_LOCK))
+_UNLINKED = sa.select(audit).where(audit.c.link.is_(None)).order_by(audit.c.position).limit(_LINK_BATCH)
+
+
 def link_new_rows(engine: sa.Engine) -> int:
     """Link rows that are not in their tenant's chain yet; return how many.
 
     Only one process a database links at a time; another one returns 0.
     """
     with engine.begin() as connection:
-        if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LINK_LOCK))):
+        if not connection.scalar(_TRY_LINK_LOCK):
             return 0
-        rows = connection.execute(
-            sa.select(audit).where(audit.c.link.is_(None)).order_by(audit.c.position).limit(_LINK_BATCH)
-        ).all()
+        rows = connection.execute(_UNLINKED).all()
         ends: dict[str, tuple[int, bytes]] = {}
         updates = []
         for row in rows:

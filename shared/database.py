@@ -5,6 +5,7 @@ rows of that tenant only, and new rows get its id.
 """
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -214,6 +215,13 @@ def _connect_only(engine: sa.Engine) -> None:
         connection.execute(sa.text("SELECT 1"))
 
 
+@functools.lru_cache(maxsize=4096)
+def _rows_of(mapper: sa.orm.Mapper[Any], tenant_id: str) -> Any:
+    # Kept, because making one costs more than using it.
+    entity = mapper.class_
+    return with_loader_criteria(entity, entity.tenant_id == tenant_id, include_aliases=True)
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _see_own_tenant_only(state: ORMExecuteState) -> None:
     tenant_id = state.session.info.get("tenant_id")
@@ -221,11 +229,7 @@ def _see_own_tenant_only(state: ORMExecuteState) -> None:
         return
     for mapper in state.all_mappers:
         if "tenant_id" in mapper.columns:
-            state.statement = state.statement.options(
-                with_loader_criteria(
-                    mapper.class_, mapper.class_.tenant_id == tenant_id, include_aliases=True
-                )
-            )
+            state.statement = state.statement.options(_rows_of(mapper, tenant_id))
 
 
 @event.listens_for(Session, "before_flush")

@@ -244,24 +244,29 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
     return None
 
 
+_TAKE_ID = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
+
+
 def _first_answer(db: Session, ask: Ask, fingerprint: bytes) -> dict[str, Any] | None:
     """Take the command's id, or return the answer that was given under it.
 
     Where the first is still being carried out, this waits for it as long as locks are waited for.
     """
-    taken = db.execute(
-        postgresql.insert(commands)
-        .values(
-            tenant_id=ask.tenant_id,
-            command_id=ask.command_id,
-            name=ask.name,
-            fingerprint=fingerprint,
-            state="done",
-            carried_out_at=clock.real_now(),
+    taken = (
+        db.connection()
+        .execute(
+            _TAKE_ID,
+            {
+                "tenant_id": ask.tenant_id,
+                "command_id": ask.command_id,
+                "name": ask.name,
+                "fingerprint": fingerprint,
+                "state": "done",
+                "carried_out_at": clock.real_now(),
+            },
         )
-        .on_conflict_do_nothing()
-        .returning(commands.c.command_id)
-    ).first()
+        .first()
+    )
     if taken is not None:
         return None
     row = db.execute(

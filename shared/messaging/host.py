@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from shared.clock import CalendarJob, OnTimer, ProgramClock
 from shared.contracts import roles
 from shared.database import Origin, transaction
-from shared.messaging import builtin
+from shared.messaging import builtin, outbox
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
 from shared.settings import Settings
 
@@ -43,6 +43,10 @@ class Host:
         self.wake_jobs: Callable[[], None] = lambda: None
         self.wake_waiting: Callable[[], None] = lambda: None
         self.wake_due: Callable[[], None] = lambda: None
+        #: Transactions of this process on the service's database that have ended, however they did.
+        self.transactions_ended = 0
+        #: That number before the newest look at what there is to do, and what was seen.
+        self.last_look: tuple[int, sa.Row[Any]] | None = None
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
         self.reactions: dict[str, list[tuple[str, Callable[..., None]]]] = {}
         self.every_event: Callable[..., None] | None = None
@@ -70,9 +74,19 @@ class Host:
     @contextlib.contextmanager
     def transaction(self, origin: Origin | None) -> Iterator[Session]:
         """Open a transaction whose announcements wake this process's relay after the commit."""
-        with transaction(self.engine, origin) as db:
-            db.info["wake_relay"] = self.wake_relay
-            yield db
+        try:
+            with transaction(self.engine, origin) as db:
+                db.info["wake_relay"] = self.wake_relay
+                yield db
+        finally:
+            self.transactions_ended += 1
+
+    def relay(self, publisher: outbox.Publisher) -> bool:
+        """Publish one batch of what the outbox holds; return whether there may be more."""
+        try:
+            return outbox.relay_once(self.engine, publisher) == outbox.RELAY_BATCH
+        finally:
+            self.transactions_ended += 1
 
 
 def ways_in(service_class: type) -> list[tuple[str, Any]]:

@@ -132,6 +132,9 @@ def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
         _take_alone(host, envelope, body)
 
 
+_NOTE = postgresql.insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id, inbox.c.reaction)
+
+
 def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[tuple[str, str]]:
     """Note the reactions to these events as done and return those that were not noted before."""
     rows = {}
@@ -149,7 +152,7 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
         return set()
     noted = db.connection().execute(
         # Handed over beside the statement, not within: so it is compiled once for all batches.
-        postgresql.insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id, inbox.c.reaction),
+        _NOTE,
         [rows[place] for place in sorted(rows)],
     )
     return {(row.event_id, row.reaction) for row in noted}

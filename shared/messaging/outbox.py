@@ -120,6 +120,16 @@ def _wake_relay(db: Session) -> None:
         db.info["wake_relay"]()
 
 
+_CLAIM = (
+    sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
+    .where(outbox.c.dispatched_at.is_(None))
+    .order_by(outbox.c.position)
+    .limit(RELAY_BATCH)
+    .with_for_update(skip_locked=True)
+)
+_DISPATCHED = sa.text("UPDATE outbox SET dispatched_at = :now WHERE position = ANY(:positions)")
+
+
 def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
     """Publish one batch of events that were not dispatched yet; return how many.
 
@@ -129,20 +139,12 @@ def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
     :raises Exception: whatever the publisher raises when not all is confirmed; the rows stay.
     """
     with engine.begin() as connection:
-        rows = connection.execute(
-            sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
-            .where(outbox.c.dispatched_at.is_(None))
-            .order_by(outbox.c.position)
-            .limit(RELAY_BATCH)
-            .with_for_update(skip_locked=True)
-        ).all()
+        rows = connection.execute(_CLAIM).all()
         if not rows:
             return 0
         publisher.publish([(row.type, row.body) for row in rows])
         connection.execute(
-            outbox.update()
-            .where(outbox.c.position.in_([row.position for row in rows]))
-            .values(dispatched_at=clock.real_now())
+            _DISPATCHED, {"positions": [row.position for row in rows], "now": clock.real_now()}
         )
         return len(rows)
 

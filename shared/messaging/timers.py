@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+_FIRST_DUE = (
+    sa.select(timers)
+    .where(
+        timers.c.state == "waiting",
+        timers.c.due_at <= sa.bindparam("now"),
+        sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
+    )
+    .order_by(timers.c.due_at, timers.c.name, timers.c.key)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+
 def fire_one(host: "Host") -> bool:
     """Fire one timer that is due; return whether there was one.
 
@@ -28,17 +41,7 @@ def fire_one(host: "Host") -> bool:
     """
     now = host.clock.now()
     with host.transaction(None) as db:
-        row = db.execute(
-            sa.select(timers)
-            .where(
-                timers.c.state == "waiting",
-                timers.c.due_at <= now,
-                sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= clock.real_now()),
-            )
-            .order_by(timers.c.due_at, timers.c.name, timers.c.key)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).first()
+        row = db.execute(_FIRST_DUE, {"now": now, "real_now": clock.real_now()}).first()
         if row is None:
             return False
         timer = Timer(

@@ -122,7 +122,7 @@ class Traffic(SharedExtension):
         eventlet.spawn(self._check_driver)
         from shared.messaging import backlog, commands, timers  # noqa: PLC0415  # they know the host
 
-        relay = Loop("relay", lambda: outbox.relay_once(host.engine, broker))
+        relay = Loop("relay", lambda: host.relay(broker))
         retries = Loop("retries", lambda: inbox.retry_one(host))
         due = Loop("timers", lambda: timers.fire_one(host) or timers.run_due_jobs(host))
         jobs = Loop("jobs", lambda: commands.run_one_job(host))

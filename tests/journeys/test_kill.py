@@ -18,7 +18,7 @@ from tests.journeys.normal import Dump, bare_event, differences
 AnyHouse = EmbeddedHouse | DistributedHouse
 Undisturbed = tuple[str, list[str], Dump]
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.faults]
+pytestmark = pytest.mark.timeout(900)
 
 #: Whom each command's request goes to: what its path looks like → service.
 _ROUTES = [

@@ -42,7 +42,9 @@ def group(**changes) -> groups.Group:
     return groups.Group(**(fields | changes))
 
 
-def dates_of(group_: groups.Group, *, zone: str, first: date, last: date) -> list[plans.DatedSession]:
+def dates_of(
+    group_: groups.Group, *, zone: str, first: date, last: date, after: str = "2020-01-01T00:00"
+) -> list[plans.DatedSession]:
     plan = plan_with_hour()
     places = [
         plans.Place(plan_id=plan.plan_id, weekday=day, group_id=group_.group_id, capacity=12, number=1)
@@ -53,7 +55,7 @@ def dates_of(group_: groups.Group, *, zone: str, first: date, last: date) -> lis
         places=places,
         groups={group_.group_id: group_},
         site=records.Site(site_id=SITE, time_zone=zone, opened_at=OPENED_AT),
-        after=utc("2020-01-01T00:00"),
+        after=utc(after),
         first=first,
         last=last,
     )
@@ -103,6 +105,21 @@ class TestDatedSessions:
             one.seat_id for one in dates_of(group(), zone=CHICAGO, first=first, last=last)
         ]
         assert len({one.session_id for one in dated}) == 3
+
+    def test_leave_out_the_one_that_starts_at_the_very_moment(self):
+        days = {"first": date(2026, 2, 2), "last": date(2026, 2, 4)}
+
+        dated = dates_of(group(), zone=CHICAGO, after="2026-02-02T15:00", **days)
+
+        assert [one.starts_at for one in dated] == [utc("2026-02-04T15:00")]
+
+    def test_are_each_tenants_own_though_both_chose_the_same_group_id(self):
+        days = {"first": date(2026, 2, 2), "last": date(2026, 2, 8)}
+
+        here = dates_of(group(tenant_id="north"), zone=CHICAGO, **days)
+        there = dates_of(group(tenant_id="south"), zone=CHICAGO, **days)
+
+        assert {one.session_id for one in here}.isdisjoint(one.session_id for one in there)
 
 
 class TestNextWeekly:

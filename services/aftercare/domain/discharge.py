@@ -116,7 +116,9 @@ def discharge(
             "Completion is a graduation.", field="reason_code", rule="2 to 7; 1 is a graduation"
         )
     if ending.actor.credential not in LICENSED_CREDENTIALS and not _supervises(ending.actor):
-        raise DischargeNeedsLicence(rule="a licensed clinician or a supervisor signs a discharge")
+        raise DischargeNeedsLicence(
+            field="credential", rule="a licensed clinician or a supervisor signs a discharge"
+        )
     signed = _end(episode, reason=reason, local_reason=local_reason, ending=ending, now=now)
     return signed, [_discharged(signed)]
 
@@ -140,7 +142,7 @@ def graduate(
     :raises EpisodeUnknown: when no admission is known.
     """
     if ending.actor.credential not in LICENSED_CREDENTIALS and not _supervises(ending.actor):
-        raise DischargeNeedsLicence(rule="a licensed clinician signs a graduation")
+        raise DischargeNeedsLicence(field="credential", rule="a licensed clinician signs a graduation")
     if exceptions and not _supervises(ending.actor):
         raise ExceptionNeedsSupervisor(
             field="exceptions", rule="a supervisor or the medical director grants exceptions"

@@ -324,7 +324,8 @@ def dated_sessions(
         if place is not None:
             group = groups[place.group_id]
             starts_at = moment_of(day=day, at=group.starts, zone=site.time_zone)
-            session_id = derived_id(group.group_id, day.isoformat())
+            # Callers choose group ids, so two tenants may have the same.
+            session_id = derived_id(group.tenant_id, group.group_id, day.isoformat())
             dated.append(
                 DatedSession(
                     session_id=session_id,
@@ -363,7 +364,7 @@ def dated_sessions(
                 )
             )
     return sorted(
-        (session for session in dated if session.starts_at >= after),
+        (session for session in dated if session.starts_at > after),
         key=lambda session: (session.starts_at, session.session_id),
     )
 
