@@ -69,6 +69,8 @@ class Door:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
         #: Paths of commands that have been sent and not been answered.
         self.open_commands: list[str] = []
+        #: Told the path of each command just before it is sent, and sent again.
+        self.on_command: Callable[[str], None] = lambda path: None
 
     def send(  # a request has many parts
         self,
@@ -89,6 +91,7 @@ class Door:
         sent.update(headers or {})
         raw = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
         if method == "POST":
+            self.on_command(path)
             self.open_commands.append(path)
         try:
             response = self._pool.request(method, self.url + path, body=raw, headers=sent, timeout=timeout)
@@ -210,12 +213,6 @@ class EmbeddedHouse(House):
         keys = support.settings_for_tests()
         self._wanted = Settings(encryption_key=keys.encryption_key, token_key=keys.token_key)
         self.start()
-
-    def start(self) -> None:
-        """Start the process, with everything that the folder holds."""
-        self.running = embedded.start(
-            self.folder, simulated_from=BEGINNING, port=self._port, settings=self._wanted
-        )
         settings = dataclasses.replace(
             self._wanted,
             # It runs already; this tells where.
@@ -223,6 +220,12 @@ class EmbeddedHouse(House):
             data_dir=str(self.folder),
         )
         super().__init__(Door(self.running.url, self.running.tokens), settings)
+
+    def start(self) -> None:
+        """Start the process, with everything that the folder holds, where it was before."""
+        self.running = embedded.start(
+            self.folder, simulated_from=BEGINNING, port=self._port, settings=self._wanted
+        )
 
     def processes_of(self, service: str) -> "list[subprocess.Popen[bytes]]":
         """Return the processes that host a service: here all services share one."""

@@ -1,6 +1,5 @@
 """One script that a whole program goes through, the same requests in every run."""
 
-import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -55,30 +54,3 @@ def play(house: House, *, notice: Notice = _nothing) -> None:
     notice("lapse")
     people[1][0].lapse(people[1][1])
     house.door.jump(house.door.now() + timedelta(days=1))
-
-
-def steps_of(play_once: Callable[[Notice], None]) -> list[str]:
-    """Return the steps that a run of the script announced."""
-    steps: list[str] = []
-    play_once(steps.append)
-    return steps
-
-
-#: Steps in which a service is given work soon.
-BUSY_IN = {
-    "intake": ("admit",),
-    "scheduling": ("admit", "attend"),
-    "monitoring": ("attend", "reach out"),
-    "aftercare": ("attend", "graduate", "discharge"),
-    "gateway": ("admit", "sign", "attend", "reach out"),
-}
-
-
-def chosen_steps(steps: list[str], *, seed: int) -> dict[int, str]:
-    """Choose at which step each service is to be struck; the first step is number 1."""
-    draws = random.Random(seed)  # the moments of a test
-    chosen: dict[int, str] = {}
-    for service, busy_in in BUSY_IN.items():
-        possible = [n for n, step in enumerate(steps, 1) if step in busy_in and n not in chosen]
-        chosen[draws.choice(possible)] = service
-    return chosen

@@ -1,8 +1,11 @@
 """Processes killed in the middle of their work: in the end all is as if nobody had been killed."""
 
+import random
 import signal
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -25,71 +28,93 @@ _ROUTES = [
     (route.path.split("/"), route.service) for _, route in openapi.routes_of(Gateway) if route.is_command
 ]
 
-#: How long a process is kept frozen to see whether it is given work.
-FROZEN_SECONDS = 0.3
-#: How long a process may be without work before the script must have run out of it.
-WORK_SECONDS = 120.0
+#: How long a frozen process waits for the command that is being sent to it.
+WORK_SECONDS = 30.0
+#: Most seconds between a command and the strike: about what a command takes.
+LONGEST_DELAY_SECONDS = 0.02
 
 
-def service_of(path: str) -> str | None:
-    """Return the service that carries out the command with this path."""
+def hosts_of(path: str) -> tuple[str, ...]:
+    """Return who has a part in the command with this path: the gateway, and who carries it out."""
     parts = path.split("/")
     for shape, service in _ROUTES:
         if len(shape) == len(parts) and all(
             one == other or one.startswith("{") for one, other in zip(shape, parts, strict=True)
         ):
-            return str(service)
-    return None
+            return (service, "gateway") if service else ("gateway",)
+    raise AssertionError(f"no route has the path {path}")
+
+
+def strikes(sent: list[str], *, seed: int) -> dict[str, tuple[int, float]]:
+    """Choose when each service is struck, from the paths of the commands that a run sends."""
+    draws = random.Random(seed)  # the moments of a test
+    numbers = Counter(service for path in sent for service in hosts_of(path))
+    # Never the last one: a strike that misses needs a next one.
+    return {
+        service: (draws.randrange(1, numbers[service]), draws.uniform(0, LONGEST_DELAY_SECONDS))
+        for service in SERVICES
+    }
 
 
 class Reaper:
-    """Freezes a process, waits until it holds up work, kills it for good and starts it again."""
+    """Freezes a process while it has work, kills it for good and starts it again.
 
-    def __init__(self, house: AnyHouse, plan: dict[int, str]) -> None:
+    :param plan: per service, the number of the command to it after which it is struck, and how many
+        seconds after that command was sent. Where it has finished by then, it is struck at its next
+        command, before that one is sent.
+    """
+
+    def __init__(self, house: AnyHouse, plan: dict[str, tuple[int, float]]) -> None:
         self.house = house
-        self.plan = plan
+        self.plan = dict(plan)
         self.killed: list[tuple[str, list[str]]] = []
         self.problems: list[BaseException] = []
-        self._step = 0
-        self._threads: list[threading.Thread] = []
+        self._sent: Counter[str] = Counter()
+        self._missed: set[str] = set()
+        self._thread: threading.Thread | None = None
 
-    def notice(self, step: str) -> None:
-        """Strike, where this step was chosen; the script goes on meanwhile."""
-        self._step += 1
-        service = self.plan.get(self._step)
-        if service is not None:
-            # One after the other: the one before must be back.
+    def notice(self, path: str) -> None:
+        """Strike, where this command was chosen; whoever sent it goes on meanwhile."""
+        self._sent.update(hosts_of(path))
+        for service in hosts_of(path):
+            number, delay = self.plan.get(service, (sys.maxsize, 0.0))
+            if self._sent[service] < number:
+                continue
+            # One after the other: the one before must be back, and may have missed.
             self.finish()
-            thread = threading.Thread(target=self._strike, args=(service,))
-            self._threads.append(thread)
-            thread.start()
+            if service not in self.plan:
+                continue
+            if service in self._missed:
+                self._signal(service, signal.SIGSTOP)
+                delay = 0.0
+            self._thread = threading.Thread(target=self._strike, args=(service, delay))
+            self._thread.start()
+            return
 
     def finish(self) -> None:
         """Wait until everybody is back."""
-        for thread in self._threads:
-            thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self.problems:
             raise self.problems[0]
 
-    def _strike(self, service: str) -> None:
+    def _strike(self, service: str, delay: float) -> None:
         try:
-            give_up_at = time.monotonic() + WORK_SECONDS
-            while not (in_hand := self._frozen_with_work(service)) and time.monotonic() < give_up_at:
-                # The script may be asking a question, or working with somebody else.
+            time.sleep(delay)
+            self._signal(service, signal.SIGSTOP)
+            # Where it was frozen before the command was sent, the command has yet to reach it.
+            give_up_at = time.monotonic() + (WORK_SECONDS if service in self._missed else 0.0)
+            while not (in_hand := self.in_hand(service)) and time.monotonic() < give_up_at:
+                time.sleep(0.01)
+            if not in_hand and service not in self._missed:
+                self._missed.add(service)
                 self._signal(service, signal.SIGCONT)
-                time.sleep(0.05)
+                return
+            del self.plan[service]
             self.house.kill(service)
             self.killed.append((service, in_hand))
         except BaseException as problem:  # noqa: BLE001  # told in the thread of the test
             self.problems.append(problem)
-
-    def _frozen_with_work(self, service: str) -> list[str]:
-        """Freeze a service wherever it is, and return what it then has in hand, or is soon given."""
-        self._signal(service, signal.SIGSTOP)
-        thaws_at = time.monotonic() + FROZEN_SECONDS
-        while not (in_hand := self.in_hand(service)) and time.monotonic() < thaws_at:
-            time.sleep(0.02)
-        return in_hand
 
     def _signal(self, service: str, number: signal.Signals) -> None:
         for process in self.house.processes_of(service):
@@ -101,7 +126,7 @@ class Reaper:
         found = [
             f"command {path}"
             for path in list(self.house.door.open_commands)
-            if service_of(path) in hosted or service == "gateway"
+            if not {*hosts_of(path)}.isdisjoint(hosted)
         ]
         for host in hosted:
             if host != "gateway":
@@ -132,24 +157,28 @@ def told(house: AnyHouse) -> Dump:
 
 @pytest.fixture(scope="module", params=SETUPS)
 def undisturbed(request: pytest.FixtureRequest) -> Undisturbed:
-    """The set-up's name, the steps of the script, and what a house keeps that nobody disturbed."""
+    """The set-up's name, the commands of the script, and what a house keeps that nobody disturbed."""
     with houses(request) as build:
         house = build(request.param)
-        steps = script.steps_of(lambda notice: script.play(house, notice=notice))
+        sent: list[str] = []
+        house.door.on_command = sent.append
+        script.play(house)
         kept = told(house)
-    return request.param, steps, kept
+    return request.param, sent, kept
 
 
 @pytest.mark.parametrize("seed", [11, 23])
 def test_killed_processes_leave_what_an_undisturbed_run_leaves(
     undisturbed: Undisturbed, build_house: Builder, seed: int
 ) -> None:
-    setup, steps, kept = undisturbed
+    setup, sent, kept = undisturbed
     house: AnyHouse = build_house(setup)
     # The embedded set-up has one process: it is killed as often as the others have processes.
-    reaper = Reaper(house, script.chosen_steps(steps, seed=seed))
-    script.play(house, notice=reaper.notice)
+    reaper = Reaper(house, strikes(sent, seed=seed))
+    house.door.on_command = reaper.notice
+    script.play(house)
     reaper.finish()
+    house.door.on_command = lambda path: None
 
     assert sorted(service for service, _ in reaper.killed) == sorted(SERVICES)
     for service, in_hand in reaper.killed:
