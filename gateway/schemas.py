@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from gateway import feed
+from shared.contracts.event import SERVICES
 from shared.schema_fields import Moment
 
 
@@ -67,6 +68,20 @@ class Job(Schema):
     job_id = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf(("running", "done", "failed")))
     result = fields.Dict(allow_none=True, metadata={"description": "What came of it, once it has ended."})
+
+
+class Parked(Schema):
+    """A reaction or a timer that failed too often and waits for a human."""
+
+    service = fields.String(required=True, validate=validate.OneOf(SERVICES))
+    kind = fields.String(required=True, validate=validate.OneOf(("REACTION", "TIMER")))
+    name = fields.String(required=True, metadata={"description": "The reaction's or the timer's name."})
+    attempts = fields.Integer(required=True, metadata={"description": "How often it was tried."})
+    error = fields.String(allow_none=True, metadata={"description": "The kind of the last failure."})
+    event_type = fields.String(metadata={"description": "Of a reaction: the event's name."})
+    event_id = fields.UUID(metadata={"description": "Of a reaction: the event, to retry it or skip it."})
+    received_at = Moment(metadata={"description": "Of a reaction: when the event came, in real time."})
+    due_at = Moment(metadata={"description": "Of a timer: when it was due, in program time."})
 
 
 class JumpClock(Schema):

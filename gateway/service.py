@@ -537,6 +537,24 @@ class Gateway:
             raise NotFound("No such job.", field="job_id") from None
         return {"job_id": job_id, **told["answer"]}
 
+    @route("GET", "/v1/parked-items", answer=schemas.Parked, many=True, scope=OPERATIONS)
+    def list_parked(self, request: Request) -> dict[str, Any]:
+        """Ask every service what failed too often and waits for a human."""
+        items: list[dict[str, Any]] = []
+        for service in SERVICES:
+            told = self.commands.send(
+                service,
+                "list_parked",
+                {},
+                tenant_id=request.known_caller.tenant_id,
+                actor=request.known_caller.actor,
+                command_id=new_id(),
+                correlation_id=request.correlation_id,
+                traceparent=request.traceparent,
+            )
+            items += told["answer"]["items"]
+        return {"items": items, "next": None}
+
     @route("GET", "/v1/clock", answer=schemas.Clock, scope=OPERATIONS)
     def get_clock(self, request: Request) -> dict[str, Any]:
         """Return program time."""

@@ -78,10 +78,6 @@ class Gateway:
             self.refusals[f"{refusal.what} {refusal.status} {refusal.code}"] += 1
             return None
 
-    def text(self, path: str) -> str:
-        """Return a page of plain text, such as the metrics."""
-        return self._request("GET", path, {}, None).data.decode("utf-8", "replace")
-
     def _send(
         self, method: str, path: str, *, role: str, what: str, body: Mapping[str, Any] | None = None
     ) -> Any:

@@ -5,7 +5,6 @@ whatever the server has due before; reads what was announced; lets people take n
 agenda; does what is due; and so on to the end.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from homeward.simulation.tally import Announcement
 from homeward.simulation.treatment import Treatment
 from homeward.simulation.world import World
 from shared.contracts import roles
-from shared.contracts.event import SERVICES, read_moment, write_moment
+from shared.contracts.event import read_moment, write_moment
 
 #: The Monday on which a simulation begins: sixteen weeks from here cross the spring change of clocks.
 BEGINS_ON = date(2026, 2, 2)
@@ -44,8 +43,6 @@ ROLES = (
 #: Requests sent at once, for actions of one moment that do not depend on each other.
 AT_ONCE = 4
 
-#: The line of the metrics that tells a service's parked reactions.
-_PARKED = re.compile(r'homeward_parked_reactions\{service="(?P<service>\w+)"\} (?P<number>[0-9.e+]+)')
 
 #: Events in a page of the feed.
 PAGE = 500
@@ -348,12 +345,6 @@ class Driver:
                     break
         return counts
 
-    def _parked(self) -> int | None:
-        """Read from the metrics how many reactions are parked; None unless every service tells."""
-        lines = self._gateway.text("/metrics").splitlines()
-        told = {
-            match["service"]: int(float(match["number"]))
-            for line in lines
-            if (match := _PARKED.fullmatch(line.strip()))
-        }
-        return sum(told.values()) if set(SERVICES) - {"gateway"} <= set(told) else None
+    def _parked(self) -> int:
+        """Return how many reactions and timers failed too often."""
+        return len(self._gateway.get("/v1/parked-items", role=roles.OPERATIONS)["items"])

@@ -128,7 +128,7 @@ against the recommendation, by clinicians who override at a stated rate.</p>
 as realistic input, never for estimates. The people here are invented around the rows.</p>
 <p>{_RECORDED} {_codes(report["recorded"])}</p>
 <p>{_MODELLED} {_codes(report["modelled"])}</p></section>
-<footer>{report["events_announced"]:,} events announced, {_parked(report)} parked;
+<footer>{report["events_announced"]:,} events announced, {report["events_parked"]} parked;
 {run["requests"]:,} requests and {run["clock_jumps"]:,} jumps of the program clock.
 Data: SAMHSA, Treatment Episode Data Set, admissions 2017; public domain.</footer>
 </main>
@@ -248,10 +248,6 @@ def _codes(names: Iterable[str]) -> str:
 
 def _days(days: float | None) -> str:
     return "none" if days is None else f"{days:g} d"
-
-
-def _parked(report: Mapping[str, Any]) -> str:
-    return "an unknown number" if report["events_parked"] is None else str(report["events_parked"])
 
 
 def _text(value: Any) -> str:

@@ -101,7 +101,7 @@ class Run:
     refusals: Mapping[str, int] = field(default_factory=dict)
     requests: int = 0
     jumps: int = 0
-    events_parked: int | None = None
+    events_parked: int = 0
     wall_seconds: float = 0.0
 
 

@@ -1,11 +1,12 @@
-"""Questions that every service answers by itself: how it is doing, and how a job went."""
+"""Questions that every service answers by itself: how it is doing, how a job went, and what is parked."""
 
 from typing import TYPE_CHECKING, Any
 
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from shared.messaging import backlog, commands
+from shared.contracts.event import write_moment
+from shared.messaging import backlog, commands, inbox, timers
 from shared.schema_fields import Id
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ class GetStillness(Schema):
     count_messages = fields.Boolean(load_default=False)
 
 
+class ListParked(Schema):
+    """Nothing has to be told: all that is parked is listed."""
+
+
 def _get_job(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
     return commands.get_job(db, job_id=call.data["job_id"])
 
@@ -32,8 +37,40 @@ def _get_stillness(host: "Host", db: Session, call: commands.Call) -> dict[str, 
     return backlog.stillness(host, count_messages=call.data["count_messages"])
 
 
+def _list_parked(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    return {
+        "items": [
+            {
+                "service": host.name,
+                "kind": "REACTION",
+                "name": row["reaction"],
+                "event_type": row["type"],
+                "event_id": row["event_id"],
+                "attempts": row["attempts"],
+                "error": row["error"],
+                "received_at": write_moment(row["received_at"]),
+            }
+            for row in inbox.list_parked(db)
+            if row["tenant_id"] == call.tenant_id
+        ]
+        + [
+            {
+                "service": host.name,
+                "kind": "TIMER",
+                "name": row["name"],
+                "attempts": row["attempts"],
+                "error": row["error"],
+                "due_at": write_moment(row["due_at"]),
+            }
+            for row in timers.list_parked(db)
+            if row["tenant_id"] == call.tenant_id
+        ]
+    }
+
+
 #: Name → (schema, whether it only reads, answer).
 QUESTIONS = {
     "get_job": (GetJob, True, _get_job),
     "get_stillness": (GetStillness, True, _get_stillness),
+    "list_parked": (ListParked, True, _list_parked),
 }

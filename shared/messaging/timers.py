@@ -1,7 +1,7 @@
 """Timers and calendar jobs that are due: each fires once, however many copies look for it."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
@@ -129,6 +129,12 @@ def run_due_jobs(host: "Host") -> int:
                 run(db, occurrence, now)
                 ran += 1
     return ran
+
+
+def list_parked(db: sa.orm.Session) -> list[dict[str, Any]]:
+    """Return the timers that failed too often, the first due one first."""
+    rows = db.execute(sa.select(timers).where(timers.c.state == "parked").order_by(timers.c.due_at))
+    return [dict(row._mapping) for row in rows]
 
 
 def first_timer_at(db: sa.orm.Session) -> datetime | None:
