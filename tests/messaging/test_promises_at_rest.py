@@ -226,6 +226,25 @@ class TestEffectsHappenOnce:
         assert states(room) == [("done", 0)]
         assert rows(room) == ["missed"]
 
+    def test_parked_is_listed_to_its_tenant_only(self, room: Room) -> None:
+        inbox.take(
+            room.host,
+            [
+                inbox.Delivery(room.envelope_of(missed("monday")).to_bytes(), 21),
+                inbox.Delivery(room.envelope_of(missed("tuesday"), tenant_id="hillside").to_bytes(), 21),
+            ],
+        )
+        room.call("cross", {"what": "goat"})
+        with room.db() as db:
+            db.execute(clock.timers.update().values(state="parked", attempts=8, error="ValueError"))
+
+        found = room.ask("list_parked", {}, role="operations")["items"]
+
+        assert [(item["kind"], item["attempts"], item["error"]) for item in found] == [
+            ("REACTION", 0, "DeliveredTooOften"),
+            ("TIMER", 8, "ValueError"),
+        ]
+
     def test_waits_for_an_event_it_builds_on_without_using_up_attempts(self, room: Room) -> None:
         inbox.take(room.host, [inbox.Delivery(room.envelope_of(attended("monday")).to_bytes())])
         room.settle()
