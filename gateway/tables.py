@@ -54,6 +54,7 @@ consents = sa.Table(
 _PLACE_LOCK = 4_202_001
 #: Events placed in one go.
 _PLACE_BATCH = 2000
+_WAIT_FOR_PLACE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_PLACE_LOCK))
 _TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
 
 
@@ -104,6 +105,17 @@ def place_all(engine: sa.Engine) -> None:
     """Give places until no event is left without one."""
     while assign_positions(engine) == _PLACE_BATCH:
         pass
+
+
+def wait_until_placed(engine: sa.Engine) -> None:
+    """Return once everything that is archived now has its place, whoever gives it.
+
+    Whoever is placing at this moment may not have seen the newest events, and others let it be.
+    """
+    with engine.begin() as connection:
+        connection.execute(_WAIT_FOR_PLACE_LOCK)
+        while connection.execute(_PLACE).rowcount == _PLACE_BATCH:
+            pass
 
 
 def events_after(
