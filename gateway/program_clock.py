@@ -77,7 +77,7 @@ def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, A
         clock.jump(to)
         next_due_at = _wait_for_quiet(client)
     # What came of it can be read in the feed, whole: a driver decides by it what is next.
-    tables.wait_until_placed(client.wiring.engine_of("gateway"))
+    tables.place_all(client.wiring.engine_of("gateway"), wait=True)
     return {"now": write_moment(clock.now()), "simulated": True, "next_due_at": _written(next_due_at)}
 
 

@@ -88,34 +88,28 @@ _PLACE = sa.text(
 )
 
 
-def assign_positions(engine: sa.Engine) -> int:
+def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     """Give events that have none their place in their tenant's feed; return how many.
 
     One process at a time does this, after the events were committed, so that no event ever
-    appears behind a reader. Another one returns 0.
+    appears behind a reader. Another one returns 0, or waits for its turn.
     """
     with engine.begin() as connection:
-        if not connection.scalar(_TRY_PLACE_LOCK):
+        if wait:
+            connection.execute(_WAIT_FOR_PLACE_LOCK)
+        elif not connection.scalar(_TRY_PLACE_LOCK):
             return 0
         # A statement of its own, begun under the lock: it sees what the writer before committed.
         return int(connection.execute(_PLACE).rowcount)
 
 
-def place_all(engine: sa.Engine) -> None:
-    """Give places until no event is left without one."""
-    while assign_positions(engine) == _PLACE_BATCH:
-        pass
+def place_all(engine: sa.Engine, *, wait: bool = False) -> None:
+    """Give places until no event is left without one.
 
-
-def wait_until_placed(engine: sa.Engine) -> None:
-    """Return once everything that is archived now has its place, whoever gives it.
-
-    Whoever is placing at this moment may not have seen the newest events, and others let it be.
+    :param wait: whether to wait for whoever does this now, who may not have seen the newest events.
     """
-    with engine.begin() as connection:
-        connection.execute(_WAIT_FOR_PLACE_LOCK)
-        while connection.execute(_PLACE).rowcount == _PLACE_BATCH:
-            pass
+    while assign_positions(engine, wait=wait) == _PLACE_BATCH:
+        pass
 
 
 def events_after(

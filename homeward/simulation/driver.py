@@ -43,7 +43,6 @@ ROLES = (
 #: Requests sent at once, for actions of one moment that do not depend on each other.
 AT_ONCE = 4
 
-
 #: Events in a page of the feed.
 PAGE = 500
 

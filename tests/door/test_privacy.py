@@ -224,6 +224,13 @@ class TestSecrets:
         assert b"stumble" in shown.stdout, shown.stderr
         assert found_in(shown.stdout + shown.stderr) == set()
 
+    def test_are_not_in_what_operators_are_answered(self, shaken: Shaken) -> None:
+        answer = shaken.house.door.get("/v1/parked-items", role="operations").ok
+        assert [(item["service"], item["kind"], item["name"]) for item in answer["items"]] == [
+            ("scheduling", "REACTION", "stumble")
+        ]
+        assert found_in(orjson.dumps(answer)) == set()
+
 
 class TestLogLines:
     def test_name_routes_and_never_addresses(self, shaken: Shaken) -> None:
@@ -244,10 +251,3 @@ class TestLogLines:
         ):
             assert who.patient_id not in shaken.house.logs
             assert who.episode_id not in shaken.house.logs
-
-    def test_are_not_in_what_operators_are_answered(self, shaken: Shaken) -> None:
-        answer = shaken.house.door.get("/v1/parked-items", role="operations").ok
-        assert [(item["service"], item["kind"], item["name"]) for item in answer["items"]] == [
-            ("scheduling", "REACTION", "stumble")
-        ]
-        assert found_in(orjson.dumps(answer)) == set()
