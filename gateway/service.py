@@ -523,37 +523,35 @@ class Gateway:
         if service not in SERVICES or request.known_caller.is_outside:
             raise NotFound("No such job.", field="job_id")
         try:
-            told = self.commands.send(
-                service,
-                "get_job",
-                {"job_id": own_id},
-                tenant_id=request.known_caller.tenant_id,
-                actor=request.known_caller.actor,
-                command_id=new_id(),
-                correlation_id=request.correlation_id,
-                traceparent=request.traceparent,
-            )
+            told = self._ask(request, service, "get_job", {"job_id": own_id})
         except InvalidInput:
             raise NotFound("No such job.", field="job_id") from None
-        return {"job_id": job_id, **told["answer"]}
+        return {"job_id": job_id, **told}
 
     @route("GET", "/v1/parked-items", answer=schemas.Parked, many=True, scope=OPERATIONS)
     def list_parked(self, request: Request) -> dict[str, Any]:
         """Ask every service what failed too often and waits for a human."""
         items: list[dict[str, Any]] = []
         for service in SERVICES:
-            told = self.commands.send(
-                service,
-                "list_parked",
-                {},
-                tenant_id=request.known_caller.tenant_id,
-                actor=request.known_caller.actor,
-                command_id=new_id(),
-                correlation_id=request.correlation_id,
-                traceparent=request.traceparent,
-            )
-            items += told["answer"]["items"]
+            told = self._ask(request, service, "list_parked", {})
+            items += told["items"]
         return {"items": items, "next": None}
+
+    def _ask(self, request: Request, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Ask a service as the caller and return what it answers."""
+        caller = request.known_caller
+        told = self.commands.send(
+            service,
+            name,
+            data,
+            tenant_id=caller.tenant_id,
+            actor=caller.actor,
+            command_id=new_id(),
+            correlation_id=request.correlation_id,
+            traceparent=request.traceparent,
+        )
+        answer: dict[str, Any] = told["answer"]
+        return answer
 
     @route("GET", "/v1/clock", answer=schemas.Clock, scope=OPERATIONS)
     def get_clock(self, request: Request) -> dict[str, Any]:

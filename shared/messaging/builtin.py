@@ -38,34 +38,28 @@ def _get_stillness(host: "Host", db: Session, call: commands.Call) -> dict[str, 
 
 
 def _list_parked(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
-    return {
-        "items": [
-            {
-                "service": host.name,
-                "kind": "REACTION",
-                "name": row["reaction"],
-                "event_type": row["type"],
-                "event_id": row["event_id"],
-                "attempts": row["attempts"],
-                "error": row["error"],
-                "received_at": write_moment(row["received_at"]),
-            }
-            for row in inbox.list_parked(db)
-            if row["tenant_id"] == call.tenant_id
-        ]
-        + [
-            {
-                "service": host.name,
-                "kind": "TIMER",
-                "name": row["name"],
-                "attempts": row["attempts"],
-                "error": row["error"],
-                "due_at": write_moment(row["due_at"]),
-            }
-            for row in timers.list_parked(db)
-            if row["tenant_id"] == call.tenant_id
-        ]
-    }
+    def item(kind: str, name: str, row: dict[str, Any], **more: str) -> dict[str, Any]:
+        shown = {"service": host.name, "kind": kind, "name": name}
+        return {**shown, "attempts": row["attempts"], "error": row["error"], **more}
+
+    reactions = [
+        item(
+            "REACTION",
+            row["reaction"],
+            row,
+            event_type=row["type"],
+            event_id=row["event_id"],
+            received_at=write_moment(row["received_at"]),
+        )
+        for row in inbox.list_parked(db)
+        if row["tenant_id"] == call.tenant_id
+    ]
+    due = [
+        item("TIMER", row["name"], row, due_at=write_moment(row["due_at"]))
+        for row in timers.list_parked(db)
+        if row["tenant_id"] == call.tenant_id
+    ]
+    return {"items": reactions + due}
 
 
 #: Name → (schema, whether it only reads, answer).
