@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import sqlalchemy as sa
 
+from gateway import tables
 from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
 from tests.gateway.conftest import MAX_BODY_BYTES, Builder, House
@@ -429,6 +431,29 @@ class TestClock:
         assert (again.body, again.headers["idempotency-replayed"]) == (jumped.body, "true")
         assert other.code == "command_id_reused"
         assert house.get("/v1/clock", role="operations").body["now"] == "2026-02-04T15:00:00Z"
+
+    def test_ends_a_jump_only_when_the_feed_is_whole(self, builder: Builder) -> None:
+        house = builder.start(HOMEWARD_CLOCK="simulated")
+        # The stub announces, and another process of the gateway gives places just now.
+        engine = sa.create_engine(house.database_url.replace("{service}", "gateway"))
+        try:
+            with engine.begin() as other:
+                other.execute(sa.select(sa.func.pg_advisory_xact_lock(tables._PLACE_LOCK)))
+                house.post(f"/v1/sessions/{new_id()}/roster", {"seats": [new_id()]})
+                ended: list[int | None] = []
+                jump = {"no_later_than": "2026-02-03T15:00:00Z"}
+                jumping = threading.Thread(
+                    target=lambda: ended.append(house.post("/v1/clock/jumps", jump, role="operations").status)
+                )
+                jumping.start()
+                jumping.join(timeout=1)  # less than a statement waits for a lock
+                assert ended == [], "the jump ended before the event had its place"
+            jumping.join(timeout=20)
+            assert ended == [200]
+            with engine.connect() as connection:
+                assert connection.scalars(sa.select(tables.archive.c.position)).all() == [1]
+        finally:
+            engine.dispose()
 
     def test_jumps_to_a_moment_only(self, house: House) -> None:
         for wrong in ({}, {"no_later_than": "2026-02-03T15:00:00"}, {"no_later_than": 7}):
