@@ -8,6 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from shared.contracts.event import SERVICES
 from shared.database import new_engine
@@ -51,7 +52,9 @@ def write_migration(settings: Settings, service: str, message: str) -> None:
     """Write the next migration of a service from what its tables say and its database lacks."""
     engine = new_engine(settings.database_url_of(service))
     with engine.connect() as connection:
-        command.revision(_config(service, connection), message=message, autogenerate=True)
+        config = _config(service, connection)
+        number = sum(1 for _ in ScriptDirectory.from_config(config).walk_revisions()) + 1
+        command.revision(config, message=message, autogenerate=True, rev_id=f"{number:04}")
     engine.dispose()
 
 

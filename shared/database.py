@@ -57,6 +57,7 @@ _PLUMBING_MODULES = (
     "shared.messaging.commands",
     "shared.messaging.inbox",
     "shared.messaging.outbox",
+    "shared.notification.tables",
 )
 
 

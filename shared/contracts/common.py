@@ -61,6 +61,57 @@ class TaskClosed(Event):
     journey_id: str | None = None
 
 
+@event(source="common")
+class NotificationSettled(Event):
+    """A notification was sent, or never will be."""
+
+    notification_id: str
+    #: Which text of the allow-list it was.
+    template: str
+    #: "SENT", "FAILED", "SUPPRESSED" (the address wants none), or "SIMULATED" (program time is).
+    outcome: str
+    #: The id of what it was about, in the announcing service.
+    about_id: str
+    #: Times that sending was tried.
+    attempts: int
+    settled_at: datetime
+    patient_id: str | None = None
+
+
+@event(source="common")
+class FallbackPaged(Event):
+    """A danger was not confirmed in time, so its own service paged the tenant's fallback address."""
+
+    concern_id: str
+    patient_id: str
+    notification_id: str
+    paged_at: datetime
+
+
+@event(source="common")
+class BacklogAlarmRaised(Event):
+    """Something announced, or received, has waited for longer than it ever should."""
+
+    #: Whose database it waits in.
+    service: str
+    #: "UNSENT" (in the outbox) or "WAITING" (in the inbox).
+    backlog: str
+    age_seconds: int
+    raised_at: datetime
+
+
+@event(source="common")
+class BacklogAlarmCleared(Event):
+    """What had waited too long has gone its way."""
+
+    service: str
+    backlog: str
+    cleared_at: datetime
+
+
+#: What can become of a notification.
+NOTIFICATION_OUTCOMES = ("SENT", "FAILED", "SUPPRESSED", "SIMULATED")
+
 #: What a safety concern can be about.
 CONCERNS = (
     "PHQ9_I9",

@@ -127,6 +127,88 @@ class EscalationClosed(Event):
     closed_at: datetime
 
 
+@event(source="monitoring")
+class SafetyConcernTaken(Event):
+    """A safety concern of another service has its escalation: humans are being asked."""
+
+    concern_id: str
+    escalation_id: str
+    patient_id: str
+    taken_at: datetime
+
+
+@event(source="monitoring")
+class StaffPaged(Event):
+    """A page to one of the staff is on its way, because of an escalation."""
+
+    escalation_id: str
+    patient_id: str
+    notification_id: str
+    #: Who is paged, and as what: a role, "on_call", "everyone" or "fallback".
+    staff_id: str
+    paged_as: str
+    tier: int
+    paged_at: datetime
+
+
+@event(source="monitoring")
+class OnCallShiftPlanned(Event):
+    """Somebody has the duty for a time."""
+
+    shift_id: str
+    staff_id: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@event(source="monitoring")
+class OnCallShiftWithdrawn(Event):
+    """A duty was taken off the roster."""
+
+    shift_id: str
+    withdrawn_at: datetime
+
+
+@event(source="monitoring")
+class OnCallGapFound(Event):
+    """Nobody has the duty for a time that is near."""
+
+    gap_starts_at: datetime
+    #: None when no later shift is planned.
+    gap_ends_at: datetime | None
+    found_at: datetime
+
+
+@event(source="monitoring")
+class PagePathProven(Event):
+    """The daily test page reached the mail server or the pager of whoever has the duty."""
+
+    proof_id: str
+    proven_at: datetime
+
+
+@event(source="monitoring")
+class PagePathBroken(Event):
+    """The daily test page reached nobody: somebody has to mend the way to whoever has the duty."""
+
+    proof_id: str
+    #: "NOBODY_ON_CALL", "NO_ADDRESS", "FAILED" or "SUPPRESSED".
+    reason: str
+    found_at: datetime
+
+
+@event(source="monitoring")
+class MessageWanted(EpisodeFact):
+    """A patient is to be told something: intake checks how, and whether, they want to be told."""
+
+    notification_id: str
+    #: Which text of the allow-list.
+    template: str
+    #: After this moment it would be of no use any more.
+    deadline_at: datetime
+    wanted_at: datetime
+
+
 @event(source="monitoring", reacting=("intake",))
 class LevelReviewRequested(EpisodeFact):
     """The level of care should be looked at again."""

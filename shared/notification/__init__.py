@@ -1,0 +1,5 @@
+"""The notification port: everything that Homeward sends to a person goes through here.
+
+``notify`` writes a notification down in the caller's transaction, so that it is sent if, and only if,
+what caused it was saved; a loop in every copy sends what is waiting, by mail or by a signed webhook.
+"""
