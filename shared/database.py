@@ -58,6 +58,7 @@ _PLUMBING_MODULES = (
     "shared.messaging.inbox",
     "shared.messaging.outbox",
     "shared.notification.tables",
+    "shared.safety",
 )
 
 

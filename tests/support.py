@@ -237,7 +237,10 @@ class Room:
 
 
 #: Columns that tell which message it was rather than what it said.
-_OF_THE_MESSAGE = {"archive": ("event_id", "body")}
+_OF_THE_MESSAGE = {
+    "archive": ("event_id", "body"),
+    "notifications": ("created_at", "give_up_at", "settled_at", "traceparent"),
+}
 
 
 def dump(engine: sa.Engine, metadata: sa.MetaData) -> dict[str, list[str]]:

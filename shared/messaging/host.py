@@ -43,6 +43,8 @@ class Host:
         self.wake_jobs: Callable[[], None] = lambda: None
         self.wake_waiting: Callable[[], None] = lambda: None
         self.wake_due: Callable[[], None] = lambda: None
+        #: Called when there is a notification to send.
+        self.wake_sending: Callable[[], None] = lambda: None
         #: Transactions of this process on the service's database that have ended, however they did.
         self.transactions_ended = 0
         #: That number before the newest look at what there is to do, and what was seen.
@@ -76,6 +78,7 @@ class Host:
         """Open a transaction whose announcements wake this process's relay after the commit."""
         try:
             with transaction(self.engine, origin) as db:
+                db.info["host"] = self
                 db.info["wake_relay"] = self.wake_relay
                 yield db
         finally:

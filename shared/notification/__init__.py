@@ -3,3 +3,8 @@
 ``notify`` writes a notification down in the caller's transaction, so that it is sent if, and only if,
 what caused it was saved; a loop in every copy sends what is waiting, by mail or by a signed webhook.
 """
+
+from shared.notification.addresses import AddressUnusable, read_address
+from shared.notification.port import allow_messages, notify, stop_messages
+
+__all__ = ["AddressUnusable", "allow_messages", "notify", "read_address", "stop_messages"]

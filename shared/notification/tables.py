@@ -17,6 +17,8 @@ notifications = sa.Table(
     sa.Column("patient_id", sa.Uuid(as_uuid=False)),
     #: Whether quiet hours do not delay it.
     sa.Column("urgent", sa.Boolean, nullable=False),
+    #: Where its reader lives: quiet hours are of that place.
+    sa.Column("time_zone", sa.String(64), nullable=False),
     #: "EMAIL" or "WEBHOOK".
     sa.Column("channel", sa.String(16), nullable=False),
     sa.Column("address_sealed", sa.LargeBinary, nullable=False),
@@ -44,24 +46,4 @@ message_stops = sa.Table(
     tenant_column(primary_key=True),
     sa.Column("address_digest", sa.LargeBinary(32), primary_key=True),
     sa.Column("stopped_at", moment(), nullable=False),
-)
-
-#: Dangers that this service announced and monitoring has yet to confirm (safety rule: 60 seconds).
-safety_watch = sa.Table(
-    "safety_watch",
-    plumbing,
-    sa.Column("concern_id", sa.Uuid(as_uuid=False), primary_key=True),
-    tenant_column(),
-    sa.Column("patient_id", sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column("level", sa.String(2), nullable=False),
-    #: Real time: when it was announced, and when this service pages by its own path.
-    sa.Column("announced_at", moment(), nullable=False),
-    sa.Column("page_at", moment(), nullable=False),
-    #: "waiting", "confirmed" or "paged".
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("settled_at", moment()),
-    sa.Column("correlation_id", sa.String(64), nullable=False),
-    sa.Column("causation_id", sa.String(64)),
-    sa.Column("traceparent", sa.String(64)),
-    sa.Index("ix_safety_watch_waiting", "page_at", postgresql_where=sa.text("state = 'waiting'")),
 )

@@ -28,6 +28,7 @@ def upgrade() -> None:
     sa.Column('about_id', sa.String(length=64), nullable=False),
     sa.Column('patient_id', sa.Uuid(as_uuid=False), nullable=True),
     sa.Column('urgent', sa.Boolean(), nullable=False),
+    sa.Column('time_zone', sa.String(length=64), nullable=False),
     sa.Column('channel', sa.String(length=16), nullable=False),
     sa.Column('address_sealed', sa.LargeBinary(), nullable=False),
     sa.Column('state', sa.String(length=16), nullable=False),
@@ -57,11 +58,11 @@ def upgrade() -> None:
     sa.Column('traceparent', sa.String(length=64), nullable=True),
     sa.PrimaryKeyConstraint('concern_id', name=op.f('pk_safety_watch'))
     )
-    op.create_index('ix_safety_watch_waiting', 'safety_watch', ['page_at'], unique=False, postgresql_where=sa.text("state = 'waiting'"))
+    op.create_index('ix_safety_watch_unconfirmed', 'safety_watch', ['page_at'], unique=False, postgresql_where=sa.text("state <> 'confirmed'"))
 
 
 def downgrade() -> None:
-    op.drop_index('ix_safety_watch_waiting', table_name='safety_watch', postgresql_where=sa.text("state = 'waiting'"))
+    op.drop_index('ix_safety_watch_unconfirmed', table_name='safety_watch', postgresql_where=sa.text("state <> 'confirmed'"))
     op.drop_table('safety_watch')
     op.drop_index('ix_notifications_waiting', table_name='notifications', postgresql_where=sa.text("state = 'waiting'"))
     op.drop_table('notifications')
