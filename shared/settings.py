@@ -189,6 +189,11 @@ class Settings:
     parked_after_attempts: int = _setting(
         8, "Failed attempts after which a reaction is parked for an operator.", read=_integer(1, 100)
     )
+    inbox_memory_days: int = _setting(
+        30,
+        "Days for which a service remembers what it has received, sent and notified.",
+        read=_integer(1, 3650),
+    )
     log_level: str = _setting(
         "INFO", "Least severity that is logged.", read=_one_of("DEBUG", "INFO", "WARNING", "ERROR")
     )

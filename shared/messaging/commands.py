@@ -362,11 +362,3 @@ def get_job(db: Session, *, job_id: str) -> dict[str, Any]:
         raise NotFound("No such job.", field="job_id")
     ended = row.state != "running"
     return {"state": row.state, "result": _content(row) if ended else None}
-
-
-def prune(db: Session, *, before: datetime) -> int:
-    """Forget the answers given before a moment; return how many."""
-    gone = db.execute(
-        commands.delete().where(commands.c.carried_out_at < before, commands.c.state != "running")
-    )
-    return int(gone.rowcount)  # type: ignore[attr-defined]  # a delete has a rowcount

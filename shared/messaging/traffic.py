@@ -120,7 +120,7 @@ class Traffic(SharedExtension):
         for provider in self.container.dependencies:
             setattr(host.service, provider.attr_name, provider.get_dependency(None))
         eventlet.spawn(self._check_driver)
-        from shared.messaging import backlog, commands, timers  # noqa: PLC0415  # they know the host
+        from shared.messaging import backlog, commands, pruning, timers  # noqa: PLC0415  # they know the host
 
         relay = Loop("relay", lambda: host.relay(broker))
         retries = Loop("retries", lambda: inbox.retry_one(host))
@@ -154,7 +154,7 @@ class Traffic(SharedExtension):
 
         ticker = BackgroundScheduler(daemon=True)
         ticker.add_job(look, "interval", seconds=TICK_SECONDS)
-        ticker.add_job(lambda: prune(host), "interval", hours=1)
+        ticker.add_job(lambda: pruning.prune(host), "interval", hours=1)
         ticker.add_job(lambda: measure_backlog(host), "interval", seconds=5)
         ticker.start()
         events = broker.consume_events(
@@ -216,22 +216,6 @@ def measure_backlog(host: Any) -> None:
     telemetry.oldest_unsent.labels(host.name).set(unsent)
     telemetry.oldest_waiting.labels(host.name).set(waiting)
     telemetry.parked.labels(host.name).set(parked)
-
-
-def prune(host: Any) -> None:
-    """Forget what is older than the memory of inbox, outbox and command ids."""
-    from shared.messaging import commands  # noqa: PLC0415  # commands know the host
-
-    now = clock.real_now()
-    with host.transaction(None) as db:
-        commands.prune(db, before=now - timedelta(hours=72))
-        old = now - timedelta(days=30)
-        db.execute(outbox.outbox.delete().where(outbox.outbox.c.dispatched_at < old))
-        db.execute(
-            inbox.inbox.delete().where(
-                inbox.inbox.c.state.in_(["done", "skipped"]), inbox.inbox.c.received_at < old
-            )
-        )
 
 
 class CommandClient(DependencyProvider):
