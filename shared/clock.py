@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from shared.database import moment, plumbing
+from shared.database import moment, origin_of, plumbing
 
 timers = sa.Table(
     "timers",
@@ -203,12 +203,13 @@ def set_timer(
     """
     if due_at.tzinfo is None:
         raise ValueError("a timer needs an aware moment")
-    db.info.setdefault("timers", {})[(name, key)] = (due_at, data or {})
+    origin = origin_of(db)
+    db.info.setdefault("timers", {})[(origin.tenant_id, name, key)] = (origin, due_at, data or {})
 
 
 def cancel_timer(db: Session, name: str, *, key: str) -> None:
     """Forget the timer, if it is there."""
-    db.info.setdefault("timers", {})[(name, key)] = None
+    db.info.setdefault("timers", {})[(origin_of(db).tenant_id, name, key)] = None
 
 
 def pending_statements(db: Session, cursor: Any) -> list[bytes]:
@@ -216,33 +217,23 @@ def pending_statements(db: Session, cursor: Any) -> list[bytes]:
     pending = db.info.pop("timers", None)
     if not pending:
         return []
-    origin = db.info["origin"]
     statements = []
     cancelled = tuple(place for place, wanted in pending.items() if wanted is None)
     if cancelled:
-        statements.append(cursor.mogrify(_CANCEL, (origin.tenant_id, cancelled)))
-    wanted = [
-        cursor.mogrify(
-            _TIMER,
-            (
-                origin.tenant_id,
-                name,
-                key,
-                timer[0],
-                orjson.dumps(timer[1]).decode(),
-                origin.correlation_id,
-                origin.causation_id,
-            ),
-        )
-        for (name, key), timer in pending.items()
-        if timer is not None
-    ]
+        statements.append(cursor.mogrify(_CANCEL, (cancelled,)))
+    wanted = []
+    for place, timer in pending.items():
+        if timer is not None:
+            # Of whatever set it: a batch of events is one transaction, and each has its own cause.
+            origin, due_at, data = timer
+            cause = (origin.correlation_id, origin.causation_id)
+            wanted.append(cursor.mogrify(_TIMER, (*place, due_at, orjson.dumps(data).decode(), *cause)))
     if wanted:
         statements.append(_SET + b", ".join(wanted) + _MOVE)
     return statements
 
 
-_CANCEL = "DELETE FROM timers WHERE tenant_id = %s AND (name, key) IN %s"
+_CANCEL = "DELETE FROM timers WHERE (tenant_id, name, key) IN %s"
 _TIMER = "(%s, %s, %s, %s, %s, %s, %s)"
 _SET = b"INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id, causation_id) VALUES "
 _MOVE = b"""
