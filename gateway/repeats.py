@@ -1,16 +1,53 @@
 """The memory of what the gateway itself was asked: a repeated request gets the first answer."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
 
-from gateway.http import Request
+from gateway.http import Request, Response
+from shared import audit
 from shared.clock import real_now
+from shared.database import Origin
 from shared.messaging.commands import CommandIdReused, commands
 from shared.sealing import seal, unseal
+
+
+def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> Response:
+    """Do what the request asks for and remember the answer, in one transaction.
+
+    A repeat that comes meanwhile waits for the first one, as long as locks are waited for.
+
+    :raises CommandIdReused: when its key was used for another request.
+    """
+    with request.transaction() as (db, origin):
+        origin.causation_id = request.command_id
+        place = {"tenant_id": origin.tenant_id, "command_id": request.command_id}
+        taken = db.execute(
+            postgresql.insert(commands)
+            .values(
+                **place,
+                name=request.name,
+                fingerprint=_fingerprint(request),
+                state="done",
+                carried_out_at=real_now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(commands.c.command_id)
+        ).first()
+        if taken is not None:
+            answer = do(db, origin)
+            audit.record(db, action=request.name, about_id=answer.get("patient_id"))
+            sealed = seal(orjson.dumps(answer), bound_to=_place(request))
+            db.execute(sa.update(commands).filter_by(**place).values(content_sealed=sealed))
+    response = Response.of(answer if taken is not None else recall(request), status=request.route.status)
+    if taken is None:
+        response.headers.append(("Idempotency-Replayed", "true"))
+    return response
 
 
 def recall(request: Request) -> dict[str, Any] | None:

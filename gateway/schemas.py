@@ -2,9 +2,10 @@
 
 from marshmallow import Schema, fields, validate
 
-from gateway import feed
+from gateway import feed, work
+from shared.contracts.common import TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.event import SERVICES
-from shared.schema_fields import Moment
+from shared.schema_fields import Id, Moment
 
 
 class ListEvents(Schema):
@@ -68,6 +69,108 @@ class Job(Schema):
     job_id = fields.String(required=True)
     state = fields.String(required=True, validate=validate.OneOf(("running", "done", "failed")))
     result = fields.Dict(allow_none=True, metadata={"description": "What came of it, once it has ended."})
+
+
+class ListWork(Schema):
+    """Which of the open tasks; all of them when nothing is said."""
+
+    role = fields.String(
+        load_default=None,
+        validate=validate.OneOf(work.ASKED_ROLES),
+        metadata={"description": "Asked of this role, or of everyone; or overdue, and it is asked next."},
+    )
+    mine = fields.Boolean(load_default=False, metadata={"description": "Only what the caller has taken."})
+    unclaimed = fields.Boolean(load_default=False, metadata={"description": "Only what nobody has taken."})
+    overdue = fields.Boolean(
+        load_default=None, metadata={"description": "Only what is overdue; false: only what is not."}
+    )
+    patient_id = Id(load_default=None, metadata={"description": "Only about this patient."})
+    task = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "Only tasks of this name, e.g. outreach_call."},
+    )
+    after = fields.String(
+        load_default=None,
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "The value of next in an earlier answer."},
+    )
+    limit = fields.Integer(
+        load_default=work.DEFAULT_LIMIT,
+        validate=validate.Range(min=1, max=work.MAX_LIMIT),
+        metadata={"description": "Most tasks in the answer."},
+    )
+
+
+class Task(Schema):
+    """Something that a human is asked to do."""
+
+    task_id = Id(required=True)
+    task = fields.String(required=True, metadata={"description": "What is to be done."})
+    service = fields.String(required=True, metadata={"description": "Who asks."})
+    reason = fields.String(required=True, metadata={"description": "A code that says why."})
+    level = fields.String(
+        allow_none=True, metadata={"description": "The escalation's; E4 and E3 come first."}
+    )
+    owner_role = fields.String(required=True, metadata={"description": "The role that was asked."})
+    asked_role = fields.String(
+        required=True, metadata={"description": "The role that has it now: taken, handed over, or the owner."}
+    )
+    due_at = Moment(required=True)
+    overdue = fields.Boolean(required=True)
+    next_role = fields.String(allow_none=True, metadata={"description": "Who is asked when it is overdue."})
+    escalates_to = fields.String(allow_none=True, metadata={"description": "That role, now that it is."})
+    about_id = fields.String(required=True, metadata={"description": "What to act on."})
+    patient_id = Id(allow_none=True)
+    episode_id = Id(allow_none=True)
+    opened_at = Moment(required=True)
+    claimed_by = fields.String(allow_none=True, metadata={"description": "The person who has taken it."})
+    claimed_at = Moment(allow_none=True)
+    action = fields.String(required=True, metadata={"description": "What to POST to, so that it ends."})
+
+
+class ClaimTask(Schema):
+    """Take a task: somebody is on it."""
+
+    task_id = Id(required=True, metadata={"description": "Which task."})
+
+
+class HandOverTask(Schema):
+    """Give a task to somebody, or back to a role."""
+
+    task_id = Id(required=True, metadata={"description": "Which task."})
+    to_role = fields.String(
+        required=True,
+        validate=validate.OneOf(work.RECEIVING_ROLES),
+        metadata={"description": "The role that is to have it; a danger stays with the care team."},
+    )
+    to_id = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "The person who has it from now on; left out, anybody of the role may."},
+    )
+
+
+class CloseTask(Schema):
+    """Close a task that no action of its own ends; those have theirs in `action`."""
+
+    task_id = Id(required=True, metadata={"description": "Which task."})
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(TASK_OUTCOMES_OF_PEOPLE),
+        metadata={"description": "Done, or not needed any more."},
+    )
+
+
+class ClosedTask(Schema):
+    """What became of a task."""
+
+    task_id = Id(required=True)
+    task = fields.String(required=True)
+    outcome = fields.String(required=True)
+    closed_at = Moment(required=True)
+    patient_id = Id(allow_none=True)
 
 
 class Parked(Schema):

@@ -25,6 +25,7 @@ from gateway import (
     repeats,
     schemas,
     tables,
+    work,
 )
 from gateway.disclosure import Audience
 from gateway.forwarding import command, question
@@ -36,11 +37,13 @@ from services.intake import schemas as intake
 from services.monitoring import schemas as monitoring
 from services.scheduling import schemas as scheduling
 from shared.clock import real_now
+from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
+from shared.contracts.gateway import TaskClaimed, TaskHandedOver
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
-from shared.errors import InvalidInput, NotFound
+from shared.errors import Forbidden, InvalidInput, NotFound
 from shared.ids import new_id
-from shared.messaging import CommandClient, announce, reacts_to, reacts_to_every_event
+from shared.messaging import STAFF, CommandClient, announce, reacts_to, reacts_to_every_event
 
 #: Classes of patient information that answers hold.
 _CONTACT = ("CONTACT",)
@@ -539,19 +542,24 @@ class Gateway:
 
     def _ask(self, request: Request, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         """Ask a service as the caller and return what it answers."""
+        answer: dict[str, Any] = self._send(request, service, name, data, command_id=new_id())["answer"]
+        return answer
+
+    def _send(
+        self, request: Request, service: str, name: str, data: dict[str, Any], *, command_id: str
+    ) -> dict[str, Any]:
+        """Send a service a command or a question as the caller, and return what came back."""
         caller = request.known_caller
-        told = self.commands.send(
+        return self.commands.send(
             service,
             name,
             data,
             tenant_id=caller.tenant_id,
             actor=caller.actor,
-            command_id=new_id(),
+            command_id=command_id,
             correlation_id=request.correlation_id,
             traceparent=request.traceparent,
         )
-        answer: dict[str, Any] = told["answer"]
-        return answer
 
     @route("GET", "/v1/clock", answer=schemas.Clock, scope=OPERATIONS)
     def get_clock(self, request: Request) -> dict[str, Any]:
@@ -570,6 +578,101 @@ class Gateway:
         answer = program_clock.jump_clock(self.commands, **asked)
         repeats.remember(request, answer)
         return Response.of(answer)
+
+    # --- The work list ----------------------------------------------------------------------------
+
+    @route(
+        "GET",
+        "/v1/work",
+        request=schemas.ListWork,
+        answer=schemas.Task,
+        many=True,
+        scope="work:read",
+        information=WITHHELD,
+    )
+    def list_work(self, request: Request) -> dict[str, Any]:
+        """Return who needs a human now, why, by when, and whose it is."""
+        caller = request.known_caller
+        if caller.is_outside:
+            raise forwarding.nothing_there()
+        asked = _loaded(schemas.ListWork, forwarding.data_of(request))
+        request.about_id = asked["patient_id"]
+        with request.transaction() as (db, origin):
+            page: dict[str, Any] = work.list_work(
+                db, tenant_id=caller.tenant_id, reader=caller.actor, now=origin.now, asked=asked
+            )
+            return page
+
+    @route(
+        "POST",
+        "/v1/work/{task_id}/claims",
+        request=schemas.ClaimTask,
+        answer=schemas.Task,
+        status=201,
+        scope="work:write",
+        information=WITHHELD,
+    )
+    def claim_task(self, request: Request) -> Response:
+        """Take a task."""
+        asked = self._asked_by_staff(request, schemas.ClaimTask)
+        return repeats.once(
+            request,
+            lambda db, origin: work.claim_task(
+                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
+            ),
+        )
+
+    @route(
+        "POST",
+        "/v1/work/{task_id}/handovers",
+        request=schemas.HandOverTask,
+        answer=schemas.Task,
+        status=201,
+        scope="work:write",
+        information=WITHHELD,
+    )
+    def hand_over_task(self, request: Request) -> Response:
+        """Give a task to somebody, or back to a role."""
+        asked = self._asked_by_staff(request, schemas.HandOverTask)
+        return repeats.once(
+            request,
+            lambda db, origin: work.hand_over_task(
+                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
+            ),
+        )
+
+    @route(
+        "POST",
+        "/v1/work/{task_id}/closures",
+        request=schemas.CloseTask,
+        answer=schemas.ClosedTask,
+        status=201,
+        scope="work:write",
+        information=WITHHELD,
+    )
+    def close_task(self, request: Request) -> Response:
+        """Have the service that asks close a task."""
+        asked = self._asked_by_staff(request, schemas.CloseTask)
+        with request.transaction() as (db, origin):
+            service, told = work.closure_of(
+                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
+            )
+        result = self._send(request, service, "close_task", told, command_id=request.command_id)
+        response = Response.of(result["answer"], status=request.route.status)
+        if result.get("replayed"):
+            response.headers.append(("Idempotency-Replayed", "true"))
+        return response
+
+    def _asked_by_staff(self, request: Request, schema: type[Schema]) -> dict[str, Any]:
+        """Return what a command of the work list says, in the order in which services refuse.
+
+        :raises Refusal: when it cannot be read, has no key, is not for the role, or breaks a rule.
+        """
+        data = forwarding.data_of(request)
+        _ = request.command_id
+        if request.known_caller.actor.role not in STAFF:
+            raise Forbidden("The role may not do this.", code="role_may_not", field="role", rule="staff only")
+        return _loaded(schema, data)
 
     # --- About this door --------------------------------------------------------------------------
 
@@ -618,6 +721,26 @@ class Gateway:
         received_at = real_now()
         tables.keep_events(db, [feed.row_of(envelope, received_at=received_at) for envelope in envelopes])
 
+    @reacts_to(TaskOpened)
+    def list_task(self, db: Session, event: TaskOpened, now: datetime) -> None:
+        """Put a task on the work list."""
+        work.keep(db, _archived(db))
+
+    @reacts_to(TaskClosed)
+    def take_off_list(self, db: Session, event: TaskClosed, now: datetime) -> None:
+        """Take a task off the work list: it needs nobody any more."""
+        work.keep(db, _archived(db))
+
+    @reacts_to(TaskClaimed)
+    def note_claim(self, db: Session, event: TaskClaimed, now: datetime) -> None:
+        """Know who has taken a task, also when the list was made anew meanwhile."""
+        work.keep(db, _archived(db))
+
+    @reacts_to(TaskHandedOver)
+    def note_handover(self, db: Session, event: TaskHandedOver, now: datetime) -> None:
+        """Know whom a task was given to, also when the list was made anew meanwhile."""
+        work.keep(db, _archived(db))
+
     @reacts_to(ConsentGranted)
     def allow_disclosure(self, db: Session, event: ConsentGranted, now: datetime) -> None:
         """Remember what the consent lets leave."""
@@ -662,6 +785,12 @@ def asyncapi_document() -> bytes:
 def docs_page() -> bytes:
     """Return the page that shows the OpenAPI document."""
     return page.page_of(orjson.loads(openapi_document()))
+
+
+def _archived(db: Session) -> Envelope:
+    """Return the envelope of the event that is reacted to; the archive has it already."""
+    event_id = db.info["origin"].causation_id
+    return Envelope.from_bytes(tables.archived(db, event_id=event_id))
 
 
 def _lasting(body: bytes, *, content_type: str = "application/json") -> Response:

@@ -1,6 +1,6 @@
-"""What the gateway keeps: every event ever announced, and its copy of the consents."""
+"""What the gateway keeps: every event ever announced, its copy of the consents, and the work list."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,50 @@ consents = sa.Table(
     sa.Column("expires_at", moment()),
     sa.Column("revoked_at", moment()),
     sa.Index("ix_consents_recipient", "tenant_id", "patient_id", "recipient_id"),
+)
+
+#: What every service asks of humans. All of it follows from archived events, in whatever order they
+#: came: so each of the three parts of a row has its own mark of how new it is.
+work = sa.Table(
+    "work",
+    metadata,
+    tenant_column(primary_key=True),
+    id_column("task_id"),
+    #: The newest TaskOpened, and what it said; empty while only something later has come.
+    reference("opening_id", nullable=True),
+    #: The service that asks.
+    sa.Column("announced_by", sa.String(64)),
+    sa.Column("task", sa.String(64)),
+    sa.Column("owner_role", sa.String(32)),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("level", sa.String(8)),
+    #: Dangers come before everything else: 0, then 1, then 2 for all that is none.
+    sa.Column("urgency", sa.SmallInteger),
+    sa.Column("due_at", moment()),
+    sa.Column("next_role", sa.String(32)),
+    sa.Column("about_id", sa.String(64)),
+    reference("patient_id", nullable=True),
+    reference("episode_id", nullable=True),
+    sa.Column("opened_at", moment()),
+    #: The newest TaskClosed: the task is closed unless it was opened anew since.
+    reference("closing_id", nullable=True),
+    sa.Column("outcome", sa.String(32)),
+    sa.Column("closed_at", moment()),
+    #: The latest change of hands, and which opening it was of: of an older one it counts no more.
+    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),
+    reference("held_opening_id", nullable=True),
+    sa.Column("held_by", sa.String(64)),
+    sa.Column("held_role", sa.String(32)),
+    sa.Column("held_at", moment()),
+    sa.Index(
+        "ix_work_open",
+        "tenant_id",
+        "urgency",
+        "due_at",
+        "task_id",
+        postgresql_where=sa.text("closing_id IS NULL OR closing_id < opening_id"),
+    ),
+    sa.Index("ix_work_patient", "tenant_id", "patient_id"),
 )
 
 #: Advisory lock of the one writer that places events in the feed.
@@ -185,3 +229,116 @@ def consents_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: 
         )
         .order_by(consents.c.granted_at, consents.c.consent_id)
     ).all()
+
+
+# --- The work list --------------------------------------------------------------------------------
+
+#: Event ids sort by the moment they were made, so the greater one is the newer.
+_IS_OPEN = sa.and_(
+    work.c.opening_id.is_not(None),
+    sa.or_(work.c.closing_id.is_(None), work.c.closing_id < work.c.opening_id),
+)
+_HELD = work.c.held_opening_id == work.c.opening_id
+
+
+def archived(db: Session, *, event_id: str) -> bytes:
+    """Return an archived event's envelope as it came.
+
+    :raises LookupError: when it is not in the archive.
+    """
+    body = db.scalar(sa.select(archive.c.body).where(archive.c.event_id == event_id))
+    if body is None:
+        raise LookupError("not in the archive")
+    return bytes(body)
+
+
+def keep_task_part(
+    db: Session, *, tenant_id: str, task_id: str, newness: str, values: dict[str, Any]
+) -> None:
+    """Keep one part of a task's row, unless what is kept there is newer.
+
+    :param newness: the column by which the part tells how new it is.
+    """
+    insert = postgresql.insert(work).values(tenant_id=tenant_id, task_id=task_id, **values)
+    known = work.c[newness]
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["tenant_id", "task_id"],
+            set_=values,
+            where=sa.or_(known.is_(None), known < insert.excluded[newness]),
+        )
+    )
+
+
+def find_task(db: Session, *, tenant_id: str, task_id: str, lock: bool = False) -> Any:
+    """Return a task that was opened, or None; with ``lock`` nobody else changes it meanwhile."""
+    query = sa.select(work, _IS_OPEN.label("is_open"), _HELD.label("is_held")).where(
+        work.c.tenant_id == tenant_id, work.c.task_id == task_id, work.c.opening_id.is_not(None)
+    )
+    return db.execute(query.with_for_update() if lock else query).first()
+
+
+def open_tasks(
+    db: Session,
+    *,
+    tenant_id: str,
+    now: datetime,
+    after: tuple[int, datetime, str] | None,
+    limit: int,
+    asked: Sequence[str] = (),
+    held_by: str | None = None,
+    unclaimed: bool = False,
+    overdue: bool | None = None,
+    patient_id: str | None = None,
+    task: str | None = None,
+) -> Sequence[Any]:
+    """Return open tasks of a tenant, the most urgent first.
+
+    :param asked: roles one of which is asked: as the owner, by having been handed it, or as the next
+        role of a task that is overdue. Nobody in particular when empty.
+    """
+    place = sa.tuple_(work.c.urgency, work.c.due_at, work.c.task_id)
+    query = (
+        sa.select(work, _IS_OPEN.label("is_open"), _HELD.label("is_held"))
+        .where(work.c.tenant_id == tenant_id, _IS_OPEN)
+        .order_by(work.c.urgency, work.c.due_at, work.c.task_id)
+        .limit(limit)
+    )
+    is_overdue = work.c.due_at < now
+    if after is not None:
+        query = query.where(place > sa.tuple_(*after, types=[column.type for column in place.clauses]))
+    if asked:
+        asked_now = sa.case((_HELD, work.c.held_role), else_=work.c.owner_role)
+        query = query.where(sa.or_(asked_now.in_(asked), sa.and_(is_overdue, work.c.next_role.in_(asked))))
+    if held_by is not None:
+        query = query.where(_HELD, work.c.held_by == held_by)
+    if unclaimed:
+        query = query.where(sa.not_(sa.and_(_HELD.is_(True), work.c.held_by.is_not(None))))
+    if overdue is not None:
+        query = query.where(is_overdue if overdue else sa.not_(is_overdue))
+    if patient_id is not None:
+        query = query.where(work.c.patient_id == patient_id)
+    if task is not None:
+        query = query.where(work.c.task == task)
+    return db.execute(query).all()
+
+
+def empty_work_list(db: Session) -> None:
+    """Forget the work list until the transaction ends, and let nobody else change it meanwhile."""
+    # Stronger than what a row lock takes, so that nobody holds a row that is waited for here.
+    db.execute(sa.text("LOCK TABLE work IN EXCLUSIVE MODE"))
+    db.execute(sa.delete(work))
+
+
+def told_of_tasks(db: Session, *, types: Sequence[str], own_types: Sequence[str]) -> Iterator[bytes]:
+    """Return every event of these types ever archived, and of *own_types* also those still on their way.
+
+    What the gateway announced itself is in its outbox before it comes back to its archive.
+    """
+    outbox = metadata.tables["outbox"]
+    query = sa.union_all(
+        sa.select(archive.c.body).where(archive.c.type.in_(types)),
+        sa.select(outbox.c.body).where(outbox.c.type.in_(own_types)),
+    )
+    for (body,) in db.execute(query, execution_options={"yield_per": 1000}):
+        yield bytes(body)

@@ -61,6 +61,7 @@ RESOURCES = (
     "sites",
     "treatment-plans",
     "weekly-plans",
+    "work",
 )
 #: What can be read only.
 READ_ONLY_RESOURCES = ("events", "jobs")

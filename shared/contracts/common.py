@@ -25,7 +25,7 @@ class SafetyConcernRaised(Event):
     journey_id: str | None = None
 
 
-@event(source="common")
+@event(source="common", reacting=("gateway",))
 class TaskOpened(Event):
     """A human is asked to do something by a deadline."""
 
@@ -44,9 +44,11 @@ class TaskOpened(Event):
     journey_id: str | None = None
     #: The role that is asked next when the deadline passes.
     next_role: str | None = None
+    #: The escalation's level, "E0" to "E4", where the task is about one: dangers come first.
+    level: str | None = None
 
 
-@event(source="common")
+@event(source="common", reacting=("gateway",))
 class TaskClosed(Event):
     """A task needs nobody any more: done, withdrawn or passed on."""
 
@@ -108,6 +110,9 @@ class BacklogAlarmCleared(Event):
     backlog: str
     cleared_at: datetime
 
+
+#: What a person can say became of a task: the third outcome, "ESCALATED", is the services' own.
+TASK_OUTCOMES_OF_PEOPLE = ("DONE", "WITHDRAWN")
 
 #: What can become of a notification.
 NOTIFICATION_OUTCOMES = ("SENT", "FAILED", "SUPPRESSED", "SIMULATED")

@@ -17,7 +17,7 @@ class DisclosureMade(Event):
     disclosed_at: datetime
 
 
-@event(source="gateway")
+@event(source="gateway", reacting=("gateway",))
 class TaskClaimed(Event):
     """Somebody of the staff has taken a task."""
 
@@ -26,9 +26,13 @@ class TaskClaimed(Event):
     claimed_by_role: str
     claimed_at: datetime
     patient_id: str | None = None
+    #: The event that asked for it: a task that was asked for anew is nobody's again.
+    opening_id: str | None = None
+    #: Which change of hands of the task it is, from 1: the latest counts, in whatever order they come.
+    turn: int = 1
 
 
-@event(source="gateway")
+@event(source="gateway", reacting=("gateway",))
 class TaskHandedOver(Event):
     """A task was given to another person, or back to a role."""
 
@@ -39,3 +43,6 @@ class TaskHandedOver(Event):
     #: The person who has it now; nobody yet when it went to a role.
     to_id: str | None = None
     patient_id: str | None = None
+    #: As in TaskClaimed.
+    opening_id: str | None = None
+    turn: int = 1

@@ -12,6 +12,9 @@ PATIENT = "patient"
 PARTNER = "partner"
 # A service that reacts by itself.
 SYSTEM = "system"
+# Who is asked besides the roles of people: whoever has the duty, and all of the staff.
+ON_CALL = "on_call"
+EVERYONE = "everyone"
 
 #: Every role that a token may carry.
 ROLES = (

@@ -62,6 +62,7 @@ class Program:
     review_id: str
     contact_id: str
     lapse_id: str
+    task_id: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -146,6 +147,7 @@ class Opening:
             review_id=reviews[0]["review_id"],
             contact_id=contact_id,
             lapse_id=lapse_id,
+            task_id=self.door.get("/v1/work?task=lapse_contact").ok["items"][0]["task_id"],
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:

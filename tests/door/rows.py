@@ -16,7 +16,7 @@ from services.scheduling.schemas import LocalTime
 from shared.contracts import roles
 from shared.contracts.event import SERVICES
 from shared.ids import new_id
-from shared.messaging import ways_in
+from shared.messaging import STAFF, ways_in
 from shared.messaging.entrypoints import Command
 from shared.schema_fields import Id, Moment
 from tests.door.program import Program, assessment, person
@@ -149,6 +149,9 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "report_lapse": lambda program: Row(
         body={"patient_id": program.treated.patient_id, "reported_by": "CALL", "substance": "ALCOHOL"}
     ),
+    "claim_task": _of("task_id"),
+    "hand_over_task": _of("task_id", to_role=roles.COUNSELOR, to_id="counselor-8"),
+    "close_task": _of("task_id", outcome="DONE"),
     "jump_clock": lambda program: Row(body={"no_later_than": "2026-02-02T14:00:00Z"}, role=roles.OPERATIONS),
 }
 
@@ -167,7 +170,9 @@ def entry_of(name: str) -> Command | None:
 def roles_of(name: str) -> tuple[str, ...]:
     """Return the roles that may."""
     entry = entry_of(name)
-    return tuple(entry.roles) if entry else (roles.OPERATIONS,)
+    if entry is None:
+        return STAFF if COMMANDS[name].scope == "work:write" else (roles.OPERATIONS,)
+    return tuple(entry.roles)
 
 
 def schema_of(name: str) -> Schema:

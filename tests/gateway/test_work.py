@@ -1,0 +1,515 @@
+"""The work list: who needs a human now, why, by when, and whose it is."""
+
+import dataclasses
+import itertools
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway import tables, work
+from gateway.service import Gateway
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import Actor, Envelope, Event
+from shared.contracts.gateway import TaskClaimed, TaskHandedOver
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.ids import derived_id, new_id
+from tests.support import BEGINNING, TENANT, Room
+
+COUNSELOR = Actor(actor_id="counselor-7", role=roles.COUNSELOR, credential="LADC")
+OTHER_COUNSELOR = Actor(actor_id="counselor-8", role=roles.COUNSELOR, credential="LADC")
+CLINICIAN = Actor(actor_id="clinician-3", role=roles.CLINICIAN, credential="LCSW")
+FRONT_DESK = Actor(actor_id="desk-1", role=roles.FRONT_DESK)
+SUPERVISOR = Actor(actor_id="supervisor-2", role=roles.SUPERVISOR, credential="LPC")
+
+PATIENT = derived_id("patient", "one")
+
+
+def opened(name: str = "a call", **changes: Any) -> TaskOpened:
+    """Ask a counselor to call somebody within the hour."""
+    told: dict[str, Any] = {
+        "task_id": derived_id("task", name),
+        "task": "outreach_call",
+        "owner_role": roles.COUNSELOR,
+        "reason": "SESSION_MISSED",
+        "due_at": BEGINNING + timedelta(hours=1),
+        "about_id": derived_id("outreach", name),
+        "patient_id": PATIENT,
+        "next_role": roles.SUPERVISOR,
+    }
+    return TaskOpened(**told | changes)
+
+
+def closed(name: str = "a call", **changes: Any) -> TaskClosed:
+    """Say that the call was made."""
+    told: dict[str, Any] = {
+        "task_id": derived_id("task", name),
+        "task": "outreach_call",
+        "outcome": "DONE",
+        "closed_at": BEGINNING + timedelta(minutes=20),
+        "about_id": derived_id("outreach", name),
+        "patient_id": PATIENT,
+    }
+    return TaskClosed(**told | changes)
+
+
+def told_by(room: Room, event: Event, service: str = "monitoring") -> Envelope:
+    """Wrap an event as the service that announced it would have."""
+    return dataclasses.replace(room.envelope_of(event), announced_by=service)
+
+
+class List:
+    """The work list of a gateway in the hands of a test."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def read(self, *, reader: Actor = COUNSELOR, **asked: Any) -> list[dict[str, Any]]:
+        return list(self.page(reader=reader, **asked)["items"])
+
+    def page(self, *, reader: Actor = COUNSELOR, **asked: Any) -> dict[str, Any]:
+        nothing = {"role": None, "mine": False, "unclaimed": False, "overdue": None, "patient_id": None}
+        wanted = nothing | {"task": None, "after": None, "limit": 100} | asked
+        with self.room.db() as db:
+            page: dict[str, Any] = work.list_work(
+                db, tenant_id=self.room.tenant_id, reader=reader, now=self.room.now, asked=wanted
+            )
+            return page
+
+    def names(self, **asked: Any) -> list[str]:
+        """Return what was named when the tasks were opened, in the list's order."""
+        known = {derived_id("task", name): name for name in NAMES}
+        return [known[item["task_id"]] for item in self.read(**asked)]
+
+    def claim(self, name: str = "a call", *, by: Actor = COUNSELOR) -> dict[str, Any]:
+        with self.room.db() as db:
+            return work.claim_task(
+                db, tenant_id=self.room.tenant_id, task_id=derived_id("task", name), by=by, now=self.room.now
+            )
+
+    def hand_over(
+        self, name: str = "a call", *, to_role: str, to_id: str | None = None, by: Actor
+    ) -> dict[str, Any]:
+        with self.room.db() as db:
+            return work.hand_over_task(
+                db,
+                tenant_id=self.room.tenant_id,
+                task_id=derived_id("task", name),
+                to_role=to_role,
+                to_id=to_id,
+                by=by,
+                now=self.room.now,
+            )
+
+    def closure(self, name: str, *, by: Actor) -> tuple[str, dict[str, Any]]:
+        with self.room.db() as db:
+            return work.closure_of(
+                db,
+                tenant_id=self.room.tenant_id,
+                task_id=derived_id("task", name),
+                outcome="DONE",
+                by=by,
+                now=self.room.now,
+            )
+
+    def rows(self) -> list[dict[str, Any]]:
+        with self.room.engine.connect() as connection:
+            query = sa.select(tables.work).order_by(tables.work.c.tenant_id, tables.work.c.task_id)
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+#: Every name that a test here gives to a task.
+NAMES = ("a call", "a letter", "a review", "a crisis", "a danger", "a check", "somebody else's")
+
+
+@pytest.fixture
+def room(room_of: Any) -> Room:
+    found: Room = room_of(Gateway)
+    return found
+
+
+@pytest.fixture
+def tasks(room: Room) -> List:
+    return List(room)
+
+
+class TestList:
+    def test_tells_what_is_to_be_done_why_by_when_and_by_whom(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+
+        (item,) = tasks.read()
+
+        assert item == {
+            "task_id": derived_id("task", "a call"),
+            "task": "outreach_call",
+            "service": "monitoring",
+            "reason": "SESSION_MISSED",
+            "level": None,
+            "owner_role": "counselor",
+            "asked_role": "counselor",
+            "due_at": "2026-02-02T16:00:00Z",
+            "overdue": False,
+            "next_role": "supervisor",
+            "escalates_to": None,
+            "about_id": derived_id("outreach", "a call"),
+            "patient_id": PATIENT,
+            "episode_id": None,
+            "opened_at": "2026-02-02T15:00:00Z",
+            "claimed_by": None,
+            "claimed_at": None,
+            "action": f"/v1/outreach/{derived_id('outreach', 'a call')}/attempts",
+        }
+
+    def test_is_ordered_by_danger_and_then_by_deadline(self, room: Room, tasks: List) -> None:
+        hour = timedelta(hours=1)
+        asked = {
+            "a review": opened("a review", due_at=BEGINNING + 48 * hour),
+            "a crisis": opened("a crisis", level="E4", due_at=BEGINNING + 3 * hour),
+            "a call": opened("a call", due_at=BEGINNING + hour),
+            "a danger": opened("a danger", level="E3", due_at=BEGINNING + 2 * hour),
+            "a letter": opened("a letter", due_at=BEGINNING - hour),
+            "a check": opened("a check", level="E2", due_at=BEGINNING + 4 * hour),
+        }
+        room.deliver(*(told_by(room, event) for event in asked.values()))
+
+        assert tasks.names() == ["a crisis", "a danger", "a letter", "a call", "a check", "a review"]
+
+    def test_names_the_next_role_once_a_task_is_overdue(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        in_time = tasks.read(role=roles.SUPERVISOR)
+
+        room.at(BEGINNING + timedelta(hours=1, minutes=1))
+
+        (item,) = tasks.read(role=roles.SUPERVISOR)
+        assert in_time == []
+        assert (item["overdue"], item["escalates_to"]) == (True, "supervisor")
+
+    def test_is_told_apart_by_role_person_patient_name_and_deadline(self, room: Room, tasks: List) -> None:
+        other = derived_id("patient", "two")
+        room.deliver(
+            told_by(room, opened("a call")),
+            told_by(room, opened("a letter", task="outreach_letter", owner_role=roles.FRONT_DESK)),
+            told_by(room, opened("a crisis", owner_role=roles.EVERYONE, level="E4", patient_id=other)),
+            told_by(room, opened("a review", patient_id=other, due_at=BEGINNING - timedelta(hours=1))),
+        )
+        tasks.claim("a call")
+
+        assert tasks.names(role=roles.FRONT_DESK) == ["a crisis", "a letter"]
+        assert tasks.names(mine=True) == ["a call"]
+        assert tasks.names(mine=True, reader=OTHER_COUNSELOR) == []
+        assert set(tasks.names(unclaimed=True)) == {"a crisis", "a letter", "a review"}
+        assert tasks.names(patient_id=other) == ["a crisis", "a review"]
+        assert tasks.names(task="outreach_letter") == ["a letter"]
+        assert tasks.names(overdue=True) == ["a review"]
+        assert "a review" not in tasks.names(overdue=False)
+
+    def test_is_read_page_after_page_without_gap_or_repeat(self, room: Room, tasks: List) -> None:
+        # Several share a deadline, so that the place within it counts.
+        asked = [
+            opened(
+                str(number), due_at=BEGINNING + timedelta(hours=number // 4), level=["E3", None][number % 2]
+            )
+            for number in range(23)
+        ]
+        room.deliver(*(told_by(room, event) for event in asked))
+        whole = [item["task_id"] for item in tasks.read()]
+
+        paged, after = [], None
+        while True:
+            page = tasks.page(limit=5, after=after)
+            paged += [item["task_id"] for item in page["items"]]
+            after = page["next"]
+            if after is None:
+                break
+
+        assert paged == whole
+        assert len(set(whole)) == 23
+
+    @pytest.mark.parametrize("cursor", ["", "x", "MSAyIHg", "é", "MSAyIDIwMjYtMDItMDJUMTU6MDA6MDBaIHg"])
+    def test_refuses_a_cursor_that_is_not_its_own(self, tasks: List, cursor: str) -> None:
+        with pytest.raises(InvalidInput):
+            work._read_cursor(cursor)
+
+    def test_knows_nothing_of_another_tenant(self, room: Room, tasks: List) -> None:
+        theirs = dataclasses.replace(told_by(room, opened("somebody else's")), tenant_id="hillside")
+        room.deliver(theirs, told_by(room, opened("a call")))
+
+        assert tasks.names() == ["a call"]
+        with pytest.raises(NotFound):
+            tasks.claim("somebody else's")
+
+    def test_keeps_apart_what_two_tenants_call_alike(self, room: Room, tasks: List) -> None:
+        theirs = dataclasses.replace(told_by(room, closed("a call")), tenant_id="hillside")
+        room.deliver(told_by(room, opened("a call")), theirs)
+
+        assert tasks.names() == ["a call"]
+        assert [row["tenant_id"] for row in tasks.rows()] == ["hillside", TENANT]
+
+
+class TestClosed:
+    def test_leaves_the_list(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()), told_by(room, closed()))
+
+        assert tasks.read() == []
+
+    def test_leaves_it_though_it_was_told_first(self, room: Room, tasks: List) -> None:
+        first, then = told_by(room, opened()), told_by(room, closed())
+
+        room.deliver(then)
+        before = tasks.read()
+        room.deliver(first)
+
+        assert before == tasks.read() == []
+
+    def test_comes_back_when_it_is_asked_anew_and_is_nobodys(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        tasks.claim()
+        room.deliver(told_by(room, closed(outcome="WITHDRAWN")))
+        room.deliver(told_by(room, opened(due_at=BEGINNING + timedelta(hours=3))))
+
+        (item,) = tasks.read()
+
+        assert (item["due_at"], item["claimed_by"]) == ("2026-02-02T18:00:00Z", None)
+        assert tasks.claim(by=OTHER_COUNSELOR)["claimed_by"] == OTHER_COUNSELOR.actor_id
+
+    def test_cannot_be_taken_or_handed_over(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()), told_by(room, closed()))
+
+        with pytest.raises(work.TaskIsClosed):
+            tasks.claim()
+        with pytest.raises(work.TaskIsClosed):
+            tasks.hand_over(to_role=roles.CLINICIAN, by=SUPERVISOR)
+
+
+class TestClaim:
+    def test_makes_it_somebodys_and_tells_so(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+
+        item = tasks.claim()
+
+        assert (item["claimed_by"], item["claimed_at"]) == ("counselor-7", "2026-02-02T15:00:00Z")
+        (told,) = room.announced_of(TaskClaimed)
+        assert (told.claimed_by_id, told.claimed_by_role, told.turn) == ("counselor-7", "counselor", 1)
+        assert told.patient_id == PATIENT
+
+    def test_again_by_the_same_person_changes_nothing(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+
+        assert tasks.claim() == tasks.claim()
+        assert len(room.announced_of(TaskClaimed)) == 1
+
+    def test_is_refused_to_somebody_else_without_saying_who_has_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        tasks.claim()
+
+        with pytest.raises(Conflict) as refused:
+            tasks.claim(by=OTHER_COUNSELOR)
+
+        assert refused.value.code == "task_is_taken"
+        assert "counselor-7" not in repr(refused.value.to_wire())
+
+    @pytest.mark.parametrize(
+        ("asked", "may", "may_not"),
+        [
+            (
+                roles.COUNSELOR,
+                (roles.COUNSELOR, roles.CLINICIAN, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR),
+                (roles.FRONT_DESK, roles.OPERATIONS),
+            ),
+            (roles.CLINICIAN, (roles.CLINICIAN, roles.SUPERVISOR), (roles.COUNSELOR, roles.FRONT_DESK)),
+            (roles.FRONT_DESK, (roles.FRONT_DESK, roles.SUPERVISOR), (roles.COUNSELOR, roles.CLINICIAN)),
+            (roles.SUPERVISOR, (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR), (roles.CLINICIAN,)),
+            (roles.ON_CALL, roles.CARE_TEAM, (roles.FRONT_DESK, roles.OPERATIONS)),
+            (roles.EVERYONE, (*roles.CARE_TEAM, roles.FRONT_DESK, roles.OPERATIONS), ()),
+        ],
+    )
+    def test_is_for_the_role_that_is_asked_and_for_higher_ones(
+        self, room: Room, tasks: List, asked: str, may: tuple[str, ...], may_not: tuple[str, ...]
+    ) -> None:
+        for role in (*may, *may_not):
+            room.deliver(told_by(room, opened(role, owner_role=asked, next_role=None)))
+
+        for role in may:
+            assert tasks.claim(role, by=Actor(actor_id="x", role=role))["claimed_by"] == "x"
+        for role in may_not:
+            with pytest.raises(Forbidden):
+                tasks.claim(role, by=Actor(actor_id="x", role=role))
+
+    def test_is_for_the_next_role_once_it_is_overdue(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened(owner_role=roles.FRONT_DESK, next_role=roles.CLINICIAN)))
+        with pytest.raises(Forbidden):
+            tasks.claim(by=CLINICIAN)
+
+        room.at(BEGINNING + timedelta(hours=2))
+
+        assert tasks.claim(by=CLINICIAN)["claimed_by"] == CLINICIAN.actor_id
+
+
+class TestHandover:
+    def test_gives_it_to_a_person(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        tasks.claim()
+
+        item = tasks.hand_over(to_role=roles.CLINICIAN, to_id="clinician-3", by=COUNSELOR)
+
+        assert (item["claimed_by"], item["asked_role"]) == ("clinician-3", "clinician")
+        (told,) = room.announced_of(TaskHandedOver)
+        assert (told.handed_over_by_id, told.to_id, told.turn) == ("counselor-7", "clinician-3", 2)
+        with pytest.raises(Conflict):
+            tasks.claim()
+
+    def test_gives_it_to_a_role_whose_people_may_take_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        tasks.claim()
+
+        tasks.hand_over(to_role=roles.FRONT_DESK, by=COUNSELOR)
+
+        assert tasks.names(role=roles.FRONT_DESK, unclaimed=True) == ["a call"]
+        assert tasks.names(role=roles.COUNSELOR) == []
+        assert tasks.claim(by=FRONT_DESK)["claimed_by"] == FRONT_DESK.actor_id
+
+    def test_is_for_whoever_has_it_or_oversees_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        with pytest.raises(Forbidden):
+            tasks.hand_over(to_role=roles.CLINICIAN, by=COUNSELOR)
+        tasks.claim()
+        with pytest.raises(Forbidden):
+            tasks.hand_over(to_role=roles.CLINICIAN, by=OTHER_COUNSELOR)
+
+        item = tasks.hand_over(to_role=roles.COUNSELOR, to_id="counselor-8", by=SUPERVISOR)
+
+        assert item["claimed_by"] == "counselor-8"
+
+    def test_keeps_a_danger_with_the_care_team(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened("a crisis", level="E4", owner_role=roles.ON_CALL)))
+
+        with pytest.raises(InvalidInput):
+            tasks.hand_over("a crisis", to_role=roles.FRONT_DESK, by=SUPERVISOR)
+        assert (
+            tasks.hand_over("a crisis", to_role=roles.CLINICIAN, by=SUPERVISOR)["asked_role"] == "clinician"
+        )
+
+
+class TestClosure:
+    def test_is_for_the_service_that_asks(self, room: Room, tasks: List) -> None:
+        check = opened("a check", task="supervisor_review", owner_role=roles.SUPERVISOR)
+        room.deliver(told_by(room, check, "monitoring"))
+
+        assert tasks.closure("a check", by=SUPERVISOR) == (
+            "monitoring",
+            {
+                "task_id": derived_id("task", "a check"),
+                "task": "supervisor_review",
+                "about_id": derived_id("outreach", "a check"),
+                "outcome": "DONE",
+            },
+        )
+
+    def test_is_refused_where_an_action_ends_the_task_and_names_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+
+        with pytest.raises(Conflict) as refused:
+            tasks.closure("a call", by=SUPERVISOR)
+
+        assert refused.value.code == "task_closed_by_its_action"
+        assert refused.value.rule == f"POST /v1/outreach/{derived_id('outreach', 'a call')}/attempts"
+
+    def test_is_refused_to_roles_that_are_not_asked(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened("a check", task="lapse_contact")))
+
+        with pytest.raises(Forbidden):
+            tasks.closure("a check", by=FRONT_DESK)
+
+    def test_is_refused_while_somebody_else_has_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened("a check", task="lapse_contact")))
+        tasks.claim("a check")
+
+        with pytest.raises(Conflict):
+            tasks.closure("a check", by=OTHER_COUNSELOR)
+        assert tasks.closure("a check", by=COUNSELOR)[0] == "monitoring"
+        assert tasks.closure("a check", by=SUPERVISOR)[0] == "monitoring"
+
+
+def story(room: Room, tasks: List) -> list[Envelope]:
+    """Let a task be opened, taken, handed over, withdrawn and asked anew; return all that was told."""
+    parts = [told_by(room, opened())]
+    room.deliver(parts[-1])
+    tasks.claim()
+    room.at(BEGINNING + timedelta(minutes=5))
+    tasks.hand_over(to_role=roles.CLINICIAN, to_id="clinician-3", by=COUNSELOR)
+    parts.append(told_by(room, closed(outcome="WITHDRAWN")))
+    parts.append(told_by(room, opened(due_at=BEGINNING + timedelta(hours=5), reason="NOT_REACHED_YET")))
+    room.deliver(*parts[1:])
+    room.at(BEGINNING + timedelta(minutes=10))
+    tasks.claim(by=OTHER_COUNSELOR)
+    return [*parts, *room.announced_envelopes]
+
+
+class TestAnyOrder:
+    def test_of_all_that_was_told_ends_in_the_same_row(self, room: Room, tasks: List, room_of: Any) -> None:
+        told = story(room, tasks)
+        assert len(told) == 6
+        other = List(room_of(Gateway))
+
+        for order in itertools.permutations(told):
+            with other.room.db() as db:
+                db.execute(sa.delete(tables.work))
+                for envelope in order:
+                    work.keep(db, envelope)
+                    if random.Random(order[0].event_id).random() < 0.5:
+                        work.keep(db, order[0])
+            assert other.rows() == tasks.rows()
+
+    def test_of_deliveries_with_doubles_ends_in_the_same_row(
+        self, room: Room, tasks: List, room_of: Any
+    ) -> None:
+        told = story(room, tasks)
+        other = List(room_of(Gateway))
+        shuffled = [*told, *told]
+        random.Random(7).shuffle(shuffled)
+
+        other.room.deliver(*shuffled)
+
+        assert other.rows() == tasks.rows()
+
+
+class TestRebuild:
+    def test_makes_the_same_list_from_the_archive(self, room: Room, tasks: List) -> None:
+        told = story(room, tasks)
+        room.deliver(*room.announced_envelopes, told_by(room, opened("a letter")))
+        before = tasks.rows()
+
+        with room.db() as db:
+            count = work.rebuild(db)
+
+        assert tasks.rows() == before
+        assert (len(before), count) == (2, len(told) + 1 + 3)
+
+    def test_forgets_nothing_that_is_on_its_way_to_the_archive(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        tasks.claim()
+        before = tasks.rows()
+
+        with room.db() as db:
+            work.rebuild(db)
+
+        assert tasks.rows() == before
+        assert before[0]["held_by"] == COUNSELOR.actor_id
+
+    def test_drops_what_nobody_ever_told(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened()))
+        with room.db() as db:
+            tables.keep_task_part(
+                db,
+                tenant_id=TENANT,
+                task_id=new_id(),
+                newness="closing_id",
+                values={"closing_id": new_id(), "outcome": "DONE", "closed_at": BEGINNING},
+            )
+
+            work.rebuild(db)
+
+        assert len(tasks.rows()) == 1
