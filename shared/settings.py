@@ -13,7 +13,11 @@ import re
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from typing import Any
+from urllib.parse import urlsplit
+
+from shared.discretion import reveals
 
 #: What has a database of its own: the services, the gateway and the shared program clock.
 DATABASES = ("intake", "scheduling", "monitoring", "aftercare", "gateway", "clock")
@@ -130,6 +134,51 @@ def _name(text: str) -> str:
     return text
 
 
+def _flag(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _smtp_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"smtp", "smtps"} or not url.hostname:
+        raise ValueError("must be smtp://host:port or smtps://host:port")
+    _ = url.port
+    return text
+
+
+def _sender(text: str) -> str:
+    name, mailbox = parseaddr(text)
+    if not re.fullmatch(r"[^@\s]+@[A-Za-z0-9.-]+", mailbox) or not text.isprintable():
+        raise ValueError("must be an address, as: Front Desk <desk@example.org>")
+    if reveals(f"{name} {mailbox}"):
+        raise ValueError("must not give away what the messages are about: another name or domain is needed")
+    return text
+
+
+def _webhook_secret(text: str) -> str:
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64, with or without whsec_ before it") from None
+    if len(secret) < 24:
+        raise ValueError("must be at least 24 bytes in base64")
+    return text
+
+
+def _addresses_by_tenant(text: str) -> str:
+    for part in text.split(","):
+        tenant, _, addresses = part.partition("=")
+        _name(tenant.strip())
+        if not addresses.split():
+            raise ValueError("must be tenant=address, with several addresses separated by spaces")
+        for address in addresses.split():
+            if not re.match(r"mailto:[^@\s]+@[^@\s]+$|https?://[^/\s]+", address):
+                raise ValueError("an address must start with mailto: or https://")
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What can be set from outside, with defaults that suit the embedded set-up."""
@@ -199,6 +248,30 @@ class Settings:
     )
     data_dir: str = _setting("var/homeward", "Folder of the embedded set-up's database and keys.")
     tenant: str = _setting("demo", "Tenant that the embedded set-up makes tokens for.", read=_name)
+    smtp_url: str = _setting(
+        "",
+        "Mail server of notifications, as smtp://user:password@host:port or smtps://…; empty: no mail.",
+        read=_smtp_url,
+        secret=True,
+    )
+    mail_from: str = _setting(
+        "", "Sender of mail; neither its name nor its domain may give away what it is about.", read=_sender
+    )
+    page_webhook_secret: str = _setting(
+        "", "Secret that signs notifications by webhook, in base64.", read=_webhook_secret, secret=True
+    )
+    allow_private_addresses: bool = _setting(
+        False, "Whether webhooks may go to private addresses, and by http: for trials.", read=_flag
+    )
+    fallback_page: str = _setting(
+        "",
+        "Who is paged when monitoring is away: tenant=mailto:…, several addresses separated by spaces.",
+        read=_addresses_by_tenant,
+        secret=True,
+    )
+    safety_confirm_seconds: float = _setting(
+        60.0, "How long monitoring may take to confirm a danger before others page.", read=_seconds
+    )
     #: Single databases that do not follow the template, as pairs of owner and URL.
     database_overrides: tuple[tuple[str, str], ...] = ()
 
@@ -206,6 +279,16 @@ class Settings:
     def embedded(self) -> bool:
         """Whether gateway and services share one process and its own broker."""
         return self.broker_url == _MEMORY
+
+    def fallback_addresses_of(self, tenant_id: str) -> tuple[str, ...]:
+        """Return the addresses that are paged when the usual way to page is broken."""
+        pairs = (part.partition("=") for part in self.fallback_page.split(",") if part)
+        return tuple(
+            address
+            for tenant, _, addresses in pairs
+            if tenant.strip() == tenant_id
+            for address in addresses.split()
+        )
 
     def database_url_of(self, service: str) -> str:
         """Return the SQLAlchemy URL of one owner's database; ``clock`` for the program clock's.
@@ -321,15 +404,18 @@ def _declared() -> tuple[dataclasses.Field[Any], ...]:
 
 
 def _missing(settings: Settings, already_named: set[str]) -> list[str]:
+    senders = []
+    if settings.smtp_url and not settings.mail_from and "HOMEWARD_MAIL_FROM" not in already_named:
+        senders.append("HOMEWARD_MAIL_FROM: must be set when HOMEWARD_SMTP_URL is")
     # The embedded set-up makes its own database and keys and keeps them in its data folder.
     if settings.embedded:
-        return []
+        return senders
     needed = {
         "HOMEWARD_ENCRYPTION_KEY": settings.encryption_key,
         "HOMEWARD_TOKEN_KEY": settings.token_key,
         "HOMEWARD_DATABASE_URL": settings.database_url or len(settings.database_overrides) == len(DATABASES),
     }
-    return [
+    return senders + [
         f"{variable}: must be set when HOMEWARD_BROKER_URL names a RabbitMQ"
         for variable, value in needed.items()
         if not value and variable not in already_named
@@ -342,7 +428,7 @@ def _shown(value: Any, *, secret: bool) -> str:
     text = str(value)
     if not secret or not text:
         return text
-    if "://" not in text:
+    if not re.match(r"[a-z0-9+]+://", text):
         return _MASK
     # A URL is useful without its password, which may also stand among its parameters.
     without_password = re.sub(r"(?<=://)([^:/@?]*):[^@/]*@", rf"\1:{_MASK}@", text)

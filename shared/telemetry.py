@@ -26,6 +26,7 @@ LOGGED = frozenset(
         "queue", "error", "exc_place", "attempts", "state", "event_id", "command_id", "digest", "status",
         "method", "route", "seconds", "count", "reason", "port", "error_id", "request_id", "job",
         "correlation_id", "signal", "fault", "number", "milliseconds", "host", "unfinished", "lost",
+        "notification_id", "template", "channel", "concern_id",
     }
 )  # fmt: skip
 
@@ -42,6 +43,18 @@ command_seconds = Histogram(
 )
 oldest_unsent = Gauge("homeward_oldest_unsent_seconds", "Age of the oldest unsent event.", ["service"])
 oldest_waiting = Gauge("homeward_oldest_waiting_seconds", "Age of the oldest waiting reaction.", ["service"])
+notifications = Counter(
+    "homeward_notifications_total", "Notifications settled, by what became of them.", ["channel", "outcome"]
+)
+oldest_page = Gauge(
+    "homeward_oldest_page_seconds", "Age of the oldest urgent notification not sent yet.", ["service"]
+)
+unconfirmed_dangers = Gauge(
+    "homeward_unconfirmed_dangers", "Dangers that nobody has confirmed in time.", ["service"]
+)
+unpageable_dangers = Gauge(
+    "homeward_unpageable_dangers", "Those of them whose tenant has no fallback address.", ["service"]
+)
 parked = Gauge("homeward_parked_reactions", "Reactions parked for a human.", ["service"])
 
 

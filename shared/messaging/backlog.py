@@ -20,6 +20,8 @@ _LOOK = sa.text(
            (SELECT count(*) FROM timers WHERE state = 'waiting' AND due_at <= :now) AS timers_due,
            (SELECT count(*) FROM commands WHERE state = 'running') AS jobs,
            EXISTS (SELECT FROM audit WHERE link IS NULL) AS unlinked,
+           EXISTS (SELECT FROM notifications WHERE state = 'waiting' AND next_attempt_at <= now())
+               AS notifications_due,
            (SELECT min(due_at) FROM timers WHERE state = 'waiting') AS first_timer_at
     """
 )

@@ -121,6 +121,7 @@ class Traffic(SharedExtension):
             setattr(host.service, provider.attr_name, provider.get_dependency(None))
         eventlet.spawn(self._check_driver)
         from shared.messaging import backlog, commands, pruning, timers  # noqa: PLC0415  # they know the host
+        from shared.notification import sending  # noqa: PLC0415  # the same
 
         relay = Loop("relay", lambda: host.relay(broker))
         retries = Loop("retries", lambda: inbox.retry_one(host))
@@ -129,6 +130,9 @@ class Traffic(SharedExtension):
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine))
         host.wake_relay, host.wake_jobs = relay.wake, jobs.wake
         host.wake_waiting = retries.wake
+        notifications = sending.Sending(host)
+        send = Loop("notifications", notifications.step)
+        host.wake_sending = notifications.wake = send.wake
 
         def wake_what_is_due() -> None:
             retries.wake()
@@ -141,6 +145,7 @@ class Traffic(SharedExtension):
             "timers_due": due,
             "jobs": jobs,
             "unlinked": linking,
+            "notifications_due": send,
         }
 
         def look() -> None:
@@ -171,6 +176,8 @@ class Traffic(SharedExtension):
             due.stop,
             retries.stop,
             jobs.stop,
+            send.stop,
+            notifications.stop,
             # What it has not seen confirmed is published again and recognised.
             lambda: relay.stop(patience_seconds=RELAY_PATIENCE_SECONDS),
             linking.stop,
@@ -206,16 +213,20 @@ class Traffic(SharedExtension):
 
 def measure_backlog(host: Any) -> None:
     """Tell the metrics how far the service is behind."""
+    from shared.notification import sending  # noqa: PLC0415  # it knows the host
+
     try:
         with host.engine.connect() as connection:
             unsent = outbox.age_of_oldest_unsent(connection)
             waiting, parked = inbox.backlog(connection)
+            page = sending.age_of_oldest_page(connection)
     except sa.exc.SQLAlchemyError as error:
         log.warning("database_away", service=host.name, error=type(error).__name__)
         return
     telemetry.oldest_unsent.labels(host.name).set(unsent)
     telemetry.oldest_waiting.labels(host.name).set(waiting)
     telemetry.parked.labels(host.name).set(parked)
+    telemetry.oldest_page.labels(host.name).set(page)
 
 
 class CommandClient(DependencyProvider):
