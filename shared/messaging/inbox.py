@@ -132,30 +132,42 @@ def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
         _take_alone(host, envelope, body)
 
 
-_NOTE = postgresql.insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id, inbox.c.reaction)
+#: A whole batch in one statement of one form: what differs is handed over as arrays.
+_NOTE = sa.text(
+    """
+    INSERT INTO inbox (event_id, reaction, tenant_id, type, state, received_at)
+    SELECT event_id, reaction, :tenant_id, type, 'done', :received_at
+    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:reactions AS text[]), CAST(:types AS text[]))
+        AS arrived (event_id, reaction, type)
+    ON CONFLICT DO NOTHING RETURNING CAST(event_id AS text) AS event_id, reaction
+    """
+)
 
 
 def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[tuple[str, str]]:
-    """Note the reactions to these events as done and return those that were not noted before."""
-    rows = {}
-    for envelope in envelopes:
-        for name, _ in host.reactions.get(envelope.event.wire_name, ()):
-            rows[(envelope.event_id, name)] = {
-                "event_id": envelope.event_id,
-                "reaction": name,
-                "tenant_id": envelope.tenant_id,
-                "type": envelope.event.wire_name,
-                "state": "done",
-                "received_at": clock.real_now(),
-            }
-    if not rows:
-        return set()
-    noted = db.connection().execute(
-        # Handed over beside the statement, not within: so it is compiled once for all batches.
-        _NOTE,
-        [rows[place] for place in sorted(rows)],
+    """Note the reactions to these events of one tenant as done; return those not noted before."""
+    places = sorted(
+        {
+            (envelope.event_id, name, envelope.event.wire_name)
+            for envelope in envelopes
+            for name, _ in host.reactions.get(envelope.event.wire_name, ())
+        }
     )
-    return {(row.event_id, row.reaction) for row in noted}
+    if not places:
+        return set()
+    # Sorted, so that copies that note the same events wait for each other and never in a circle.
+    event_ids, reactions, types = (list(column) for column in zip(*places, strict=True))
+    noted = db.connection().execute(
+        _NOTE,
+        {
+            "tenant_id": envelopes[0].tenant_id,
+            "received_at": clock.real_now(),
+            "event_ids": event_ids,
+            "reactions": reactions,
+            "types": types,
+        },
+    )
+    return {(event_id, reaction) for event_id, reaction in noted}
 
 
 def _react(  # one reaction is told by these
