@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from gateway import disclosure, tables
 from gateway.disclosure import Audience, Decision
 from shared.contracts.catalogue import EVENTS
-from shared.contracts.event import Envelope
 from shared.errors import InvalidInput
 
 #: Events in a page when the reader does not say, and at most.
@@ -49,20 +48,6 @@ def read_cursor(cursor: str) -> int:
             rule="the value of next in an earlier answer",
         )
     return position
-
-
-def row_of(envelope: Envelope, *, received_at: datetime) -> dict[str, Any]:
-    """Return the archive's row for an event."""
-    return {
-        "event_id": envelope.event_id,
-        "tenant_id": envelope.tenant_id,
-        "type": envelope.event.wire_name,
-        "patient_id": envelope.event.subject,
-        "body": envelope.to_bytes(),
-        "occurred_at": envelope.occurred_at,
-        "recorded_at": envelope.recorded_at,
-        "received_at": received_at,
-    }
 
 
 def read_page(

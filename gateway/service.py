@@ -718,8 +718,7 @@ class Gateway:
     @reacts_to_every_event
     def keep_in_archive(self, db: Session, envelopes: list[Envelope]) -> None:
         """Keep every event, for feeds and for tracing."""
-        received_at = real_now()
-        tables.keep_events(db, [feed.row_of(envelope, received_at=received_at) for envelope in envelopes])
+        tables.keep_events(db, envelopes, received_at=real_now())
 
     @reacts_to(TaskOpened)
     def list_task(self, db: Session, event: TaskOpened, now: datetime) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from shared.contracts.event import Envelope
 from shared.database import id_column, moment, new_metadata, reference, tenant_column
 
 metadata = new_metadata()
@@ -102,13 +103,37 @@ _WAIT_FOR_PLACE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_PLACE_LOCK))
 _TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
 
 
-_KEEP = postgresql.insert(archive).on_conflict_do_nothing()
+#: A whole batch in one statement of one form: what differs is handed over as arrays.
+_KEEP = sa.text(
+    """
+    INSERT INTO archive
+        (event_id, tenant_id, type, patient_id, body, occurred_at, recorded_at, received_at)
+    SELECT *, :received_at FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:tenant_ids AS text[]), CAST(:types AS text[]),
+        CAST(:patient_ids AS uuid[]), CAST(:bodies AS bytea[]),
+        CAST(:occurred_ats AS timestamptz[]), CAST(:recorded_ats AS timestamptz[]))
+    ON CONFLICT DO NOTHING
+    """
+)
 
 
-def keep_events(db: Session, rows: Sequence[dict[str, Any]]) -> None:
+def keep_events(db: Session, envelopes: Sequence[Envelope], *, received_at: datetime) -> None:
     """Keep events in the archive; those that are there already stay as they are."""
-    # Handed over beside the statement, not within: so it is compiled once for all batches.
-    db.connection().execute(_KEEP, list(rows))
+    # Sorted, so that copies that keep the same events wait for each other and never in a circle.
+    envelopes = sorted(envelopes, key=lambda envelope: envelope.event_id)
+    db.connection().execute(
+        _KEEP,
+        {
+            "event_ids": [envelope.event_id for envelope in envelopes],
+            "tenant_ids": [envelope.tenant_id for envelope in envelopes],
+            "types": [envelope.event.wire_name for envelope in envelopes],
+            "patient_ids": [envelope.event.subject for envelope in envelopes],
+            "bodies": [envelope.to_bytes() for envelope in envelopes],
+            "occurred_ats": [envelope.occurred_at for envelope in envelopes],
+            "recorded_ats": [envelope.recorded_at for envelope in envelopes],
+            "received_at": received_at,
+        },
+    )
 
 
 #: Each event that has none gets the next place of its tenant's feed.
