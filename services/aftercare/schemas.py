@@ -12,6 +12,7 @@ from shared.contracts.aftercare import (
     LAPSE_REPORTERS,
     LAPSE_SUBSTANCES,
     LOCAL_DISCHARGE_REASONS,
+    TASKS_CLOSED_BY_HAND,
 )
 from shared.schema_fields import Id, Moment
 
@@ -401,6 +402,24 @@ class LapseReceipt(Schema):
     contact_by = Moment(allow_none=True, metadata={"description": "When somebody will have been in touch."})
     crisis_lines = fields.Dict(
         keys=fields.String(), values=fields.String(), metadata={"description": "Whom to call in danger."}
+    )
+
+
+class CloseTask(Schema):
+    """A task of the work list that no action of its own ends: the contact after a lapse.
+
+    It can only be done: whoever was reported to have used is spoken with.
+    """
+
+    task_id = Id(required=True, metadata={"description": "The task."})
+    task = fields.String(
+        required=True,
+        validate=OneOf(TASKS_CLOSED_BY_HAND),
+        metadata={"description": "What was to be done."},
+    )
+    about_id = Id(required=True, metadata={"description": "The lapse."})
+    outcome = fields.String(
+        required=True, validate=OneOf(("DONE",)), metadata={"description": "The patient was spoken with."}
     )
 
 

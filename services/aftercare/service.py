@@ -10,7 +10,7 @@ from services.aftercare.domain import contacts, discharge, episodes, graduation,
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ProgramGraduated
-from shared.contracts.event import Event
+from shared.contracts.event import Event, write_moment
 from shared.contracts.intake import AssessmentCompleted, PatientAdmitted
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
@@ -345,6 +345,23 @@ class Aftercare:
             db, told, now=call.now, known_only=lapses.must_be_known(told, actor=call.actor)
         )
         return _dump(schemas.LapseReceipt, lapses.receipt(lapse, reentry=reentry))
+
+    @command(schemas.CloseTask, roles=roles.CARE_TEAM)
+    def close_task(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that somebody spoke with a patient after a lapse."""
+        data = call.data
+        lapse = tables.lapse_to_change(db, data["about_id"])
+        if lapse is None or lapse.task_id != data["task_id"]:
+            raise NotFound("No such task.", field="task_id")
+        _announce(db, lapse.contact_by_hand(at=call.now))
+        if lapse.journey_id is not None:
+            # It answers whatever else was reported of the patient until now.
+            db.flush()
+            _note_contact_after_lapse(db, lapse.journey_id, at=call.now)
+        return _pick(data, "task_id", "task", "outcome") | {
+            "closed_at": write_moment(call.now),
+            "patient_id": lapse.patient_id,
+        }
 
     @question(schemas.GetLapse)
     def get_lapse(self, db: Session, call: Call) -> dict[str, Any]:

@@ -461,6 +461,14 @@ def came_back_or_died_at(db: Session, *, journey_id: str, after: datetime) -> da
     return min((moment for moment in moments if moment is not None), default=None)
 
 
+def lapse_to_change(db: Session, lapse_id: str) -> lapses.Lapse | None:
+    """Return a lapse under its journey's lock, or its own where no journey is known."""
+    journey_id = db.scalar(sa.select(_Lapse.journey_id).filter_by(lapse_id=lapse_id))
+    if journey_id is not None:
+        lock_journey(db, journey_id)
+    return db.get(lapses.Lapse, lapse_id, with_for_update=True)
+
+
 def uncontacted_lapses(db: Session, journey_id: str) -> list[lapses.Lapse]:
     """Return the reported lapses of a journey after which nobody spoke with the patient yet."""
     return list(

@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from shared.contracts.common import TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.roles import LICENSED_CREDENTIALS
 from shared.contracts.scheduling import (
     CANCELLATION_REASONS,
@@ -14,6 +15,7 @@ from shared.contracts.scheduling import (
     MODALITIES,
     OBLIGATION_KINDS,
     SEAT_STATES,
+    TASKS_CLOSED_BY_HAND,
     TRACKS,
 )
 from shared.schema_fields import Id, Moment
@@ -71,6 +73,23 @@ class AddClinician(Schema):
         required=True,
         validate=validate.Length(min=1, max=20),
         metadata=_described("Licences and certificates."),
+    )
+
+
+class CloseTask(Schema):
+    """A task of the work list that no action of its own ends."""
+
+    task_id = Id(required=True, metadata=_described("The task."))
+    task = fields.String(
+        required=True,
+        validate=validate.OneOf(TASKS_CLOSED_BY_HAND),
+        metadata=_described("What was to be done."),
+    )
+    about_id = Id(required=True, metadata=_described("The clinician."))
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf(TASK_OUTCOMES_OF_PEOPLE),
+        metadata=_described("Done, or not needed any more."),
     )
 
 

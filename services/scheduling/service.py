@@ -117,6 +117,19 @@ class Scheduling:
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
 
+    @command(schemas.CloseTask, roles=(roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
+    def close_task(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that somebody has dealt with a credential that runs out."""
+        data = call.data
+        clinician = db.get(clinicians.Clinician, data["about_id"], with_for_update=True)
+        if clinician is None:
+            raise clinicians.NoSuchTask(field="task_id", rule="must be a task about a clinician")
+        _announce_all(
+            db, clinician.close_task(task_id=data["task_id"], outcome=data["outcome"], now=call.now)
+        )
+        told = {name: data[name] for name in ("task_id", "task", "outcome")}
+        return {**told, "closed_at": write_moment(call.now), "patient_id": None}
+
     @command(schemas.OpenGroup, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
     def open_group(self, db: Session, call: Call) -> dict[str, Any]:
         """Open a group that meets every week."""

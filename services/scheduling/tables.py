@@ -94,6 +94,7 @@ clinicians_table = Table(
     reference("site_id"),
     sealed_column("name"),
     Column("credentials", JSONB, nullable=False),
+    Column("expiries_closed", JSONB, nullable=False, server_default="[]"),
     Column("added_at", moment(), nullable=False),
     Index(None, "tenant_id", "site_id"),
 )

@@ -153,3 +153,6 @@ LAPSE_REPORTERS = ("SELF", "SUPPORTER", "CALL", "TEST")
 #: What was used: the problems that intake knows, an unknown pill, or nothing where a person asks for
 #: help before using.
 LAPSE_SUBSTANCES = (*PROBLEMS, "UNKNOWN", "NONE")
+
+#: Tasks that no action of their own ends: whoever does them says so on the work list.
+TASKS_CLOSED_BY_HAND = ("lapse_contact",)

@@ -176,3 +176,6 @@ NO_WEEK_REASONS = (
     "NO_THERAPIST",
     "HOURS",
 )
+
+#: Tasks that no action of their own ends: whoever does them says so on the work list.
+TASKS_CLOSED_BY_HAND = ("credential_expires",)

@@ -9,7 +9,7 @@ from shared.contracts.aftercare import LapseReported, ReentryRequested
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Event
 from shared.contracts.roles import COUNSELOR, PARTNER, PATIENT, SUPERVISOR
-from shared.errors import InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
 
 #: How soon the level of care of somebody who comes back is decided. ASAM Criteria: re-assessment
@@ -39,6 +39,10 @@ class NotTheirsToTell(InvalidInput):
     """Raised when the caller reports in somebody else's place: a patient or supporter as another."""
 
 
+class ContactedAlready(Conflict):
+    """Raised when the contact after a lapse is told that was made before."""
+
+
 class LapseInTheFuture(InvalidInput):
     """Raised when a lapse is reported that is to happen later."""
 
@@ -63,6 +67,20 @@ class Lapse:
     escalated: bool = False
     tenant_id: str = ""
 
+    @property
+    def task_id(self) -> str:
+        """The id of the task that asks for the same-day contact."""
+        return derived_id(self.lapse_id, "task")
+
+    def contact_by_hand(self, *, at: datetime) -> list[Event]:
+        """Note the contact on somebody's word.
+
+        :raises ContactedAlready: when somebody has spoken with the patient before.
+        """
+        if self.contacted_at is not None:
+            raise ContactedAlready(field="task_id", rule="an open task")
+        return self.contact(at=at)
+
     def contact(self, *, at: datetime) -> list[Event]:
         """Note that the patient was spoken with after the report: the same-day contact is done."""
         if self.contacted_at is not None or at < self.reported_at:
@@ -70,7 +88,7 @@ class Lapse:
         self.contacted_at = at
         return [
             TaskClosed(
-                task_id=derived_id(self.lapse_id, "task"),
+                task_id=self.task_id,
                 task="lapse_contact",
                 outcome="DONE",
                 closed_at=at,
@@ -214,7 +232,7 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
         )
     events.append(
         TaskOpened(
-            task_id=derived_id(lapse.lapse_id, "task"),
+            task_id=lapse.task_id,
             task="lapse_contact",
             owner_role=COUNSELOR,
             reason="HELP_WANTED" if lapse.substance == NO_USE else "LAPSE",

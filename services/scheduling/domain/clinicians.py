@@ -6,7 +6,7 @@ from typing import Any
 
 from services.scheduling.domain.weeks import moment_of
 from shared.contracts import roles
-from shared.contracts.common import TaskOpened
+from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
@@ -24,6 +24,14 @@ class CredentialNotValid(InvalidInput):
     """Raised when somebody without an unexpired credential is given a group or a patient."""
 
 
+class NoSuchTask(NotFound):
+    """Raised when a task is closed that was never about this clinician."""
+
+
+class TaskClosedAlready(Conflict):
+    """Raised when a task is closed that somebody closed before."""
+
+
 @dataclass(eq=False, kw_only=True)
 class Clinician:
     """Somebody who leads groups, and sees patients alone when licensed as a therapist."""
@@ -35,6 +43,8 @@ class Clinician:
     credentials: list[dict[str, Any]] = field(default_factory=list)
     #: Kept sealed.
     name: str | None = None
+    #: Tasks about credentials running out that the supervisor has dealt with.
+    expiries_closed: list[str] = field(default_factory=list)
     tenant_id: str = ""
 
     def _kinds_on(self, day: date) -> set[str]:
@@ -55,7 +65,7 @@ class Clinician:
             return []
         return [
             TaskOpened(
-                task_id=derived_id(self.clinician_id, "credential_expires", last_day.isoformat()),
+                task_id=self._expiry_task_id(last_day),
                 task="credential_expires",
                 owner_role=roles.SUPERVISOR,
                 reason="LAST_CREDENTIAL",
@@ -63,3 +73,28 @@ class Clinician:
                 about_id=self.clinician_id,
             )
         ]
+
+    def close_task(self, *, task_id: str, outcome: str, now: datetime) -> list[Event]:
+        """Note that the supervisor has dealt with a credential that runs out.
+
+        :raises NoSuchTask: when none of the credentials asked for it.
+        :raises TaskClosedAlready: when it was closed before.
+        """
+        last_days = (date.fromisoformat(row["expires_on"]) for row in self.credentials)
+        if task_id not in map(self._expiry_task_id, last_days):
+            raise NoSuchTask(field="task_id", rule="must be a task about this clinician")
+        if task_id in self.expiries_closed:
+            raise TaskClosedAlready(field="task_id", rule="an open task")
+        self.expiries_closed = sorted([*self.expiries_closed, task_id])
+        return [
+            TaskClosed(
+                task_id=task_id,
+                task="credential_expires",
+                outcome=outcome,
+                closed_at=now,
+                about_id=self.clinician_id,
+            )
+        ]
+
+    def _expiry_task_id(self, last_day: date) -> str:
+        return derived_id(self.clinician_id, "credential_expires", last_day.isoformat())

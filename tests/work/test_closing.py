@@ -1,0 +1,148 @@
+"""Tasks that no action of their own ends are closed in the service that asks for them."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from services.aftercare.service import Aftercare
+from services.scheduling.service import Scheduling
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.ids import new_id
+from tests.aftercare import telling
+from tests.scheduling.builders import OPENED_AT, add_clinician, site_opened
+from tests.support import Room
+
+
+def closure(task: TaskOpened, **changes: Any) -> dict[str, Any]:
+    """Return what the gateway forwards when somebody has done a task."""
+    told = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"}
+    return told | changes
+
+
+def record_of(room: Room, name: str) -> list[tuple[str, str, str]]:
+    """Return who of the staff announced events of this kind: person, role and credential."""
+    actors = [one.actor for one in room.announced_envelopes if one.event.wire_name == name]
+    return [(actor.actor_id, actor.role, actor.credential) for actor in actors]
+
+
+class TestCredentialThatRunsOut:
+    @pytest.fixture
+    def room(self, room_of: Any) -> Room:
+        room: Room = room_of(Scheduling)
+        room.at(OPENED_AT)
+        room.deliver(site_opened())
+        add_clinician(room, "Leaving", expires_on=(OPENED_AT + timedelta(days=20)).date())
+        room.advance(timedelta(days=21))
+        return room
+
+    def test_is_closed_with_who_in_which_role_and_when(self, room: Room) -> None:
+        (task,) = room.announced_of(TaskOpened)
+
+        answer = room.call(
+            "close_task", closure(task), role=roles.SUPERVISOR, credential="LPC", actor_id="supervisor-2"
+        )
+
+        (closed,) = room.announced_of(TaskClosed)
+        assert (closed.task_id, closed.outcome, closed.closed_at) == (task.task_id, "DONE", room.now)
+        assert record_of(room, "task_closed") == [("supervisor-2", "supervisor", "LPC")]
+        assert answer["closed_at"].startswith(room.now.isoformat()[:16])
+
+    def test_is_closed_once(self, room: Room) -> None:
+        (task,) = room.announced_of(TaskOpened)
+        room.call("close_task", closure(task, outcome="WITHDRAWN"), role=roles.SUPERVISOR)
+
+        with pytest.raises(Conflict) as refused:
+            room.call("close_task", closure(task), role=roles.MEDICAL_DIRECTOR)
+
+        assert refused.value.code == "task_closed_already"
+        assert len(room.announced_of(TaskClosed)) == 1
+
+    def test_is_the_supervisors(self, room: Room) -> None:
+        (task,) = room.announced_of(TaskOpened)
+
+        with pytest.raises(Forbidden):
+            room.call("close_task", closure(task), role=roles.COUNSELOR)
+
+    def test_is_not_found_under_an_id_that_nobody_gave_it(self, room: Room) -> None:
+        (task,) = room.announced_of(TaskOpened)
+
+        for wrong in ({"task_id": new_id()}, {"about_id": new_id()}):
+            with pytest.raises(NotFound):
+                room.call("close_task", closure(task, **wrong), role=roles.SUPERVISOR)
+
+    def test_of_the_next_licence_is_another_task(self, room: Room) -> None:
+        (task,) = room.announced_of(TaskOpened)
+        room.call("close_task", closure(task), role=roles.SUPERVISOR)
+        add_clinician(room, "Staying", expires_on=date(2026, 3, 20))
+
+        room.advance("2026-03-22T12:00:00-06:00")
+
+        assert len(room.announced_of(TaskOpened)) == 2
+
+
+class TestContactAfterLapse:
+    @pytest.fixture
+    def room(self, room_of: Any) -> Room:
+        room: Room = room_of(Aftercare)
+        room.at(telling.ADMITTED_AT + timedelta(days=30))
+        room.deliver(telling.admitted())
+        return room
+
+    def report(self, room: Room, *, role: str = roles.COUNSELOR, **changes: Any) -> TaskOpened:
+        lapse = {"patient_id": telling.DANA, "reported_by": "CALL", "substance": "ALCOHOL"}
+        room.call("report_lapse", lapse | changes, role=role)
+        return room.announced_of(TaskOpened)[-1]
+
+    def test_is_told_by_whoever_spoke_with_the_patient(self, room: Room) -> None:
+        task = self.report(room)
+        room.advance(timedelta(hours=1))
+
+        room.call(
+            "close_task", closure(task), role=roles.COUNSELOR, credential="LADC", actor_id="counselor-7"
+        )
+
+        (closed,) = room.announced_of(TaskClosed)
+        assert (closed.task_id, closed.outcome, closed.closed_at) == (task.task_id, "DONE", room.now)
+        assert record_of(room, "task_closed") == [("counselor-7", "counselor", "LADC")]
+        lapse = room.ask("get_lapse", {"lapse_id": task.about_id})
+        assert lapse["contacted_at"].startswith(room.now.isoformat()[:16])
+
+    def test_answers_every_report_until_then(self, room: Room) -> None:
+        first, second = self.report(room), self.report(room)
+
+        room.call("close_task", closure(second), role=roles.COUNSELOR)
+
+        assert {task.task_id for task in room.announced_of(TaskClosed)} == {first.task_id, second.task_id}
+
+    def test_is_told_of_somebody_whom_nobody_admitted(self, room: Room) -> None:
+        task = self.report(room, role=roles.PARTNER, patient_id=new_id(), reported_by="SUPPORTER")
+
+        room.call("close_task", closure(task), role=roles.COUNSELOR)
+
+        assert [one.task_id for one in room.announced_of(TaskClosed)] == [task.task_id]
+
+    def test_is_told_once(self, room: Room) -> None:
+        task = self.report(room)
+        room.call("close_task", closure(task), role=roles.COUNSELOR)
+
+        with pytest.raises(Conflict):
+            room.call("close_task", closure(task), role=roles.SUPERVISOR)
+        assert len(room.announced_of(TaskClosed)) == 1
+
+    def test_is_never_given_up(self, room: Room) -> None:
+        task = self.report(room)
+
+        with pytest.raises(InvalidInput) as refused:
+            room.call("close_task", closure(task, outcome="WITHDRAWN"), role=roles.COUNSELOR)
+
+        assert [problem["field"] for problem in refused.value.problems] == ["outcome"]
+
+    def test_is_not_found_under_an_id_that_nobody_gave_it(self, room: Room) -> None:
+        task = self.report(room)
+
+        for wrong in ({"task_id": new_id()}, {"about_id": new_id()}):
+            with pytest.raises(NotFound):
+                room.call("close_task", closure(task, **wrong), role=roles.COUNSELOR)
