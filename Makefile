@@ -35,6 +35,10 @@ fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas
 bench: .venv/made ## Measure start, memory, commands and events on this machine.
 	@$(BIN)/python -m bench.figures
 
+.PHONY: chaos
+chaos: .venv/made ## Break everything under load, and count what is lost (30 minutes; QUICK=1: 5).
+	@$(BIN)/python -m chaos $(if $(QUICK),--quick)
+
 .PHONY: lint
 lint: .venv/made ## Check style, types and the laws of who may import whom.
 	@$(BIN)/ruff check .

@@ -40,23 +40,26 @@ class NodeUnavailable(RuntimeError):
 class RabbitNode:
     """One RabbitMQ node with its own name, ports, cookie and data, all in one folder."""
 
-    def __init__(self, server: Path, folder: Path) -> None:
+    def __init__(self, server: Path, folder: Path, *, configuration: str = "") -> None:
         """Prepare a node that runs *server* and keeps everything in *folder*; see :meth:`start`."""
         self.folder = folder
         self.port, self._distribution_port, self._epmd_port = _free_ports(3)
         self.name = f"homeward-{secrets.token_hex(4)}@localhost"
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "rabbitmq.conf").write_text(_CONFIGURATION)
+        (folder / "rabbitmq.conf").write_text(_CONFIGURATION + configuration)
         (folder / "enabled_plugins").write_text("[].\n")
 
     @classmethod
-    def start_private(cls) -> "RabbitNode":
+    def start_private(cls, configuration: str = "") -> "RabbitNode":
         """Start a node in a fresh folder, installing RabbitMQ first where that is possible.
 
+        :param configuration: lines of ``rabbitmq.conf`` beside those of every test's node.
         :raises NodeUnavailable: when there is none and none can be installed.
         """
-        node = cls(_installed_server(), Path(tempfile.mkdtemp(prefix="hw-rabbit-")))
+        node = cls(
+            _installed_server(), Path(tempfile.mkdtemp(prefix="hw-rabbit-")), configuration=configuration
+        )
         try:
             node.start()
         except BaseException:

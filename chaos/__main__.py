@@ -1,0 +1,330 @@
+"""``python -m chaos``: every kind of fault against a house under load, and the verdict.
+
+Status 1 where anything was lost, duplicated or unexpected. ``--quick`` strikes fewer and shorter
+blows, of every kind. Whatever happens, it ends within its bound and leaves no process behind.
+"""
+
+import argparse
+import dataclasses
+import faulthandler
+import os
+import platform
+import random
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from chaos import faults
+from chaos.house import House, wait_until
+from chaos.judge import Judge, Verdict
+from chaos.load import Ledger, Load
+from shared.contracts.event import SERVICES
+from tests.nodes import NodeUnavailable, RabbitNode
+
+REPORT = Path("var/chaos/report.json")
+
+#: Seconds after which a run is broken off, whatever it is at; promised are 30 and 5 minutes.
+FULL_SECONDS = 29 * 60
+QUICK_SECONDS = 290
+#: Events that a full run is about.
+FULL_EVENTS = 100_000
+#: Seconds that are kept for the others to settle, and for the verdict.
+SETTLE_SECONDS, QUICK_SETTLE_SECONDS = 150, 45
+#: Seconds of plain load after each fault, so that its end can be seen.
+AFTER_SECONDS, QUICK_AFTER_SECONDS = 8.0, 1.0
+
+
+class OutOfTime(BaseException):
+    """Raised when the bound of the run is reached; nothing but the run itself may catch it."""
+
+
+@dataclasses.dataclass
+class Done:
+    """One fault that was done."""
+
+    name: str
+    began_at: float
+    ended_at: float
+    details: dict[str, Any]
+    problem: str = ""
+
+
+class Run:
+    """One run, from the first start to the verdict."""
+
+    def __init__(self, *, quick: bool, seed: int, events: int, only: list[str]) -> None:
+        self.quick = quick
+        self.seed = seed
+        self.events = events
+        self.only = only
+        self.began = time.monotonic()
+        self.ledger = Ledger()
+        self.done: list[Done] = []
+        self.verdicts: list[Verdict] = []
+        self.unexpected: list[str] = []
+        self.console = wide_console()
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until everything has to be settled and judged."""
+        return self.began + (QUICK_SECONDS if self.quick else FULL_SECONDS) - time.monotonic()
+
+    def run(self) -> dict[str, Any]:
+        """Do all of it and return the report."""
+        node = RabbitNode.start_private(
+            f"heartbeat = {faults.heartbeat_seconds(quick=self.quick)}\n" if self.quick else ""
+        )
+        try:
+            with House(node=node, HOMEWARD_PARKED_AFTER_ATTEMPTS="3" if self.quick else "4") as house:
+                house.ward_node()
+                return self._in(house)
+        finally:
+            node.discard()
+
+    def _in(self, house: House) -> dict[str, Any]:
+        load = Load(house, self.ledger, seed=self.seed, importers=2 if self.quick else 3)
+        scene = faults.Scene(house, load, random.Random(self.seed), self.quick)
+        self._strike("first start in any order", faults.first_start, scene)
+        load.start()
+        for name, fault in faults.KINDS.items():
+            if self.only and name not in self.only:
+                continue
+            if self.seconds_left < (QUICK_SETTLE_SECONDS if self.quick else SETTLE_SECONDS):
+                self.unexpected.append(f"no time was left for: {name}")
+                continue
+            self._strike(name, fault, scene)
+            self._wait_for_work()
+            time.sleep(QUICK_AFTER_SECONDS if self.quick else AFTER_SECONDS)
+        self._plain_load(load)
+        load.stop(seconds=max(10.0, self.seconds_left - 30))
+        self._settle(house)
+        return self._judge(house, load, scene)
+
+    def _strike(self, name: str, fault: faults.Fault, scene: faults.Scene) -> None:
+        self.ledger.fault = name
+        scene.details = {}
+        began, problem = time.time(), ""
+        try:
+            fault(scene)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            self._mend(scene)
+        done = Done(name, began, time.time(), scene.details, problem)
+        self.done.append(done)
+        self.console.print(
+            f"{time.monotonic() - self.began:6.0f} s  {name}: {done.ended_at - began:.1f} s"
+            f" {scene.details or ''} {problem}",
+            highlight=False,
+        )
+
+    def _wait_for_work(self) -> None:
+        """Wait until a command is answered that was sent after the fault: the next one is to meet work."""
+        ended = self.done[-1].ended_at
+        self.ledger.fault = "between faults"
+        wait_until(lambda: self.ledger.newest_acknowledged > ended, seconds=30, step=0.1)
+
+    def _mend(self, scene: faults.Scene) -> None:
+        """Put everything in its place again after a fault that went wrong."""
+        house = scene.house
+        for service in SERVICES:
+            for what in ("broker", "database"):
+                house.relays.drop(f"{what}-{service}")
+                house.relays.mode(f"{what}-{service}", "open")
+            for number in range(1, house.gateways + 1) if service == "gateway" else (1,):
+                if not any(copy.number in (number, number + 100) for copy in house.of(service)):
+                    house.start(service, number=number)
+        house.wait_until_ready()
+
+    def _plain_load(self, load: Load) -> None:
+        """Go on without any fault until there were as many events as promised, if there is time."""
+        self.ledger.fault = "no fault"
+        settle = QUICK_SETTLE_SECONDS if self.quick else SETTLE_SECONDS
+        wait_until(
+            lambda: self.ledger.acknowledged >= self.events or self.seconds_left < settle,
+            seconds=max(3.0, self.seconds_left - settle),
+            step=0.5,
+        )
+
+    def _settle(self, house: House) -> None:
+        """Wait until nothing is on its way any more."""
+
+        def quiet() -> bool:
+            unsent = sum(
+                house.rows(service, "SELECT count(*) FROM outbox WHERE dispatched_at IS NULL")[0][0]
+                for service in SERVICES
+            )
+            waiting = sum(
+                house.rows(service, "SELECT count(*) FROM inbox WHERE state = 'waiting'")[0][0]
+                for service in SERVICES
+            )
+            running = sum(
+                house.rows(service, "SELECT count(*) FROM commands WHERE state = 'running'")[0][0]
+                for service in SERVICES
+            )
+            listed = house.node.ctl("list_queues", "--vhost", house.vhost, "name", "messages")
+            queued = sum(
+                int(line.split("\t")[1])
+                for line in listed.splitlines()
+                if line.partition("\t")[0].endswith("events")
+            )
+            return not (unsent or waiting or running or queued)
+
+        def still_quiet() -> bool:
+            return quiet() and not wait_until(lambda: not quiet(), seconds=0.5)
+
+        wait_until(still_quiet, seconds=max(5.0, self.seconds_left - 20), step=0.5)
+
+    def _judge(self, house: House, load: Load, scene: faults.Scene) -> dict[str, Any]:
+        judge = Judge(house, load)
+        known = {fact.correlation_id for fact in self.ledger.facts}
+        self.unexpected += judge.unexpected(known, tolerated=scene.poison)
+        self.unexpected += [f"the load met: {problem}" for problem in load.problems]
+        names = [*[done.name for done in self.done], "between faults", "no fault"]
+        for name in names:
+            verdict = judge.verdict(name, [fact for fact in self.ledger.facts if fact.fault == name])
+            found = [done for done in self.done if done.name == name]
+            for done in found:
+                verdict.details = done.details
+                verdict.details["seconds"] = round(done.ended_at - done.began_at, 1)
+                if done.problem:
+                    verdict.unexpected += 1
+                    self.unexpected.append(f"{name}: {done.problem}")
+                first, last = judge.recovery(ended_at=done.ended_at)
+                verdict.seconds_to_first_effect = None if first is None else round(first, 2)
+                verdict.seconds_to_recover = None if last is None else round(last, 2)
+                for promised in ("failed_requests", "finished_then_redelivered"):
+                    if done.details.get(promised):
+                        verdict.unexpected += 1
+                        self.unexpected.append(f"{name}: {done.details[promised]} {promised}")
+            longest = self.ledger.longest.get(name)
+            verdict.longest_answer_seconds = None if longest is None else round(longest, 2)
+            self.verdicts.append(verdict)
+        return self._report(judge)
+
+    def _report(self, judge: Judge) -> dict[str, Any]:
+        total = {
+            word: sum(getattr(verdict, word) for verdict in self.verdicts)
+            for word in ("attempted", "acknowledged", "ok", "recovered", "lost", "duplicated")
+        }
+        return {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": "python -m chaos" + (" --quick" if self.quick else ""),
+            "seed": self.seed,
+            "machine": {
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "load_before": round(os.getloadavg()[2], 2),
+            },
+            **total,
+            "unexpected": len(self.unexpected),
+            "kinds_of_fault": len(self.done),
+            "events": judge.events,
+            "effects": judge.effects,
+            "unarchived": len(judge.unarchived),
+            "seconds": round(time.monotonic() - self.began, 1),
+            "problems": self.unexpected[:100],
+            "faults": [dataclasses.asdict(verdict) for verdict in self.verdicts],
+        }
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print a report as a table."""
+    words = ("attempted", "acknowledged", "ok", "recovered", "lost", "duplicated", "unexpected")
+    table = Table(title=f"{report['events']} events, {report['effects']} effects, {report['seconds']} s")
+    table.add_column("fault")
+    for word in (*words, "first effect", "recovered after", "longest answer"):
+        table.add_column(word, justify="right")
+    for fault in report["faults"]:
+        seconds = (
+            fault["seconds_to_first_effect"],
+            fault["seconds_to_recover"],
+            fault["longest_answer_seconds"],
+        )
+        told = ["–" if value is None else f"{value:.1f} s" for value in seconds]
+        table.add_row(
+            fault["fault"], *[str(fault[word]) for word in words], *told, style="red" if _bad(fault) else None
+        )
+    table.add_section()
+    table.add_row("in all", *[str(report[word]) for word in words], "", "", "")
+    console.print(table)
+    for problem in report["problems"][:20]:
+        console.print(f"  {problem}", style="red", highlight=False)
+
+
+def wide_console() -> Console:
+    """Return a console that breaks no row of a table where its output goes to a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=190)
+
+
+def _bad(counts: dict[str, Any]) -> bool:
+    return any(counts[word] for word in ("lost", "duplicated", "unexpected"))
+
+
+def _bound(seconds: float) -> None:
+    """Break the run off when its time is over; end the process where even that does not help."""
+
+    def out_of_time(signal_number: int, frame: object) -> None:
+        raise OutOfTime
+
+    def terminated(signal_number: int, frame: object) -> None:
+        raise SystemExit(128 + signal_number)
+
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGTERM, terminated)
+    signal.alarm(int(seconds))
+    # The relays see the end of this process, and kill what was started.
+    last_resort = threading.Timer(seconds + 60, lambda: os._exit(3))
+    last_resort.daemon = True
+    last_resort.start()
+
+
+def main() -> int:
+    """Run, write the report and print it."""
+    options = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    options.add_argument("--quick", action="store_true", help="fewer and shorter blows, under 5 minutes")
+    options.add_argument("--seed", type=int, default=20)
+    options.add_argument("--events", type=int, default=None, help=f"at least so many ({FULL_EVENTS})")
+    options.add_argument("--only", action="append", default=[], help="one kind of fault; may come again")
+    options.add_argument("--list", action="store_true", help="print the kinds of fault and stop")
+    options.add_argument("--output", type=Path, default=REPORT)
+    given = options.parse_args()
+    console = wide_console()
+    if given.list:
+        for name, fault in {"first start in any order": faults.first_start, **faults.KINDS}.items():
+            console.print(f"[bold]{name}[/]: {fault.__doc__}")
+        return 0
+    faulthandler.enable()
+    _bound((QUICK_SECONDS if given.quick else FULL_SECONDS) + 10)
+    events = given.events if given.events is not None else 0 if given.quick else FULL_EVENTS
+    run = Run(quick=given.quick, seed=given.seed, events=events, only=given.only)
+    try:
+        report = run.run()
+    except NodeUnavailable as missing:
+        console.print(str(missing), style="red")
+        return 2
+    except OutOfTime:
+        console.print("The run was not over in time, and was broken off.", style="red")
+        return 2
+    signal.alarm(0)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    show(report, console)
+    console.print(f"Written to {given.output}")
+    short = not given.quick and not given.only and report["events"] < events
+    if short:
+        console.print(f"Only {report['events']} of {events} events in the time there was.", style="red")
+    return 1 if _bad(report) or short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

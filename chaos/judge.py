@@ -1,0 +1,248 @@
+"""Judges a house from outside: what the ledger says against what every service did.
+
+An acknowledged fact is found by the id that its command was sent with, in the feed over HTTP and in
+the outboxes. Each service's own audit, written in the transaction of every reaction, tells how often
+an event had its effect there; rows that an effect leaves are counted besides.
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from chaos.house import House
+from chaos.load import Fact, Load
+from homeward.process import service_class_of
+from shared.contracts.event import EVENTS, SERVICES
+from shared.messaging import reactions_of, topology
+
+#: What an event sets off by itself, exactly once: cause → events of these types, together one.
+FOLLOWS = {
+    "assessment_completed": ("plan_drafted",),
+    "patient_admitted": ("task_opened", "schedule_confirmed"),
+}
+
+#: What the services announce by themselves, caused by nobody's command.
+BY_THEMSELVES = ("backlog_alarm_raised", "backlog_alarm_cleared", "page_path_proven", "page_path_broken")
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What became of the facts of one fault, counted in events."""
+
+    fault: str
+    attempted: int = 0
+    acknowledged: int = 0
+    #: Attempted, and every effect is there exactly once.
+    ok: int = 0
+    #: Of those, the ones that nobody had acknowledged.
+    recovered: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    unexpected: int = 0
+    #: Seconds from the end of the fault to the first new effect, and to the last effect of what was
+    #: announced before that end.
+    seconds_to_first_effect: float | None = None
+    seconds_to_recover: float | None = None
+    #: Longest time from a command's first try to its acknowledgement.
+    longest_answer_seconds: float | None = None
+    #: Further figures of this kind of fault.
+    details: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def bad(self) -> bool:
+        """Whether a promise was broken."""
+        return bool(self.lost or self.duplicated or self.unexpected)
+
+
+@dataclasses.dataclass
+class _Told:
+    """One event as the feed tells it."""
+
+    event_id: str
+    kind: str
+    correlation_id: str
+    causation_id: str | None
+    service: str
+
+
+class Judge:
+    """Reads everything once and then answers."""
+
+    def __init__(self, house: House, load: Load) -> None:
+        self._house = house
+        self._feed = {told.event_id: told for told in self._read_feed(load)}
+        self._announced: dict[str, tuple[str, str, float]] = {}
+        for service in SERVICES:
+            for event_id, kind, at in house.rows(
+                service, "SELECT event_id::text, type, extract(epoch FROM announced_at) FROM outbox"
+            ):
+                self._announced[event_id] = (service, kind, float(at))
+        self._by_correlation: dict[str, list[_Told]] = defaultdict(list)
+        self._caused: dict[str, Counter[str]] = defaultdict(Counter)
+        for told in self._feed.values():
+            self._by_correlation[told.correlation_id].append(told)
+            if told.causation_id is not None:
+                self._caused[told.causation_id][told.kind] += 1
+        self._ways = {
+            service: {} if service == "gateway" else reactions_of(_class_of(service)) for service in SERVICES
+        }
+        self._ways["gateway"] = reactions_of(_class_of("gateway"))
+        self._effects: dict[str, Counter[tuple[str, str]]] = {}
+        for service, ways in self._ways.items():
+            names = sorted({name for methods in ways.values() for name in methods})
+            self._effects[service] = Counter(
+                {
+                    (cause, action): number
+                    for cause, action, number in house.rows(
+                        service,
+                        "SELECT cause_id, action, count(*) FROM audit WHERE action = ANY(%(names)s)"
+                        " AND outcome = 'done' GROUP BY cause_id, action",
+                        names=names,
+                    )
+                }
+            )
+        #: Events that no feed shows though their announcer committed them.
+        self.unarchived = [event_id for event_id in self._announced if event_id not in self._feed]
+
+    @property
+    def events(self) -> int:
+        """How many events were announced."""
+        return len(self._announced)
+
+    @property
+    def effects(self) -> int:
+        """How many reactions had their effect."""
+        return sum(sum(counts.values()) for counts in self._effects.values())
+
+    def _read_feed(self, load: Load) -> Iterable[_Told]:
+        after = ""
+        while True:
+            query = "?limit=1000" + (f"&after={after}" if after else "")
+            status, page = load.request("GET", "/v1/events" + query, role="operations")
+            if status != 200:
+                raise RuntimeError(f"the feed cannot be read: {status}")
+            for event in page["items"]:
+                yield _Told(
+                    event["id"],
+                    event["type"].removeprefix("homeward."),
+                    event["correlationid"],
+                    event.get("causationid"),
+                    event["source"].rsplit("/", 1)[-1],
+                )
+            if not page["items"]:
+                return
+            after = page["next"]
+
+    def verdict(self, fault: str, facts: Iterable[Fact]) -> Verdict:
+        """Count what became of the facts of one fault."""
+        found = Verdict(fault)
+        for fact in facts:
+            found.attempted += fact.size
+            acknowledged = fact.acknowledged_at is not None
+            if acknowledged:
+                found.acknowledged += fact.size
+            for kind, wanted in fact.announces.items():
+                events = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
+                whole = sum(self._times(told) == 1 for told in events)
+                ok = min(whole, wanted)
+                found.ok += ok
+                found.duplicated += sum(self._times(told) > 1 for told in events)
+                found.duplicated += max(0, len(events) - wanted)
+                if acknowledged:
+                    broken = sum(self._times(told) == 0 for told in events)
+                    found.lost += max(0, wanted - len(events)) + broken
+                else:
+                    found.recovered += ok
+        return found
+
+    def _times(self, told: _Told) -> int:
+        """Return how often an event had its effects: 1 when each of them is there exactly once."""
+        times = [
+            self._effects[service][(told.event_id, name)]
+            for service in EVENTS[told.kind].reacting
+            for name in self._ways[service].get(told.kind, ())
+        ]
+        if told.kind in FOLLOWS:
+            times.append(sum(self._caused[told.event_id][kind] for kind in FOLLOWS[told.kind]))
+        if any(number == 0 for number in times):
+            return 0
+        return max(times, default=1)
+
+    def unexpected(self, known: set[str], *, tolerated: set[str]) -> list[str]:
+        """Return what nobody can have asked for: events, parked reactions, messages put aside.
+
+        :param known: correlation ids of all that was sent.
+        :param tolerated: ids of poison events, and digests of unreadable ones.
+        """
+        found = [
+            f"{told.kind} {told.event_id} set off by nobody"
+            for told in self._feed.values()
+            if told.correlation_id not in known
+            and told.event_id not in tolerated
+            and told.kind not in BY_THEMSELVES
+        ]
+        found += [
+            f"{told.kind} {told.event_id} in the feed, never announced"
+            for told in self._feed.values()
+            if told.event_id not in self._announced and told.event_id not in tolerated
+        ]
+        for service in SERVICES:
+            for event_id, name, error in self._house.rows(
+                service,
+                "SELECT event_id::text, reaction, error FROM inbox WHERE state IN ('parked', 'waiting')",
+            ):
+                if event_id not in tolerated:
+                    found.append(f"{service}.{name} of {event_id} is not done: {error}")
+            for digest, error in self._house.rows(
+                service, "SELECT encode(digest, 'hex'), error FROM quarantine"
+            ):
+                if digest not in tolerated:
+                    found.append(f"{service} put a message aside: {error}")
+            for name, error in self._house.rows(
+                service, "SELECT name, error FROM timers WHERE state = 'parked'"
+            ):
+                found.append(f"{service} gave up the timer {name}: {error}")
+        for queue in (topology.UNROUTED, topology.DEAD):
+            listed = self._house.node.ctl("list_queues", "--vhost", self._house.vhost, "name", "messages")
+            for line in listed.splitlines():
+                name, _, count = line.partition("\t")
+                if name == queue and count.strip() not in ("", "0"):
+                    found.append(f"{count.strip()} messages in {queue}")
+        return found
+
+    def recovery(self, *, ended_at: float) -> tuple[float | None, float | None]:
+        """Return seconds from the end of a fault to the first new effect, and to the last old one.
+
+        The last old one is the last effect of what was announced before the fault ended.
+        """
+        first, last = None, 0.0
+        for service in SERVICES:
+            table = "archive" if service == "gateway" else "inbox"
+            (soonest,) = self._house.rows(
+                service,
+                f"SELECT min(extract(epoch FROM received_at)) FROM {table}"
+                " WHERE received_at > to_timestamp(%(at)s)",
+                at=ended_at,
+            )[0]
+            if soonest is not None:
+                first = min(float(soonest) - ended_at, first if first is not None else float("inf"))
+            old = [
+                event_id
+                for event_id, (_, _, announced_at) in self._announced.items()
+                if ended_at - 300 < announced_at <= ended_at
+            ]
+            (latest,) = self._house.rows(
+                service,
+                f"SELECT max(extract(epoch FROM received_at)) FROM {table}"
+                " WHERE event_id = ANY(%(ids)s::uuid[]) AND received_at > to_timestamp(%(at)s)",
+                at=ended_at,
+                ids=old,
+            )[0]
+            if latest is not None:
+                last = max(last, float(latest) - ended_at)
+        return first, last
+
+
+def _class_of(service: str) -> type:
+    return service_class_of(service)

@@ -1,0 +1,399 @@
+"""What stands between the parts of a house: relays that can be cut, stalled, slowed and held.
+
+One child process carries all of them, so that bytes on their way cost the driver nothing. It also
+ends what it was told of when its owner ends, however that happens.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+#: Which way bytes go: to the broker or database, or back.
+TO_SERVER, TO_CLIENT = "to_server", "to_client"
+
+#: What a relay can do to everything that passes it.
+MODES = ("open", "cut", "half_open", "slow", "reset")
+
+#: Seconds for which each piece is kept back when a relay is slow.
+SLOW_SECONDS = 0.05
+
+#: How often, and for how long, the balancer tries a request again before it gives up on it.
+BALANCER_SECONDS = 30.0
+BALANCER_PAUSE_SECONDS = 0.1
+
+_CHUNK = 64 * 1024
+#: ``confirm.select`` and ``basic.consume`` as they stand in an AMQP frame: class and method.
+_CONFIRM_SELECT = b"\x00\x55\x00\x0a"
+_BASIC_CONSUME = b"\x00\x3c\x00\x14"
+_BASIC_DELIVER = b"\x00\x3c\x00\x3c"
+#: The id in an envelope as Homeward writes it.
+_EVENT_ID = re.compile(rb'"id":"([0-9a-f-]{36})"')
+
+
+class Relays:
+    """The child process that carries the relays, as its owner sees it."""
+
+    def __init__(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "chaos.relays"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A Ctrl-C is for the owner to pass on, in order.
+            start_new_session=True,
+        )
+        self._lock = threading.Lock()
+
+    def tell(self, **order: Any) -> Any:
+        """Give an order and return the answer."""
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        with self._lock:
+            self._child.stdin.write(json.dumps(order).encode() + b"\n")
+            self._child.stdin.flush()
+            line = self._child.stdout.readline()
+        if not line:
+            raise RuntimeError("the relays have ended")
+        return json.loads(line)
+
+    def listen(self, name: str, *, target: int | str) -> int:
+        """Open a relay to a port, or to a Unix socket; return the port it listens on."""
+        return int(self.tell(do="listen", name=name, target=target))
+
+    def balance(self, targets: list[int]) -> int:
+        """Open a balancer before HTTP servers on these ports; return the port it listens on."""
+        return int(self.tell(do="balance", targets=targets))
+
+    def mode(self, name: str, mode: str) -> None:
+        """Have a relay pass what comes, or do something else to it."""
+        if mode not in MODES:
+            raise ValueError(mode)
+        self.tell(do="mode", name=name, mode=mode)
+
+    def hold(self, name: str, *, label: str, direction: str) -> None:
+        """Keep back what goes in one direction on connections of one kind.
+
+        :param label: "publishing", or the kind of queue that is consumed: "events", "commands".
+        """
+        self.tell(do="hold", name=name, label=label, direction=direction)
+
+    def drop(self, name: str) -> None:
+        """End every connection of a relay, with what was held on it, and hold nothing more."""
+        self.tell(do="drop", name=name)
+
+    def ward(self, pid: int, *, group: bool = False) -> None:
+        """Have a process killed, should the owner end without a word."""
+        self.tell(do="ward", pid=pid, group=group)
+
+    def unward(self, pid: int) -> None:
+        """Forget a process that has ended, before its number is somebody else's."""
+        self.tell(do="unward", pid=pid)
+
+    def watch(self, name: str) -> None:
+        """Note from now on which events are delivered once more on a relay."""
+        self.tell(do="watch", name=name)
+
+    def redelivered(self, name: str) -> list[tuple[str, float]]:
+        """Return which events were delivered once more since :meth:`watch`, and when; end the watch."""
+        return [(event_id, at) for event_id, at in self.tell(do="redelivered", name=name)]
+
+    def balanced(self) -> dict[str, int]:
+        """Return how many requests the balancer has seen, tried again and given up on."""
+        counts: dict[str, int] = self.tell(do="balanced")
+        return counts
+
+    def close(self) -> None:
+        """End the child; what it warded has to be ended already."""
+        self._child.kill()
+        self._child.wait()
+
+    def __enter__(self) -> Self:
+        """Use the relays in a block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave no process behind."""
+        self.close()
+
+
+# --- In the child ----------------------------------------------------------------------------------
+
+
+class _Relay:
+    """One listening port and the connections that pass through it."""
+
+    def __init__(self, target: int | str) -> None:
+        self._target = target
+        self._mode = "open"
+        self._held: set[tuple[str, str]] = set()
+        self._changed = asyncio.Event()
+        self._connections: set[_Connection] = set()
+        #: None unless somebody watches.
+        self.redelivered: list[tuple[str, float]] | None = None
+
+    async def listen(self) -> int:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._mode in ("cut", "reset"):
+            _end(writer, reset=self._mode == "reset")
+            return
+        connection = _Connection(self, reader, writer)
+        self._connections.add(connection)
+        try:
+            await connection.carry(self._target)
+        finally:
+            self._connections.discard(connection)
+
+    def set_mode(self, mode: str) -> None:
+        self._mode = mode
+        if mode in ("cut", "reset"):
+            for connection in list(self._connections):
+                connection.end(reset=mode == "reset")
+        self._wake()
+
+    def hold(self, label: str, direction: str) -> None:
+        self._held.add((label, direction))
+
+    def drop(self) -> None:
+        for connection in list(self._connections):
+            connection.end(reset=False)
+        self._held.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def admit(self, label: str, direction: str) -> None:
+        """Return when bytes may pass."""
+        while self._mode == "half_open" or (label, direction) in self._held:
+            await self._changed.wait()
+        if self._mode == "slow":
+            await asyncio.sleep(SLOW_SECONDS)
+
+
+class _Connection:
+    def __init__(self, relay: _Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._relay = relay
+        self._reader, self._writer = reader, writer
+        self._server: asyncio.StreamWriter | None = None
+        self._label = ""
+        self._tail = b""
+        self._ended = False
+
+    async def carry(self, target: int | str) -> None:
+        await self._relay.admit("", TO_SERVER)
+        try:
+            if isinstance(target, str):
+                answers, self._server = await asyncio.open_unix_connection(target)
+            else:
+                answers, self._server = await asyncio.open_connection("127.0.0.1", target)
+        except OSError:
+            _end(self._writer, reset=False)
+            return
+        pumps = [
+            asyncio.ensure_future(self._pump(self._reader, self._server, TO_SERVER)),
+            asyncio.ensure_future(self._pump(answers, self._writer, TO_CLIENT)),
+        ]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        self.end(reset=False)
+        for pump in pumps:
+            pump.cancel()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(_CHUNK):
+                if direction == TO_SERVER and not self._label:
+                    self._label = _label_of(data)
+                await self._relay.admit(self._label, direction)
+                if self._ended:
+                    return
+                if direction == TO_CLIENT and self._label == "events":
+                    self._look_for_redeliveries(data)
+                sink.write(data)
+                await sink.drain()
+
+    def _look_for_redeliveries(self, data: bytes) -> None:
+        found = self._relay.redelivered
+        if found is None:
+            self._tail = b""
+            return
+        text, done = self._tail + data, 0
+        for delivery in re.finditer(_BASIC_DELIVER, text):
+            # The consumer's tag, eight bytes of delivery tag, and then the flag.
+            flag = delivery.end() + 1 + text[delivery.end()] + 8 if delivery.end() < len(text) else len(text)
+            told = _EVENT_ID.search(text, flag)
+            if told is None:
+                # The rest of this one is on its way.
+                break
+            done = told.end()
+            if text[flag]:
+                found.append((told.group(1).decode(), time.time()))
+        else:
+            done = max(done, len(text) - len(_BASIC_DELIVER))
+        self._tail = text[done:]
+
+    def end(self, *, reset: bool) -> None:
+        self._ended = True
+        for writer in (self._writer, self._server):
+            if writer is not None:
+                _end(writer, reset=reset)
+
+
+def _label_of(data: bytes) -> str:
+    """Tell what an AMQP connection is for by what its client says on it."""
+    if _CONFIRM_SELECT in data:
+        return "publishing"
+    at = data.find(_BASIC_CONSUME)
+    if at >= 0:
+        length = data[at + 6]
+        return data[at + 7 : at + 7 + length].decode("ascii", "replace").rsplit(".", 1)[-1]
+    return ""
+
+
+def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
+    if reset:
+        with contextlib.suppress(OSError):
+            found: socket.socket = writer.get_extra_info("socket")
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+class _Balancer:
+    """An HTTP balancer that sends a request again where nobody answered, or somebody said "not now".
+
+    A command carries its Idempotency-Key, so that this is safe.
+    """
+
+    def __init__(self, targets: list[int]) -> None:
+        self._targets = targets
+        self._turn = itertools.count()
+        self.counts = {"requests": 0, "tried_again": 0, "given_up": 0}
+
+    async def listen(self) -> int:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await reader.readexactly(_length_of(head))
+                writer.write(await self._answer(head, body))
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, head: bytes, body: bytes) -> bytes:
+        self.counts["requests"] += 1
+        ends = asyncio.get_running_loop().time() + BALANCER_SECONDS
+        request = head[:-2] + b"Connection: close\r\n\r\n" + body
+        while True:
+            try:
+                answer = await asyncio.wait_for(self._ask(request), BALANCER_SECONDS)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                answer = b""
+            if answer and answer.split(b" ", 2)[1] not in (b"502", b"503", b"504"):
+                return _without_close(answer)
+            if asyncio.get_running_loop().time() > ends:
+                self.counts["given_up"] += 1
+                return _without_close(answer) if answer else _NOBODY
+            self.counts["tried_again"] += 1
+            await asyncio.sleep(BALANCER_PAUSE_SECONDS)
+
+    async def _ask(self, request: bytes) -> bytes:
+        target = self._targets[next(self._turn) % len(self._targets)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", target)
+        try:
+            writer.write(request)
+            await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            return head + await reader.readexactly(_length_of(head))
+        finally:
+            writer.close()
+
+
+_NOBODY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+
+
+def _length_of(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+def _without_close(answer: bytes) -> bytes:
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+    return b"\r\n".join(lines) + separator + body
+
+
+class _Child:
+    def __init__(self) -> None:
+        self._relays: dict[str, _Relay] = {}
+        self._balancers: list[_Balancer] = []
+        self._wards: dict[int, bool] = {}
+
+    async def obey(self, order: dict[str, Any]) -> Any:
+        match order["do"]:
+            case "listen":
+                relay = self._relays[order["name"]] = _Relay(order["target"])
+                return await relay.listen()
+            case "balance":
+                self._balancers.append(_Balancer(order["targets"]))
+                return await self._balancers[-1].listen()
+            case "mode":
+                self._relays[order["name"]].set_mode(order["mode"])
+            case "hold":
+                self._relays[order["name"]].hold(order["label"], order["direction"])
+            case "drop":
+                self._relays[order["name"]].drop()
+            case "ward":
+                self._wards[order["pid"]] = order["group"]
+            case "unward":
+                self._wards.pop(order["pid"], None)
+            case "watch":
+                self._relays[order["name"]].redelivered = []
+            case "redelivered":
+                relay = self._relays[order["name"]]
+                found, relay.redelivered = relay.redelivered or [], None
+                return found
+            case "balanced":
+                return self._balancers[-1].counts
+        return None
+
+    def end_wards(self) -> None:
+        for pid, group in self._wards.items():
+            kill: Callable[[int, int], None] = os.killpg if group else os.kill
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(pid, signal.SIGKILL)
+
+
+async def _serve_orders() -> None:
+    child = _Child()
+    loop = asyncio.get_running_loop()
+    orders = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    while line := await orders.readline():
+        answer = await child.obey(json.loads(line))
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    child.end_wards()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve_orders())
