@@ -315,6 +315,14 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=WITHHELD,
     )
+    get_check_in_form = question(
+        "/v1/episodes/{episode_id}/check-in-form",
+        monitoring.GetCheckInForm,
+        monitoring.CheckInForm,
+        scope="check-ins:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
     get_risk = question(
         "/v1/episodes/{episode_id}/risk",
         monitoring.GetRisk,
@@ -382,6 +390,44 @@ class Gateway:
         status=200,
         scope="escalations:write",
         information=WITHHELD,
+    )
+
+    keep_staff_contact = command(
+        "/v1/staff-contacts",
+        monitoring.KeepStaffContact,
+        monitoring.StaffContact,
+        scope="staff-contacts:write",
+    )
+    list_staff_contacts = question(
+        "/v1/staff-contacts",
+        monitoring.ListStaffContacts,
+        monitoring.StaffContact,
+        many=True,
+        scope="staff-contacts:read",
+    )
+    plan_on_call_shift = command(
+        "/v1/on-call-shifts", monitoring.PlanOnCallShift, monitoring.OnCallShift, scope="on-call-shifts:write"
+    )
+    list_on_call_shifts = question(
+        "/v1/on-call-shifts",
+        monitoring.ListOnCallShifts,
+        monitoring.OnCallShift,
+        many=True,
+        scope="on-call-shifts:read",
+    )
+    withdraw_on_call_shift = command(
+        "/v1/on-call-shifts/{shift_id}/withdrawal",
+        monitoring.WithdrawOnCallShift,
+        monitoring.OnCallShift,
+        status=200,
+        scope="on-call-shifts:write",
+    )
+    list_on_call_gaps = question(
+        "/v1/on-call-gaps",
+        monitoring.ListOnCallGaps,
+        monitoring.OnCallGap,
+        many=True,
+        scope="on-call-shifts:read",
     )
 
     # --- aftercare --------------------------------------------------------------------------------

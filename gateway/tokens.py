@@ -51,6 +51,7 @@ RESOURCES = (
     "lapses",
     "level-reviews",
     "obligations",
+    "on-call-shifts",
     "outreach",
     "outward-referrals",
     "patients",
@@ -59,6 +60,7 @@ RESOURCES = (
     "safety-concerns",
     "sessions",
     "sites",
+    "staff-contacts",
     "treatment-plans",
     "weekly-plans",
     "work",
@@ -77,6 +79,7 @@ SCOPES = (
 PATIENT_SCOPES = (
     "aftercare:read",
     "aftercare:write",
+    "check-ins:read",
     "check-ins:write",
     "consents:read",
     "consents:write",

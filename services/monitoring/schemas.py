@@ -4,7 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from shared.contracts.common import CONCERNS
+from shared.contracts import roles
+from shared.contracts.common import CONCERNS, NOTIFICATION_OUTCOMES
 from shared.contracts.intake import PROBLEMS
 from shared.contracts.monitoring import (
     DISPOSITIONS,
@@ -150,6 +151,34 @@ class CheckIn(Schema):
         keys=fields.String(), values=fields.String(), allow_none=True, metadata=_described("Who helps now.")
     )
     escalation_ids = fields.List(Id())
+    staff_on_duty = fields.Boolean(metadata=_described("Whether somebody is there to answer right now."))
+    notice = fields.String(allow_none=True, metadata=_described("What to say plainly when nobody is."))
+
+
+class GetCheckInForm(Schema):
+    """What a patient may be asked right now."""
+
+    episode_id = Id(required=True, metadata=_described("Which episode."))
+
+
+class CheckInQuestion(Schema):
+    """One question of a check-in."""
+
+    field = fields.String(metadata=_described("The field of the check-in that takes the answer."))
+    text = fields.String()
+
+
+class CheckInForm(Schema):
+    """The questions of a check-in: about safety only while somebody has the duty."""
+
+    episode_id = Id()
+    patient_id = Id()
+    questions = fields.List(fields.Nested(CheckInQuestion))
+    staff_on_duty = fields.Boolean(metadata=_described("Whether somebody is there to answer right now."))
+    notice = fields.String(allow_none=True, metadata=_described("What to say plainly when nobody is."))
+    crisis_lines = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata=_described("Who helps now.")
+    )
 
 
 class GetRisk(Schema):
@@ -267,6 +296,19 @@ class CloseEscalation(Schema):
     note = _note("Kept encrypted.")
 
 
+class EscalationPage(Schema):
+    """One page about an escalation."""
+
+    page_id = Id()
+    level = fields.String()
+    tier = fields.Integer()
+    staff_id = fields.String(metadata=_described("Who was paged; fallback for the tenant's last resort."))
+    paged_as = fields.String(metadata=_described("A role, on_call, everyone or fallback."))
+    paged_at = Moment()
+    outcome = _code("What became of it; none while it is on its way.", NOTIFICATION_OUTCOMES, allow_none=True)
+    settled_at = Moment(allow_none=True)
+
+
 class Escalation(Schema):
     """A danger that a human must answer."""
 
@@ -288,10 +330,119 @@ class Escalation(Schema):
     disposition = fields.String(allow_none=True)
     note = fields.String(allow_none=True)
     crisis_lines = fields.Dict(keys=fields.String(), values=fields.String())
+    pages = fields.List(
+        fields.Nested(EscalationPage),
+        metadata=_described("Who was paged and what became of it; told where one escalation is asked for."),
+    )
 
 
 class Escalations(Schema):
     """A page of escalations."""
 
     items = fields.List(fields.Nested(Escalation))
+    next = fields.String(allow_none=True)
+
+
+# --- On-call duty ---------------------------------------------------------------------------------
+
+#: Roles that somebody of the staff may be paged as.
+_STAFF_ROLES = (*roles.CARE_TEAM, roles.FRONT_DESK, roles.OPERATIONS)
+
+
+class KeepStaffContact(Schema):
+    """Say where somebody of the staff is paged."""
+
+    staff_id = Id(required=True, metadata=_described("Whose; the caller's own id for them."))
+    role = _code("As what they are paged.", _STAFF_ROLES, required=True)
+    address = fields.String(
+        required=True,
+        validate=validate.Regexp(r"(mailto:|https?://)[^\s]{1,1900}\Z"),
+        metadata=_described("mailto:… or https://…, of which nobody but them reads. Kept encrypted."),
+    )
+    active = fields.Boolean(load_default=True, metadata=_described("Whether they can be paged."))
+
+
+class ListStaffContacts(Schema):
+    """Where the staff are paged."""
+
+
+class StaffContact(Schema):
+    """Where somebody of the staff is paged."""
+
+    staff_id = Id()
+    role = fields.String()
+    address = fields.String(
+        attribute="masked_address", metadata=_described("Without what tells whose it is.")
+    )
+    active = fields.Boolean()
+
+
+class StaffContacts(Schema):
+    """The staff who were told of."""
+
+    items = fields.List(fields.Nested(StaffContact))
+    next = fields.String(allow_none=True)
+
+
+class PlanOnCallShift(Schema):
+    """Give somebody the duty for a time."""
+
+    staff_id = Id(required=True, metadata=_described("Who; their contact is known and active."))
+    starts_at = Moment(required=True, metadata=_described("From when."))
+    ends_at = Moment(required=True, metadata=_described("Until when, at most a week later."))
+
+
+class WithdrawOnCallShift(Schema):
+    """Take a duty off the roster, or what is left of it."""
+
+    shift_id = Id(required=True, metadata=_described("Which shift."))
+    from_ = Moment(
+        load_default=None, data_key="from", metadata=_described("From when; all that is left when left out.")
+    )
+    accept_gap = fields.Boolean(
+        load_default=False,
+        metadata=_described("Leave a gap of the next 24 hours open; a supervisor or medical director may."),
+    )
+    reason = _note("Why a gap is accepted. Kept encrypted.")
+
+
+class ListOnCallShifts(Schema):
+    """The roster from a moment on."""
+
+    since = Moment(load_default=None, metadata=_described("Shifts that last beyond it; now when left out."))
+
+
+class OnCallShift(Schema):
+    """A time for which somebody has the duty."""
+
+    shift_id = Id()
+    staff_id = Id()
+    starts_at = Moment()
+    ends_at = Moment()
+    withdrawn_at = Moment(allow_none=True)
+    on_duty = fields.Boolean(metadata=_described("Whether it is duty right now."))
+
+
+class OnCallShifts(Schema):
+    """The roster."""
+
+    items = fields.List(fields.Nested(OnCallShift))
+    next = fields.String(allow_none=True)
+
+
+class ListOnCallGaps(Schema):
+    """The times of the week ahead with nobody on duty."""
+
+
+class OnCallGap(Schema):
+    """A time with nobody on duty."""
+
+    starts_at = Moment()
+    ends_at = Moment(allow_none=True, metadata=_described("None when no later shift is planned."))
+
+
+class OnCallGaps(Schema):
+    """The gaps of the roster."""
+
+    items = fields.List(fields.Nested(OnCallGap))
     next = fields.String(allow_none=True)

@@ -1,40 +1,52 @@
 """Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
 
+import dataclasses
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.monitoring import schemas, tables
+from services.monitoring import paging, schemas, tables
 from services.monitoring.domain import (
     attendance,
     checkins,
     escalations,
+    on_call,
     outreach,
     plans,
+    proofs,
     readiness,
     risk,
 )
 from services.monitoring.domain.episodes import Episode
-from shared.clock import Timer, cancel_timer, on_timer, set_timer
+from services.monitoring.paging import announce_all
+from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
-from shared.contracts.common import SafetyConcernRaised
-from shared.contracts.event import EpisodeFact, Event
+from shared.contracts.common import NotificationSettled, SafetyConcernRaised
+from shared.contracts.event import EpisodeFact
 from shared.contracts.intake import AssessmentCompleted, PatientAdmitted, SiteOpened
-from shared.contracts.monitoring import GraduationReady, LevelReviewRequested, RiskBandChanged
+from shared.contracts.monitoring import (
+    EscalationRaised,
+    GraduationReady,
+    LevelReviewRequested,
+    RiskBandChanged,
+    SafetyConcernTaken,
+)
 from shared.contracts.scheduling import (
     AttendanceCorrected,
     SessionAttended,
     SessionMissed,
     WeeklyDoseShortfall,
 )
+from shared.database import act_for, origin_of
 from shared.errors import InvalidInput, NotFound, TooEarly
 from shared.ids import derived_id
 from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.notification import AddressUnusable, read_address
 
 #: How soon a review of the level of care is due. Design default.
 LEVEL_REVIEW_WITHIN = timedelta(hours=72)
@@ -45,6 +57,8 @@ SHORT_WEEKS_FOR_REVIEW = 2
 LEVEL_OF_BAND = {"ORANGE": "E2", "RED": "E3"}
 
 _STAFF_AND_PATIENT = (*STAFF, roles.PATIENT)
+#: Who keeps the roster.
+_ROSTER_KEEPERS = (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR, roles.OPERATIONS)
 
 
 class Monitoring:
@@ -120,7 +134,7 @@ class Monitoring:
         if call.actor.role == roles.PATIENT and call.data["as_"] != "PATIENT":
             raise plans.SignatureNeedsLicence(field="as", rule="a patient signs as PATIENT")
         plan.sign(as_=call.data["as_"], by=call.actor, now=call.now)
-        _announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at if episode else None))
+        announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at if episode else None))
         return _view(schemas.TreatmentPlan(), plan)
 
     # --- Attendance and outreach ------------------------------------------------------------------
@@ -232,7 +246,7 @@ class Monitoring:
         known = db.get(outreach.Outreach, outreach_id)
         if known is not None:
             if revision > known.revision:
-                _announce_all(db, known.miss_again(missed_at=missed_at, revision=revision))
+                announce_all(db, known.miss_again(missed_at=missed_at, revision=revision))
                 self._watch_attempts(db, known)
             return
         opened = outreach.Outreach(
@@ -279,7 +293,7 @@ class Monitoring:
                 answers.append((seat.corrected_at or one.missed_at, "CORRECTED"))
             if episode.discharged_at is not None:
                 answers.append((episode.discharged_at, "DISCHARGED"))
-            _announce_all(
+            announce_all(
                 db,
                 one.settle(
                     answer=min(answers, default=None),
@@ -309,7 +323,7 @@ class Monitoring:
             if contact is None or contact <= proposal.last_contact_at:
                 contact = None
             if proposal.withdrawn_at is None and (contact is not None or not episode.outreaches_open):
-                _announce_all(db, proposal.withdraw(at=contact or at))
+                announce_all(db, proposal.withdraw(at=contact or at))
                 episode.discharge_proposed = False
 
     def _watch_silence(self, db: Session, episode: Episode) -> None:
@@ -334,14 +348,14 @@ class Monitoring:
         """Ask the next tier: nobody has tried within the hour."""
         overdue = db.get(outreach.Outreach, timer.key, with_for_update=True)
         if overdue is not None and overdue.first_attempt_at is None:
-            _announce_all(db, overdue.ask(outreach.OVERDUE_CALL, at=timer.due_at))
+            announce_all(db, overdue.ask(outreach.OVERDUE_CALL, at=timer.due_at))
 
     @on_timer("outreach_same_day_call_due")
     def ask_for_another_call(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask for another call the same day: the patient was not reached yet."""
         unanswered = db.get(outreach.Outreach, timer.key, with_for_update=True)
         if unanswered is not None:
-            _announce_all(db, unanswered.ask(outreach.SAME_DAY_CALL, at=timer.due_at))
+            announce_all(db, unanswered.ask(outreach.SAME_DAY_CALL, at=timer.due_at))
 
     @on_timer("silent_for_a_week")
     def ask_for_letter(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -351,7 +365,7 @@ class Monitoring:
             return
         missing = [one for one in tables.outreaches_of(db, episode_id=timer.key) if one.is_open]
         if not any(outreach.LETTER.task in one.asked for one in missing):
-            _announce_all(db, missing[0].fall_silent(at=timer.due_at))
+            announce_all(db, missing[0].fall_silent(at=timer.due_at))
 
     @on_timer("silent_for_two_weeks")
     def propose_discharge(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -413,7 +427,7 @@ class Monitoring:
         at = call.data["attempted_at"] or call.now
         if at > call.now:
             raise InvalidInput(field="attempted_at", rule="not in the future")
-        _announce_all(db, known.log(channel=call.data["channel"], outcome=call.data["outcome"], at=at))
+        announce_all(db, known.log(channel=call.data["channel"], outcome=call.data["outcome"], at=at))
         db.add(
             tables.Attempt(
                 attempt_id=derived_id(known.outreach_id, "attempt", str(known.attempts)),
@@ -465,6 +479,7 @@ class Monitoring:
         ]
         self._weigh(db, episode, fact_at=call.now, may_raise=True)
         self._judge_readiness(db, episode)
+        on_duty = tables.somebody_on_duty(db, at=call.now)
         return _view(
             schemas.CheckIn(),
             {
@@ -473,8 +488,31 @@ class Monitoring:
                 "patient_id": episode.patient_id,
                 "checked_in_at": check_in.checked_in_at,
                 "carries_risk": check_in.carries_risk,
-                "crisis_lines": escalations.CRISIS_LINES if check_in.carries_risk else None,
+                "crisis_lines": escalations.CRISIS_LINES if check_in.carries_risk or not on_duty else None,
                 "escalation_ids": [escalation.escalation_id for escalation in opened],
+                "staff_on_duty": on_duty,
+                "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
+            },
+        )
+
+    @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
+    def get_check_in_form(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what may be asked now: nothing about safety while nobody is there to act on it."""
+        episode = tables.find_episode(db, episode_id=call.data["episode_id"])
+        if episode is None or episode.admitted_at is None:
+            raise NotFound("No such episode in treatment.", field="episode_id")
+        _own_or_staff(call, episode.patient_id, field="episode_id")
+        on_duty = tables.somebody_on_duty(db, at=call.now)
+        asked = checkins.questions(staff_on_duty=on_duty)
+        return _view(
+            schemas.CheckInForm(),
+            {
+                "episode_id": episode.episode_id,
+                "patient_id": episode.patient_id,
+                "questions": [{"field": field, "text": text} for field, text in asked.items()],
+                "staff_on_duty": on_duty,
+                "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
+                "crisis_lines": escalations.CRISIS_LINES,
             },
         )
 
@@ -664,8 +702,8 @@ class Monitoring:
 
     @reacts_to(SafetyConcernRaised)
     def escalate(self, db: Session, event: SafetyConcernRaised, now: datetime) -> None:
-        """Get a human to act, whether or not the patient is known here."""
-        self._escalate(
+        """Get a human to act, whether or not the patient is known here, and confirm that it was taken."""
+        escalation = self._escalate(
             db,
             patient_id=event.patient_id,
             cause=event.concern,
@@ -674,6 +712,15 @@ class Monitoring:
             at=event.raised_at,
             episode_id=event.episode_id,
             journey_id=event.journey_id,
+        )
+        announce(
+            db,
+            SafetyConcernTaken(
+                concern_id=event.concern_id,
+                escalation_id=escalation.escalation_id,
+                patient_id=event.patient_id,
+                taken_at=now,
+            ),
         )
 
     @command(schemas.RaiseSafetyConcern, roles=(*STAFF, roles.PATIENT, roles.PARTNER))
@@ -722,7 +769,8 @@ class Monitoring:
         db.flush()
         escalation = tables.open_escalation(db, patient_id=patient_id, cause=cause)
         if escalation is not None:
-            _announce_all(db, escalation.add(level=level, evidence_id=evidence_id, at=at))
+            events = escalation.add(level=level, evidence_id=evidence_id, at=at)
+            asks = any(isinstance(event, EscalationRaised) for event in events)
         else:
             number = tables.count_escalations(db, patient_id=patient_id, cause=cause)
             escalation = escalations.Escalation(
@@ -738,8 +786,11 @@ class Monitoring:
             )
             db.add(escalation)
             db.flush()
-            _announce_all(db, escalation.open())
+            events, asks = escalation.open(), True
+        announce_all(db, events)
         self._watch_deadlines(db, escalation)
+        if asks:
+            paging.page_tier(db, escalation, now=origin_of(db).now)
         return escalation
 
     def _watch_deadlines(self, db: Session, escalation: escalations.Escalation) -> None:
@@ -754,10 +805,13 @@ class Monitoring:
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
         if escalation is None:
             return
-        _announce_all(db, escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at))
+        events = escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at)
+        announce_all(db, events)
         due_at = escalation.acknowledgement_due_at
         if due_at is not None:
             set_timer(db, "escalation_not_acknowledged", key=timer.key, due_at=due_at)
+        if events:
+            paging.page_tier(db, escalation, now=now)
 
     @on_timer("escalation_not_acted_on")
     def ask_next_tier_to_act(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -766,9 +820,25 @@ class Monitoring:
         # While nobody has taken it, the other timer asks.
         if escalation is None or escalation.acknowledged_at is None or not escalation.is_open:
             return
-        _announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
+        announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
         due_at = escalation.asked_to_act_again_at(after=timer.due_at)
         set_timer(db, "escalation_not_acted_on", key=timer.key, due_at=due_at)
+        paging.page_tier(db, escalation, now=now)
+
+    @reacts_to(NotificationSettled)
+    def follow_up_page(self, db: Session, event: NotificationSettled, now: datetime) -> None:
+        """Keep what became of a page or a test, and ask the next tier when nobody will see it."""
+        paging.note_settled_page(db, event, now=now)
+        paging.note_settled_proof(db, event, now=now)
+
+    @on_timer("page_not_left")
+    def page_next_tier_as_well(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Page the next tier: a page about a danger has not left within a minute."""
+        escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
+        if escalation is not None:
+            paging.page_further_unless_left(
+                db, escalation, level=timer.data["level"], tier=timer.data["tier"], now=now
+            )
 
     @question(schemas.ListEscalations)
     def list_escalations(self, db: Session, call: Call) -> dict[str, Any]:
@@ -789,16 +859,19 @@ class Monitoring:
 
     @question(schemas.GetEscalation)
     def get_escalation(self, db: Session, call: Call) -> dict[str, Any]:
-        """Return one escalation."""
-        return _escalation_view(_escalation(db, call, lock=False))
+        """Return one escalation, with who was paged and what became of it."""
+        found = _escalation(db, call, lock=False)
+        paged = tables.pages_of(db, escalation_id=found.escalation_id)
+        return _escalation_view(found) | {"pages": schemas.EscalationPage(many=True).dump(paged)}
 
     @command(schemas.AcknowledgeEscalation, roles=roles.CARE_TEAM)
     def acknowledge_escalation(self, db: Session, call: Call) -> dict[str, Any]:
         """Take an escalation."""
         escalation = _escalation(db, call, lock=True)
-        _announce_all(db, escalation.acknowledge(by=call.actor, now=call.now))
+        announce_all(db, escalation.acknowledge(by=call.actor, now=call.now))
         key = escalation.escalation_id
         cancel_timer(db, "escalation_not_acknowledged", key=key)
+        cancel_timer(db, "page_not_left", key=key)
         set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.action_due_at)
         return _escalation_view(escalation)
 
@@ -806,7 +879,7 @@ class Monitoring:
     def close_escalation(self, db: Session, call: Call) -> dict[str, Any]:
         """End an escalation with a disposition, and see whether its patient is ready to graduate."""
         escalation = _escalation(db, call, lock=True)
-        _announce_all(
+        announce_all(
             db,
             escalation.close(
                 by=call.actor, disposition=call.data["disposition"], note=call.data["note"], now=call.now
@@ -814,12 +887,131 @@ class Monitoring:
         )
         cancel_timer(db, "escalation_not_acknowledged", key=escalation.escalation_id)
         cancel_timer(db, "escalation_not_acted_on", key=escalation.escalation_id)
+        cancel_timer(db, "page_not_left", key=escalation.escalation_id)
         if escalation.level in escalations.DANGERS:
             db.flush()
             for episode in tables.ready_episodes_of(db, patient_id=escalation.patient_id):
                 seats = tables.attendances_of(db, episode_id=episode.episode_id)
                 self._announce_readiness(db, episode, seats)
         return _escalation_view(escalation)
+
+    # --- On-call duty -----------------------------------------------------------------------------
+
+    @command(schemas.KeepStaffContact, roles=_ROSTER_KEEPERS)
+    def keep_staff_contact(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep where somebody of the staff is paged; nobody leaves whose duty is near and alone."""
+        data = call.data
+        try:
+            read_address(data["address"])
+        except AddressUnusable:
+            raise InvalidInput(field="address", rule="mailto:… or https://…") from None
+        tables.lock_roster(db)
+        contact = tables.contact_of(db, staff_id=data["staff_id"], lock=True)
+        if contact is None:
+            contact = on_call.StaffContact(
+                contact_id=derived_id(call.tenant_id, "staff contact", data["staff_id"]), **data
+            )
+            db.add(contact)
+        else:
+            if contact.active and not data["active"]:
+                shifts = tables.shifts_after(db, since=call.now)
+                on_call.guard_removal(
+                    [shift for shift in shifts if shift.staff_id == contact.staff_id],
+                    remaining=[shift for shift in shifts if shift.staff_id != contact.staff_id],
+                    now=call.now,
+                )
+            if contact.address != data["address"]:
+                paging.mend(db, staff_id=contact.staff_id, now=call.now)
+            contact.role, contact.active = data["role"], data["active"]
+            contact.address = data["address"]
+        paging.look_for_gaps(db, now=call.now)
+        return _view(schemas.StaffContact(), contact)
+
+    @question(schemas.ListStaffContacts)
+    def list_staff_contacts(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return where the staff are paged, addresses masked."""
+        found = db.scalars(sa.select(on_call.StaffContact).order_by(tables.staff_contacts.c.staff_id))
+        return _view(schemas.StaffContacts(), {"items": found.all(), "next": None})
+
+    @command(schemas.PlanOnCallShift, roles=_ROSTER_KEEPERS)
+    def plan_on_call_shift(self, db: Session, call: Call) -> dict[str, Any]:
+        """Give somebody the duty for a time; two at once are welcome."""
+        tables.lock_roster(db)
+        contact = tables.contact_of(db, staff_id=call.data["staff_id"])
+        if contact is None or not contact.active:
+            raise NotFound("Nobody of the staff with an active contact.", field="staff_id")
+        shift = on_call.Shift(shift_id=call.command_id, planned_by=call.actor.actor_id, **call.data)
+        announce_all(db, shift.planned(now=call.now))
+        db.add(shift)
+        paging.look_for_gaps(db, now=call.now)
+        return _shift_view(shift, now=call.now)
+
+    @command(schemas.WithdrawOnCallShift, roles=_ROSTER_KEEPERS)
+    def withdraw_on_call_shift(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a duty off the roster, unless that leaves a gap that is near."""
+        tables.lock_roster(db)
+        shift = db.get(on_call.Shift, call.data["shift_id"], with_for_update=True)
+        if shift is None:
+            raise NotFound("No such shift.", field="shift_id")
+        others = [one for one in tables.shifts_after(db, since=call.now) if one is not shift]
+        announce_all(
+            db,
+            shift.withdraw(
+                from_=call.data["from_"],
+                others=others,
+                by=call.actor,
+                accept_gap=call.data["accept_gap"],
+                reason=call.data["reason"],
+                now=call.now,
+            ),
+        )
+        paging.look_for_gaps(db, now=call.now)
+        return _shift_view(shift, now=call.now)
+
+    @question(schemas.ListOnCallShifts)
+    def list_on_call_shifts(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the roster from a moment on."""
+        found = tables.shifts_after(db, since=call.data["since"] or call.now)
+        return {"items": [_shift_view(shift, now=call.now) for shift in found], "next": None}
+
+    @question(schemas.ListOnCallGaps)
+    def list_on_call_gaps(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the times of the week ahead with nobody on duty."""
+        found = on_call.gaps(
+            tables.shifts_after(db, since=call.now),
+            since=call.now,
+            until=call.now + on_call.GAPS_FOUND_AHEAD,
+        )
+        gaps = [{"starts_at": starts_at, "ends_at": ends_at} for starts_at, ends_at in found]
+        return _view(schemas.OnCallGaps(), {"items": gaps, "next": None})
+
+    @on_timer("on_call_gap_moves")
+    def look_at_gap_again(self, db: Session, timer: Timer, now: datetime) -> None:
+        """See a gap begin, or end: nobody has the duty, or somebody has it again."""
+        paging.look_for_gaps(db, now=now)
+
+    @calendar_job(at=proofs.PROOF_AT)
+    def begin_on_call_day(self, db: Session, occurrence: datetime, now: datetime) -> None:
+        """Have every tenant's roster looked through and its way to page tried, each by itself."""
+        origin = origin_of(db)
+        for tenant_id in tables.tenants(db):
+            act_for(db, dataclasses.replace(origin, tenant_id=tenant_id))
+            set_timer(db, "on_call_day", key=occurrence.date().isoformat(), due_at=occurrence)
+
+    @on_timer("on_call_day")
+    def look_through_on_call_day(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Look for gaps in the roster, and prove that a page reaches whoever has the duty."""
+        paging.look_for_gaps(db, now=now, day=timer.key)
+        paging.prove_page_path(db, day=timer.key, now=now)
+
+    @on_timer("page_path_unproven")
+    def ask_to_mend_page_path(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Take the way to somebody for broken: nothing was heard of its test."""
+        paging.break_unproven(db, proof_id=timer.key, now=now)
+
+
+def _shift_view(shift: on_call.Shift, *, now: datetime) -> dict[str, Any]:
+    return _view(schemas.OnCallShift(), shift) | {"on_duty": shift.covers(now)}
 
 
 def _episode_of(db: Session, event: EpisodeFact) -> Episode:
@@ -830,12 +1022,7 @@ def _episode_of(db: Session, event: EpisodeFact) -> Episode:
 
 def _activate_newest(db: Session, episode: Episode) -> None:
     for plan in tables.plans_of(db, episode_id=episode.episode_id)[-1:]:
-        _announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at))
-
-
-def _announce_all(db: Session, events: Iterable[Event]) -> None:
-    for event in events:
-        announce(db, event)
+        announce_all(db, plan.activate_if_due(admitted_at=episode.admitted_at))
 
 
 def _escalation(db: Session, call: Call, *, lock: bool) -> escalations.Escalation:

@@ -11,7 +11,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, registry
 
 from services.monitoring.domain import attendance as attendance_rules
-from services.monitoring.domain import checkins, escalations, outreach, plans, risk
+from services.monitoring.domain import (
+    checkins,
+    escalations,
+    on_call,
+    outreach,
+    pages,
+    plans,
+    proofs,
+    risk,
+)
 from services.monitoring.domain import episodes as episode_rules
 from shared.database import (
     id_column,
@@ -237,6 +246,83 @@ level_reviews = Table(
     Column("requested_at", moment(), nullable=False),
 )
 
+staff_contacts = Table(
+    "staff_contacts",
+    metadata,
+    id_column("contact_id"),
+    tenant_column(),
+    reference("staff_id"),
+    Column("role", String(32), nullable=False),
+    sealed_column("address", nullable=False),
+    Column("active", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("tenant_id", "staff_id"),
+)
+
+on_call_shifts = Table(
+    "on_call_shifts",
+    metadata,
+    id_column("shift_id"),
+    tenant_column(),
+    reference("staff_id"),
+    Column("starts_at", moment(), nullable=False),
+    Column("ends_at", moment(), nullable=False),
+    Column("planned_by", String(64), nullable=False),
+    Column("withdrawn_at", moment()),
+    Column("withdrawn_by", String(64)),
+    sealed_column("reason"),
+    CheckConstraint("ends_at > starts_at", name="order"),
+    Index("ix_on_call_shifts_end", "tenant_id", "ends_at"),
+)
+
+on_call_gaps = Table(
+    "on_call_gaps",
+    metadata,
+    id_column("gap_id"),
+    tenant_column(),
+    Column("starts_at", moment(), nullable=False),
+    Column("ends_at", moment()),
+    Column("found", Integer, nullable=False),
+    Column("begun", sa.Boolean, nullable=False),
+    Column("filled_at", moment()),
+    Index("ix_on_call_gaps_open", "tenant_id", "starts_at", postgresql_where=sa.text("filled_at IS NULL")),
+)
+
+page_rows = Table(
+    "pages",
+    metadata,
+    id_column("page_id"),
+    tenant_column(),
+    Column("escalation_id", sa.ForeignKey("escalations.escalation_id"), nullable=False),
+    reference("patient_id"),
+    Column("level", String(2), nullable=False),
+    Column("asked_tier", Integer, nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("staff_id", String(64), nullable=False),
+    Column("paged_as", String(32), nullable=False),
+    Column("paged_at", moment(), nullable=False),
+    Column("outcome", String(16)),
+    Column("settled_at", moment()),
+    Index("ix_pages_escalation", "tenant_id", "escalation_id"),
+)
+
+page_proofs = Table(
+    "page_proofs",
+    metadata,
+    id_column("proof_id"),
+    tenant_column(),
+    reference("staff_id", nullable=True),
+    Column("asked_at", moment(), nullable=False),
+    Column("outcome", String(16)),
+    Column("settled_at", moment()),
+    Column("task_opened", sa.Boolean, nullable=False),
+    Column("mended_at", moment()),
+    Index(
+        "ix_page_proofs_broken",
+        "tenant_id",
+        postgresql_where=sa.text("task_opened AND mended_at IS NULL"),
+    ),
+)
+
 
 class Attempt:
     """A logged attempt to reach somebody, with its note."""
@@ -254,8 +340,15 @@ mapper.map_imperatively(outreach.Outreach, outreaches)
 mapper.map_imperatively(outreach.Proposal, discharge_proposals)
 mapper.map_imperatively(escalations.Escalation, escalation_rows)
 mapper.map_imperatively(Attempt, outreach_attempts)
+mapper.map_imperatively(on_call.StaffContact, staff_contacts)
+mapper.map_imperatively(on_call.Shift, on_call_shifts)
+mapper.map_imperatively(on_call.Gap, on_call_gaps)
+mapper.map_imperatively(pages.Page, page_rows)
+mapper.map_imperatively(proofs.Proof, page_proofs)
 sealed(escalations.Escalation, key="escalation_id", fields=("note",))
 sealed(Attempt, key="attempt_id", fields=("note",))
+sealed(on_call.StaffContact, key="contact_id", fields=("address",))
+sealed(on_call.Shift, key="shift_id", fields=("reason",))
 
 
 def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
@@ -477,6 +570,121 @@ def lock_patient(db: Session, *, patient_id: str) -> None:
     db.execute(
         sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"escalation {patient_id}", 0)))
     )
+
+
+# --- On-call duty and pages -----------------------------------------------------------------------
+
+
+#: A shift counts only while whoever has it can be paged.
+_OF_ACTIVE_STAFF = sa.and_(
+    staff_contacts.c.tenant_id == on_call_shifts.c.tenant_id,
+    staff_contacts.c.staff_id == on_call_shifts.c.staff_id,
+    staff_contacts.c.active,
+)
+
+
+def lock_roster(db: Session) -> None:
+    """Let nobody else change the tenant's roster until the end of the transaction."""
+    place = f"roster {origin_of(db).tenant_id}"
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(place, 0))))
+
+
+def tenants(db: Session) -> Sequence[str]:
+    """Return every tenant that has opened a site or told of its staff."""
+    known = sa.union(sa.select(sites.c.tenant_id), sa.select(staff_contacts.c.tenant_id))
+    return db.scalars(known.order_by(sa.text("tenant_id"))).all()
+
+
+def time_zone(db: Session) -> str:
+    """Return where the tenant's staff live, as its sites tell it."""
+    query = sa.select(sites.c.time_zone).where(sites.c.tenant_id == origin_of(db).tenant_id)
+    return db.scalar(query.order_by(sites.c.site_id).limit(1)) or "UTC"
+
+
+def contact_of(db: Session, *, staff_id: str, lock: bool = False) -> on_call.StaffContact | None:
+    """Return where somebody of the staff is paged."""
+    query = sa.select(on_call.StaffContact).where(staff_contacts.c.staff_id == staff_id)
+    return db.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def active_contacts(db: Session) -> Sequence[on_call.StaffContact]:
+    """Return everybody who can be paged."""
+    return db.scalars(
+        sa.select(on_call.StaffContact)
+        .where(staff_contacts.c.active)
+        .order_by(staff_contacts.c.role, staff_contacts.c.staff_id)
+    ).all()
+
+
+def shifts_after(db: Session, *, since: datetime) -> Sequence[on_call.Shift]:
+    """Return the shifts on the roster that are not over at a moment, of staff who can be paged."""
+    return db.scalars(
+        sa.select(on_call.Shift)
+        .join(staff_contacts, _OF_ACTIVE_STAFF)
+        .where(
+            on_call_shifts.c.withdrawn_at.is_(None),
+            on_call_shifts.c.ends_at > since,
+        )
+        .order_by(on_call_shifts.c.starts_at, on_call_shifts.c.shift_id)
+    ).all()
+
+
+def has_shift_now(db: Session, *, at: datetime) -> bool:
+    """Return whether the roster names anybody, who may have no address, for a moment."""
+    query = sa.select(on_call.Shift).where(
+        on_call_shifts.c.withdrawn_at.is_(None),
+        on_call_shifts.c.starts_at <= at,
+        on_call_shifts.c.ends_at > at,
+    )
+    return db.scalars(query.limit(1)).first() is not None
+
+
+def somebody_on_duty(db: Session, *, at: datetime) -> bool:
+    """Return whether anybody who can be paged has the duty at a moment."""
+    query = (
+        sa.select(on_call.Shift)
+        .join(staff_contacts, _OF_ACTIVE_STAFF)
+        .where(
+            on_call_shifts.c.withdrawn_at.is_(None),
+            on_call_shifts.c.starts_at <= at,
+            on_call_shifts.c.ends_at > at,
+        )
+    )
+    return db.scalars(query.limit(1)).first() is not None
+
+
+def roster(db: Session, *, at: datetime) -> pages.Roster:
+    """Return who can be paged at a moment, and who of them has the duty."""
+    db.flush()
+    return pages.Roster(
+        contacts=active_contacts(db),
+        on_duty=frozenset(on_call.on_duty(shifts_after(db, since=at), at=at)),
+    )
+
+
+def open_gaps(db: Session) -> Sequence[on_call.Gap]:
+    """Return the gaps that were found and are neither filled nor over, the first one first."""
+    return db.scalars(
+        sa.select(on_call.Gap).where(on_call_gaps.c.filled_at.is_(None)).order_by(on_call_gaps.c.starts_at)
+    ).all()
+
+
+def pages_of(db: Session, *, escalation_id: str) -> Sequence[pages.Page]:
+    """Return the pages about an escalation, the first one first."""
+    return db.scalars(
+        sa.select(pages.Page)
+        .where(page_rows.c.escalation_id == escalation_id)
+        .order_by(page_rows.c.paged_at, page_rows.c.tier, page_rows.c.staff_id)
+    ).all()
+
+
+def proofs_to_mend(db: Session) -> Sequence[proofs.Proof]:
+    """Return the tests after which a human was asked to mend the way."""
+    return db.scalars(
+        sa.select(proofs.Proof)
+        .where(page_proofs.c.task_opened, page_proofs.c.mended_at.is_(None))
+        .order_by(page_proofs.c.asked_at, page_proofs.c.proof_id)
+    ).all()
 
 
 def page(

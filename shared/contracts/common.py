@@ -63,7 +63,7 @@ class TaskClosed(Event):
     journey_id: str | None = None
 
 
-@event(source="common")
+@event(source="common", reacting=("monitoring",))
 class NotificationSettled(Event):
     """A notification was sent, or never will be."""
 

@@ -4,7 +4,8 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.contracts.event import read_moment
+from shared.contracts.event import read_moment, write_moment
+from shared.ids import new_id
 from tests.journeys.house import BEGINNING, House
 
 #: What stands for identity and free text, each unmistakable wherever it turns up. The places that take
@@ -27,6 +28,8 @@ SECRETS = {
     "review": "Sleeps in a Studebaker near Muskrat Pond.",
     "aftercare_goals": "Play the euphonium with the Gooseberry Band.",
     "summary": "Carved a walnut heron for each of the group.",
+    "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
+    "gap_accepted": "His barge to Kaskaskia was early.",
 }
 
 
@@ -62,6 +65,8 @@ class Program:
     review_id: str
     contact_id: str
     lapse_id: str
+    staff_id: str
+    shift_id: str
     task_id: str
 
 
@@ -127,6 +132,7 @@ class Opening:
         )
         reviews = self.door.get("/v1/level-reviews").ok["items"]
         self.close_other_escalations(treated, escalation_id)
+        staff_id, shift_id = self.plan_duty()
         self.door.settle()
         return Program(
             site_id=self.site_id,
@@ -147,6 +153,8 @@ class Opening:
             review_id=reviews[0]["review_id"],
             contact_id=contact_id,
             lapse_id=lapse_id,
+            staff_id=staff_id,
+            shift_id=shift_id,
             task_id=self.door.get("/v1/work?task=lapse_contact").ok["items"][0]["task_id"],
         )
 
@@ -177,6 +185,28 @@ class Opening:
             "facilitator_id": clinician_id,
         }
         return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def plan_duty(self) -> tuple[str, str]:
+        """Have somebody on duty for days, of which one is given back; return who, and their other duty."""
+        staff_id = new_id()
+        contact = {"staff_id": staff_id, "role": "clinician", "address": SECRETS["page_address"]}
+        self.do("/v1/staff-contacts", contact, role="supervisor")
+        now = read_moment(self.door.get("/v1/clock", role="operations").ok["now"])
+        shift_ids = []
+        for days in (0, 3):
+            starts_at = now + timedelta(days=days)
+            shift = {
+                "staff_id": staff_id,
+                "starts_at": write_moment(starts_at),
+                "ends_at": write_moment(starts_at + timedelta(days=3)),
+            }
+            shift_ids.append(self.do("/v1/on-call-shifts", shift, role="supervisor")["shift_id"])
+        self.do(
+            f"/v1/on-call-shifts/{shift_ids[0]}/withdrawal",
+            {"accept_gap": True, "reason": SECRETS["gap_accepted"]},
+            role="supervisor",
+        )
+        return staff_id, shift_ids[1]
 
     def refer(self) -> Person:
         """Register one more person."""

@@ -137,6 +137,22 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "acknowledge_escalation": _of("escalation_id"),
     "close_escalation": _of("escalation_id", disposition="SAFE_PLAN_IN_PLACE"),
+    "keep_staff_contact": lambda program: Row(
+        body={"staff_id": new_id(), "role": roles.CLINICIAN, "address": "mailto:desk@example.org"},
+        role=roles.SUPERVISOR,
+        free=("staff_id",),
+    ),
+    "plan_on_call_shift": lambda program: Row(
+        body={
+            "staff_id": program.staff_id,
+            "starts_at": "2026-06-01T08:00:00Z",
+            "ends_at": "2026-06-01T20:00:00Z",
+        },
+        role=roles.SUPERVISOR,
+    ),
+    "withdraw_on_call_shift": lambda program: Row(
+        {"shift_id": program.shift_id}, {"reason": "Swapped."}, role=roles.SUPERVISOR
+    ),
     "attest_criterion": _of_episode(
         "treated", attestations=[{"criterion": "SUPPORT", "evidence": "SUPPORTER_NAMED"}]
     ),

@@ -26,6 +26,7 @@ from shared.contracts.monitoring import (
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
 from tests.monitoring import telling
+from tests.monitoring.duty import keep, plan
 from tests.monitoring.telling import ADMITTED_AT, DANA, ELI, EPISODE, JOURNEY, missed_at, seat_of, starts_at
 from tests.support import Room
 
@@ -37,10 +38,13 @@ AS_ELI = {"role": "patient", "actor_id": ELI, "credential": ""}
 
 @pytest.fixture
 def room(room_of: RoomOf) -> Room:
-    """Return a room that follows Dana, admitted on the first Monday."""
+    """Return a room that follows Dana, admitted on the first Monday.
+
+    No site was opened, so that nobody asks every day who has the duty there.
+    """
     room = room_of(Monitoring)
     room.at(ADMITTED_AT)
-    room.deliver(telling.site_opened(), telling.assessed(), telling.admitted())
+    room.deliver(telling.assessed(), telling.admitted())
     return room
 
 
@@ -379,6 +383,9 @@ class TestCorrection:
 
 class TestCheckIn:
     def test_of_a_good_day_opens_nothing(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+
         answer = room.call("submit_check_in", telling.check_in(), **AS_DANA)
 
         assert (answer["carries_risk"], answer["crisis_lines"], answer["escalation_ids"]) == (False, None, [])
@@ -458,6 +465,48 @@ class TestCheckIn:
     def test_is_refused_for_somebody_else(self, room: Room) -> None:
         with pytest.raises(NotFound):
             room.call("submit_check_in", telling.check_in(), **AS_ELI)
+
+
+class TestCheckInForm:
+    def form(self, room: Room, **who: Any) -> dict[str, Any]:
+        return room.ask("get_check_in_form", {"episode_id": EPISODE}, **(who or AS_DANA))
+
+    def test_asks_about_safety_while_somebody_has_the_duty(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+
+        form = self.form(room)
+
+        assert [question["field"] for question in form["questions"]][-1] == "danger"
+        assert (form["staff_on_duty"], form["notice"]) == (True, None)
+        assert "call_or_text_988" in form["crisis_lines"]
+
+    def test_asks_nothing_about_safety_while_nobody_has_the_duty_and_says_so(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+        room.at(room.now + timedelta(hours=12))
+
+        form = self.form(room)
+
+        fields = [question["field"] for question in form["questions"]]
+        assert "danger" not in fields
+        assert "craving" in fields
+        assert form["staff_on_duty"] is False
+        assert "Nobody of the staff is on duty" in form["notice"]
+        assert "call_or_text_988" in form["crisis_lines"]
+
+    def test_that_did_not_ask_still_has_an_answer_about_danger_taken(self, room: Room) -> None:
+        answer = room.call("submit_check_in", telling.check_in(danger=True), **AS_DANA)
+
+        assert room.announced_of(EscalationOpened)[0].level == "E4"
+        assert answer["staff_on_duty"] is False
+        assert "988" in answer["notice"]
+        assert "call_or_text_988" in answer["crisis_lines"]
+
+    def test_is_for_the_patient_and_their_carers_alone(self, room: Room) -> None:
+        assert self.form(room, role="front_desk")["patient_id"] == DANA
+        with pytest.raises(NotFound):
+            self.form(room, **AS_ELI)
 
 
 def act(room: Room, name: str, escalation_id: str, **data: Any) -> dict[str, Any]:

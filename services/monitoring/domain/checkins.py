@@ -12,6 +12,37 @@ CRAVING_NEEDS_HELP_FROM = 7
 #: and stimulants, which are likely to hold fentanyl. Safety rule: E3 at once, weekends included.
 LETHAL_RETURN = ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT")
 
+#: The questions of a check-in, each with the field that takes its answer.
+QUESTIONS = {
+    "craving": "How strong was your craving today, from 0 to 10?",
+    "mood": "How was your mood, from 0 (worst) to 10?",
+    "stress": "How much stress did you have, from 0 to 10?",
+    "sleep_hours": "How many hours did you sleep last night?",
+    "used": "Have you used anything since the last check-in?",
+    "substance": "If so, what was it?",
+    "risky_situation": "Were you in a risky situation?",
+    "coping_skill_used": "Did you use one of your coping skills?",
+    "confidence": "How confident are you for tonight, from 0 to 10?",
+    "want_call": "Would you like us to call you?",
+    "danger": "Are you in danger, or thinking of ending your life?",
+}
+
+#: Questions that nobody is asked while nobody is there to act on the answer. Safety rule.
+SAFETY_QUESTIONS = ("danger",)
+
+#: What is said plainly while nobody has the duty. Safety rule.
+NOBODY_ON_DUTY = (
+    "Nobody of the staff is on duty right now. If you are in danger or thinking of ending your life,"
+    " call or text 988, or call 911."
+)
+
+
+def questions(*, staff_on_duty: bool) -> dict[str, str]:
+    """Return the questions that may be asked right now; an answer that comes anyway is taken."""
+    return {
+        field: text for field, text in QUESTIONS.items() if staff_on_duty or field not in SAFETY_QUESTIONS
+    }
+
 
 @dataclass(eq=False, kw_only=True)
 class CheckIn:

@@ -1,0 +1,293 @@
+"""Getting hold of people: who is paged about an escalation, gaps in the roster, the daily proof.
+
+All of it runs in the transaction of what caused it: an escalation that was saved is an escalation
+that somebody is being paged about.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.orm import Session
+
+from services.monitoring import tables
+from services.monitoring.domain import on_call, pages, proofs
+from services.monitoring.domain.escalations import ON_CALL, TERMS, Escalation
+from shared.clock import cancel_timer, set_timer
+from shared.contracts import roles
+from shared.contracts.common import NotificationSettled
+from shared.contracts.event import Event
+from shared.database import origin_of
+from shared.ids import derived_id
+from shared.messaging import announce
+from shared.notification import notify
+
+log = structlog.get_logger()
+
+nobody_to_page = Counter(
+    "homeward_nobody_to_page_total", "Times that a danger found nobody to page on the roster."
+)
+on_call_gaps_begun = Counter(
+    "homeward_on_call_gaps_begun_total", "Gaps in a roster that began with nobody on duty."
+)
+
+
+def announce_all(db: Session, events: Iterable[Event]) -> None:
+    """Announce events in their order."""
+    for event in events:
+        announce(db, event)
+
+
+# --- Pages ----------------------------------------------------------------------------------------
+
+
+def page_tier(db: Session, escalation: Escalation, *, now: datetime) -> None:
+    """Page whoever the tier that is asked stands for; the next ones at once, while it is nobody."""
+    if escalation.level not in pages.PAGED_LEVELS:
+        return
+    last = len(TERMS[escalation.level].tiers) - 1
+    _page(db, escalation, from_tier=min(escalation.tier, last), now=now)
+
+
+def note_settled_page(db: Session, event: NotificationSettled, *, now: datetime) -> None:
+    """Keep what became of a page, and ask the next tier when nobody will see any of this asking."""
+    page = db.get(pages.Page, event.notification_id)
+    if page is None:
+        return
+    db.flush()
+    escalation = db.get(Escalation, page.escalation_id, with_for_update=True)
+    if escalation is None or page.outcome is not None:
+        return
+    page.outcome, page.settled_at = event.outcome, event.settled_at
+    db.flush()
+    asking = _asking(db, escalation, level=page.level, tier=page.asked_tier)
+    if not pages.is_unanswered(escalation, asking):
+        return
+    if page.has_left:
+        cancel_timer(db, "page_not_left", key=escalation.escalation_id)
+    elif all(one.was_missed for one in asking):
+        _page_further(db, escalation, asking, now=now)
+
+
+def page_further_unless_left(
+    db: Session, escalation: Escalation, *, level: str, tier: int, now: datetime
+) -> None:
+    """Ask the next tier as well, when no page of this asking has left yet."""
+    asking = _asking(db, escalation, level=level, tier=tier)
+    if pages.is_unanswered(escalation, asking) and not any(page.has_left for page in asking):
+        _page_further(db, escalation, asking, now=now)
+
+
+def _asking(db: Session, escalation: Escalation, *, level: str, tier: int) -> list[pages.Page]:
+    found = tables.pages_of(db, escalation_id=escalation.escalation_id)
+    return [page for page in found if (page.level, page.asked_tier) == (level, tier)]
+
+
+def _page_further(db: Session, escalation: Escalation, asking: list[pages.Page], *, now: datetime) -> None:
+    if any(page.paged_as == pages.FALLBACK for page in asking):
+        return
+    _page(
+        db,
+        escalation,
+        from_tier=max(page.tier for page in asking) + 1,
+        besides=[page.staff_id for page in asking],
+        now=now,
+    )
+
+
+def _page(
+    db: Session, escalation: Escalation, *, from_tier: int, besides: Iterable[str] = (), now: datetime
+) -> None:
+    wanted = pages.whom_to_page(
+        escalation.level, from_tier=from_tier, roster=tables.roster(db, at=now), besides=besides
+    )
+    urgent = pages.is_urgent(escalation)
+    for one in wanted:
+        page = pages.page_of(
+            escalation, staff_id=one.contact.staff_id, paged_as=one.paged_as, tier=one.tier, now=now
+        )
+        db.add(page)
+        notify(
+            db,
+            notification_id=page.page_id,
+            template="STAFF_PAGE",
+            address=one.contact.address,
+            about_id=escalation.escalation_id,
+            urgent=urgent,
+            codes=pages.codes_of(escalation),
+            patient_id=escalation.patient_id,
+            # A later tier is asked long before: until somebody must have acted, it is still of use.
+            give_up_after=TERMS[escalation.level].act_within,
+            time_zone=tables.time_zone(db),
+        )
+        announce(db, page.announced())
+    if urgent and not wanted:
+        _page_fallback(db, escalation, now=now)
+    elif urgent:
+        set_timer(
+            db,
+            "page_not_left",
+            key=escalation.escalation_id,
+            due_at=now + pages.PAGE_LEAVES_WITHIN,
+            data={"level": escalation.level, "tier": escalation.tier},
+        )
+    db.flush()
+
+
+def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> None:
+    """Page the addresses that the tenant keeps for when nobody else can be reached."""
+    addresses = db.info["host"].settings.fallback_addresses_of(origin_of(db).tenant_id)
+    nobody_to_page.inc()
+    log.error("nobody_to_page", reason="FALLBACK_PAGED" if addresses else "NO_FALLBACK_ADDRESS")
+    codes = pages.codes_of(escalation)
+    for number, address in enumerate(addresses):
+        page = pages.page_of(
+            escalation,
+            # One page for each address: the first keeps the plain word.
+            staff_id=f"{pages.FALLBACK} {number + 1}" if number else pages.FALLBACK,
+            paged_as=pages.FALLBACK,
+            tier=len(TERMS[escalation.level].tiers),
+            now=now,
+        )
+        db.add(page)
+        notify(
+            db,
+            notification_id=page.page_id,
+            template="FALLBACK_PAGE",
+            address=address,
+            about_id=escalation.escalation_id,
+            urgent=True,
+            codes={name: codes[name] for name in ("reference", "level")},
+            patient_id=escalation.patient_id,
+            give_up_after=TERMS[escalation.level].act_within,
+        )
+        announce(db, page.announced())
+
+
+# --- The roster -----------------------------------------------------------------------------------
+
+
+def look_for_gaps(db: Session, *, now: datetime, day: str | None = None) -> None:
+    """Say which gaps the roster has, each once, and which it has no more.
+
+    :param day: the day that begins: those who can fill an open gap are written to again.
+    """
+    tables.lock_roster(db)
+    db.flush()
+    found = on_call.gaps(tables.shifts_after(db, since=now), since=now, until=now + on_call.GAPS_FOUND_AHEAD)
+    known = list(tables.open_gaps(db))
+    had_begun = {gap.gap_id for gap in known if gap.begun}
+    new, events = on_call.reconcile(known, found, now=now)
+    announce_all(db, events)
+    told = [gap for gap in known if gap.is_open and (day or (gap.begun and gap.gap_id not in had_begun))]
+    for starts_at, ends_at in new:
+        gap_id = derived_id(origin_of(db).tenant_id, "on-call gap", starts_at.isoformat())
+        gap = db.get(on_call.Gap, gap_id)
+        if gap is None:
+            gap = on_call.Gap(gap_id=gap_id, starts_at=starts_at, ends_at=ends_at)
+            db.add(gap)
+        announce_all(db, gap.find(ends_at=ends_at, now=now))
+        known.append(gap)
+        told.append(gap)
+    for gap in known:
+        if gap.is_open and gap.moves_at is not None:
+            set_timer(db, "on_call_gap_moves", key=gap.gap_id, due_at=gap.moves_at)
+        else:
+            cancel_timer(db, "on_call_gap_moves", key=gap.gap_id)
+    for gap in told:
+        if gap.begun:
+            log.error("nobody_on_call")
+        if gap.begun and gap.gap_id not in had_begun:
+            on_call_gaps_begun.inc()
+        _tell_of_gap(db, gap, day=day)
+
+
+def _tell_of_gap(db: Session, gap: on_call.Gap, *, day: str | None) -> None:
+    """Write to those who can fill it; at any hour once it has begun."""
+    asked = (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR) if gap.begun else (roles.SUPERVISOR,)
+    codes = {"gap_starts_at": pages.written(gap.starts_at)}
+    if gap.ends_at is not None:
+        codes["gap_ends_at"] = pages.written(gap.ends_at)
+    for contact in tables.active_contacts(db):
+        if contact.role in asked:
+            notify(
+                db,
+                notification_id=derived_id(gap.task_id, "told", day or "", contact.staff_id),
+                template="ON_CALL_GAP",
+                address=contact.address,
+                about_id=gap.gap_id,
+                urgent=gap.begun,
+                codes=codes,
+                time_zone=tables.time_zone(db),
+            )
+
+
+# --- The daily proof ------------------------------------------------------------------------------
+
+
+def prove_page_path(db: Session, *, day: str, now: datetime) -> None:
+    """Send today's test page to everybody who has the duty, unless that was done."""
+    roster = tables.roster(db, at=now)
+    place = (origin_of(db).tenant_id, "page proof", day)
+    for contact in roster.who_is(ON_CALL):
+        proof_id = derived_id(*place, contact.staff_id)
+        if db.get(proofs.Proof, proof_id) is not None:
+            continue
+        db.add(proofs.Proof(proof_id=proof_id, staff_id=contact.staff_id, asked_at=now))
+        notify(
+            db,
+            notification_id=proof_id,
+            template="PAGE_TEST",
+            address=contact.address,
+            about_id=proof_id,
+            # As every page of a danger goes, so that this very way is shown to be open.
+            urgent=True,
+            codes={"reference": proof_id[:8]},
+            give_up_after=proofs.PROOF_GIVES_UP_AFTER,
+            time_zone=tables.time_zone(db),
+        )
+        set_timer(db, "page_path_unproven", key=proof_id, due_at=now + proofs.UNPROVEN_AFTER)
+    proof_id = derived_id(*place, "nobody")
+    if not roster.on_duty and db.get(proofs.Proof, proof_id) is None:
+        proof = proofs.Proof(proof_id=proof_id, staff_id=None, asked_at=now)
+        db.add(proof)
+        has_shift = tables.has_shift_now(db, at=now)
+        _break(db, proof, reason=proofs.NO_ADDRESS if has_shift else proofs.NOBODY_ON_CALL, now=now)
+
+
+def note_settled_proof(db: Session, event: NotificationSettled, *, now: datetime) -> None:
+    """Take what became of a test page for what the way to its reader is worth."""
+    proof = db.get(proofs.Proof, event.notification_id, with_for_update=True)
+    if proof is None or proof.outcome is not None:
+        return
+    cancel_timer(db, "page_path_unproven", key=proof.proof_id)
+    asked = _is_being_mended(db, proof)
+    announce_all(db, proof.settle(outcome=event.outcome, task_is_open=asked, now=now))
+    if event.outcome == "SENT":
+        db.flush()
+        mend(db, staff_id=proof.staff_id, now=now)
+
+
+def break_unproven(db: Session, *, proof_id: str, now: datetime) -> None:
+    """Take a test of which nothing was heard for a broken way."""
+    proof = db.get(proofs.Proof, proof_id, with_for_update=True)
+    if proof is not None and proof.outcome is None:
+        _break(db, proof, reason="FAILED", now=now)
+
+
+def mend(db: Session, *, staff_id: str | None, now: datetime) -> None:
+    """Close the tasks about the way to somebody, and about the times when it was a way to nobody."""
+    for proof in tables.proofs_to_mend(db):
+        if proof.staff_id in (staff_id, None):
+            announce_all(db, proof.mend(now=now))
+
+
+def _break(db: Session, proof: proofs.Proof, *, reason: str, now: datetime) -> None:
+    asked = _is_being_mended(db, proof)
+    announce_all(db, proof.broken(reason=reason, task_is_open=asked, now=now))
+
+
+def _is_being_mended(db: Session, proof: proofs.Proof) -> bool:
+    db.flush()
+    return any(one.staff_id == proof.staff_id for one in tables.proofs_to_mend(db))
