@@ -157,6 +157,9 @@ _PLACE = sa.text(
 )
 
 
+_ANY_UNPLACED = sa.text("SELECT EXISTS (SELECT FROM archive WHERE position IS NULL)")
+
+
 def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     """Give events that have none their place in their tenant's feed; return how many.
 
@@ -164,6 +167,9 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     appears behind a reader. Another one returns 0, or waits for its turn.
     """
     with engine.begin() as connection:
+        # What another one is placing just now counts as unplaced until it has committed.
+        if not connection.scalar(_ANY_UNPLACED):
+            return 0
         if wait:
             connection.execute(_WAIT_FOR_PLACE_LOCK)
         elif not connection.scalar(_TRY_PLACE_LOCK):
