@@ -10,6 +10,7 @@ from services.monitoring.service import Monitoring
 from shared.contracts.event import Event
 from shared.ids import derived_id
 from tests.monitoring import telling
+from tests.monitoring.duty import keep, plan, staff
 from tests.monitoring.telling import ADMITTED_AT, EPISODE, starts_at
 from tests.support import Room
 
@@ -127,3 +128,33 @@ class TestOrder:
         room.deliver(*HISTORY)
 
         assert room.dump() == before
+
+
+class TestOrderOfDangers:
+    @pytest.mark.parametrize("seed", [1, 2, 3, 4])
+    def test_does_not_matter_to_who_is_paged_for_the_worst_of_them(self, room_of: RoomOf, seed: int) -> None:
+        rooms = []
+        for shuffled in (False, True):
+            room = room_of(Monitoring)
+            room.at(AFTER)
+            keep(room, "ana", "ben", "mia")
+            plan(room, "ben", AFTER, timedelta(days=1))
+            room.clock.simulated = False
+            envelopes = [room.envelope_of(event) for event in HISTORY] * (2 if shuffled else 1)
+            if shuffled:
+                random.Random(seed).shuffle(envelopes)
+            room.deliver(*envelopes)
+            rooms.append(room)
+        in_order, shuffled_room = rooms
+
+        # Which milder level was paged on the way depends on what was heard first; all else does not.
+        dumps = [room.dump() for room in rooms]
+        for dump in dumps:
+            for table in ("pages", "notifications", "on_call_shifts"):
+                del dump[table]
+        assert dumps[0] == dumps[1]
+        for room in (in_order, shuffled_room):
+            overdose = derived_id(telling.DANA, "escalation", "OVERDOSE", "0")
+            pages = room.ask("get_escalation", {"escalation_id": overdose})["pages"]
+            worst = [page for page in pages if page["level"] == "E4"]
+            assert [(page["staff_id"], page["paged_as"]) for page in worst] == [(staff("ben"), "on_call")]
