@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.aftercare import schemas, tables
 from services.aftercare.domain import contacts, discharge, episodes, graduation, lapses, plans
+from shared import safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ProgramGraduated
@@ -18,6 +19,7 @@ from shared.contracts.monitoring import (
     GraduationReady,
     OutreachAttempted,
     PatientReengaged,
+    SafetyConcernTaken,
 )
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
 from shared.errors import NotFound, TooEarly
@@ -379,6 +381,11 @@ class Aftercare:
             schemas.Lapse().dump(reentry)["level_decision_due_at"] if reentry else None
         )
         return view
+
+    @reacts_to(SafetyConcernTaken)
+    def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
+        """Watch no longer over a danger that was announced here: humans are being asked."""
+        safety.confirm(db, event.concern_id)
 
 
 # --- Steps that several ways in share --------------------------------------------------------------

@@ -29,10 +29,11 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
+from shared import safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
-from shared.contracts.monitoring import LevelReviewRequested
+from shared.contracts.monitoring import LevelReviewRequested, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
@@ -429,6 +430,11 @@ class Intake:
             return
         _close_tasks(db, episode, outcome=tasks.ESCALATED, at=timer.due_at, task=reentries.DECISION_TASK)
         _open_task(db, escalated)
+
+    @reacts_to(SafetyConcernTaken)
+    def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
+        """Watch no longer over a danger that was announced here: humans are being asked."""
+        safety.confirm(db, event.concern_id)
 
 
 # --- Fetching, or saying that there is no such thing ------------------------------------------------

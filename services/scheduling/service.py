@@ -18,11 +18,13 @@ from services.scheduling.domain import (
     records,
     weeks,
 )
+from shared import safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
+from shared.contracts.monitoring import SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
@@ -93,6 +95,11 @@ class Scheduling:
         db.refresh(plan)
         _announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
         self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE)
+
+    @reacts_to(SafetyConcernTaken)
+    def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
+        """Watch no longer over a danger that was announced here: humans are being asked."""
+        safety.confirm(db, event.concern_id)
 
     # --- Clinicians and groups --------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.contracts.event import Event, event
 
 
-@event(source="common", reacting=("monitoring",))
+@event(source="common", reacting=("monitoring",), never_parked=True)
 class SafetyConcernRaised(Event):
     """Somebody may be in danger: a danger answer, an overdose, withdrawal, a return to use.
 

@@ -43,6 +43,8 @@ class Event:
     source: ClassVar[str] = ""
     reacting: ClassVar[tuple[str, ...]] = ()
     wire_name: ClassVar[str] = ""
+    #: Whether somebody may be in danger: a reaction to it is tried for ever, and humans are paged.
+    never_parked: ClassVar[bool] = False
 
     @property
     def subject(self) -> str | None:
@@ -94,8 +96,13 @@ class EpisodeFact(Event):
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def event(*, source: str, reacting: tuple[str, ...] = ()) -> Callable[[type[EventT]], type[EventT]]:
-    """Declare a class as an event of *source* that wakes the services named in *reacting*."""
+def event(
+    *, source: str, reacting: tuple[str, ...] = (), never_parked: bool = False
+) -> Callable[[type[EventT]], type[EventT]]:
+    """Declare a class as an event of *source* that wakes the services named in *reacting*.
+
+    :param never_parked: whether it tells of a danger: see :mod:`shared.safety`.
+    """
     unknown = {source, *reacting} - {*SERVICES, "common"}
     if unknown:
         raise ValueError(f"no such service: {sorted(unknown)}")
@@ -104,6 +111,7 @@ def event(*, source: str, reacting: tuple[str, ...] = ()) -> Callable[[type[Even
         declared = dataclass(frozen=True, kw_only=True)(cls)
         declared.source = source
         declared.reacting = reacting
+        declared.never_parked = never_parked
         declared.wire_name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         if declared.wire_name in EVENTS:
             raise ValueError(f"{declared.wire_name} is declared twice")

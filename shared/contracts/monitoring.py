@@ -127,7 +127,7 @@ class EscalationClosed(Event):
     closed_at: datetime
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("intake", "scheduling", "aftercare"))
 class SafetyConcernTaken(Event):
     """A safety concern of another service has its escalation: humans are being asked."""
 

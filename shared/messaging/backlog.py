@@ -22,6 +22,7 @@ _LOOK = sa.text(
            EXISTS (SELECT FROM audit WHERE link IS NULL) AS unlinked,
            EXISTS (SELECT FROM notifications WHERE state = 'waiting' AND next_attempt_at <= now())
                AS notifications_due,
+           EXISTS (SELECT FROM safety_watch WHERE state <> 'confirmed' AND page_at <= now()) AS dangers_due,
            (SELECT min(due_at) FROM timers WHERE state = 'waiting') AS first_timer_at
     """
 )

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from shared import audit, clock, telemetry
+from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Actor, Envelope, UnreadableEvent
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
@@ -72,6 +72,8 @@ TOO_EARLY_TRIES_SIMULATED = 300
 #: may be what kills the process.
 DELIVERIES_BEFORE_ALONE = 5
 DELIVERIES_BEFORE_PARKING = 20
+#: In a row's error: nobody has run it yet, because it may be what kills the process.
+DELIVERED_TOO_OFTEN = "DeliveredTooOften"
 
 
 @dataclass(frozen=True)
@@ -240,13 +242,13 @@ def _try(  # one attempt is told by these
             _react(host, db, envelope, name, react, now=db.info["origin"].now)
     except TooEarly:
         restore(db, before)
-        outcome = _after_too_early(host, attempts=attempts, early=early, since=received_at)
+        outcome = _after_too_early(host, envelope, attempts=attempts, early=early, since=received_at)
         outcome["body"] = body
     except Exception as error:
         if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
             raise
         restore(db, before)
-        outcome = _after_failure(host, attempts=attempts + 1, error=error)
+        outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=received_at)
         outcome["body"] = body
         telemetry.reactions.labels(name, "failed").inc()
         log.warning(
@@ -260,6 +262,8 @@ def _try(  # one attempt is told by these
         )
     else:
         outcome = {"state": "done", "body": None, "next_attempt_at": None}
+    if envelope.event.never_parked:
+        safety.watch_over_reaction(db, envelope, done=outcome["state"] == "done", since=received_at)
     if outcome["state"] != "done" or received_at is not None:
         db.connection().execute(
             inbox.update()
@@ -268,7 +272,9 @@ def _try(  # one attempt is told by these
         )
 
 
-def _after_too_early(host: "Host", *, attempts: int, early: int, since: datetime | None) -> dict[str, Any]:
+def _after_too_early(
+    host: "Host", envelope: Envelope, *, attempts: int, early: int, since: datetime | None
+) -> dict[str, Any]:
     now = clock.real_now()
     if host.clock.simulated:
         patience_is_over = early >= TOO_EARLY_TRIES_SIMULATED
@@ -276,18 +282,24 @@ def _after_too_early(host: "Host", *, attempts: int, early: int, since: datetime
     else:
         patience_is_over = since is not None and now - since > TOO_EARLY_PATIENCE
         delay = timedelta(seconds=min(60.0, 0.2 * 2.0**early))
-    if patience_is_over:
-        return _after_failure(host, attempts=attempts + 1, error=TooEarly())
+    if patience_is_over or envelope.event.never_parked:
+        return _after_failure(host, envelope, attempts=attempts + 1, error=TooEarly(), since=since)
     return {"state": "waiting", "early": early + 1, "next_attempt_at": now + delay, "error": "TooEarly"}
 
 
-def _after_failure(host: "Host", *, attempts: int, error: BaseException) -> dict[str, Any]:
+def _after_failure(
+    host: "Host", envelope: Envelope, *, attempts: int, error: BaseException, since: datetime | None
+) -> dict[str, Any]:
+    now = clock.real_now()
     outcome: dict[str, Any] = {"attempts": attempts, "error": type(error).__name__}
+    if envelope.event.never_parked:
+        wait = safety.wait_after(attempts, tried_for=now - (since or now))
+        return outcome | {"state": "waiting", "next_attempt_at": now + wait}
     if attempts >= host.settings.parked_after_attempts:
         return outcome | {"state": "parked", "next_attempt_at": None}
     # Simulated time stands still until all is quiet, so waiting for real seconds would stop it.
     delay = timedelta(0) if host.clock.simulated else clock.retry_delay(attempts)
-    return outcome | {"state": "waiting", "next_attempt_at": clock.real_now() + delay}
+    return outcome | {"state": "waiting", "next_attempt_at": now + delay}
 
 
 def retry_one(host: "Host") -> bool:
@@ -305,23 +317,37 @@ def retry_one(host: "Host") -> bool:
         ).first()
         if row is None:
             return False
-        envelope = Envelope.from_bytes(row.body)
-        react = dict(host.reactions.get(row.type, ())).get(row.reaction)
-        if react is None:
-            raise LookupError(f"no reaction is called {row.reaction}")
-        act_for(db, origin_of_reaction(host, envelope, now=host.clock.now()))
-        _try(
-            host,
-            db,
-            envelope,
-            row.reaction,
-            react,
-            attempts=row.attempts,
-            early=row.early,
-            body=row.body,
-            received_at=row.received_at,
+        if row.error != DELIVERED_TOO_OFTEN:
+            _run_waiting(host, db, row)
+            return True
+        # Put off before it is run, so that it kills the process once a minute at most.
+        db.execute(
+            inbox.update()
+            .where(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
+            .values(next_attempt_at=clock.real_now() + safety.SLOW_WAIT)
         )
+    with host.transaction(None) as db:
+        _run_waiting(host, db, row)
         return True
+
+
+def _run_waiting(host: "Host", db: Session, row: sa.Row[Any]) -> None:
+    envelope = Envelope.from_bytes(row.body)
+    react = dict(host.reactions.get(row.type, ())).get(row.reaction)
+    if react is None:
+        raise LookupError(f"no reaction is called {row.reaction}")
+    act_for(db, origin_of_reaction(host, envelope, now=host.clock.now()))
+    _try(
+        host,
+        db,
+        envelope,
+        row.reaction,
+        react,
+        attempts=row.attempts,
+        early=row.early,
+        body=row.body,
+        received_at=row.received_at,
+    )
 
 
 def _put_aside(host: "Host", body: bytes, error: UnreadableEvent) -> None:
@@ -341,6 +367,8 @@ def _put_aside(host: "Host", body: bytes, error: UnreadableEvent) -> None:
 
 
 def _park_unrun(host: "Host", envelope: Envelope, body: bytes) -> None:
+    now = clock.real_now()
+    never_parked = envelope.event.never_parked
     with host.transaction(None) as db:
         for name, _ in host.reactions.get(envelope.event.wire_name, ()):
             db.execute(
@@ -350,13 +378,16 @@ def _park_unrun(host: "Host", envelope: Envelope, body: bytes) -> None:
                     reaction=name,
                     tenant_id=envelope.tenant_id,
                     type=envelope.event.wire_name,
-                    state="parked",
+                    state="waiting" if never_parked else "parked",
+                    next_attempt_at=now if never_parked else None,
                     body=body,
-                    received_at=clock.real_now(),
-                    error="DeliveredTooOften",
+                    received_at=now,
+                    error=DELIVERED_TOO_OFTEN,
                 )
                 .on_conflict_do_nothing()
             )
+        if never_parked:
+            safety.watch(db, envelope, page_at=now + safety.TIME_FOR_ONE_TRY)
 
 
 # --- What operators do -----------------------------------------------------------------------

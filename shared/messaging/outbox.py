@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 
-from shared import audit, clock, telemetry
+from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import moment, origin_of, plumbing, tenant_column
 from shared.ids import new_id
@@ -74,6 +74,7 @@ def _write_pending(db: Session) -> None:
         # Only the outermost commit writes; what a savepoint leaves behind waits for it.
         return
     db.flush()
+    safety.watch_announced(db, announced_in(db))
     cursor = db.connection().connection.cursor()
     try:
         statements = [*clock.pending_statements(db, cursor)]

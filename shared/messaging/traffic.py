@@ -15,7 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from eventlet.event import Event as Signal
 from nameko.extensions import DependencyProvider, SharedExtension
 
-from shared import audit, clock, telemetry
+from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Actor
 from shared.database import QueriesDoNotOverlap, check_that_queries_overlap, new_engine
 from shared.errors import Refusal
@@ -133,6 +133,7 @@ class Traffic(SharedExtension):
         notifications = sending.Sending(host)
         send = Loop("notifications", notifications.step)
         host.wake_sending = notifications.wake = send.wake
+        watch = Loop("safety", lambda: safety.page_one(host))
 
         def wake_what_is_due() -> None:
             retries.wake()
@@ -146,6 +147,7 @@ class Traffic(SharedExtension):
             "jobs": jobs,
             "unlinked": linking,
             "notifications_due": send,
+            "dangers_due": watch,
         }
 
         def look() -> None:
@@ -176,6 +178,7 @@ class Traffic(SharedExtension):
             due.stop,
             retries.stop,
             jobs.stop,
+            watch.stop,
             send.stop,
             notifications.stop,
             # What it has not seen confirmed is published again and recognised.
@@ -220,6 +223,7 @@ def measure_backlog(host: Any) -> None:
             unsent = outbox.age_of_oldest_unsent(connection)
             waiting, parked = inbox.backlog(connection)
             page = sending.age_of_oldest_page(connection)
+            unconfirmed, unpageable = safety.unconfirmed(connection, host)
     except sa.exc.SQLAlchemyError as error:
         log.warning("database_away", service=host.name, error=type(error).__name__)
         return
@@ -227,6 +231,8 @@ def measure_backlog(host: Any) -> None:
     telemetry.oldest_waiting.labels(host.name).set(waiting)
     telemetry.parked.labels(host.name).set(parked)
     telemetry.oldest_page.labels(host.name).set(page)
+    telemetry.unconfirmed_dangers.labels(host.name).set(unconfirmed)
+    telemetry.unpageable_dangers.labels(host.name).set(unpageable)
 
 
 class CommandClient(DependencyProvider):

@@ -6,7 +6,7 @@ from services.intake.service import Intake
 from shared.contracts.common import NotificationSettled
 from shared.ids import derived_id, new_id
 from shared.notification import allow_messages, notify, stop_messages
-from tests.notification.conftest import NURSE, PATIENT
+from tests.notification.desk import NURSE, PATIENT
 
 
 class TestNotify:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.notification.quiet import next_loud_moment
-from tests.notification.conftest import NURSE, PATIENT, at
+from tests.notification.desk import NURSE, PATIENT, at
 
 CHICAGO = "America/Chicago"
 

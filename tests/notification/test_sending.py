@@ -11,7 +11,7 @@ from shared.clock import real_now
 from shared.notification import webhook
 from shared.notification.sending import age_of_oldest_page, claim_due, wait_after
 from shared.notification.webhook import is_public
-from tests.notification.conftest import NURSE, PATIENT, variables_for
+from tests.notification.desk import NURSE, PATIENT, variables_for
 from tests.notification.mailroom import silent_server
 
 
