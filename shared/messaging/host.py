@@ -49,6 +49,8 @@ class Host:
         self.transactions_ended = 0
         #: That number before the newest look at what there is to do, and what was seen.
         self.last_look: tuple[int, sa.Row[Any]] | None = None
+        #: Dangers that nobody has confirmed, of tenants that have no fallback address.
+        self.unpageable_dangers = 0
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
         self.reactions: dict[str, list[tuple[str, Callable[..., None]]]] = {}
         self.every_event: Callable[..., None] | None = None

@@ -203,8 +203,10 @@ class Traffic(SharedExtension):
 
     @property
     def ready(self) -> bool:
-        """Whether the service can do its work now."""
-        return all(getattr(consumer, "connected", True) for consumer in self.consumers)
+        """Whether the service can do its work now, and nobody is in danger whom it can reach nobody for."""
+        return not self.host.unpageable_dangers and all(
+            getattr(consumer, "connected", True) for consumer in self.consumers
+        )
 
     def stop(self) -> None:
         """Take nothing more, finish what is in hand within the drain time, and hang up after."""
@@ -233,6 +235,7 @@ def measure_backlog(host: Any) -> None:
     telemetry.oldest_page.labels(host.name).set(page)
     telemetry.unconfirmed_dangers.labels(host.name).set(unconfirmed)
     telemetry.unpageable_dangers.labels(host.name).set(unpageable)
+    host.unpageable_dangers = unpageable
 
 
 class CommandClient(DependencyProvider):

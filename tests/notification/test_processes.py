@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -62,6 +63,18 @@ class TestKilledBetweenSendingAndWritingItDown:
 
         assert mail.readers == ["alex.rivera@example.org"]
         assert desk.row(asked).error == "OutcomeUnknown"
+
+
+class TestStoppedWhileSending:
+    def test_finishes_what_is_in_hand(self, desk, mail):
+        copy = desk.start_copy()
+        mail.when_taken = lambda: (copy.terminate(), time.sleep(1))
+        desk.ask(NURSE)
+
+        assert copy.wait(timeout=60) == 0
+
+        assert len(mail.taken) == 1
+        assert [(event.outcome, event.attempts) for event in desk.settled] == [("SENT", 1)]
 
 
 class TestSilentMailServer:

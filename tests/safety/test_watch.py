@@ -15,6 +15,7 @@ from shared.contracts.monitoring import SafetyConcernTaken
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, inbox
 from shared.messaging.backlog import look
+from shared.messaging.traffic import measure_backlog
 from shared.safety import safety_watch
 from tests.notification.desk import Desk, until, variables_for
 from tests.support import TENANT
@@ -210,8 +211,8 @@ class TestUnconfirmedDanger:
         page_due(desk)
 
         assert "danger_unconfirmed_and_nobody_to_page" in capsys.readouterr().out
-        with desk.engine.connect() as connection:
-            assert safety.unconfirmed(connection, desk.host) == (1, 1)
+        measure_backlog(desk.host)
+        assert desk.host.unpageable_dangers == 1
         mended = Desk(
             desk.url,
             desk_of(**variables_for(mail) | {"HOMEWARD_FALLBACK_PAGE": f"{TENANT}={ON_CALL}"}).settings,
@@ -219,8 +220,8 @@ class TestUnconfirmedDanger:
         let_pass(desk, timedelta(seconds=61))
         page_due(mended)
         assert mail.readers == ["on.call@example.org"]
-        with desk.engine.connect() as connection:
-            assert safety.unconfirmed(connection, mended.host) == (1, 0)
+        measure_backlog(mended.host)
+        assert mended.host.unpageable_dangers == 0
         mended.close()
 
     def test_is_paged_about_once_however_many_copies_look(self, desk, mail):
