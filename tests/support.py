@@ -31,7 +31,14 @@ TENANT = "lakeside"
 BEGINNING = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
 
 #: Columns that differ between two equal runs: when it happened in real time, and which try it was.
-_INCIDENTAL = ("position", "recorded_at", "received_at", "announced_at", "dispatched_at", "carried_out_at")
+_INCIDENTAL: tuple[str, ...] = (
+    "position",
+    "recorded_at",
+    "received_at",
+    "announced_at",
+    "dispatched_at",
+    "carried_out_at",
+)
 _INCIDENTAL += ("ran_at", "link", "hash", "attempts", "early", "next_attempt_at", "error")
 
 #: The plumbing's own tables, which tell how something came about rather than what is.
