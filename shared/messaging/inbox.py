@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
-from shared.contracts.event import Actor, Envelope, UnreadableEvent
+from shared.contracts.event import EVENTS, Actor, Envelope, UnreadableEvent
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
 from shared.errors import NotFound, TooEarly
@@ -68,11 +68,10 @@ quarantine = sa.Table(
 TOO_EARLY_PATIENCE = timedelta(hours=1)
 #: The same, counted in tries, where waiting retries run at once because time is simulated.
 TOO_EARLY_TRIES_SIMULATED = 300
-#: Deliveries of one message after which it is run alone, and after which it is parked unrun: it
-#: may be what kills the process.
-DELIVERIES_BEFORE_ALONE = 5
-DELIVERIES_BEFORE_PARKING = 20
-#: In a row's error: nobody has run it yet, because it may be what kills the process.
+#: Deliveries of one message after which it is set aside, to be run alone: it may be what kills the
+#: process, or may only have been in hand when that was killed, or when the database was away.
+DELIVERIES_BEFORE_ASIDE = 5
+#: In a row's error: it may be what kills the process, so each run is counted before it begins.
 DELIVERED_TOO_OFTEN = "DeliveredTooOften"
 
 
@@ -95,12 +94,10 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
         try:
             envelope = Envelope.from_bytes(delivery.body)
         except UnreadableEvent as error:
-            _put_aside(host, delivery.body, error)
+            _put_aside(host, delivery.body, str(error))
             continue
-        if delivery.redeliveries > DELIVERIES_BEFORE_PARKING:
-            _park_unrun(host, envelope, delivery.body)
-        elif delivery.redeliveries > DELIVERIES_BEFORE_ALONE:
-            _take_alone(host, envelope, delivery.body)
+        if delivery.redeliveries > DELIVERIES_BEFORE_ASIDE:
+            _set_aside(host, envelope, delivery.body)
         else:
             batches[envelope.tenant_id].append((envelope, delivery.body))
     for batch in batches.values():
@@ -197,13 +194,23 @@ def origin_of_reaction(host: "Host", envelope: Envelope, *, now: datetime) -> Or
 
 def _take_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
     """Run each reaction to one event in a transaction of its own."""
-    if host.every_event is not None:
-        with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
-            host.every_event(db, [envelope])
+    _archive_alone(host, envelope, body)
     for name, react in host.reactions.get(envelope.event.wire_name, ()):
         with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
             if (envelope.event_id, name) in _note_received_one(db, envelope, name):
                 _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
+
+
+def _archive_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
+    """Give one event to whoever takes every one; where it cannot be kept as it is, put it aside."""
+    if host.every_event is None:
+        return
+    try:
+        with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
+            host.every_event(db, [envelope])
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+        # It is the event's own fault: whatever else fails here may do better next time.
+        _put_aside(host, body, type(error).__name__)
 
 
 def _note_received_one(db: Session, envelope: Envelope, name: str) -> set[tuple[str, str]]:
@@ -320,15 +327,28 @@ def retry_one(host: "Host") -> bool:
         if row.error != DELIVERED_TOO_OFTEN:
             _run_waiting(host, db, row)
             return True
-        # Put off before it is run, so that it kills the process once a minute at most.
-        db.execute(
-            inbox.update()
-            .where(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
-            .values(next_attempt_at=clock.real_now() + safety.SLOW_WAIT)
-        )
+        this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
+        db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
     with host.transaction(None) as db:
-        _run_waiting(host, db, row)
+        # Parked now, or put off for longer by a copy that was quicker: then it is not for us.
+        counted = sa.and_(this_row, inbox.c.state == "waiting", inbox.c.attempts == row.attempts + 1)
+        if db.execute(sa.select(inbox.c.event_id).where(counted).with_for_update(skip_locked=True)).first():
+            _run_waiting(host, db, row)
         return True
+
+
+def _counted_beforehand(host: "Host", row: sa.Row[Any]) -> dict[str, Any]:
+    """Return what is written before a reaction is run that may kill the process: it is put off.
+
+    One that has killed as often as others may fail is parked; one to a danger kills once a minute.
+    """
+    now = clock.real_now()
+    if EVENTS[row.type].never_parked:
+        return {"attempts": row.attempts + 1, "next_attempt_at": now + safety.SLOW_WAIT}
+    if row.attempts >= host.settings.parked_after_attempts:
+        return {"state": "parked", "next_attempt_at": None}
+    wait = clock.retry_delay(row.attempts + 1)
+    return {"attempts": row.attempts + 1, "next_attempt_at": now + wait}
 
 
 def _run_waiting(host: "Host", db: Session, row: sa.Row[Any]) -> None:
@@ -350,25 +370,26 @@ def _run_waiting(host: "Host", db: Session, row: sa.Row[Any]) -> None:
     )
 
 
-def _put_aside(host: "Host", body: bytes, error: UnreadableEvent) -> None:
+def _put_aside(host: "Host", body: bytes, error: str) -> None:
     digest = hashlib.sha256(body).digest()
-    log.error("message_unreadable", digest=digest.hex(), error=str(error))
+    log.error("message_unreadable", digest=digest.hex(), error=error)
     with host.transaction(None) as db:
         db.execute(
             postgresql.insert(quarantine)
             .values(
                 digest=digest,
                 body_sealed=seal(body, bound_to=f"quarantine:{digest.hex()}"),
-                error=str(error)[:200],
+                error=error[:200],
                 received_at=clock.real_now(),
             )
             .on_conflict_do_nothing()
         )
 
 
-def _park_unrun(host: "Host", envelope: Envelope, body: bytes) -> None:
+def _set_aside(host: "Host", envelope: Envelope, body: bytes) -> None:
+    """Keep the reactions to one event waiting, to be run alone; nothing of it is run before."""
     now = clock.real_now()
-    never_parked = envelope.event.never_parked
+    _archive_alone(host, envelope, body)
     with host.transaction(None) as db:
         for name, _ in host.reactions.get(envelope.event.wire_name, ()):
             db.execute(
@@ -378,16 +399,17 @@ def _park_unrun(host: "Host", envelope: Envelope, body: bytes) -> None:
                     reaction=name,
                     tenant_id=envelope.tenant_id,
                     type=envelope.event.wire_name,
-                    state="waiting" if never_parked else "parked",
-                    next_attempt_at=now if never_parked else None,
+                    state="waiting",
+                    next_attempt_at=now,
                     body=body,
                     received_at=now,
                     error=DELIVERED_TOO_OFTEN,
                 )
                 .on_conflict_do_nothing()
             )
-        if never_parked:
+        if envelope.event.never_parked:
             safety.watch(db, envelope, page_at=now + safety.TIME_FOR_ONE_TRY)
+    host.wake_waiting()
 
 
 # --- What operators do -----------------------------------------------------------------------

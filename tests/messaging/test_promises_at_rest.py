@@ -237,6 +237,7 @@ class TestEffectsHappenOnce:
         room.call("cross", {"what": "goat"})
         with room.db() as db:
             db.execute(clock.timers.update().values(state="parked", attempts=8, error="ValueError"))
+            db.execute(inbox.inbox.update().values(state="parked"))
 
         found = room.ask("list_parked", {}, role="operations")["items"]
 
@@ -266,12 +267,6 @@ class TestEffectsHappenOnce:
         with room.engine.connect() as connection:
             row = connection.execute(sa.select(inbox.quarantine)).one()
         assert b"Lindqvist" not in bytes(row.body_sealed)
-
-    def test_parks_unrun_what_was_delivered_far_too_often(self, room: Room) -> None:
-        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed("monday")).to_bytes(), 21)])
-
-        assert states(room) == [("parked", 0)]
-        assert RUNS == []
 
 
 class TestTimers:
