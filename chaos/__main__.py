@@ -24,7 +24,7 @@ from rich.table import Table
 
 from chaos import faults
 from chaos.house import House, wait_until
-from chaos.judge import Judge, Verdict
+from chaos.judge import NO_FAULT, Judge, Verdict, settle
 from chaos.load import Ledger, Load
 from shared.contracts.event import SERVICES
 from tests.nodes import NodeUnavailable, RabbitNode
@@ -105,11 +105,10 @@ class Run:
             time.sleep(QUICK_AFTER_SECONDS if self.quick else AFTER_SECONDS)
         self._plain_load(load)
         load.stop(seconds=max(10.0, self.seconds_left - 30))
-        self._settle(house)
+        settle(house, seconds=max(5.0, self.seconds_left - 20))
         return self._judge(house, load, scene)
 
     def _strike(self, name: str, fault: faults.Fault, scene: faults.Scene) -> None:
-        self.ledger.fault = name
         scene.details = {}
         began, problem = time.time(), ""
         try:
@@ -128,7 +127,6 @@ class Run:
     def _wait_for_work(self) -> None:
         """Wait until a command is answered that was sent after the fault: the next one is to meet work."""
         ended = self.done[-1].ended_at
-        self.ledger.fault = "between faults"
         wait_until(lambda: self.ledger.newest_acknowledged > ended, seconds=30, step=0.1)
 
     def _mend(self, scene: faults.Scene) -> None:
@@ -145,7 +143,6 @@ class Run:
 
     def _plain_load(self, load: Load) -> None:
         """Go on without any fault until there were as many events as promised, if there is time."""
-        self.ledger.fault = "no fault"
         settle = QUICK_SETTLE_SECONDS if self.quick else SETTLE_SECONDS
         wait_until(
             lambda: self.ledger.acknowledged >= self.events or self.seconds_left < settle,
@@ -153,42 +150,13 @@ class Run:
             step=0.5,
         )
 
-    def _settle(self, house: House) -> None:
-        """Wait until nothing is on its way any more."""
-
-        def quiet() -> bool:
-            unsent = sum(
-                house.rows(service, "SELECT count(*) FROM outbox WHERE dispatched_at IS NULL")[0][0]
-                for service in SERVICES
-            )
-            waiting = sum(
-                house.rows(service, "SELECT count(*) FROM inbox WHERE state = 'waiting'")[0][0]
-                for service in SERVICES
-            )
-            running = sum(
-                house.rows(service, "SELECT count(*) FROM commands WHERE state = 'running'")[0][0]
-                for service in SERVICES
-            )
-            listed = house.node.ctl("list_queues", "--vhost", house.vhost, "name", "messages")
-            queued = sum(
-                int(line.split("\t")[1])
-                for line in listed.splitlines()
-                if line.partition("\t")[0].endswith("events")
-            )
-            return not (unsent or waiting or running or queued)
-
-        def still_quiet() -> bool:
-            return quiet() and not wait_until(lambda: not quiet(), seconds=0.5)
-
-        wait_until(still_quiet, seconds=max(5.0, self.seconds_left - 20), step=0.5)
-
     def _judge(self, house: House, load: Load, scene: faults.Scene) -> dict[str, Any]:
         judge = Judge(house, load)
         known = {fact.correlation_id for fact in self.ledger.facts}
         self.unexpected += judge.unexpected(known, tolerated=scene.poison)
         self.unexpected += [f"the load met: {problem}" for problem in load.problems]
-        names = [*[done.name for done in self.done], "between faults", "no fault"]
-        for name in names:
+        judge.attribute(self.ledger.facts, [(done.name, done.began_at, done.ended_at) for done in self.done])
+        for name in [*[done.name for done in self.done], NO_FAULT]:
             verdict = judge.verdict(name, [fact for fact in self.ledger.facts if fact.fault == name])
             found = [done for done in self.done if done.name == name]
             for done in found:
@@ -204,8 +172,6 @@ class Run:
                     if done.details.get(promised):
                         verdict.unexpected += 1
                         self.unexpected.append(f"{name}: {done.details[promised]} {promised}")
-            longest = self.ledger.longest.get(name)
-            verdict.longest_answer_seconds = None if longest is None else round(longest, 2)
             self.verdicts.append(verdict)
         return self._report(judge)
 

@@ -240,7 +240,7 @@ def killed_between_effect_and_acknowledgement(scene: Scene) -> None:
 @kind("killed at random")
 def killed_at_random(scene: Scene) -> None:
     """Any process at any moment, both gateways among them."""
-    for _ in range(5 if scene.quick else 12):
+    for _ in range(3 if scene.quick else 12):
         scene.house.restart(scene.draws.choice(scene.house.copies))
         time.sleep(scene.draws.uniform(0.1, 1.0))
 
@@ -497,7 +497,7 @@ def slow_handler(scene: Scene) -> None:
 
 def heartbeat_seconds(*, quick: bool) -> int:
     """Return the heartbeat that the broker of the run asks for."""
-    return 6 if quick else 10
+    return 5 if quick else 10
 
 
 @kind("frozen for longer than the heartbeat")
@@ -578,7 +578,8 @@ def copies_join_and_leave(scene: Scene) -> None:
     """Second and third copies of every service come, and go by SIGTERM or SIGKILL."""
     house = scene.house
     for round_ in range(1 if scene.quick else 2):
-        joined = [house.start(service, number=number) for service in BACK for number in (11, 12)]
+        services = scene.draws.sample(BACK, 2) if scene.quick else BACK
+        joined = [house.start(service, number=number) for service in services for number in (11, 12)]
         house.wait_until_ready(joined)
         scene.lasts(quick=1, full=6)
         for copy in joined:

@@ -300,9 +300,17 @@ class House:
                 return
 
     def backlog(self) -> int:
-        """Return how many events were announced and have not reached the archive."""
-        announced = sum(self.rows(service, "SELECT count(*) FROM outbox")[0][0] for service in SERVICES)
-        return int(announced) - int(self.rows("gateway", "SELECT count(*) FROM archive")[0][0])
+        """Return how many events are on their way, to whoever is furthest behind."""
+
+        def count(service: str, query: str) -> int:
+            return int(self.rows(service, f"SELECT count(*) FROM {query}")[0][0])
+
+        announced = sum(count(service, "outbox") for service in SERVICES)
+        referred = count("intake", "outbox WHERE type = 'referral_received'")
+        return max(
+            announced - count("gateway", "archive"),
+            referred - count("scheduling", "inbox WHERE type = 'referral_received'"),
+        )
 
     def queue_of(self, service: str) -> str:
         """Return the name of the queue that brings a service its events."""

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from chaos.house import House
+from chaos.house import House, wait_until
 from chaos.load import Fact, Load
 from homeward.process import service_class_of
 from shared.contracts.event import EVENTS, SERVICES
@@ -24,6 +24,10 @@ FOLLOWS = {
 
 #: What the services announce by themselves, caused by nobody's command.
 BY_THEMSELVES = ("backlog_alarm_raised", "backlog_alarm_cleared", "page_path_proven", "page_path_broken")
+
+
+#: Whom a fact belongs to that met no fault at all.
+NO_FAULT = "no fault"
 
 
 @dataclasses.dataclass
@@ -84,10 +88,7 @@ class Judge:
             self._by_correlation[told.correlation_id].append(told)
             if told.causation_id is not None:
                 self._caused[told.causation_id][told.kind] += 1
-        self._ways = {
-            service: {} if service == "gateway" else reactions_of(_class_of(service)) for service in SERVICES
-        }
-        self._ways["gateway"] = reactions_of(_class_of("gateway"))
+        self._ways = {service: reactions_of(service_class_of(service)) for service in SERVICES}
         self._effects: dict[str, Counter[tuple[str, str]]] = {}
         for service, ways in self._ways.items():
             names = sorted({name for methods in ways.values() for name in methods})
@@ -134,14 +135,30 @@ class Judge:
                 return
             after = page["next"]
 
+    def attribute(self, facts: Iterable[Fact], windows: list[tuple[str, float, float]]) -> None:
+        """Tell of each fact which fault it met first, on its way from the command to the last event."""
+        for fact in facts:
+            on_the_way = [
+                self._announced[told.event_id][2]
+                for told in self._by_correlation[fact.correlation_id]
+                if told.event_id in self._announced
+            ]
+            ended_at = max([fact.acknowledged_at or float("inf"), *on_the_way])
+            fact.fault = next(
+                (name for name, began, ended in windows if fact.sent_at < ended and ended_at > began),
+                NO_FAULT,
+            )
+
     def verdict(self, fault: str, facts: Iterable[Fact]) -> Verdict:
         """Count what became of the facts of one fault."""
         found = Verdict(fault)
         for fact in facts:
             found.attempted += fact.size
             acknowledged = fact.acknowledged_at is not None
-            if acknowledged:
+            if fact.acknowledged_at is not None:
                 found.acknowledged += fact.size
+                took = round(fact.acknowledged_at - fact.sent_at, 2)
+                found.longest_answer_seconds = max(found.longest_answer_seconds or 0.0, took)
             for kind, wanted in fact.announces.items():
                 events = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
                 whole = sum(self._times(told) == 1 for told in events)
@@ -222,7 +239,8 @@ class Judge:
             (soonest,) = self._house.rows(
                 service,
                 f"SELECT min(extract(epoch FROM received_at)) FROM {table}"
-                " WHERE received_at > to_timestamp(%(at)s)",
+                # What a process with a wrong clock wrote down tells nothing.
+                " WHERE received_at > to_timestamp(%(at)s) AND received_at < now()",
                 at=ended_at,
             )[0]
             if soonest is not None:
@@ -235,7 +253,8 @@ class Judge:
             (latest,) = self._house.rows(
                 service,
                 f"SELECT max(extract(epoch FROM received_at)) FROM {table}"
-                " WHERE event_id = ANY(%(ids)s::uuid[]) AND received_at > to_timestamp(%(at)s)",
+                " WHERE event_id = ANY(%(ids)s::uuid[]) AND received_at > to_timestamp(%(at)s)"
+                " AND received_at < now()",
                 at=ended_at,
                 ids=old,
             )[0]
@@ -244,5 +263,27 @@ class Judge:
         return first, last
 
 
-def _class_of(service: str) -> type:
-    return service_class_of(service)
+#: What is still to be done in a service's database.
+_LEFT = """
+    SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL)
+         + (SELECT count(*) FROM inbox WHERE state = 'waiting')
+         + (SELECT count(*) FROM commands WHERE state = 'running')
+"""
+
+
+def is_quiet(house: House) -> bool:
+    """Return whether nothing is unsent, waiting, running or on its way."""
+    if any(house.rows(service, _LEFT)[0][0] for service in SERVICES):
+        return False
+    listed = house.node.ctl("list_queues", "--vhost", house.vhost, "name", "messages")
+    queues = (line.partition("\t") for line in listed.splitlines())
+    return not any(int(count) for name, _, count in queues if name.endswith(".events"))
+
+
+def settle(house: House, *, seconds: float) -> bool:
+    """Wait until a house is quiet, asked twice; return whether it came to that."""
+
+    def still_quiet() -> bool:
+        return is_quiet(house) and not wait_until(lambda: not is_quiet(house), seconds=0.5)
+
+    return wait_until(still_quiet, seconds=seconds, step=0.3)

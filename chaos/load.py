@@ -14,7 +14,7 @@ import orjson
 import psycopg2
 import urllib3
 
-from chaos.house import House
+from chaos.house import House, wait_until
 from shared.ids import derived_id, new_id
 from tests.door.program import assessment
 
@@ -37,7 +37,7 @@ class Fact:
     #: Shared by all that the command sets off: sent as X-Request-Id.
     correlation_id: str
     kind: str
-    #: The fault during which it was sent first.
+    #: The fault that it met first.
     fault: str
     #: Wire name → how many events of it.
     announces: dict[str, int]
@@ -60,8 +60,6 @@ class Ledger:
         self._lock = threading.Lock()
         self.facts: list[Fact] = []
         self.fault = "none"
-        #: Longest time from a command's first try to its acknowledgement, by fault.
-        self.longest: dict[str, float] = {}
         #: When the newest of the acknowledged commands was sent.
         self.newest_acknowledged = 0.0
 
@@ -77,8 +75,6 @@ class Ledger:
         fact.acknowledged_at = time.time()
         with self._lock:
             self.newest_acknowledged = max(self.newest_acknowledged, fact.sent_at)
-            took = fact.acknowledged_at - fact.sent_at
-            self.longest[fact.fault] = max(self.longest.get(fact.fault, 0.0), took)
 
     @property
     def acknowledged(self) -> int:
@@ -102,6 +98,7 @@ class Load:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
         self._stopping = threading.Event()
         self._pausing = threading.Event()
+        self._busy: dict[int, bool] = {}
         self._numbers = itertools.count(1)
         self._seed = seed
         self.on_their_way = 0
@@ -135,8 +132,9 @@ class Load:
             thread.start()
 
     def pause(self) -> None:
-        """Have nothing new begun."""
+        """Have nothing new begun, and wait until what was begun is done."""
         self._pausing.set()
+        wait_until(lambda: not any(self._busy.values()), seconds=PATIENCE_SECONDS)
 
     def go_on(self) -> None:
         """End the pause."""
@@ -211,6 +209,7 @@ class Load:
             if self._pausing.is_set():
                 time.sleep(0.05)
                 continue
+            self._busy[number] = True
             try:
                 step(draws)
             except Refused as refused:
@@ -218,6 +217,8 @@ class Load:
             except Exception as problem:
                 self.problems.append(f"{type(problem).__name__}: {problem}")
                 time.sleep(PAUSE_SECONDS)
+            finally:
+                self._busy[number] = False
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
