@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from shared.contracts import roles
-from shared.contracts.common import CONCERNS, NOTIFICATION_OUTCOMES
+from shared.contracts.common import CONCERNS, NOTIFICATION_OUTCOMES, TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.intake import PROBLEMS
 from shared.contracts.monitoring import (
     DISPOSITIONS,
@@ -13,6 +13,7 @@ from shared.contracts.monitoring import (
     OUTREACH_CHANNELS,
     OUTREACH_OUTCOMES,
     PLAN_SIGNERS,
+    TASKS_CLOSED_BY_HAND,
 )
 from shared.schema_fields import Id, Moment
 
@@ -288,6 +289,15 @@ class AcknowledgeEscalation(Schema):
     escalation_id = Id(required=True, metadata=_described("Which escalation."))
 
 
+class CloseTask(Schema):
+    """A task of the work list that no action of its own ends."""
+
+    task_id = Id(required=True, metadata=_described("The task."))
+    task = _code("What was to be done.", TASKS_CLOSED_BY_HAND, required=True)
+    about_id = Id(required=True, metadata=_described("The escalation or the outreach that asked for it."))
+    outcome = _code("Done, or not needed any more.", TASK_OUTCOMES_OF_PEOPLE, required=True)
+
+
 class CloseEscalation(Schema):
     """End an escalation with what was found."""
 
@@ -307,6 +317,17 @@ class EscalationPage(Schema):
     paged_at = Moment()
     outcome = _code("What became of it; none while it is on its way.", NOTIFICATION_OUTCOMES, allow_none=True)
     settled_at = Moment(allow_none=True)
+
+
+class DoneTask(Schema):
+    """What an escalation asked for besides, and who did it."""
+
+    task = fields.String(metadata=_described("What was done."))
+    outcome = fields.String(metadata=_described("Done, or not needed any more."))
+    closed_by = fields.String(metadata=_described("The person."))
+    closed_by_role = fields.String()
+    closed_by_credential = fields.String(metadata=_described("The person's licence."))
+    closed_at = fields.String(metadata={"format": "date-time"})
 
 
 class Escalation(Schema):
@@ -329,6 +350,7 @@ class Escalation(Schema):
     closed_by = fields.String(allow_none=True)
     disposition = fields.String(allow_none=True)
     note = fields.String(allow_none=True)
+    tasks_done = fields.List(fields.Nested(DoneTask))
     crisis_lines = fields.Dict(keys=fields.String(), values=fields.String())
     pages = fields.List(
         fields.Nested(EscalationPage),

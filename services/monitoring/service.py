@@ -27,7 +27,7 @@ from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.common import NotificationSettled, SafetyConcernRaised
-from shared.contracts.event import EpisodeFact
+from shared.contracts.event import EpisodeFact, write_moment
 from shared.contracts.intake import AssessmentCompleted, PatientAdmitted, SiteOpened
 from shared.contracts.monitoring import (
     EscalationRaised,
@@ -895,6 +895,32 @@ class Monitoring:
                 self._announce_readiness(db, episode, seats)
         return _escalation_view(escalation)
 
+    @command(schemas.CloseTask, roles=roles.CARE_TEAM)
+    def close_task(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that somebody did what an escalation or an outreach asked for."""
+        data = call.data
+        asked_by: escalations.Escalation | outreach.Outreach | None
+        asked = {name: data[name] for name in ("task_id", "task", "outcome")}
+        if data["task"] in escalations.ALL_SAFETY_TASKS:
+            asked_by = db.get(escalations.Escalation, data["about_id"], with_for_update=True)
+            if asked_by is not None:
+                announce_all(db, asked_by.close_task(**asked, by=call.actor, now=call.now))
+        else:
+            asked_by = self._outreach_to_change(db, data["about_id"])
+            if asked_by is not None:
+                announce_all(db, asked_by.close_task(**asked, at=call.now))
+        if asked_by is None:
+            raise NotFound("No such task.", field="task_id")
+        return {**asked, "closed_at": write_moment(call.now), "patient_id": asked_by.patient_id}
+
+    def _outreach_to_change(self, db: Session, outreach_id: str) -> outreach.Outreach | None:
+        known = db.get(outreach.Outreach, outreach_id)
+        if known is not None:
+            # The episode is locked before its outreaches, as every reaction does it.
+            tables.find_episode(db, episode_id=known.episode_id, lock=True)
+            db.refresh(known, with_for_update=True)
+        return known
+
     # --- On-call duty -----------------------------------------------------------------------------
 
     @command(schemas.KeepStaffContact, roles=_ROSTER_KEEPERS)
@@ -912,18 +938,19 @@ class Monitoring:
                 contact_id=derived_id(call.tenant_id, "staff contact", data["staff_id"]), **data
             )
             db.add(contact)
-        else:
-            if contact.active and not data["active"]:
-                shifts = tables.shifts_after(db, since=call.now)
-                on_call.guard_removal(
-                    [shift for shift in shifts if shift.staff_id == contact.staff_id],
-                    remaining=[shift for shift in shifts if shift.staff_id != contact.staff_id],
-                    now=call.now,
-                )
-            if contact.address != data["address"]:
-                paging.mend(db, staff_id=contact.staff_id, now=call.now)
-            contact.role, contact.active = data["role"], data["active"]
+            db.flush()
+            return _view(schemas.StaffContact(), contact)
+        if contact.active and not data["active"]:
+            shifts = tables.shifts_after(db, since=call.now)
+            on_call.guard_removal(
+                [shift for shift in shifts if shift.staff_id == contact.staff_id],
+                remaining=[shift for shift in shifts if shift.staff_id != contact.staff_id],
+                now=call.now,
+            )
+        if contact.address != data["address"]:
+            paging.mend(db, staff_id=contact.staff_id, now=call.now)
             contact.address = data["address"]
+        contact.role, contact.active = data["role"], data["active"]
         paging.look_for_gaps(db, now=call.now)
         return _view(schemas.StaffContact(), contact)
 

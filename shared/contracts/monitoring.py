@@ -273,3 +273,13 @@ OUTREACH_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
 
 #: Whose signature stands on a treatment plan.
 PLAN_SIGNERS = ("PATIENT", "CLINICIAN", "SUPERVISOR")
+
+#: Tasks that no action of their own ends: whoever does them says so on the work list.
+TASKS_CLOSED_BY_HAND = (
+    "naloxone",
+    "naloxone_bridge_offer",
+    "outreach_peer",
+    "overdose_check",
+    "supervisor_review",
+    "welfare_check_consideration",
+)

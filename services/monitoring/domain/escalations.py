@@ -7,10 +7,11 @@ the patient, and the hour of the day never delays levels E3 and E4.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.event import Actor, Event
+from shared.contracts.event import Actor, Event, write_moment
 from shared.contracts.monitoring import (
     ESCALATION_LEVELS,
     EscalationAcknowledged,
@@ -19,7 +20,7 @@ from shared.contracts.monitoring import (
     EscalationOpened,
     EscalationRaised,
 )
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.ids import derived_id
 
 OPEN = "OPEN"
@@ -96,6 +97,9 @@ SAFETY_TASKS = {
     "OVERDOSE": (("overdose_check", roles.CLINICIAN), ("naloxone", roles.CLINICIAN)),
 }
 
+#: The names of all of them.
+ALL_SAFETY_TASKS = frozenset(task for tasks in SAFETY_TASKS.values() for task, _ in tasks)
+
 #: Lines shown with every answer that carries risk: public numbers of the United States.
 CRISIS_LINES = {
     "call_or_text_988": "988 Suicide and Crisis Lifeline; press 1 for veterans; Spanish on request.",
@@ -114,7 +118,15 @@ class NotAcknowledgedYet(Conflict):
 
 
 class ClosureNeedsLicence(Forbidden):
-    """Raised when somebody without a clinical licence closes a level E3 or E4."""
+    """Raised when somebody without a clinical licence ends a danger, or sees to it."""
+
+
+class NoSuchTask(NotFound):
+    """Raised when something is told to be done that was never asked for."""
+
+
+class TaskClosedAlready(Conflict):
+    """Raised when something is told to be done that nobody has to do any more."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -144,6 +156,8 @@ class Escalation:
     closed_by_credential: str | None = None
     disposition: str | None = None
     note: str | None = None
+    #: What its cause asked for besides and somebody did, with who did it and when; as JSON.
+    tasks_done: list[dict[str, Any]] = field(default_factory=list)
     tenant_id: str = ""
 
     @property
@@ -217,6 +231,7 @@ class Escalation:
                     episode_id=self.episode_id,
                     journey_id=self.journey_id,
                     next_role=ON_CALL,
+                    level=self.level,
                 )
                 for task, owner_role in SAFETY_TASKS.get(self.cause, ())
             ),
@@ -235,6 +250,7 @@ class Escalation:
             episode_id=self.episode_id,
             journey_id=self.journey_id,
             next_role=self.role_at(following) if following < len(TERMS[self.level].tiers) else None,
+            level=self.level,
         )
 
     def add(self, *, level: str, evidence_id: str, at: datetime) -> list[Event]:
@@ -336,7 +352,8 @@ class Escalation:
             self._task_closed(outcome="DONE", now=now),
             *(
                 self._task_closed(task=task, outcome="DONE", now=now)
-                for task, _ in SAFETY_TASKS.get(self.cause, ())
+                for task in self._safety_tasks
+                if not self._is_done(task)
             ),
         ]
         self.state, self.closed_at, self.disposition = CLOSED, now, disposition
@@ -351,6 +368,37 @@ class Escalation:
             )
         )
         return events
+
+    def close_task(self, *, task_id: str, task: str, outcome: str, by: Actor, now: datetime) -> list[Event]:
+        """Note that somebody did what the cause asks for besides.
+
+        :raises NoSuchTask: when the cause does not ask for it.
+        :raises TaskClosedAlready: when it was done, or the escalation has ended.
+        :raises ClosureNeedsLicence: when the person has no clinical licence.
+        """
+        if task not in self._safety_tasks or task_id != derived_id(self.escalation_id, task):
+            raise NoSuchTask(field="task_id", rule="a task of the escalation")
+        if not self.is_open or self._is_done(task):
+            raise TaskClosedAlready(field="task_id", rule="an open task")
+        if by.credential not in roles.LICENSED_CREDENTIALS:
+            raise ClosureNeedsLicence(field="credential", rule="a licensed clinician sees to a danger")
+        done = {
+            "task": task,
+            "outcome": outcome,
+            "closed_by": by.actor_id,
+            "closed_by_role": by.role,
+            "closed_by_credential": by.credential,
+            "closed_at": write_moment(now),
+        }
+        self.tasks_done = [*self.tasks_done, done]
+        return [self._task_closed(task=task, outcome=outcome, now=now)]
+
+    @property
+    def _safety_tasks(self) -> list[str]:
+        return [task for task, _ in SAFETY_TASKS.get(self.cause, ())]
+
+    def _is_done(self, task: str) -> bool:
+        return any(done["task"] == task for done in self.tasks_done)
 
     def _task_closed(self, *, outcome: str, now: datetime, task: str = "escalation") -> TaskClosed:
         return TaskClosed(

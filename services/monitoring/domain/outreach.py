@@ -16,7 +16,7 @@ from shared.contracts.monitoring import (
     OutreachAttempted,
     PatientReengaged,
 )
-from shared.errors import Conflict, InvalidInput
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
 
 #: Time from the miss to the first attempt. Design default, after published attendance policies.
@@ -46,6 +46,14 @@ class OutreachClosed(Conflict):
 
 class AttemptBeforeMiss(InvalidInput):
     """Raised when an attempt is dated before the miss it answers."""
+
+
+class TaskNotAsked(NotFound):
+    """Raised when something is told to be done that the outreach never asked for."""
+
+
+class TaskNotOpen(Conflict):
+    """Raised when something is told to be done that nobody has to do any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +252,18 @@ class Outreach:
         for task in done:
             events += self._close_task(task, outcome="DONE", at=at)
         return events
+
+    def close_task(self, *, task_id: str, task: str, outcome: str, at: datetime) -> list[Event]:
+        """Note that somebody did what no logged attempt shows.
+
+        :raises TaskNotAsked: when it was never asked for.
+        :raises TaskNotOpen: when it was done, or nobody has to any more.
+        """
+        if task_id != self.task_id(task):
+            raise TaskNotAsked(field="task_id", rule="a task of the outreach")
+        if task not in self.open_tasks:
+            raise TaskNotOpen(field="task_id", rule="an open task")
+        return self._close_task(task, outcome=outcome, at=at)
 
     def _close_task(self, task: str, *, outcome: str, at: datetime) -> list[Event]:
         if task not in self.open_tasks:

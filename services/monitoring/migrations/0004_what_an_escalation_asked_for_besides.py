@@ -1,0 +1,21 @@
+"""What an escalation asked for besides
+
+Revision: 0004
+Revises: 0003
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+revision = '0004'
+down_revision = '0003'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('escalations', sa.Column('tasks_done', postgresql.JSONB(astext_type=sa.Text()), server_default='[]', nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column('escalations', 'tasks_done')
