@@ -39,10 +39,12 @@ ACTIONS = {
     "level_decision": "/v1/episodes/{about_id}/level-decisions",
     "level_review": "/v1/level-reviews/{about_id}/closure",
     "no_week_fits": "/v1/patients/{patient_id}/obligations",
+    "on_call_gap": "/v1/on-call-shifts",
     "outreach_call": "/v1/outreach/{about_id}/attempts",
     "outreach_call_again": "/v1/outreach/{about_id}/attempts",
     "outreach_call_overdue": "/v1/outreach/{about_id}/attempts",
     "outreach_letter": "/v1/outreach/{about_id}/attempts",
+    "page_path_broken": "/v1/staff-contacts",
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
     "roster_missing": "/v1/sessions/{about_id}/roster",
 }

@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "simulate": "Send a file of admissions through a program in simulated time.",
     "migrate": "Bring the databases up to date.",
     "parked": "List, read, retry or skip reactions that were parked.",
+    "work": "Make the work list anew from the archive.",
     "events": "Watch events as they are announced.",
     "settings": "List every setting with its present value.",
 }

@@ -40,8 +40,8 @@ def list_all(services: tuple[str, ...]) -> None:
     """List the parked reactions of every service, oldest first."""
     table = Table("Service", "Event", "Id", "Reaction", "Attempts", "Error", "Received", box=box.SIMPLE)
     found = 0
-    with _databases(services) as databases:
-        for service, engine in databases:
+    with databases(services) as opened:
+        for service, engine in opened:
             with transaction(engine, None) as db:
                 for row in inbox.list_parked(db):
                     found += 1
@@ -112,8 +112,8 @@ def skip(event_id: Any, services: tuple[str, ...], why: str, who: str) -> None:
 def _in_each(services: tuple[str, ...], act: Any) -> dict[str, Any]:
     """Do *act* in the database of each service that has something parked, and return the answers."""
     answers = {}
-    with _databases(services) as databases:
-        for service, engine in databases:
+    with databases(services) as opened:
+        for service, engine in opened:
             with contextlib.suppress(NotFound), transaction(engine, None) as db:
                 answers[service] = act(db)
     if not answers:
@@ -122,14 +122,14 @@ def _in_each(services: tuple[str, ...], act: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _databases(services: tuple[str, ...]) -> Iterator[list[tuple[str, sa.Engine]]]:
+def databases(services: tuple[str, ...]) -> Iterator[list[tuple[str, sa.Engine]]]:
     """Open the services' databases; those of the embedded set-up also while it does not run."""
     with contextlib.ExitStack() as ending:
         settings = load_settings(os.environ)
         if settings.embedded and not settings.database_url:
             settings = _with_own_postgres(settings, ending)
         engines = [
-            (service, new_engine(settings.database_url_of(service), application="homeward-parked"))
+            (service, new_engine(settings.database_url_of(service), application="homeward-operator"))
             for service in services or SERVICES
         ]
         for _, engine in engines:

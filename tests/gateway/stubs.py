@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from shared import sealing
 from shared.clock import RealClock, SimulatedClock
 from shared.contracts import roles
-from shared.contracts.event import read_moment
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import read_moment, write_moment
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
 from shared.contracts.scheduling import SessionCancelled, SessionScheduled
 from shared.database import new_engine, new_metadata
@@ -167,7 +168,16 @@ class Monitoring:
 
     @command(Anything, roles=roles.ROLES)
     def raise_safety_concern(self, db: Session, call: Call) -> dict[str, Any]:
+        for task in call.data.get("tasks", ()):
+            announce(db, TaskOpened.from_data({"due_at": write_moment(call.now), **task}))
         return {"escalation_id": new_id(), "patient_id": call.data["patient_id"]}
+
+    @command(Anything, roles=roles.ROLES)
+    def close_task(self, db: Session, call: Call) -> dict[str, Any]:
+        told = {name: call.data[name] for name in ("task_id", "task", "outcome")}
+        announce(db, TaskClosed(**told, closed_at=call.now, about_id=call.data["about_id"]))
+        by = [call.actor.actor_id, call.actor.role, call.actor.credential]
+        return {**told, "closed_at": write_moment(call.now), "patient_id": None, "by": by}
 
 
 class Aftercare:

@@ -1,22 +1,34 @@
 """The work list: who needs a human now, why, by when, and whose it is."""
 
+import ast
 import dataclasses
 import itertools
 import random
+import re
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
-from gateway import tables, work
+from gateway import openapi, schemas, tables, tokens, work
 from gateway.service import Gateway
-from shared.contracts import roles
+from homeward.__main__ import main
+from services.monitoring.domain.escalations import SAFETY_TASKS
+from shared.audit import audit
+from shared.contracts import aftercare, intake, monitoring, roles, scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Envelope, Event
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
+from shared.database import new_engine
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
+from shared.messaging import STAFF
+from tests.gateway.conftest import ROOT, Answer, House
 from tests.support import BEGINNING, TENANT, Room
 
 COUNSELOR = Actor(actor_id="counselor-7", role=roles.COUNSELOR, credential="LADC")
@@ -513,3 +525,338 @@ class TestRebuild:
             work.rebuild(db)
 
         assert len(tasks.rows()) == 1
+
+    def test_is_an_operators_command(self, room: Room, tasks: List) -> None:
+        # More than are fetched at once.
+        many = [told_by(room, opened(str(number))) for number in range(1100)]
+        with room.db() as db:
+            tables.keep_events(db, many, received_at=BEGINNING)
+        told = story(room, tasks)
+        url = room.engine.url.render_as_string(hide_password=False)
+
+        ended = CliRunner(
+            env={
+                "HOMEWARD_DATABASE_URL": "postgresql+psycopg2:///{service}",
+                "HOMEWARD_DATABASE_URL_GATEWAY": url,
+            }
+        ).invoke(main, ["work", "rebuild"])
+
+        assert (ended.exit_code, ended.output) == (0, f"made anew from {1100 + len(told)} events\n")
+        assert len(tasks.rows()) == 1101
+
+    def test_lets_those_who_take_tasks_wait_and_loses_none_of_it(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, opened("a call")), told_by(room, opened("a letter")))
+        claimed: list[dict[str, Any]] = []
+        claiming = threading.Thread(target=lambda: claimed.append(tasks.claim("a call")))
+
+        with room.db() as db:
+            work.rebuild(db)
+            claiming.start()
+            claiming.join(timeout=0.5)  # less than a statement waits for a lock
+            assert claimed == []
+            seen_meanwhile = len(tasks.read())
+        claiming.join(timeout=20)
+
+        assert seen_meanwhile == 2
+        assert [item["claimed_by"] for item in claimed] == [COUNSELOR.actor_id]
+
+
+def wait_until(holds: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Wait until something is so."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends, "it never came to be"
+        time.sleep(0.05)
+
+
+class Door:
+    """The work list over HTTP."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def ask(self, *, task: str = "lapse_contact", **told: Any) -> str:
+        """Have a service ask a counselor for something; return the task's id once it is listed."""
+        asked = {
+            "task_id": new_id(),
+            "task": task,
+            "owner_role": roles.COUNSELOR,
+            "reason": "LAPSE",
+            "about_id": new_id(),
+            "patient_id": new_id(),
+        }
+        asked |= told
+        answer = self.house.post("/v1/safety-concerns", {"patient_id": new_id(), "tasks": [asked]})
+        assert answer.status == 201, answer
+        wait_until(lambda: self.find(asked["task_id"]) is not None)
+        return str(asked["task_id"])
+
+    def items(self, query: str = "", **options: Any) -> list[dict[str, Any]]:
+        answer = self.house.get(f"/v1/work?limit=500&{query}", **options)
+        assert answer.status == 200, answer
+        return list(answer.body["items"])
+
+    def find(self, task_id: str) -> dict[str, Any] | None:
+        return next((item for item in self.items() if item["task_id"] == task_id), None)
+
+    def do(
+        self, task_id: str, what: str, body: Any = None, *, by: Actor = COUNSELOR, **options: Any
+    ) -> Answer:
+        token = self.house.token(by.role, actor_id=by.actor_id, credential=by.credential)
+        return self.house.post(f"/v1/work/{task_id}/{what}", body, token=token, **options)
+
+    def audited(self, action: str) -> list[Any]:
+        engine = new_engine(self.house.database_url.replace("{service}", "gateway"))
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(audit).where(audit.c.action == action)).all()
+        engine.dispose()
+        return list(rows)
+
+
+@pytest.fixture
+def door(house: House) -> Door:
+    return Door(house)
+
+
+class TestOverHttp:
+    def test_is_read_by_staff_and_by_nobody_else(self, house: House, door: Door) -> None:
+        task_id = door.ask()
+
+        for role in STAFF:
+            assert task_id in [item["task_id"] for item in door.items(role=role)]
+        assert house.get("/v1/work", role=roles.PARTNER).code == "not_found"
+        patient = house.token(roles.PATIENT, actor_id=new_id(), scopes=tokens.SCOPES)
+        assert house.get("/v1/work", token=patient).code == "role_may_not"
+        assert house.get("/v1/work", token=house.token(scopes=("work:write",))).code == "scope_missing"
+
+    def test_answers_as_documented(self, house: House, door: Door) -> None:
+        task_id = door.ask()
+
+        (item,) = (item for item in door.items() if item["task_id"] == task_id)
+
+        declared = schemas.Task().fields
+        assert set(item) == set(declared)
+        assert schemas.Task().validate(item) == {}
+        assert (item["service"], item["action"]) == ("monitoring", f"/v1/work/{task_id}/closures")
+
+    def test_shows_another_tenant_nothing(self, house: House, door: Door) -> None:
+        task_id = door.ask()
+        neighbour = house.token(roles.SUPERVISOR, tenant="hillside")
+
+        assert door.items(token=neighbour) == []
+        for what, body in (
+            ("claims", {}),
+            ("handovers", {"to_role": roles.CLINICIAN}),
+            ("closures", {"outcome": "DONE"}),
+        ):
+            theirs = house.post(f"/v1/work/{task_id}/{what}", body, token=neighbour)
+            nobodys = house.post(f"/v1/work/{new_id()}/{what}", body, token=neighbour)
+            assert theirs.code == nobodys.code == "not_found"
+            assert theirs.body["detail"] == nobodys.body["detail"]
+
+    def test_takes_filters_and_refuses_others(self, house: House, door: Door) -> None:
+        first, second = door.ask(owner_role=roles.FRONT_DESK), door.ask(due_at="2096-02-02T15:00:00Z")
+
+        assert first in [item["task_id"] for item in door.items("role=front_desk&unclaimed=true")]
+        assert second not in [item["task_id"] for item in door.items("role=front_desk")]
+        assert second in [item["task_id"] for item in door.items("overdue=false")]
+        assert first in [item["task_id"] for item in door.items("overdue=true&task=lapse_contact")]
+        for query in ("role=partner", "limit=0", "mine=perhaps", "after=x", "patient_id=x", "wish=all"):
+            assert house.get(f"/v1/work?{query}").status == 422, query
+
+    def test_records_who_looked(self, house: House, door: Door) -> None:
+        patient_id = new_id()
+
+        door.items(f"patient_id={patient_id}", role=roles.SUPERVISOR)
+
+        def is_recorded() -> bool:
+            rows = [row for row in door.audited("list_work") if row.about_id == patient_id]
+            return [(row.actor_role, row.outcome) for row in rows] == [("supervisor", "allowed")]
+
+        wait_until(is_recorded)
+
+    def test_records_who_took_a_task(self, door: Door) -> None:
+        task_id = door.ask()
+        patient_id = str((door.find(task_id) or {})["patient_id"])
+
+        door.do(task_id, "claims")
+
+        rows = [row for row in door.audited("claim_task") if row.about_id == patient_id]
+        assert [(row.actor_id, row.outcome) for row in rows] == [(COUNSELOR.actor_id, "done")]
+
+    def test_gives_one_answer_to_one_key(self, door: Door) -> None:
+        task_id, key = door.ask(), new_id()
+
+        first = door.do(task_id, "claims", key=key)
+        again = door.do(task_id, "claims", key=key)
+        other = door.do(task_id, "claims", by=OTHER_COUNSELOR, key=key)
+
+        assert (first.status, again.status) == (201, 201)
+        assert first.body == again.body
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert other.code == "task_is_taken"
+        door.do(task_id, "handovers", {"to_role": roles.COUNSELOR}, key=(given := new_id()))
+        assert (
+            door.do(task_id, "handovers", {"to_role": roles.CLINICIAN}, key=given).code == "command_id_reused"
+        )
+
+    def test_keeps_no_memory_of_what_was_refused(self, door: Door) -> None:
+        task_id, key = door.ask(), new_id()
+        door.do(task_id, "claims")
+        assert door.do(task_id, "claims", by=OTHER_COUNSELOR, key=key).code == "task_is_taken"
+        door.do(task_id, "handovers", {"to_role": roles.COUNSELOR})
+
+        assert door.do(task_id, "claims", by=OTHER_COUNSELOR, key=key).status == 201
+
+    def test_lets_exactly_one_of_twenty_take_a_task(self, house: House, door: Door) -> None:
+        task_id = door.ask()
+        people = [Actor(actor_id=f"counselor-{number}", role=roles.COUNSELOR) for number in range(20)]
+        together = threading.Barrier(len(people))
+        answers: dict[str, Answer] = {}
+
+        def claim(by: Actor) -> None:
+            key = new_id()
+            together.wait()
+            answers[by.actor_id] = door.do(task_id, "claims", by=by, key=key)
+            while answers[by.actor_id].status == 503:
+                # Too much is going on; the same request is safe to repeat.
+                answers[by.actor_id] = door.do(task_id, "claims", by=by, key=key)
+
+        threads = [threading.Thread(target=claim, args=(by,)) for by in people]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        (winner,) = [who for who, answer in answers.items() if answer.status == 201]
+        assert [answer.code for who, answer in answers.items() if who != winner] == ["task_is_taken"] * 19
+        assert (door.find(task_id) or {})["claimed_by"] == winner
+
+    def test_tells_what_happened_to_a_task_in_the_feed(self, house: House, door: Door) -> None:
+        task_id = door.ask()
+        door.do(task_id, "claims")
+        door.do(task_id, "handovers", {"to_role": roles.CLINICIAN, "to_id": "clinician-3"})
+
+        def told() -> list[str]:
+            page = house.get("/v1/events?type=task_claimed&type=task_handed_over&limit=1000").body
+            return [one["type"] for one in page["items"] if one["data"]["task_id"] == task_id]
+
+        wait_until(lambda: told() == ["homeward.task_claimed", "homeward.task_handed_over"])
+
+
+class TestClosureOverHttp:
+    def test_is_done_by_the_service_as_the_caller(self, door: Door) -> None:
+        task_id = door.ask()
+
+        answer = door.do(task_id, "closures", {"outcome": "DONE"})
+
+        assert answer.status == 201
+        assert answer.body["by"] == [COUNSELOR.actor_id, COUNSELOR.role, COUNSELOR.credential]
+        wait_until(lambda: door.find(task_id) is None)
+        assert door.do(task_id, "claims").code == "task_is_closed"
+
+    def test_again_with_the_same_key_gets_the_first_answer(self, door: Door) -> None:
+        task_id, key = door.ask(), new_id()
+        first = door.do(task_id, "closures", {"outcome": "DONE"}, key=key)
+        wait_until(lambda: door.find(task_id) is None)
+
+        again = door.do(task_id, "closures", {"outcome": "DONE"}, key=key)
+
+        assert again.body == first.body
+        assert again.headers["Idempotency-Replayed"] == "true"
+
+    def test_names_the_action_that_ends_the_task(self, door: Door) -> None:
+        about_id = new_id()
+        task_id = door.ask(task="escalation", about_id=about_id, level="E4")
+
+        answer = door.do(task_id, "closures", {"outcome": "DONE"}, by=SUPERVISOR)
+
+        assert (answer.status, answer.code) == (409, "task_closed_by_its_action")
+        assert answer.fields == {"task_id": f"POST /v1/escalations/{about_id}/closure"}
+
+    def test_takes_the_outcomes_that_people_can_give(self, door: Door) -> None:
+        task_id = door.ask()
+
+        for outcome in ("ESCALATED", "done", None, 7):
+            assert door.do(task_id, "closures", {"outcome": outcome}).fields.keys() == {"outcome"}
+
+    def test_is_for_staff_who_are_asked(self, door: Door) -> None:
+        task_id = door.ask(owner_role=roles.SUPERVISOR)
+
+        for by in (COUNSELOR, Actor(actor_id="x", role=roles.PARTNER)):
+            assert door.do(task_id, "closures", {"outcome": "DONE"}, by=by).status == 403
+
+
+class TestEveryTask:
+    """Made from the code of the services, so that a new task is asked about as well."""
+
+    def test_is_ended_by_an_action_or_by_hand(self) -> None:
+        asked = tasks_asked_for()
+
+        assert asked["escalation"] == {"monitoring"}
+        assert {name for name in asked if name not in work.ACTIONS and name not in BY_HAND} == set()
+        assert set(work.ACTIONS) | set(BY_HAND) == set(asked)
+        assert set(work.ACTIONS) & set(BY_HAND) == set()
+
+    def test_of_a_service_is_closed_there(self) -> None:
+        for name, services in tasks_asked_for().items():
+            if name in BY_HAND:
+                assert services == {BY_HAND[name]}, name
+
+    def test_names_an_action_that_is_there(self) -> None:
+        commands = {_shape(route.path) for _, route in openapi.routes_of(Gateway) if route.is_command}
+
+        assert {name for name, path in work.ACTIONS.items() if _shape(path) not in commands} == set()
+        assert _shape(work.CLOSURE) in commands
+
+
+#: The service that closes each task that no action of its own ends.
+BY_HAND = {
+    name: contracts.__name__.rsplit(".", 1)[-1]
+    for contracts in (aftercare, intake, monitoring, scheduling)
+    for name in getattr(contracts, "TASKS_CLOSED_BY_HAND", ())
+}
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def tasks_asked_for() -> dict[str, set[str]]:
+    """Return the names of the tasks that the rules of each service ask for, as their code says.
+
+    A name is the text given as ``task=``, or the constant of that module; where it is worked out, it is
+    an attribute or a variable, whose texts stand somewhere else as ``task=`` or in SAFETY_TASKS.
+    """
+    found: dict[str, set[str]] = {}
+    for place in sorted((ROOT / "services").rglob("domain/*.py")):
+        service = place.relative_to(ROOT / "services").parts[0]
+        tree = ast.parse(place.read_text(encoding="utf-8"))
+        constants = {
+            target.id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "task":
+                name = _named(node.value, constants)
+                if name is not None:
+                    found.setdefault(name, set()).add(service)
+    for tasks in SAFETY_TASKS.values():
+        for name, _ in tasks:
+            found.setdefault(name, set()).add("monitoring")
+    return found
+
+
+def _named(value: ast.expr, constants: dict[str, Any]) -> str | None:
+    if isinstance(value, ast.Constant):
+        return str(value.value)
+    if isinstance(value, ast.Name) and value.id in constants:
+        return str(constants[value.id])
+    # step.task, self.task, task: whoever made them gave the name, here or in another module.
+    assert isinstance(value, ast.Attribute) or (isinstance(value, ast.Name) and value.id == "task"), ast.dump(
+        value
+    )
+    return None

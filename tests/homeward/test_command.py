@@ -47,7 +47,7 @@ class TestMain:
         assert all(f"  {name} " in asked.stdout for name in SUBCOMMANDS)
         assert asked.stdout.endswith("[]\n")
 
-    @pytest.mark.parametrize("name", ["settings", "migrate", "parked", "events", "simulate", "demo"])
+    @pytest.mark.parametrize("name", ["settings", "migrate", "parked", "work", "events", "simulate", "demo"])
     def test_finds_every_command(self, name):
         told = homeward(name, "--help")
 
