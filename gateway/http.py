@@ -458,8 +458,7 @@ class Door(SharedExtension):
         reasons = []
         if self.draining:
             reasons.append("draining")
-        if not self.traffic.consumers or not self.traffic.ready:
-            reasons.append("broker")
+        reasons += self.traffic.not_ready_because() if self.traffic.consumers else ("broker",)
         if not self._database_is_there():
             reasons.append("database")
         return tuple(reasons)

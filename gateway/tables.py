@@ -29,10 +29,18 @@ archive = sa.Table(
     sa.Column("occurred_at", moment(), nullable=False),
     sa.Column("recorded_at", moment(), nullable=False),
     sa.Column("received_at", moment(), nullable=False),
+    #: What it belongs to, for tracing; filled in later where an older version kept the event.
+    sa.Column("correlation_id", sa.String(64)),
+    sa.Column("causation_id", sa.String(64)),
+    reference("episode_id", nullable=True),
     sa.UniqueConstraint("tenant_id", "position"),
     sa.Index("ix_archive_unplaced", "recorded_at", "event_id", postgresql_where=sa.text("position IS NULL")),
     sa.Index("ix_archive_type", "tenant_id", "type", "position"),
     sa.Index("ix_archive_patient", "tenant_id", "patient_id", "occurred_at"),
+    sa.Index("ix_archive_correlation", "correlation_id"),
+    sa.Index("ix_archive_causation", "causation_id"),
+    sa.Index("ix_archive_episode", "episode_id", "occurred_at"),
+    sa.Index("ix_archive_untraced", "event_id", postgresql_where=sa.text("correlation_id IS NULL")),
 )
 
 consents = sa.Table(
@@ -107,10 +115,12 @@ _TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
 _KEEP = sa.text(
     """
     INSERT INTO archive
-        (event_id, tenant_id, type, patient_id, body, occurred_at, recorded_at, received_at)
+        (event_id, tenant_id, type, patient_id, episode_id, correlation_id, causation_id, body,
+         occurred_at, recorded_at, received_at)
     SELECT *, :received_at FROM unnest(
         CAST(:event_ids AS uuid[]), CAST(:tenant_ids AS text[]), CAST(:types AS text[]),
-        CAST(:patient_ids AS uuid[]), CAST(:bodies AS bytea[]),
+        CAST(:patient_ids AS uuid[]), CAST(:episode_ids AS uuid[]), CAST(:correlation_ids AS text[]),
+        CAST(:causation_ids AS text[]), CAST(:bodies AS bytea[]),
         CAST(:occurred_ats AS timestamptz[]), CAST(:recorded_ats AS timestamptz[]))
     ON CONFLICT DO NOTHING
     """
@@ -128,6 +138,9 @@ def keep_events(db: Session, envelopes: Sequence[Envelope], *, received_at: date
             "tenant_ids": [envelope.tenant_id for envelope in envelopes],
             "types": [envelope.event.wire_name for envelope in envelopes],
             "patient_ids": [envelope.event.subject for envelope in envelopes],
+            "episode_ids": [getattr(envelope.event, "episode_id", None) for envelope in envelopes],
+            "correlation_ids": [envelope.correlation_id for envelope in envelopes],
+            "causation_ids": [envelope.causation_id for envelope in envelopes],
             "bodies": [envelope.to_bytes() for envelope in envelopes],
             "occurred_ats": [envelope.occurred_at for envelope in envelopes],
             "recorded_ats": [envelope.recorded_at for envelope in envelopes],
@@ -200,6 +213,47 @@ def events_after(
     if types:
         query = query.where(archive.c.type.in_(types))
     return db.execute(query).all()
+
+
+#: Read out of the event itself: an older version did not keep them beside it.
+_FILL_CAUSES = sa.text(
+    """
+    UPDATE archive SET correlation_id = told.envelope ->> 'correlationid',
+                       causation_id = told.envelope ->> 'causationid',
+                       episode_id = CAST(told.envelope ->> 'episodeid' AS uuid)
+    FROM (SELECT event_id, CAST(convert_from(body, 'UTF8') AS json) AS envelope FROM archive
+          WHERE correlation_id IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED) AS told
+    WHERE archive.event_id = told.event_id
+    """
+)
+
+
+def fill_causes(engine: sa.Engine) -> None:
+    """Tell of every event what it belongs to, also of those that an older version kept."""
+    filled = 1
+    while filled:
+        with engine.begin() as connection:
+            filled = connection.execute(_FILL_CAUSES).rowcount
+
+
+def events_where(
+    connection: sa.Connection, *where: sa.ColumnElement[bool], tenant_id: str, limit: int
+) -> Sequence[Any]:
+    """Return events of a tenant, the first to happen first."""
+    return connection.execute(
+        sa.select(archive.c.body, archive.c.received_at)
+        .where(archive.c.tenant_id == tenant_id, *where)
+        .order_by(archive.c.occurred_at, archive.c.recorded_at, archive.c.event_id)
+        .limit(limit)
+    ).all()
+
+
+def tenants_of(connection: sa.Connection, id_: str) -> set[str]:
+    """Return whose an event, a command, a request, an episode or a patient is, as far as events tell."""
+    found: set[str] = set()
+    for place in (archive.c.event_id, archive.c.causation_id, archive.c.correlation_id, archive.c.episode_id):
+        found |= set(connection.scalars(sa.select(archive.c.tenant_id).where(place == id_).distinct()))
+    return found
 
 
 def keep_consent(

@@ -77,16 +77,17 @@ class Process:
         for container in sorted(self.containers, key=lambda c: c.service_name == "gateway"):
             container.start()
         if self.settings.health_port:
-            telemetry.serve_health(self.settings.health_port, is_ready=self._is_ready)
+            telemetry.serve_health(self.settings.health_port, not_ready_because=self._not_ready_because)
 
-    def _is_ready(self) -> bool:
+    def _not_ready_because(self) -> tuple[str, ...]:
         traffics = [
             extension
             for container in self.containers
             for extension in container.shared_extensions.values()
             if isinstance(extension, Traffic)
         ]
-        return not self._stopping.ready() and all(traffic.ready for traffic in traffics)
+        reasons = {reason for traffic in traffics for reason in traffic.not_ready_because()}
+        return (*(("draining",) if self._stopping.ready() else ()), *sorted(reasons))
 
     def run_until_stopped(self, *, on_ready: Callable[["Process"], None] | None = None) -> None:
         """Serve until SIGTERM or SIGINT, then finish what is in hand and return."""

@@ -38,6 +38,7 @@ audit = sa.Table(
     sa.UniqueConstraint("tenant_id", "link"),
     sa.Index("ix_audit_unlinked", "position", postgresql_where=sa.text("link IS NULL")),
     sa.Index("ix_audit_about", "tenant_id", "about_id"),
+    sa.Index("ix_audit_cause", "cause_id"),
 )
 
 #: Rows linked in one go.
@@ -139,17 +140,38 @@ def link_new_rows(engine: sa.Engine) -> int:
 
 def find_breaks(connection: sa.Connection, *, tenant_id: str) -> list[int]:
     """Return the places in a tenant's chain where a row was changed, removed, added or moved."""
+    breaks, after = [], 0
+    while True:
+        found, last = find_breaks_after(connection, tenant_id=tenant_id, after=after)
+        breaks += found
+        if last is None:
+            return breaks
+        after = last
+
+
+def find_breaks_after(
+    connection: sa.Connection, *, tenant_id: str, after: int, limit: int = 5000
+) -> tuple[list[int], int | None]:
+    """Return the breaks in a stretch of a tenant's chain, and the link to go on after, if there are more.
+
+    :param after: the link before the stretch, which is taken as it stands; 0 begins the chain.
+    """
+    # The row before is read again: the first of the stretch is linked to it.
     rows: Iterable[Any] = connection.execute(
         sa.select(audit)
-        .where(audit.c.tenant_id == tenant_id, audit.c.link.is_not(None))
+        .where(audit.c.tenant_id == tenant_id, audit.c.link >= after)
         .order_by(audit.c.link)
+        .limit(limit + 1)
     )
-    previous, expected, breaks = _GENESIS, 1, []
+    previous, expected, breaks, count = _GENESIS, 1, [], 0
     for row in rows:
-        if row.link != expected or row.hash != _hash(previous, row.link, row._mapping):
+        count += 1
+        is_known = row.link == after
+        broken = row.link != expected or row.hash != _hash(previous, row.link, row._mapping)
+        if broken and not is_known:
             breaks.append(row.link)
         previous, expected = row.hash, row.link + 1
-    return breaks
+    return breaks, expected - 1 if count > limit else None
 
 
 def _end_of_chain(connection: sa.Connection, tenant_id: str) -> tuple[int, bytes]:

@@ -33,7 +33,7 @@ timers = sa.Table(
     sa.Column("data", JSONB, nullable=False),
     sa.Column("correlation_id", sa.String(64), nullable=False),
     sa.Column("causation_id", sa.String(64)),
-    #: "waiting", or "parked" after too many failures.
+    #: "waiting", "parked" after too many failures, or "skipped" by an operator.
     sa.Column("state", sa.String(16), nullable=False, server_default="waiting"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     #: Real time before which a failed timer is not tried again.

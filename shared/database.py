@@ -54,9 +54,11 @@ plumbing = sa.MetaData(naming_convention=NAMING)
 _PLUMBING_MODULES = (
     "shared.audit",
     "shared.clock",
+    "shared.messaging.backlog",
     "shared.messaging.commands",
     "shared.messaging.inbox",
     "shared.messaging.outbox",
+    "shared.messaging.parked",
     "shared.notification.tables",
     "shared.safety",
 )

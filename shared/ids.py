@@ -1,6 +1,7 @@
 """Ids: UUIDs as strings, everywhere."""
 
 import uuid
+from datetime import datetime
 
 import uuid_utils
 
@@ -16,3 +17,8 @@ def new_id() -> str:
 def derived_id(*parts: str) -> str:
     """Return the same UUID for the same parts, in every process and in any order of events."""
     return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+
+
+def first_id_at(moment: datetime) -> str:
+    """Return the least id that :func:`new_id` can have made at a moment: they begin with it."""
+    return str(uuid.UUID(int=int(moment.timestamp() * 1000) << 80))

@@ -56,6 +56,7 @@ unpageable_dangers = Gauge(
     "homeward_unpageable_dangers", "Those of them whose tenant has no fallback address.", ["service"]
 )
 parked = Gauge("homeward_parked_reactions", "Reactions parked for a human.", ["service"])
+parked_timers = Gauge("homeward_parked_timers", "Timers parked for a human.", ["service"])
 
 
 def configure_logging(level: str) -> None:
@@ -116,9 +117,10 @@ def metrics_page() -> tuple[str, bytes]:
     return CONTENT_TYPE_LATEST, generate_latest()
 
 
-def serve_health(port: int, *, is_ready: Callable[[], bool]) -> Any:
+def serve_health(port: int, *, not_ready_because: Callable[[], tuple[str, ...]]) -> Any:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` of a process that has no door of its own.
 
+    :param not_ready_because: returns why the process is not ready; nothing when it is.
     :returns: the greenthread that serves.
     """
 
@@ -128,12 +130,12 @@ def serve_health(port: int, *, is_ready: Callable[[], bool]) -> Any:
             content_type, body = metrics_page()
             start_response("200 OK", [("Content-Type", content_type)])
             return [body]
-        if path == "/livez" or (path == "/readyz" and is_ready()):
-            start_response("200 OK", [("Content-Type", "text/plain")])
-            return [b"ok\n"]
-        status = "503 Service Unavailable" if path == "/readyz" else "404 Not Found"
-        start_response(status, [("Content-Type", "text/plain")])
-        return [b"not ready\n" if path == "/readyz" else b"not found\n"]
+        if path not in ("/livez", "/readyz"):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not found\n"]
+        reasons = not_ready_because() if path == "/readyz" else ()
+        start_response("503 Service Unavailable" if reasons else "200 OK", [("Content-Type", "text/plain")])
+        return [f"not ready: {', '.join(reasons)}\n".encode() if reasons else b"ok\n"]
 
     listener = eventlet.listen(("0.0.0.0", port), reuse_port=False)  # noqa: S104  # probes come from outside
     return eventlet.spawn(wsgi.server, listener, answer, log_output=False)

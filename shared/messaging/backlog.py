@@ -1,16 +1,43 @@
-"""What a service still has to do, told by one statement."""
+"""What a service still has to do, and the alarm when that has waited for too long."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql
 
-from shared.contracts.event import write_moment
+from shared import clock, telemetry
+from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
+from shared.contracts.event import Actor, write_moment
+from shared.contracts.roles import SYSTEM
+from shared.database import Origin, act_for, moment, plumbing
+from shared.ids import new_id
 from shared.messaging import timers
 from shared.messaging.inbox import inbox
-from shared.messaging.outbox import outbox
+from shared.messaging.outbox import announce, outbox
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
+
+log = structlog.get_logger()
+
+#: Age at which what is unsent, or waits for another attempt, is an alarm. Promised: a backlog is never
+#: silent for longer.
+BACKLOG_ALARM_SECONDS = 30.0
+
+UNSENT = "UNSENT"
+WAITING = "WAITING"
+
+#: The alarms that are raised now: kept here, so that several copies of a service raise each one once.
+backlog_alarms = sa.Table(
+    "backlog_alarms",
+    plumbing,
+    sa.Column("backlog", sa.String(16), primary_key=True),
+    #: Whose the oldest row was: they are told when it is over.
+    sa.Column("tenant_id", sa.String(64), nullable=False),
+    sa.Column("raised_at", moment(), nullable=False),
+)
 
 #: Asked every second, and before every jump of simulated time: so one statement, written down once.
 _LOOK = sa.text(
@@ -77,3 +104,96 @@ def stillness(host: "Host", *, count_messages: bool) -> dict[str, Any]:
                 connection.execute(sa.select(inbox.c.type, taken).group_by(inbox.c.type)).all()
             )
     return answer
+
+
+# --- The alarm -----------------------------------------------------------------------------------
+
+_MEASURE = sa.text(
+    """
+    SELECT unsent.announced_at AS unsent_since, unsent.tenant_id AS unsent_of,
+           waiting.received_at AS waiting_since, waiting.tenant_id AS waiting_of,
+           (SELECT count(*) FROM inbox WHERE state = 'parked') AS parked,
+           (SELECT count(*) FROM timers WHERE state = 'parked') AS parked_timers,
+           ARRAY(SELECT backlog FROM backlog_alarms) AS raised
+    FROM (SELECT) AS this
+    LEFT JOIN (SELECT announced_at, tenant_id FROM outbox WHERE dispatched_at IS NULL
+               ORDER BY announced_at LIMIT 1) AS unsent ON true
+    LEFT JOIN (SELECT received_at, tenant_id FROM inbox WHERE state = 'waiting'
+               ORDER BY received_at LIMIT 1) AS waiting ON true
+    """
+)
+
+
+def measure(host: "Host") -> None:
+    """Tell metrics and readiness how far the service is behind, and raise or clear the alarm.
+
+    :raises sqlalchemy.exc.SQLAlchemyError: when the database cannot be asked.
+    """
+    with host.engine.connect() as connection:
+        found = connection.execute(_MEASURE).one()
+    host.unsent_since = found.unsent_since
+    telemetry.oldest_unsent.labels(host.name).set(_age(found.unsent_since))
+    telemetry.oldest_waiting.labels(host.name).set(_age(found.waiting_since))
+    telemetry.parked.labels(host.name).set(found.parked)
+    telemetry.parked_timers.labels(host.name).set(found.parked_timers)
+    if host.clock.simulated:
+        # Simulated time waits until nothing is left to do, however long that takes.
+        return
+    for backlog, since, tenant_id in (
+        (UNSENT, found.unsent_since, found.unsent_of),
+        (WAITING, found.waiting_since, found.waiting_of),
+    ):
+        if _age(since) > BACKLOG_ALARM_SECONDS:
+            if backlog not in found.raised:
+                _raise_alarm(host, backlog, age=_age(since), tenant_id=tenant_id)
+        elif backlog in found.raised:
+            _clear_alarm(host, backlog)
+
+
+def seconds_unsent(host: "Host") -> float:
+    """Return the age of the oldest unsent event, as far as this process has noticed."""
+    return _age(host.unsent_since)
+
+
+def _age(since: datetime | None) -> float:
+    return (clock.real_now() - since).total_seconds() if since else 0.0
+
+
+def _raise_alarm(host: "Host", backlog: str, *, age: float, tenant_id: str) -> None:
+    now = clock.real_now()
+    raise_ = postgresql.insert(backlog_alarms).values(backlog=backlog, tenant_id=tenant_id, raised_at=now)
+    with host.transaction(_origin(host, tenant_id, now)) as db:
+        ours = db.execute(raise_.on_conflict_do_nothing().returning(backlog_alarms.c.backlog)).first()
+        if ours is None:
+            # Another copy was quicker.
+            return
+        announce(
+            db,
+            BacklogAlarmRaised(service=host.name, backlog=backlog, age_seconds=int(age), raised_at=now),
+        )
+    log.error("backlog_alarm_raised", service=host.name, reason=backlog, seconds=int(age))
+
+
+def _clear_alarm(host: "Host", backlog: str) -> None:
+    now = clock.real_now()
+    with host.transaction(None) as db:
+        ours = db.execute(
+            backlog_alarms.delete()
+            .where(backlog_alarms.c.backlog == backlog)
+            .returning(backlog_alarms.c.tenant_id)
+        ).first()
+        if ours is None:
+            return
+        act_for(db, _origin(host, ours.tenant_id, now))
+        announce(db, BacklogAlarmCleared(service=host.name, backlog=backlog, cleared_at=now))
+    log.warning("backlog_alarm_cleared", service=host.name, reason=backlog)
+
+
+def _origin(host: "Host", tenant_id: str, now: datetime) -> Origin:
+    return Origin(
+        service=host.name,
+        tenant_id=tenant_id,
+        actor=Actor(actor_id=host.name, role=SYSTEM),
+        now=now,
+        correlation_id=new_id(),
+    )

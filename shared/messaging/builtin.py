@@ -1,16 +1,24 @@
-"""Questions that every service answers by itself: how it is doing, how a job went, and what is parked."""
+"""What every service answers by itself: how it is doing, how a job went, what is parked, what came of it."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from shared.contracts.event import write_moment
-from shared.messaging import backlog, commands, inbox, timers
+from shared import audit
+from shared.contracts import roles
+from shared.messaging import backlog, commands, inbox, parked, traces
 from shared.schema_fields import Id
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
+
+#: Who runs the program's machinery, beside the machinery itself.
+_OPERATORS = (roles.SYSTEM, roles.OPERATIONS)
+#: Who answers for what was done, and not done, for a patient.
+ACCOUNTABLE = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 
 
 class GetJob(Schema):
@@ -25,8 +33,32 @@ class GetStillness(Schema):
     count_messages = fields.Boolean(load_default=False)
 
 
-class ListParked(Schema):
-    """Nothing has to be told: all that is parked is listed."""
+class Nothing(Schema):
+    """Nothing has to be told: all there is is listed."""
+
+
+class GetParked(Schema):
+    """The event whose reactions are parked, or the id of a parked timer."""
+
+    item_id = Id(required=True)
+
+
+class ResolveParked(GetParked):
+    """What is parked, and why it is tried again or given up."""
+
+    why = fields.String(required=True, validate=validate.Length(min=1, max=parked.MAX_WHY))
+
+
+class ListAuditBreaks(Schema):
+    """From where on to look."""
+
+    after = fields.Integer(load_default=0, validate=validate.Range(min=0))
+
+
+class GetTracesOf(Schema):
+    """Events and commands, and notifications or concerns that they were about."""
+
+    ids = fields.List(Id(), required=True, validate=validate.Length(max=traces.MAX_IDS))
 
 
 def _get_job(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
@@ -38,33 +70,70 @@ def _get_stillness(host: "Host", db: Session, call: commands.Call) -> dict[str, 
 
 
 def _list_parked(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
-    def item(kind: str, name: str, row: dict[str, Any], **more: str) -> dict[str, Any]:
-        shown = {"service": host.name, "kind": kind, "name": name}
-        return {**shown, "attempts": row["attempts"], "error": row["error"], **more}
+    return {"items": parked.list_items(db, service=host.name, tenant_id=call.tenant_id)}
 
-    reactions = [
-        item(
-            "REACTION",
-            row["reaction"],
-            row,
-            event_type=row["type"],
-            event_id=row["event_id"],
-            received_at=write_moment(row["received_at"]),
+
+def _get_parked(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    item_id = call.data["item_id"]
+    return {"items": parked.show_items(db, service=host.name, item_id=item_id, tenant_id=call.tenant_id)}
+
+
+def _resolve_parked(how: str) -> Callable[["Host", Session, commands.Call], dict[str, Any]]:
+    def resolve(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+        count = parked.resolve(
+            db,
+            service=host.name,
+            item_id=call.data["item_id"],
+            tenant_id=call.tenant_id,
+            how=how,
+            who=call.actor.actor_id,
+            why=call.data["why"],
         )
-        for row in inbox.list_parked(db)
-        if row["tenant_id"] == call.tenant_id
-    ]
-    due = [
-        item("TIMER", row["name"], row, due_at=write_moment(row["due_at"]))
-        for row in timers.list_parked(db)
-        if row["tenant_id"] == call.tenant_id
-    ]
-    return {"items": reactions + due}
+        return {"service": host.name, "item_id": call.data["item_id"], "how": how, "count": count}
+
+    return resolve
 
 
-#: Name → (schema, whether it only reads, answer).
+def _list_quarantined(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    return {"items": [{"service": host.name, **item} for item in inbox.list_quarantined(db)]}
+
+
+def _list_audit_breaks(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    breaks, after = audit.find_breaks_after(
+        db.connection(), tenant_id=call.tenant_id, after=call.data["after"]
+    )
+    return {"items": [{"service": host.name, "link": link} for link in breaks], "after": after}
+
+
+def _get_traces_of(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    return traces.traces_of(
+        db,
+        ids=call.data["ids"],
+        tenant_id=call.tenant_id,
+        memory_days=host.settings.inbox_memory_days,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builtin:
+    """A question, or a command, that the plumbing answers for every service."""
+
+    schema: type[Schema]
+    answer: Callable[["Host", Session, commands.Call], dict[str, Any]]
+    roles: tuple[str, ...] = _OPERATORS
+    reads_only: bool = True
+    long: ClassVar[bool] = False
+
+
+#: By name. Commands are remembered by their id and written into the audit as any other.
 QUESTIONS = {
-    "get_job": (GetJob, True, _get_job),
-    "get_stillness": (GetStillness, True, _get_stillness),
-    "list_parked": (ListParked, True, _list_parked),
+    "get_job": Builtin(schema=GetJob, answer=_get_job, roles=roles.ROLES),
+    "get_stillness": Builtin(schema=GetStillness, answer=_get_stillness),
+    "list_parked": Builtin(schema=Nothing, answer=_list_parked),
+    "get_parked": Builtin(schema=GetParked, answer=_get_parked),
+    "retry_parked": Builtin(schema=ResolveParked, answer=_resolve_parked(parked.RETRY), reads_only=False),
+    "skip_parked": Builtin(schema=ResolveParked, answer=_resolve_parked(parked.SKIP), reads_only=False),
+    "list_quarantined": Builtin(schema=Nothing, answer=_list_quarantined),
+    "list_audit_breaks": Builtin(schema=ListAuditBreaks, answer=_list_audit_breaks),
+    "get_traces_of": Builtin(schema=GetTracesOf, answer=_get_traces_of, roles=(roles.SYSTEM, *ACCOUNTABLE)),
 }

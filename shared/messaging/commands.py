@@ -235,7 +235,7 @@ def _origin(host: "Host", ask: Ask) -> Origin:
 
 
 def _about(db: Session, answer_: dict[str, Any]) -> str | None:
-    for name in ("patient_id", "episode_id", "session_id"):
+    for name in ("patient_id", "episode_id", "session_id", "item_id"):
         if answer_.get(name):
             return str(answer_[name])
     for envelope in announced_in(db):

@@ -2,30 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from marshmallow import Schema
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from sqlalchemy.orm import Session
 
 from shared.clock import CalendarJob, OnTimer, ProgramClock
-from shared.contracts import roles
 from shared.database import Origin, transaction
 from shared.messaging import builtin, outbox
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
 from shared.settings import Settings
-
-
-class BuiltinQuestion:
-    """A question that the plumbing answers for every service."""
-
-    long = False
-
-    def __init__(self, schema: type[Schema], *, reads_only: bool, allowed: tuple[str, ...]) -> None:
-        self.schema = schema
-        self.reads_only = reads_only
-        self.roles = allowed
 
 
 class Host:
@@ -49,6 +37,8 @@ class Host:
         self.transactions_ended = 0
         #: That number before the newest look at what there is to do, and what was seen.
         self.last_look: tuple[int, sa.Row[Any]] | None = None
+        #: Since when the oldest unsent event waits, as it was measured last.
+        self.unsent_since: datetime | None = None
         #: Dangers that nobody has confirmed, of tenants that have no fallback address.
         self.unpageable_dangers = 0
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
@@ -68,11 +58,10 @@ class Host:
                 self.timers[entry.timer] = method
             elif isinstance(entry, CalendarJob):
                 self.jobs.append((name, entry, method))
-        for name, (schema, reads_only, answer) in builtin.QUESTIONS.items():
-            allowed = (roles.SYSTEM, roles.OPERATIONS) if name != "get_job" else (*roles.ROLES,)
+        for name, question in builtin.QUESTIONS.items():
             self.commands[name] = (
-                BuiltinQuestion(schema, reads_only=reads_only, allowed=allowed),
-                lambda db, call, answer=answer: answer(self, db, call),
+                question,
+                lambda db, call, answer=question.answer: answer(self, db, call),
             )
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
-from shared.contracts.event import EVENTS, Actor, Envelope, UnreadableEvent
+from shared.contracts.event import EVENTS, Actor, Envelope, UnreadableEvent, write_moment
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
 from shared.errors import NotFound, TooEarly
@@ -476,15 +476,24 @@ def _resolve(db: Session, *, event_id: str, values: dict[str, Any]) -> int:
     return len(changed)
 
 
-def backlog(connection: sa.Connection) -> tuple[float, int]:
-    """Return the age in seconds of the oldest waiting reaction, and how many are parked."""
-    oldest, parked = connection.execute(
-        sa.select(
-            sa.select(sa.func.min(inbox.c.received_at)).where(inbox.c.state == "waiting").scalar_subquery(),
-            sa.select(sa.func.count()).where(inbox.c.state == "parked").scalar_subquery(),
+def list_quarantined(db: Session) -> list[dict[str, Any]]:
+    """Return what nobody could read, oldest first: a fingerprint and why, never the message.
+
+    Whose it is nobody knows either.
+    """
+    rows = db.execute(
+        sa.select(quarantine.c.digest, quarantine.c.error, quarantine.c.received_at).order_by(
+            quarantine.c.received_at
         )
-    ).one()
-    return ((clock.real_now() - oldest).total_seconds() if oldest else 0.0, parked)
+    )
+    return [
+        {
+            "digest": bytes(row.digest).hex(),
+            "error": row.error,
+            "received_at": write_moment(row.received_at),
+        }
+        for row in rows
+    ]
 
 
 # --- Savepoints --------------------------------------------------------------------------------

@@ -4,7 +4,9 @@ A relay in every copy claims rows that were not dispatched, publishes them and m
 broker has confirmed. A crash in between publishes again; the inbox drops what was done already.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event as orm_event
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import moment, origin_of, plumbing, tenant_column
-from shared.ids import new_id
+from shared.ids import first_id_at, new_id
 
 outbox = sa.Table(
     "outbox",
@@ -150,9 +152,39 @@ def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
         return len(rows)
 
 
-def age_of_oldest_unsent(connection: sa.Connection) -> float:
-    """Return the seconds since the oldest undispatched event was announced, 0 when there is none."""
-    oldest = connection.scalar(
-        sa.select(sa.func.min(outbox.c.announced_at)).where(outbox.c.dispatched_at.is_(None))
+#: Events that are marked to be sent again in one transaction.
+_SEND_AGAIN_BATCH = 1000
+_SEND_AGAIN = """
+UPDATE outbox SET dispatched_at = NULL WHERE position = ANY(ARRAY(
+    SELECT position FROM outbox WHERE dispatched_at < :began AND {which}
+    ORDER BY position LIMIT :batch FOR UPDATE SKIP LOCKED))
+RETURNING tenant_id
+"""
+_BY_ID = sa.text(_SEND_AGAIN.format(which="event_id = ANY(CAST(:event_ids AS uuid[]))"))
+_BY_TIME = sa.text(
+    _SEND_AGAIN.format(
+        which="event_id >= CAST(:first_id AS uuid) AND announced_at >= :since AND announced_at < :until"
     )
-    return (clock.real_now() - oldest).total_seconds() if oldest else 0.0
+)
+
+
+def send_again(
+    db: Session,
+    *,
+    began: datetime,
+    event_ids: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[str]:
+    """Have events that were sent before sent once more, some of them; return whose they are.
+
+    Whoever received them before recognises them. Called until it returns nothing.
+
+    :param began: when this was begun: what was sent since is left alone.
+    :param since: when they were announced, from then on, where no ids are told.
+    """
+    how: dict[str, Any] = {"began": began, "batch": _SEND_AGAIN_BATCH}
+    if since is not None:
+        how |= {"first_id": first_id_at(since), "since": since, "until": until or began}
+        return list(db.scalars(_BY_TIME, how))
+    return list(db.scalars(_BY_ID, how | {"event_ids": list(event_ids)}))

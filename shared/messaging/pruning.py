@@ -6,8 +6,7 @@ touched. Each batch is a short transaction of its own, by one copy at a time: it
 nobody needs any more, so nothing waits for it.
 """
 
-import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import eventlet
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from shared import clock
+from shared.ids import first_id_at
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
@@ -65,7 +65,7 @@ def prune(host: "Host") -> int:
     moments = {
         "commands_before": now - COMMANDS_MEMORY,
         "before": before,
-        "id_before": _id_at(before),
+        "id_before": first_id_at(before),
     }
     forgotten = 0
     for statement in _STATEMENTS:
@@ -87,8 +87,3 @@ def _prune_batch(host: "Host", statement: sa.TextClause, moments: dict[str, obje
         # A statement takes those of its moments that it names.
         named = {name: moments[name] for name in statement.compile().params}
         return int(connection.execute(statement, named).rowcount)
-
-
-def _id_at(moment: datetime) -> str:
-    """Return the least id that can have been made at a moment: a UUID of version 7 begins with it."""
-    return str(uuid.UUID(int=int(moment.timestamp() * 1000) << 80))

@@ -137,6 +137,21 @@ def list_parked(db: sa.orm.Session) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
+def retry_parked(db: sa.orm.Session, row: dict[str, Any]) -> None:
+    """Have a parked timer tried again at once, with fresh attempts."""
+    _resolve(db, row, state="waiting", attempts=0, next_attempt_at=None, error=None)
+
+
+def skip_parked(db: sa.orm.Session, row: dict[str, Any]) -> None:
+    """Give up a parked timer; the row stays until the same timer is set anew."""
+    _resolve(db, row, state="skipped")
+
+
+def _resolve(db: sa.orm.Session, row: dict[str, Any], **values: Any) -> None:
+    this_row = sa.and_(*(timers.c[name] == row[name] for name in ("tenant_id", "name", "key")))
+    db.execute(timers.update().where(this_row, timers.c.state == "parked").values(**values))
+
+
 def first_timer_at(db: sa.orm.Session) -> datetime | None:
     """Return the due moment of the first waiting timer."""
     return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(timers.c.state == "waiting")).scalar()

@@ -19,7 +19,7 @@ from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Actor
 from shared.database import QueriesDoNotOverlap, check_that_queries_overlap, new_engine
 from shared.errors import Refusal
-from shared.messaging import inbox, outbox
+from shared.messaging import inbox
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -201,12 +201,19 @@ class Traffic(SharedExtension):
             else:
                 return
 
-    @property
-    def ready(self) -> bool:
-        """Whether the service can do its work now, and nobody is in danger whom it can reach nobody for."""
-        return not self.host.unpageable_dangers and all(
-            getattr(consumer, "connected", True) for consumer in self.consumers
-        )
+    def not_ready_because(self) -> tuple[str, ...]:
+        """Return why the service cannot do its work now; nothing when all is well."""
+        from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
+
+        reasons = []
+        if not all(getattr(consumer, "connected", True) for consumer in self.consumers):
+            reasons.append("broker")
+        if self.host.unpageable_dangers:
+            reasons.append("somebody is in danger, and there is nobody to page")
+        unsent = backlog.seconds_unsent(self.host)
+        if unsent > backlog.BACKLOG_ALARM_SECONDS:
+            reasons.append(f"events are unsent for {unsent:.0f} s")
+        return tuple(reasons)
 
     def stop(self) -> None:
         """Take nothing more, finish what is in hand within the drain time, and hang up after."""
@@ -218,20 +225,17 @@ class Traffic(SharedExtension):
 
 def measure_backlog(host: Any) -> None:
     """Tell the metrics how far the service is behind."""
+    from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
     from shared.notification import sending  # noqa: PLC0415  # it knows the host
 
     try:
+        backlog.measure(host)
         with host.engine.connect() as connection:
-            unsent = outbox.age_of_oldest_unsent(connection)
-            waiting, parked = inbox.backlog(connection)
             page = sending.age_of_oldest_page(connection)
             unconfirmed, unpageable = safety.unconfirmed(connection, host)
     except sa.exc.SQLAlchemyError as error:
         log.warning("database_away", service=host.name, error=type(error).__name__)
         return
-    telemetry.oldest_unsent.labels(host.name).set(unsent)
-    telemetry.oldest_waiting.labels(host.name).set(waiting)
-    telemetry.parked.labels(host.name).set(parked)
     telemetry.oldest_page.labels(host.name).set(page)
     telemetry.unconfirmed_dangers.labels(host.name).set(unconfirmed)
     telemetry.unpageable_dangers.labels(host.name).set(unpageable)
