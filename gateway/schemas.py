@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from gateway import feed, work
+from gateway import feed, trace, work
 from shared.contracts.common import TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.event import SERVICES
 from shared.schema_fields import Id, Moment
@@ -178,13 +178,185 @@ class Parked(Schema):
 
     service = fields.String(required=True, validate=validate.OneOf(SERVICES))
     kind = fields.String(required=True, validate=validate.OneOf(("REACTION", "TIMER")))
+    item_id = fields.UUID(
+        required=True,
+        metadata={"description": "To show it, retry it or skip it: an event's or a timer's id."},
+    )
     name = fields.String(required=True, metadata={"description": "The reaction's or the timer's name."})
     attempts = fields.Integer(required=True, metadata={"description": "How often it was tried."})
     error = fields.String(allow_none=True, metadata={"description": "The kind of the last failure."})
     event_type = fields.String(metadata={"description": "Of a reaction: the event's name."})
-    event_id = fields.UUID(metadata={"description": "Of a reaction: the event, to retry it or skip it."})
+    event_id = fields.UUID(metadata={"description": "Of a reaction: the event."})
     received_at = Moment(metadata={"description": "Of a reaction: when the event came, in real time."})
     due_at = Moment(metadata={"description": "Of a timer: when it was due, in program time."})
+
+
+class GetParked(Schema):
+    """Which parked reactions, or which parked timer."""
+
+    item_id = Id(required=True, metadata={"description": "The item_id of the list."})
+
+
+class Decision(Schema):
+    """What an operator decided about a parked item."""
+
+    how = fields.String(required=True, validate=validate.OneOf(("RETRY", "SKIP")))
+    who = fields.String(required=True)
+    why = fields.String(required=True)
+    resolved_at = Moment(required=True, metadata={"description": "When, in real time."})
+
+
+class ParkedItem(Parked):
+    """A parked reaction with its event, or a parked timer with what was set with it."""
+
+    event = fields.Nested(Event, metadata={"description": "Of a reaction: the event, ids and codes."})
+    key = fields.String(metadata={"description": "Of a timer: what it was set for."})
+    data = fields.Dict(metadata={"description": "Of a timer: what was set with it."})
+    correlation_id = fields.String(metadata={"description": "Of a timer: the request that set it."})
+    decisions = fields.List(
+        fields.Nested(Decision), required=True, metadata={"description": "What was decided before."}
+    )
+
+
+class RetryParked(GetParked):
+    """What is to be tried again, and why."""
+
+    service = fields.String(required=True, validate=validate.OneOf(SERVICES))
+    why = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "The reason, kept on record: no names, please."},
+    )
+
+
+class SkipParked(RetryParked):
+    """What is given up for good, and why."""
+
+
+class Resolved(Schema):
+    """What was decided about a parked item."""
+
+    service = fields.String(required=True, validate=validate.OneOf(SERVICES))
+    item_id = fields.UUID(required=True)
+    how = fields.String(required=True, validate=validate.OneOf(("RETRY", "SKIP")))
+    count = fields.Integer(required=True, metadata={"description": "How many reactions or timers it was."})
+
+
+class Quarantined(Schema):
+    """A message that nobody could read: put aside, sealed."""
+
+    service = fields.String(required=True, validate=validate.OneOf(SERVICES))
+    digest = fields.String(required=True, metadata={"description": "SHA-256 of the message."})
+    error = fields.String(required=True, metadata={"description": "Why it could not be read."})
+    received_at = Moment(required=True, metadata={"description": "When it came, in real time."})
+
+
+class AuditBreak(Schema):
+    """A place in a chain of the audit where a row was changed, removed, added or moved."""
+
+    service = fields.String(required=True, validate=validate.OneOf(SERVICES))
+    link = fields.Integer(required=True, metadata={"description": "The place in the chain, from 1."})
+
+
+class GetTrace(Schema):
+    """What to tell the story of, and which part of it."""
+
+    trace_id = Id(
+        required=True,
+        metadata={
+            "description": "The id of an event, a command, a request (the instance of a problem), an episode "
+            "or a patient."
+        },
+    )
+    since = Moment(load_default=None, metadata={"description": "Only events from then on, program time."})
+    until = Moment(load_default=None, metadata={"description": "Only events until then, program time."})
+    limit = fields.Integer(
+        load_default=trace.DEFAULT_LIMIT,
+        validate=validate.Range(min=1, max=trace.MAX_LIMIT),
+        metadata={"description": "Most events in the answer; cut_at says where it was cut."},
+    )
+
+
+#: What a step of a trace is.
+STEP_KINDS = ("COMMAND", "REQUEST", "EVENT", "REACTION", "TIMER", "NOTIFICATION", "WATCH")
+
+
+class TraceStep(Schema):
+    """Something that was asked, told, done, set or sent, or should have been."""
+
+    step = fields.Integer(metadata={"description": "Its number, where it stands in a tree."})
+    of = fields.Integer(allow_none=True, metadata={"description": "The step that led to it."})
+    depth = fields.Integer(metadata={"description": "How far down in its tree."})
+    kind = fields.String(required=True, validate=validate.OneOf(STEP_KINDS))
+    sentence = fields.String(required=True, metadata={"description": "What it is, to be read."})
+    service = fields.String(validate=validate.OneOf(SERVICES))
+    name = fields.String(metadata={"description": "Of the command, event, reaction, timer or notification."})
+    id = fields.String(metadata={"description": "Of the command, event, notification or concern."})
+    state = fields.String()
+    problem = fields.String(metadata={"description": "Why it is stuck, late or failed; nothing when well."})
+    at = Moment(metadata={"description": "When, in program time."})
+    due_at = Moment(metadata={"description": "By when it is to be done, or when it will be tried."})
+    after_seconds = fields.Float(metadata={"description": "Program time since the step above."})
+    recorded_at = Moment(metadata={"description": "When it was written down, in real time."})
+    sent_at = Moment(metadata={"description": "When the broker had it, in real time."})
+    sent_after_seconds = fields.Float()
+    received_at = Moment(metadata={"description": "When the service received it, in real time."})
+    received_after_seconds = fields.Float()
+    done_at = Moment(metadata={"description": "When it was done, in real time."})
+    done_after_seconds = fields.Float()
+    actor_id = fields.String(metadata={"description": "Who did it."})
+    actor_role = fields.String()
+    attempts = fields.Integer()
+    error = fields.String(metadata={"description": "The kind of the last failure."})
+    elsewhere = fields.Boolean(
+        metadata={"description": "Whether it came of another request and stands here as its answer."}
+    )
+
+
+class TraceProblem(Schema):
+    """A step that is stuck, late or failed."""
+
+    step = fields.Integer(required=True)
+    problem = fields.String(required=True)
+    sentence = fields.String(required=True)
+    service = fields.String()
+    name = fields.String()
+    at = Moment()
+    due_at = Moment()
+
+
+class Trace(Schema):
+    """What came of what, across all services."""
+
+    trace_id = fields.UUID(required=True)
+    kind = fields.String(
+        required=True, validate=validate.OneOf(("EVENT", "COMMAND", "REQUEST", "EPISODE", "PATIENT"))
+    )
+    told_at = Moment(required=True, metadata={"description": "Program time of the answer."})
+    missing = fields.List(
+        fields.String(validate=validate.OneOf(SERVICES)),
+        required=True,
+        metadata={"description": "Services that did not answer: what they know is not told."},
+    )
+    forgotten_before = Moment(
+        allow_none=True,
+        required=True,
+        metadata={"description": "Some events are older than the inboxes' memory, which begins then."},
+    )
+    cut_at = Moment(
+        allow_none=True,
+        required=True,
+        metadata={"description": "There is more from then on: ask again with since. Null: this is all."},
+    )
+    problems = fields.List(fields.Nested(TraceProblem), required=True)
+    causes = fields.List(
+        fields.Nested(TraceStep),
+        required=True,
+        metadata={"description": "How it came to the event, the first cause first."},
+    )
+    steps = fields.List(
+        fields.Nested(TraceStep), required=True, metadata={"description": "The trees, line by line."}
+    )
 
 
 class JumpClock(Schema):

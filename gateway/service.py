@@ -25,6 +25,7 @@ from gateway import (
     repeats,
     schemas,
     tables,
+    trace,
     work,
 )
 from gateway.disclosure import Audience
@@ -41,9 +42,12 @@ from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
-from shared.errors import Forbidden, InvalidInput, NotFound
+from shared.errors import Forbidden, InvalidInput, NotFound, Unavailable
 from shared.ids import new_id
 from shared.messaging import STAFF, CommandClient, announce, reacts_to, reacts_to_every_event
+from shared.messaging.builtin import ACCOUNTABLE
+from shared.messaging.commands import RoleMayNot
+from shared.messaging.traffic import CommandFailed
 
 #: Classes of patient information that answers hold.
 _CONTACT = ("CONTACT",)
@@ -585,6 +589,109 @@ class Gateway:
             told = self._ask(request, service, "list_parked", {})
             items += told["items"]
         return {"items": items, "next": None}
+
+    @route(
+        "GET",
+        "/v1/parked-items/{item_id}",
+        request=schemas.GetParked,
+        answer=schemas.ParkedItem,
+        many=True,
+        scope=OPERATIONS,
+    )
+    def get_parked(self, request: Request) -> dict[str, Any]:
+        """Ask every service what is parked under an id, with the event or the timer."""
+        asked = _loaded(schemas.GetParked, forwarding.data_of(request))
+        items = [
+            item for service in SERVICES for item in self._ask(request, service, "get_parked", asked)["items"]
+        ]
+        if not items:
+            raise NotFound("Nothing is parked under this id.", field="item_id")
+        return {"items": items, "next": None}
+
+    @route(
+        "POST",
+        "/v1/parked-items/{item_id}/retries",
+        request=schemas.RetryParked,
+        answer=schemas.Resolved,
+        status=201,
+        scope=OPERATIONS,
+    )
+    def retry_parked(self, request: Request) -> Response:
+        """Have the service try again, with fresh attempts."""
+        return self._resolve_parked(request, schemas.RetryParked)
+
+    @route(
+        "POST",
+        "/v1/parked-items/{item_id}/skips",
+        request=schemas.SkipParked,
+        answer=schemas.Resolved,
+        status=201,
+        scope=OPERATIONS,
+    )
+    def skip_parked(self, request: Request) -> Response:
+        """Have the service give it up."""
+        return self._resolve_parked(request, schemas.SkipParked)
+
+    def _resolve_parked(self, request: Request, schema: type[Schema]) -> Response:
+        _ = request.command_id
+        asked = _loaded(schema, forwarding.data_of(request))
+        service = asked.pop("service")
+        told = self._send(request, service, request.name, asked, command_id=request.command_id)
+        response = Response.of(told["answer"], status=request.route.status)
+        if told.get("replayed"):
+            response.headers.append(("Idempotency-Replayed", "true"))
+        return response
+
+    @route("GET", "/v1/quarantined-messages", answer=schemas.Quarantined, many=True, scope=OPERATIONS)
+    def list_quarantined(self, request: Request) -> dict[str, Any]:
+        """Ask every service which messages it could not read."""
+        told = [self._ask(request, service, "list_quarantined", {}) for service in SERVICES]
+        return {"items": [item for one in told for item in one["items"]], "next": None}
+
+    @route("GET", "/v1/audit-breaks", answer=schemas.AuditBreak, many=True, scope=OPERATIONS)
+    def list_audit_breaks(self, request: Request) -> dict[str, Any]:
+        """Have every service check its chain, stretch by stretch: nothing else waits for it."""
+        items: list[dict[str, Any]] = []
+        for service in SERVICES:
+            after: int | None = 0
+            while after is not None:
+                told = self._ask(request, service, "list_audit_breaks", {"after": after})
+                items += told["items"]
+                after = told["after"]
+        return {"items": items, "next": None}
+
+    @route(
+        "GET",
+        "/v1/traces/{trace_id}",
+        request=schemas.GetTrace,
+        answer=schemas.Trace,
+        scope="traces:read",
+        information=WITHHELD,
+    )
+    def get_trace(self, request: Request) -> dict[str, Any]:
+        """Tell what came of what, across all services, to whoever answers for it."""
+        caller = request.known_caller
+        if caller.actor.role not in ACCOUNTABLE:
+            raise RoleMayNot(field="role", rule=f"get_trace is for {', '.join(ACCOUNTABLE)}", problems=())
+        asked = _loaded(schemas.GetTrace, forwarding.data_of(request))
+        engine = request.door.wiring.engine_of("gateway")
+        tables.fill_causes(engine)
+
+        def ask(service: str, ids: list[str]) -> dict[str, Any] | None:
+            try:
+                return self._ask(request, service, "get_traces_of", {"ids": ids})
+            except (Unavailable, CommandFailed):
+                return None
+
+        with engine.connect() as connection:
+            return trace.trace(
+                connection,
+                ask,
+                tenant_id=caller.tenant_id,
+                now=request.door.wiring.clock.now(),
+                real_now=real_now(),
+                **asked,
+            )
 
     def _ask(self, request: Request, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         """Ask a service as the caller and return what it answers."""

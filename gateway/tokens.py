@@ -66,7 +66,7 @@ RESOURCES = (
     "work",
 )
 #: What can be read only.
-READ_ONLY_RESOURCES = ("events", "jobs")
+READ_ONLY_RESOURCES = ("events", "jobs", "traces")
 
 #: Every scope that a token may carry.
 SCOPES = (

@@ -168,6 +168,12 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "claim_task": _of("task_id"),
     "hand_over_task": _of("task_id", to_role=roles.COUNSELOR, to_id="counselor-8"),
     "close_task": _of("task_id", outcome="DONE"),
+    "retry_parked": lambda program: Row(
+        {"item_id": new_id()}, {"service": "monitoring", "why": "Mended."}, role=roles.OPERATIONS
+    ),
+    "skip_parked": lambda program: Row(
+        {"item_id": new_id()}, {"service": "monitoring", "why": "Done by hand."}, role=roles.OPERATIONS
+    ),
     "jump_clock": lambda program: Row(body={"no_later_than": "2026-02-02T14:00:00Z"}, role=roles.OPERATIONS),
 }
 
