@@ -4,7 +4,7 @@ import click
 import sqlalchemy as sa
 
 from gateway import work as work_list
-from homeward.cli.parked import databases
+from homeward.cli.databases import databases
 from shared.database import transaction
 
 

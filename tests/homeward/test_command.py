@@ -47,7 +47,21 @@ class TestMain:
         assert all(f"  {name} " in asked.stdout for name in SUBCOMMANDS)
         assert asked.stdout.endswith("[]\n")
 
-    @pytest.mark.parametrize("name", ["settings", "migrate", "parked", "work", "events", "simulate", "demo"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "settings",
+            "migrate",
+            "parked",
+            "trace",
+            "resend",
+            "quarantine",
+            "work",
+            "events",
+            "simulate",
+            "demo",
+        ],
+    )
     def test_finds_every_command(self, name):
         told = homeward(name, "--help")
 
@@ -157,7 +171,7 @@ class TestParked:
         told = operate(command, "00000000-0000-4000-8000-000000000000", *why)
 
         assert told.exit_code == 1
-        assert "No reaction to this event is parked." in told.output
+        assert "Nothing is parked under this id." in told.output
 
 
 class TestEventsTail:
