@@ -232,6 +232,7 @@ def _after_table(report: Mapping[str, Any]) -> str:
         ("Lapses reported", report["lapses_reported"]),
         ("Came back after a lapse", report["reentries"]),
         ("Escalations opened", escalations),
+        ("Pages to staff, none of them sent", report["events_by_kind"].get("staff_paged", 0)),
     )  # fmt: skip
     return _table(("", "Number"), rows)
 

@@ -1,9 +1,11 @@
-"""Opens the simulated program: one site, its clinicians and its groups."""
+"""Opens the simulated program: one site, its clinicians, its groups, and who has the duty when."""
 
 import secrets
+from datetime import timedelta
 
 from homeward.simulation.world import World
 from shared.contracts import roles
+from shared.contracts.event import write_moment
 from shared.contracts.scheduling import TRACKS
 
 TIME_ZONE = "America/Chicago"
@@ -20,6 +22,19 @@ THERAPISTS = 8
 
 #: What the groups of a track do, in turn.
 MODALITIES = ("RELAPSE_PREVENTION", "CBT", "PROCESS", "MI", "LIFE_SKILLS")
+
+#: Staff who can be paged, by the role that they are paged as. The first two take turns in the duty.
+PAGED_STAFF = (
+    roles.CLINICIAN,
+    roles.CLINICIAN,
+    roles.COUNSELOR,
+    roles.SUPERVISOR,
+    roles.MEDICAL_DIRECTOR,
+)
+ON_CALL_STAFF = 2
+
+#: The duty goes from one to the other every week, and is planned beyond the end of the run.
+DUTY = timedelta(days=7)
 
 #: The last day of every credential: nobody's runs out within a simulation.
 CREDENTIAL_EXPIRES_ON = "2035-12-31"
@@ -59,6 +74,33 @@ def open_program(world: World) -> None:
                 },
                 role=roles.OPERATIONS,
             )
+    _plan_duty(world, run)
+
+
+def _plan_duty(world: World, run: str) -> None:
+    """Tell where the staff are paged, and have somebody on duty at every moment of the run.
+
+    In simulated time nothing is sent: what would have been is announced as simulated.
+    """
+    staff = [f"{run}-0000-7000-8004-{number:012x}" for number in range(1, len(PAGED_STAFF) + 1)]
+    for number, (staff_id, role) in enumerate(zip(staff, PAGED_STAFF, strict=True), start=1):
+        world.gateway.post(
+            "/v1/staff-contacts",
+            {"staff_id": staff_id, "role": role, "address": f"mailto:staff-{number}@example.org"},
+            role=roles.SUPERVISOR,
+        )
+    week, starts_at = 0, world.now
+    while starts_at < world.ends_at + DUTY:
+        world.gateway.post(
+            "/v1/on-call-shifts",
+            {
+                "staff_id": staff[week % ON_CALL_STAFF],
+                "starts_at": write_moment(starts_at),
+                "ends_at": write_moment(starts_at + DUTY),
+            },
+            role=roles.SUPERVISOR,
+        )
+        week, starts_at = week + 1, starts_at + DUTY
 
 
 def _add_clinician(world: World, clinician_id: str, credential: str) -> None:

@@ -1020,6 +1020,8 @@ class Monitoring:
     @calendar_job(at=proofs.PROOF_AT)
     def begin_on_call_day(self, db: Session, occurrence: datetime, now: datetime) -> None:
         """Have every tenant's roster looked through and its way to page tried, each by itself."""
+        if now - occurrence > proofs.PROOF_NOT_LATER_THAN:
+            return
         origin = origin_of(db)
         for tenant_id in tables.tenants(db):
             act_for(db, dataclasses.replace(origin, tenant_id=tenant_id))

@@ -16,6 +16,10 @@ from shared.ids import derived_id
 #: When the test is made, local time: everybody is awake, and there is a day left to mend. Design default.
 PROOF_AT = time(9)
 
+#: How late the test of a day is still made, where nothing ran at its hour: nobody's night is disturbed
+#: by a test. Design default.
+PROOF_NOT_LATER_THAN = timedelta(hours=12)
+
 #: How long the test page is tried. Design default.
 PROOF_GIVES_UP_AFTER = timedelta(hours=1)
 
