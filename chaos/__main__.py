@@ -152,8 +152,7 @@ class Run:
 
     def _judge(self, house: House, load: Load, scene: faults.Scene) -> dict[str, Any]:
         judge = Judge(house, load)
-        known = {fact.correlation_id for fact in self.ledger.facts}
-        self.unexpected += judge.unexpected(known, tolerated=scene.poison)
+        self.unexpected += judge.unexpected(load.sent, tolerated=scene.poison)
         self.unexpected += [f"the load met: {problem}" for problem in load.problems]
         judge.attribute(self.ledger.facts, [(done.name, done.began_at, done.ended_at) for done in self.done])
         for name in [*[done.name for done in self.done], NO_FAULT]:

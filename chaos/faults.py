@@ -107,7 +107,7 @@ def lingering(house: House, service: str, table: str, when: str, *, seconds: flo
     house.execute(
         service,
         "CREATE FUNCTION chaos_linger() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$",
+        f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN coalesce(NEW, OLD); END $$",
     )
     before, _, condition = when.partition(" WHEN ")
     each = before if "FOR EACH" in before else f"{before} ON {table} FOR EACH STATEMENT"

@@ -136,6 +136,8 @@ class House:
         self._gateway_ports = [free_port() for _ in range(self.gateways)]
         port = self.relays.balance(self._gateway_ports)
         self.url = f"http://127.0.0.1:{port}"
+        #: The gateways themselves, without the balancer.
+        self.gateway_urls = [f"http://127.0.0.1:{port}" for port in self._gateway_ports]
         self.tokens = tokens_of(self.settings)
         # Ended before anything that they are connected to.
         self._ending.callback(self._end_all)

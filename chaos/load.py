@@ -105,6 +105,8 @@ class Load:
         #: What went wrong in a thread: no fault may cause that.
         self.problems: list[str] = []
         self.failed_requests = 0
+        #: Correlation ids of all commands that were ever sent.
+        self.sent: set[str] = set()
         self.site_id = derived_id("chaos", str(seed), "site")
         self._threads = [threading.Thread(target=self._watch, daemon=True)]
         self._threads += [
@@ -154,12 +156,14 @@ class Load:
         self, method: str, path: str, body: Any = None, *, role: str, key: str = "", correlation_id: str = ""
     ) -> tuple[int, dict[str, Any]]:
         """Send one request; 0 is the status where nobody answered."""
+        correlation_id = correlation_id or new_id()
         headers = {
             "Authorization": f"Bearer {self.house.tokens[role]}",
             "Content-Type": "application/json",
-            "X-Request-Id": correlation_id or new_id(),
+            "X-Request-Id": correlation_id,
         }
         if method == "POST":
+            self.sent.add(correlation_id)
             headers["Idempotency-Key"] = key
         try:
             answer = self._pool.request(
