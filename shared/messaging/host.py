@@ -46,6 +46,8 @@ class Host:
         self.every_event: Callable[..., None] | None = None
         self.timers: dict[str, Callable[..., None]] = {}
         self.jobs: list[tuple[str, CalendarJob, Callable[..., None]]] = []
+        #: The newest occurrence of each job and zone that is known to have run, in whatever copy.
+        self.jobs_run: dict[tuple[str, str], datetime] = {}
         for name, entry in sorted(ways_in(type(service)), key=lambda way: way[0]):
             method = getattr(service, name)
             if isinstance(entry, Command):

@@ -110,6 +110,8 @@ def run_due_jobs(host: "Host") -> int:
     for name, job, run in host.jobs:
         for zone in host.settings.time_zones:
             occurrence = job.latest_occurrence(now, zone)
+            if host.jobs_run.get((name, zone)) == occurrence:
+                continue
             with host.transaction(None) as db:
                 claimed = db.execute(
                     postgresql.insert(job_runs)
@@ -117,18 +119,28 @@ def run_due_jobs(host: "Host") -> int:
                     .on_conflict_do_nothing()
                     .returning(job_runs.c.job)
                 ).first()
-                if claimed is None:
-                    continue
-                db.info["origin"] = Origin(
-                    service=host.name,
-                    tenant_id="",
-                    actor=Actor(actor_id=host.name, role=SYSTEM),
-                    now=now,
-                    correlation_id=new_id(),
-                )
-                run(db, occurrence, now)
-                ran += 1
+                if claimed is not None:
+                    db.info["origin"] = Origin(
+                        service=host.name,
+                        tenant_id="",
+                        actor=Actor(actor_id=host.name, role=SYSTEM),
+                        now=now,
+                        correlation_id=new_id(),
+                    )
+                    run(db, occurrence, now)
+                    ran += 1
+            host.jobs_run[name, zone] = occurrence
     return ran
+
+
+def is_job_due(host: "Host") -> bool:
+    """Return whether a calendar job has an occurrence that is not known to have run."""
+    now = host.clock.now()
+    return any(
+        host.jobs_run.get((name, zone)) != job.latest_occurrence(now, zone)
+        for name, job, _ in host.jobs
+        for zone in host.settings.time_zones
+    )
 
 
 def list_parked(db: sa.orm.Session) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from shared.contracts.monitoring import (
     PagePathProven,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.messaging import backlog
 from shared.notification.tables import notifications
 from tests.monitoring import telling
 from tests.monitoring.duty import AS_SUE, keep, plan, settled, staff
@@ -342,6 +343,29 @@ class TestProofOfPagePath:
         room.advance(nine)
 
         assert len(proofs_of(room)) == before + 1
+
+
+class TestDayOfSimulatedTime:
+    def test_does_not_go_on_before_its_jobs_ran_and_each_runs_once(self, room: Room) -> None:
+        cover(room, room.now, days=7)
+        room.fire_due()
+        assert self.is_busy(room) is False
+        room.at(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+
+        assert self.is_busy(room) is True
+        room.fire_due()
+
+        assert self.is_busy(room) is False
+        assert len(proofs_of(room)) == 2
+        # Another copy of the service finds the job done.
+        room.host.jobs_run.clear()
+        room.fire_due()
+        assert len(proofs_of(room)) == 2
+        assert self.is_busy(room) is False
+
+    def is_busy(self, room: Room) -> bool:
+        busy: bool = backlog.stillness(room.host, count_messages=False)["timers_due"]
+        return busy
 
 
 class TestProofThatIsLate:
