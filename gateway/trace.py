@@ -33,6 +33,9 @@ MAX_CAUSES = 200
 #: is stuck. Design default: the same as for the alarm of a backlog.
 STUCK_AFTER = timedelta(seconds=30)
 
+#: Levels at which somebody is paged at once. Safety rule: a danger is told to a human, day and night.
+PAGED_LEVELS = ("E3", "E4")
+
 #: Asks a service for its notes about ids; returns None when it does not answer.
 Ask = Callable[[str, list[str]], dict[str, Any] | None]
 
@@ -651,6 +654,9 @@ class _Trace:
             if step.due_at is not None and step.due_at <= self._now:
                 step.problem = "NOT_ACKNOWLEDGED"
                 step.sentence += "; nobody has acknowledged it"
+            if event.data["level"] in PAGED_LEVELS and "staff_paged" not in kinds:
+                step.problem = "NOBODY_PAGED"
+                step.sentence += "; nobody was paged"
 
     def _forgotten_before(self) -> str | None:
         """Return the moment before which inboxes were pruned, if events of the trace are older."""

@@ -11,6 +11,14 @@ def words(code: str) -> str:
     return code.replace("_", " ").lower()
 
 
+#: Who is meant, where that is no role.
+_WHOM = {"everyone": "everyone", "on_call": "whoever has the duty", "fallback": "the fallback address"}
+
+
+def _whom(role: str) -> str:
+    return _WHOM.get(role, f"the {words(role)}")
+
+
 def _times(count: int, thing: str) -> str:
     return f"{count} {thing}" + ("" if count == 1 else "s")
 
@@ -26,10 +34,10 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     "attendance_corrected": lambda d: (
         f"a mark was corrected from {words(d['from_state'])} to {words(d['to_state'])}"
     ),
-    "task_opened": lambda d: f"asked the {words(d['owner_role'])}: {words(d['task'])} ({words(d['reason'])})",
+    "task_opened": lambda d: f"asked {_whom(d['owner_role'])}: {words(d['task'])} ({words(d['reason'])})",
     "task_closed": lambda d: f"the task {words(d['task'])} is {words(d['outcome'])}",
     "task_claimed": lambda d: f"a {words(d['claimed_by_role'])} took the task",
-    "task_handed_over": lambda d: f"the task went to the {words(d['to_role'])}",
+    "task_handed_over": lambda d: f"the task went to {_whom(d['to_role'])}",
     "outreach_attempted": lambda d: (
         f"attempt {d['attempt']} to reach the patient, by {words(d['channel'])}: {words(d['outcome'])}"
     ),
@@ -41,10 +49,10 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     "escalation_acknowledged": lambda d: "somebody took the escalation",
     "escalation_breached": lambda d: (
         f"nobody {'acknowledged' if d['deadline'] == 'ACKNOWLEDGE' else 'acted'} in time:"
-        f" the {words(d['next_role'])} is asked (tier {d['tier']})"
+        f" {_whom(d['next_role'])} is asked (tier {d['tier']})"
     ),
     "escalation_closed": lambda d: f"the escalation was closed ({words(d['disposition'])})",
-    "staff_paged": lambda d: f"a page went to the {words(d['paged_as'])} (tier {d['tier']})",
+    "staff_paged": lambda d: f"paged {_whom(d['paged_as'])} (tier {d['tier']})",
     "fallback_paged": lambda d: "nobody had confirmed the danger: the fallback address was paged",
     "notification_settled": lambda d: (
         f"the notification {words(d['template'])} is {words(d['outcome'])}"
@@ -66,6 +74,7 @@ _TIMERS = {
     "roster_overdue": "nobody had recorded the attendance by then",
     "escalation_not_acknowledged": "nobody had acknowledged by then",
     "escalation_not_acted_on": "nobody had acted by then",
+    "page_not_left": "no page had left by then",
 }
 
 

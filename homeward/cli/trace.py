@@ -144,7 +144,7 @@ def write(told: dict[str, Any], zone: zoneinfo.ZoneInfo, console: Console) -> No
     for step in told["steps"]:
         if step["of"] is None:
             branches[step["step"]] = Tree(_line(step, when))
-        else:
+        elif not _is_bookkeeping(step):
             branches[step["step"]] = branches[step["of"]].add(_line(step, when))
     for step in told["steps"]:
         if step["of"] is None:
@@ -153,6 +153,11 @@ def write(told: dict[str, Any], zone: zoneinfo.ZoneInfo, console: Console) -> No
         console.print(
             f"Cut here: there is more from {when(told['cut_at'])} on. Ask with --since.", style="bold"
         )
+
+
+def _is_bookkeeping(step: dict[str, Any]) -> bool:
+    """Return whether a step tells a supervisor nothing: the gateway noted what is told above it."""
+    return bool(step["kind"] == "REACTION" and step["service"] == "gateway" and step["state"] == "DONE")
 
 
 def _line(step: dict[str, Any], when: Callable[[str], str]) -> Text:
