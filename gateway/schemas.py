@@ -77,7 +77,10 @@ class ListWork(Schema):
     role = fields.String(
         load_default=None,
         validate=validate.OneOf(work.ASKED_ROLES),
-        metadata={"description": "Asked of this role, or of everyone; or overdue, and it is asked next."},
+        metadata={
+            "description": "Asked of this role, of everyone, and of on_call where the role treats patients;"
+            " or overdue, and one of these is asked next."
+        },
     )
     mine = fields.Boolean(load_default=False, metadata={"description": "Only what the caller has taken."})
     unclaimed = fields.Boolean(load_default=False, metadata={"description": "Only what nobody has taken."})
@@ -130,7 +133,10 @@ class Task(Schema):
 
 
 class ClaimTask(Schema):
-    """Take a task: somebody is on it."""
+    """Take a task: somebody is on it.
+
+    An escalation is acknowledged besides, in monitoring: that alone ends the paging.
+    """
 
     task_id = Id(required=True, metadata={"description": "Which task."})
 

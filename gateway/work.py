@@ -169,7 +169,7 @@ def list_work(db: Session, *, tenant_id: str, reader: Actor, now: datetime, aske
         now=now,
         after=_read_cursor(asked["after"]) if asked["after"] else None,
         limit=limit + 1,
-        asked=(role, roles.EVERYONE) if role else (),
+        asked=_asked_with(role) if role else (),
         held_by=reader.actor_id if asked["mine"] else None,
         unclaimed=asked["unclaimed"],
         overdue=asked["overdue"],
@@ -179,6 +179,11 @@ def list_work(db: Session, *, tenant_id: str, reader: Actor, now: datetime, aske
     items = [view(row, now=now) for row in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     return {"items": items, "next": last and _cursor_at(last.urgency, last.due_at, last.task_id)}
+
+
+def _asked_with(role: str) -> tuple[str, ...]:
+    """Return who is asked when a role is: everyone, and the care team of whoever has the duty."""
+    return (role, roles.EVERYONE, *((roles.ON_CALL,) if role in roles.CARE_TEAM else ()))
 
 
 def view(row: Row[Any], *, now: datetime) -> dict[str, Any]:

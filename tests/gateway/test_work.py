@@ -209,10 +209,12 @@ class TestList:
         )
         tasks.claim("a call")
 
+        room.deliver(told_by(room, opened("a danger", owner_role=roles.ON_CALL, level="E3")))
         assert tasks.names(role=roles.FRONT_DESK) == ["a crisis", "a letter"]
+        assert tasks.names(role=roles.CLINICIAN) == ["a crisis", "a danger"]
         assert tasks.names(mine=True) == ["a call"]
         assert tasks.names(mine=True, reader=OTHER_COUNSELOR) == []
-        assert set(tasks.names(unclaimed=True)) == {"a crisis", "a letter", "a review"}
+        assert set(tasks.names(unclaimed=True)) == {"a crisis", "a danger", "a letter", "a review"}
         assert tasks.names(patient_id=other) == ["a crisis", "a review"]
         assert tasks.names(task="outreach_letter") == ["a letter"]
         assert tasks.names(overdue=True) == ["a review"]

@@ -695,6 +695,17 @@ class TestBringBack:
         (task,) = house.room.announced_of(TaskOpened)
         assert (task.task, task.about_id) == ("level_decision", came_back.episode_id)
 
+    def test_tells_a_deadline_that_an_earlier_request_brings_forward(self, house: House) -> None:
+        referral = house.admitted()
+        earlier = reentry(referral, house.room)
+        later = reentry(referral, house.room, after=timedelta(hours=6))
+
+        house.room.deliver(discharged(referral, house.room), later, earlier, later)
+
+        first, then = house.room.announced_of(TaskOpened)
+        assert first.task_id == then.task_id
+        assert (first.due_at, then.due_at) == (later.level_decision_due_at, earlier.level_decision_due_at)
+
     def test_waits_for_the_discharge(self, house: House) -> None:
         referral = house.admitted()
 

@@ -64,7 +64,7 @@ def come_back(
 def hurry(
     event: ReentryRequested, *, episode: Episode, referral: Referral, task: tasks.Task | None
 ) -> tasks.Task | None:
-    """Have an episode that is open already decided in time; return the task where there was none.
+    """Have an episode that is open already decided in time; return the task where it is to be told.
 
     Of several requests the earliest counts, in whichever order they come.
     """
@@ -78,8 +78,8 @@ def hurry(
     if task is None:
         return _decision_task(episode, opened_at=event.requested_at)
     task.opened_at = min(task.opened_at, event.requested_at)
-    task.due_at = due_at
-    return None
+    sooner, task.due_at = due_at < task.due_at, due_at
+    return task if sooner and task.is_open else None
 
 
 def escalate(episode: Episode, *, at: datetime) -> tasks.Task | None:
