@@ -1,0 +1,5 @@
+"""A gateway with stubbed services, as the tests of the gateway have it."""
+
+from tests.gateway.conftest import builder
+
+__all__ = ["builder"]
