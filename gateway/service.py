@@ -144,6 +144,22 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=WITHHELD,
     )
+    stop_messages = command(
+        "/v1/patients/{patient_id}/message-stops",
+        intake.StopMessages,
+        intake.MessageStop,
+        scope="consents:write",
+        patients=OWN_PATH,
+        information=_CONTACT,
+    )
+    allow_messages = command(
+        "/v1/patients/{patient_id}/message-permissions",
+        intake.AllowMessages,
+        intake.MessageStop,
+        scope="consents:write",
+        patients=OWN_PATH,
+        information=_CONTACT,
+    )
     admit_patient = command(
         "/v1/episodes/{episode_id}/admission",
         intake.AdmitPatient,

@@ -595,6 +595,28 @@ class Consent(Schema):
     revoked_at = _moment("When it was taken back.", allow_none=True)
 
 
+# --- Messages ------------------------------------------------------------------------------------
+
+
+class StopMessages(Schema):
+    """Send nothing more to somebody."""
+
+    patient_id = _id("Who wants no messages.")
+
+
+class AllowMessages(Schema):
+    """Send messages to somebody again who had wanted none."""
+
+    patient_id = _id("Who wants messages again.")
+
+
+class MessageStop(Schema):
+    """Whether somebody wants no messages."""
+
+    patient_id = _id("Who it is.")
+    stopped = fields.Boolean(metadata={"description": "Whether nothing is sent to them."})
+
+
 # --- Admission and referral elsewhere ------------------------------------------------------------
 
 

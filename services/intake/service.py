@@ -29,11 +29,11 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
-from shared import safety
+from shared import notification, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
-from shared.contracts.monitoring import LevelReviewRequested, SafetyConcernTaken
+from shared.contracts.monitoring import LevelReviewRequested, MessageWanted, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
@@ -220,6 +220,29 @@ class Intake:
         _check_own(call, consent.patient_id, field="consent_id")
         _announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
         return _dump(schemas.Consent, consent)
+
+    # --- Messages ---------------------------------------------------------------------------------
+
+    @command(schemas.StopMessages, roles=(*_DOOR, roles.PATIENT))
+    def stop_messages(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have nothing more sent to somebody, whatever address they give later."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        notification.stop_messages(db, notification.person(patient.patient_id))
+        if patient.email is not None:
+            # It was said by whoever reads there, for all who gave that address.
+            notification.stop_messages(db, f"mailto:{patient.email}")
+        return _dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
+
+    @command(schemas.AllowMessages, roles=(*_DOOR, roles.PATIENT))
+    def allow_messages(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have messages sent to somebody again who had wanted none."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        notification.allow_messages(db, notification.person(patient.patient_id))
+        if patient.email is not None:
+            notification.allow_messages(db, f"mailto:{patient.email}")
+        return _dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
 
     # --- Admission and referral elsewhere ---------------------------------------------------------
 
@@ -430,6 +453,27 @@ class Intake:
             return
         _close_tasks(db, episode, outcome=tasks.ESCALATED, at=timer.due_at, task=reentries.DECISION_TASK)
         _open_task(db, escalated)
+
+    @reacts_to(MessageWanted)
+    def send_message(self, db: Session, event: MessageWanted, now: datetime) -> None:
+        """Write to somebody who gave an address; whoever said STOP gets nothing."""
+        patient = tables.find_patient(db, patient_id=event.patient_id)
+        episode = tables.find_episode(db, episode_id=event.episode_id)
+        if patient is None or episode is None:
+            raise TooEarly
+        if patient.email is None:
+            return
+        notification.notify(
+            db,
+            notification_id=event.notification_id,
+            template=event.template,
+            address=f"mailto:{patient.email}",
+            about_id=event.episode_id,
+            urgent=False,
+            patient_id=patient.patient_id,
+            give_up_after=event.deadline_at - now,
+            time_zone=_site(db, episode.site_id).time_zone,
+        )
 
     @reacts_to(SafetyConcernTaken)
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:

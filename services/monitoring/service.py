@@ -271,6 +271,8 @@ class Monitoring:
                 db, "outreach_first_attempt_due", key=key, due_at=missed_at + outreach.FIRST_ATTEMPT_WITHIN
             )
         set_timer(db, "outreach_same_day_call_due", key=key, due_at=missed_at + outreach.SAME_DAY_CALL_WITHIN)
+        if watched.message_due_at is not None:
+            set_timer(db, "message_due", key=key, due_at=watched.message_due_at)
 
     def _settle(self, db: Session, episode: Episode, *, at: datetime) -> None:
         """Bring the outreaches of an episode, and what hangs on them, in line with what is known.
@@ -304,6 +306,7 @@ class Monitoring:
             if was_open and not one.is_open:
                 cancel_timer(db, "outreach_first_attempt_due", key=one.outreach_id)
                 cancel_timer(db, "outreach_same_day_call_due", key=one.outreach_id)
+                cancel_timer(db, "message_due", key=one.outreach_id)
             elif one.is_open and not was_open:
                 self._watch_attempts(db, one)
         episode.outreaches_open = sum(one.is_open for one in known)
@@ -342,6 +345,17 @@ class Monitoring:
         set_timer(
             db, "silent_for_two_weeks", key=episode.episode_id, due_at=since + outreach.SILENCE_UNTIL_PROPOSAL
         )
+
+    @on_timer("message_due")
+    def ask_patient_to_call(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Have somebody in treatment who missed a first session written to."""
+        missed = db.get(outreach.Outreach, timer.key)
+        if missed is None:
+            return
+        episode = tables.find_episode(db, episode_id=missed.episode_id, lock=True)
+        db.refresh(missed)
+        if episode is not None and episode.in_treatment:
+            announce_all(db, missed.ask_patient_to_call(now=now))
 
     @on_timer("outreach_first_attempt_due")
     def ask_supervisor_to_call(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -197,7 +197,7 @@ class PagePathBroken(Event):
     found_at: datetime
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("intake",))
 class MessageWanted(EpisodeFact):
     """A patient is to be told something: intake checks how, and whether, they want to be told."""
 

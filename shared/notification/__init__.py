@@ -5,6 +5,6 @@ what caused it was saved; a loop in every copy sends what is waiting, by mail or
 """
 
 from shared.notification.addresses import AddressUnusable, read_address
-from shared.notification.port import allow_messages, notify, stop_messages
+from shared.notification.port import allow_messages, notify, person, stop_messages
 
-__all__ = ["AddressUnusable", "allow_messages", "notify", "read_address", "stop_messages"]
+__all__ = ["AddressUnusable", "allow_messages", "notify", "person", "read_address", "stop_messages"]

@@ -124,8 +124,13 @@ def seal_of(notification_id: str) -> str:
     return f"notifications.address:{notification_id}"
 
 
+def person(patient_id: str) -> str:
+    """Return what stands for all addresses of a patient, those of later times included."""
+    return f"patient:{patient_id}"
+
+
 def stop_messages(db: Session, address: str) -> None:
-    """Have nothing more sent to an address, urgent pages to staff apart."""
+    """Have nothing more sent to an address, or to a :func:`person`; urgent pages to staff go on."""
     db.connection().execute(
         postgresql.insert(message_stops)
         .values(
@@ -138,7 +143,7 @@ def stop_messages(db: Session, address: str) -> None:
 
 
 def allow_messages(db: Session, address: str) -> None:
-    """Have messages sent to an address again."""
+    """Have messages sent to an address, or to a :func:`person`, again."""
     tenant_id = origin_of(db).tenant_id
     db.connection().execute(
         message_stops.delete().where(
@@ -148,14 +153,15 @@ def allow_messages(db: Session, address: str) -> None:
     )
 
 
-def wants_none(db: Session, address: str, *, tenant_id: str) -> bool:
-    """Return whether somebody at an address has asked for no more messages."""
-    digest = blind_index(address, tenant_id=tenant_id)
+def wants_none(db: Session, address: str, *, patient_id: str | None, tenant_id: str) -> bool:
+    """Return whether somebody at an address, or this patient, has asked for no more messages."""
+    asked = [address] if patient_id is None else [address, person(patient_id)]
+    digests = [blind_index(one, tenant_id=tenant_id) for one in asked]
     return (
         db.connection()
         .execute(
             sa.select(message_stops.c.stopped_at).where(
-                message_stops.c.tenant_id == tenant_id, message_stops.c.address_digest == digest
+                message_stops.c.tenant_id == tenant_id, message_stops.c.address_digest.in_(digests)
             )
         )
         .first()

@@ -152,7 +152,9 @@ def claim_due(host: "Host", lane: tuple[str, bool], *, limit: int) -> list[Claim
             for_staff = TEMPLATES[row.template].for_staff
             address = unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode()
             loud_at = now if row.urgent else next_loud_moment(now, row.time_zone)
-            if not (for_staff and row.urgent) and wants_none(db, address, tenant_id=row.tenant_id):
+            patient_id = None if for_staff else row.patient_id
+            unwanted = wants_none(db, address, patient_id=patient_id, tenant_id=row.tenant_id)
+            if unwanted and not (for_staff and row.urgent):
                 _settle(host, db, row, "suppressed", error=None)
             elif row.error == IN_HAND and not for_staff:
                 _settle(host, db, row, "failed", error=UNKNOWN)

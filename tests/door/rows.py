@@ -86,6 +86,8 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         free=("recipient_id",),
     ),
     "revoke_consent": _of("consent_id"),
+    "stop_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
+    "allow_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "admit_patient": _of_episode("decided"),
     "refer_elsewhere": _of_episode("decided", program="Somewhere"),
     "record_referral_follow_up": _of("outward_referral_id", outcome="ARRIVED", number=2),

@@ -202,3 +202,10 @@ def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> None:
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def where_it_is_day() -> str:
+    """Return a time zone in which it is neither night nor nearly so."""
+    offset = (12 - real_now().hour) % 24
+    # The zone database writes them the other way round: Etc/GMT-3 is three hours ahead.
+    return f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"

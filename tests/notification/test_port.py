@@ -6,7 +6,7 @@ from services.intake.service import Intake
 from shared.contracts.common import NotificationSettled
 from shared.ids import derived_id, new_id
 from shared.notification import allow_messages, notify, stop_messages
-from tests.notification.desk import NURSE, PATIENT
+from tests.notification.desk import NURSE, PATIENT, where_it_is_day
 
 
 class TestNotify:
@@ -134,7 +134,7 @@ class TestStop:
         with desk.db() as db:
             stop_messages(db, NURSE)
 
-        desk.ask(NURSE, template="ON_CALL_GAP", urgent=False, time_zone=_where_it_is_day())
+        desk.ask(NURSE, template="ON_CALL_GAP", urgent=False, time_zone=where_it_is_day())
         desk.ask(NURSE, template="STAFF_PAGE", urgent=True)
         desk.send_due()
 
@@ -150,12 +150,3 @@ class TestStop:
         desk.send_due()
 
         assert mail.readers == ["alex.rivera@example.org"]
-
-
-def _where_it_is_day() -> str:
-    """Return a time zone in which it is neither night nor nearly so."""
-    from shared.clock import real_now  # noqa: PLC0415  # only here
-
-    offset = (12 - real_now().hour) % 24
-    # The zone database writes them the other way round: Etc/GMT-3 is three hours ahead.
-    return f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"

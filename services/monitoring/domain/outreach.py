@@ -13,6 +13,7 @@ from shared.contracts.event import Event
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
     DischargeProposed,
+    MessageWanted,
     OutreachAttempted,
     PatientReengaged,
 )
@@ -21,6 +22,11 @@ from shared.ids import derived_id
 
 #: Time from the miss to the first attempt. Design default, after published attendance policies.
 FIRST_ATTEMPT_WITHIN = timedelta(hours=1)
+#: Time from the start of a missed session to a message to the patient. Design default: within the hour
+#: (brief 3.3), and not before there was time to correct the mark.
+MESSAGE_AFTER = timedelta(minutes=30)
+#: Time from the start for which the message is of use: then staff have called. Design default.
+MESSAGE_OF_USE_FOR = timedelta(hours=4)
 #: Time from the miss to the second attempt, the same day. Design default.
 SAME_DAY_CALL_WITHIN = timedelta(hours=4)
 #: Time from the second miss in a row to a peer's outreach. Design default.
@@ -279,6 +285,29 @@ class Outreach:
                 patient_id=self.patient_id,
                 episode_id=self.episode_id,
                 journey_id=self.journey_id,
+            )
+        ]
+
+    @property
+    def message_due_at(self) -> datetime | None:
+        """When the patient is to be written to; None when the miss became known too late for that."""
+        due_at = max(self.session_starts_at + MESSAGE_AFTER, self.missed_at)
+        return due_at if due_at < self.session_starts_at + MESSAGE_OF_USE_FOR else None
+
+    def ask_patient_to_call(self, *, now: datetime) -> list[Event]:
+        """Have a message sent after a first miss that nobody has answered; later ones are for humans."""
+        deadline_at = self.session_starts_at + MESSAGE_OF_USE_FOR
+        if not self.is_open or self.consecutive != 1 or now >= deadline_at:
+            return []
+        return [
+            MessageWanted(
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+                notification_id=derived_id(self.outreach_id, "message", str(self.revision)),
+                template="PLEASE_CALL_US",
+                deadline_at=deadline_at,
+                wanted_at=now,
             )
         ]
 
