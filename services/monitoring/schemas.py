@@ -378,8 +378,8 @@ class KeepStaffContact(Schema):
     role = _code("As what they are paged.", _STAFF_ROLES, required=True)
     address = fields.String(
         required=True,
-        validate=validate.Regexp(r"(mailto:|https?://)[^\s]{1,1900}\Z"),
-        metadata=_described("mailto:… or https://…, of which nobody but them reads. Kept encrypted."),
+        validate=validate.Regexp(r"(mailto:|https?:)[^\s]{1,1900}\Z"),
+        metadata=_described("A mailto or https address that they alone read. Kept encrypted."),
     )
     active = fields.Boolean(load_default=True, metadata=_described("Whether they can be paged."))
 
