@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +73,7 @@ class House:
 
     :param server: a PostgreSQL to share; one of its own when not given.
     :param node: a RabbitMQ node to share; one of its own when not given.
+    :param variables: settings beside those that every house has.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class House:
         server: PrivatePostgres | None = None,
         node: RabbitNode | None = None,
         gateways: int = 2,
-        **variables: str,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._ending = contextlib.ExitStack()
         self.gateways = gateways
         self.copies: list[Copy] = []
         self._changing = threading.RLock()
         try:
-            self._build(server, node, variables)
+            self._build(server, node, dict(variables or {}))
         except BaseException:
             self.close()
             raise

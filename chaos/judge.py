@@ -23,7 +23,14 @@ FOLLOWS = {
 }
 
 #: What the services announce by themselves, caused by nobody's command.
-BY_THEMSELVES = ("backlog_alarm_raised", "backlog_alarm_cleared", "page_path_proven", "page_path_broken")
+BY_THEMSELVES = (
+    "backlog_alarm_raised",
+    "backlog_alarm_cleared",
+    "notification_settled",
+    "on_call_gap_found",
+    "page_path_proven",
+    "page_path_broken",
+)
 
 
 #: Whom a fact belongs to that met no fault at all.
@@ -50,6 +57,9 @@ class Verdict:
     seconds_to_recover: float | None = None
     #: Longest time from a command's first try to its acknowledgement.
     longest_answer_seconds: float | None = None
+    #: Dangers told over HTTP, and the longest time from the first try to tell one to somebody paged.
+    dangers: int = 0
+    seconds_to_page: float | None = None
     #: Further figures of this kind of fault.
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -268,6 +278,7 @@ _LEFT = """
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL)
          + (SELECT count(*) FROM inbox WHERE state = 'waiting')
          + (SELECT count(*) FROM commands WHERE state = 'running')
+         + (SELECT count(*) FROM notifications WHERE state = 'waiting')
 """
 
 

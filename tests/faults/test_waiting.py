@@ -1,0 +1,63 @@
+"""Promises 4 and 6: what had to wait goes its way by itself, and what comes again is recognised."""
+
+import time
+
+from chaos.faults import Scene, publish
+from chaos.house import wait_until
+from chaos.judge import settle
+
+#: How many events wait for the broker.
+MANY = 10_000
+
+
+def waiting_events(scene: Scene) -> None:
+    """Have intake's outbox hold many more events: its newest decision, over and over, under new ids."""
+    scene.house.execute(
+        "intake",
+        "INSERT INTO outbox (event_id, tenant_id, type, body, announced_at)"
+        " SELECT id, tenant_id, type,"
+        " convert_to(replace(convert_from(body, 'UTF8'), event_id::text, id::text), 'UTF8'), now()"
+        " FROM (SELECT * FROM outbox WHERE type = 'level_of_care_decided' LIMIT 1) one,"
+        f" LATERAL (SELECT gen_random_uuid() AS id FROM generate_series(1, {MANY})) many",
+    )
+
+
+def test_ten_thousand_waiting_events_are_all_sent_when_the_broker_returns(scene: Scene) -> None:
+    house = scene.house
+    decided = "SELECT count(*) FROM archive WHERE type = 'level_of_care_decided'"
+    scene.load.go_on()
+    assert wait_until(lambda: house.rows("gateway", decided)[0][0] > 0, seconds=60)
+    scene.load.pause()
+    assert settle(house, seconds=60)
+    before = house.rows("gateway", decided)[0][0]
+    house.node.ctl("stop_app")
+    waiting_events(scene)
+    unsent = "SELECT count(*) FROM outbox WHERE dispatched_at IS NULL"
+    time.sleep(2)
+    assert house.rows("intake", unsent)[0][0] == MANY
+    house.node.ctl("start_app")
+
+    assert wait_until(lambda: house.rows("intake", unsent)[0][0] < MANY, seconds=30), "nothing is sent"
+    assert wait_until(lambda: house.rows("gateway", decided)[0][0] == before + MANY, seconds=120)
+    assert house.rows("intake", unsent)[0][0] == 0
+
+
+def test_an_event_that_comes_again_after_29_days_has_no_second_effect(scene: Scene) -> None:
+    house = scene.house
+    referred = scene.load.refer()
+    assert settle(house, seconds=60)
+    ran = "SELECT count(*) FROM audit WHERE action = 'keep_patient' AND cause_id = %(id)s"
+    ((event_id, body),) = house.rows(
+        "intake",
+        "SELECT event_id::text, body FROM outbox WHERE convert_from(body, 'UTF8') LIKE %(like)s",
+        like=f"%{referred['referral_id']}%",
+    )
+    for table, service in (("inbox", "scheduling"), ("outbox", "intake")):
+        column = {"inbox": "received_at", "outbox": "dispatched_at"}[table]
+        house.execute(service, f"UPDATE {table} SET {column} = {column} - interval '29 days'")
+    # Whoever starts anew prunes what is old.
+    house.restart(house.of("scheduling")[0])
+    publish(house, [("referral_received", bytes(body))] * 3)
+    time.sleep(1)
+    assert settle(house, seconds=60)
+    assert house.rows("scheduling", ran, id=event_id)[0][0] == 1
