@@ -18,7 +18,7 @@ _TOLD = {
     "scheduling": "a week that fits around work, school and family, and who came",
     "monitoring": "the treatment plan, risk, and a human who acts in time",
     "aftercare": "graduation, the years after, and the fast way back",
-    "gateway": "events, jobs and the program's clock",
+    "gateway": "the work list, events, jobs and the program's clock",
 }
 
 _STYLE = """

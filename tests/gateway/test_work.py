@@ -452,7 +452,7 @@ def story(room: Room, tasks: List) -> list[Envelope]:
     parts = [told_by(room, opened())]
     room.deliver(parts[-1])
     tasks.claim()
-    room.at(BEGINNING + timedelta(minutes=5))
+    # At the same moment of program time, which may be simulated.
     tasks.hand_over(to_role=roles.CLINICIAN, to_id="clinician-3", by=COUNSELOR)
     parts.append(told_by(room, closed(outcome="WITHDRAWN")))
     parts.append(told_by(room, opened(due_at=BEGINNING + timedelta(hours=5), reason="NOT_REACHED_YET")))
@@ -739,11 +739,15 @@ class TestOverHttp:
         door.do(task_id, "claims")
         door.do(task_id, "handovers", {"to_role": roles.CLINICIAN, "to_id": "clinician-3"})
 
-        def told() -> list[str]:
+        def told() -> list[dict[str, Any]]:
             page = house.get("/v1/events?type=task_claimed&type=task_handed_over&limit=1000").body
-            return [one["type"] for one in page["items"] if one["data"]["task_id"] == task_id]
+            return [one for one in page["items"] if one["data"]["task_id"] == task_id]
 
-        wait_until(lambda: told() == ["homeward.task_claimed", "homeward.task_handed_over"])
+        wait_until(lambda: len(told()) == 2)
+        assert [one["type"] for one in told()] == ["homeward.task_claimed", "homeward.task_handed_over"]
+        assert {one["actorid"] for one in told()} == {COUNSELOR.actor_id}
+        # Each by a command of its own, so that it can be traced.
+        assert len({one["causationid"] for one in told()}) == 2
 
 
 class TestClosureOverHttp:

@@ -29,8 +29,8 @@ CLOSED = "CLOSED"
 
 
 #: Who is asked besides the roles of people: whoever has the duty, and all of the staff.
-ON_CALL = "on_call"
-EVERYONE = "everyone"
+ON_CALL = roles.ON_CALL
+EVERYONE = roles.EVERYONE
 
 #: Most times that the pause before the last tier is asked again doubles.
 PAUSE_DOUBLES_AT_MOST = 8
