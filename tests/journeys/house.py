@@ -249,6 +249,7 @@ class DistributedHouse(House):
     """One process a service, with RabbitMQ between.
 
     :param order: the services to start, in this order; the others are for the test to start.
+    :param variables: settings besides those of every house.
     """
 
     def __init__(
@@ -258,6 +259,7 @@ class DistributedHouse(House):
         folder: Path,
         *,
         order: tuple[str, ...] = SERVICES,
+        variables: dict[str, str] | None = None,
     ) -> None:
         run = new_id().replace("-", "")
         self.folder = folder
@@ -272,6 +274,7 @@ class DistributedHouse(House):
             HOMEWARD_DATABASE_URL=server.url_of("{service}_" + run),
             HOMEWARD_BROKER_URL=node.url.rstrip("/") + "/" + self._vhost,
             HOMEWARD_PORT=str(free_port()),
+            **(variables or {}),
         )
         schema.migrate(settings)
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}

@@ -1,0 +1,81 @@
+"""A whole house on real time, in which somebody says that they may not live: a person hears of it."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.ids import new_id
+from tests.journeys.clinic import ASSESSMENT
+from tests.journeys.house import DistributedHouse, wait_until
+from tests.notification.desk import variables_for
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.journey]
+
+_PERSON = {"given_name": "Rosalind", "family_name": "Achterberg", "birth_date": "1991-06-15"}
+
+
+@pytest.fixture
+def house(postgres_server, rabbitmq_node, mail) -> Iterator[DistributedHouse]:
+    """Everything but monitoring, which is down."""
+    with contextlib.ExitStack() as ending:
+        # Not pytest's own folder: root's is closed to the user that PostgreSQL runs as.
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="hw-house-")))
+        house = DistributedHouse(
+            postgres_server,
+            rabbitmq_node,
+            folder,
+            order=("intake", "scheduling", "aftercare", "gateway"),
+            variables=variables_for(mail)
+            | {
+                "HOMEWARD_CLOCK": "real",
+                "HOMEWARD_FALLBACK_PAGE": "demo=mailto:on.call@example.org",
+                "HOMEWARD_SAFETY_CONFIRM_SECONDS": "3",
+            },
+        )
+        ending.callback(house.stop)
+        yield house
+
+
+class TestDangerBeforeTheAdmission:
+    def test_reaches_a_person_while_monitoring_is_down_and_monitoring_when_it_is_back(self, house, mail):
+        site_id = new_id()
+        house.door.post(
+            "/v1/sites",
+            {
+                "site_id": site_id,
+                "name": "Lakeside",
+                "time_zone": "America/Chicago",
+                "levels_licensed": ["2.1"],
+            },
+            role="operations",
+        ).expect(201)
+        referral = house.door.post(
+            "/v1/referrals",
+            {"site_id": site_id, "referral_source": "7", "patient": _PERSON, "teds": {}},
+            role="front_desk",
+        ).expect(201)
+        danger = {"suicidal_intent": "ACTIVE", "violence_threat": False}
+
+        house.door.post(
+            f"/v1/episodes/{referral['episode_id']}/assessments", ASSESSMENT | {"danger": danger}
+        ).expect(201)
+        wait_until(lambda: mail.taken, seconds=60, what="somebody is paged")
+
+        assert {(reader, message["Subject"]) for reader, message in mail.taken} == {
+            ("on.call@example.org", "A task needs somebody at once")
+        }
+        assert "paged" in _states(house)
+
+        house.start("monitoring")
+        wait_until(lambda: _states(house) == {"confirmed"}, seconds=120, what="monitoring has confirmed")
+        assert house.count("monitoring", "escalations") >= 1
+        assert house.parked() == []
+        assert "Achterberg" not in house.logs
+        assert "example.org" not in house.logs
+
+
+def _states(house: DistributedHouse) -> set[str]:
+    return {state for (state,) in house.rows("intake", "SELECT state FROM safety_watch")}
