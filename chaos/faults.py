@@ -570,6 +570,43 @@ def _shuffle(scene: Scene, service: str, ends: float, moved: list[int]) -> None:
         # What is still held is put back by hanging up.
 
 
+def write_waiting_events(scene: Scene, number: int) -> None:
+    """Have intake's outbox hold many more events: a decision of its own, over and over, under new ids."""
+    correlation_id = new_id()
+    scene.load.sent.add(correlation_id)
+    scene.house.execute(
+        "intake",
+        "INSERT INTO outbox (event_id, tenant_id, type, body, announced_at)"
+        " SELECT id, tenant_id, type, convert_to(regexp_replace("
+        "   replace(convert_from(body, 'UTF8'), event_id::text, id::text),"
+        f'   \'"correlationid":"[^"]*"\', \'"correlationid":"{correlation_id}"\'), \'UTF8\'), now()'
+        " FROM (SELECT * FROM outbox WHERE type = 'level_of_care_decided' LIMIT 1) one,"
+        f" LATERAL (SELECT gen_random_uuid() AS id FROM generate_series(1, {number})) many",
+    )
+
+
+@kind("a backlog of 10,000 events")
+def backlog(scene: Scene) -> None:
+    """Ten thousand events wait for the broker beside what people do; 2,000 in a quick run."""
+    house = scene.house
+    number = 2_000 if scene.quick else 10_000
+    unsent = "SELECT count(*) FROM outbox WHERE dispatched_at IS NULL"
+
+    def left() -> int:
+        return int(house.rows("intake", unsent)[0][0])
+
+    house.node.ctl("stop_app")
+    write_waiting_events(scene, number)
+    house.node.ctl("start_app")
+    returned = time.monotonic()
+    if not wait_until(lambda: left() < number, seconds=60, step=0.02):
+        raise RuntimeError("nothing is sent")
+    scene.details |= {"waiting": number, "seconds_to_first_send": round(time.monotonic() - returned, 2)}
+    if not wait_until(lambda: left() < number // 100, seconds=120, step=0.02):
+        raise RuntimeError("the backlog is not sent")
+    scene.details["seconds_to_drain"] = round(time.monotonic() - returned, 2)
+
+
 # --- Copies and time -------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """What a run is told as: a table on the terminal, and rows for docs/reliability.md."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -66,3 +68,51 @@ def wide_console() -> Console:
     """Return a console that breaks no row of a table where its output goes to a file."""
     console = Console()
     return console if console.is_terminal else Console(width=190)
+
+
+#: Where the tables of the newest run stand, and what they stand between.
+DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
+_BEGIN, _END = "<!-- the last run: python -m chaos.report -->\n", "<!-- the end of the last run -->\n"
+
+
+def about(report: dict[str, Any]) -> str:
+    """Return the sentence that tells when, where and how a report was made."""
+    machine = report["machine"]
+    paged = report["seconds_to_page"]
+    told = [
+        (
+            f"`{report['command']}`, {report['measured_at'][:10]}, {machine['cores']} cores,"
+            f" Python {machine['python']}, {report['seconds'] / 60:.0f} minutes:"
+            f" **{report['events']:,} events** with {report['effects']:,} effects in other services,"
+            f" {report['kinds_of_fault']} kinds of fault."
+        )
+    ]
+    if paged is not None:
+        told.append(
+            f"{report['dangers']:,} dangers were told over HTTP; the longest time until somebody was paged"
+            f" was {paged:.1f} s."
+        )
+    for fault in report["faults"]:
+        if fault["details"].get("longest_drain_seconds") is not None:
+            details = fault["details"]
+            told.append(
+                f"Rolling restart: {details['processes_restarted']} processes replaced,"
+                f" {details['failed_requests']} failed requests,"
+                f" {details['finished_then_redelivered']} finished and then redelivered,"
+                f" longest drain {details['longest_drain_seconds']:.1f} s."
+            )
+    return "\n".join(told)
+
+
+def main() -> None:
+    """Put the tables of the newest report into docs/reliability.md."""
+    report = json.loads(Path("var/chaos/report.json").read_bytes())
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    middle = f"{about(report)}\n\n{markdown(report)}"
+    DOCUMENT.write_text(f"{before}{_BEGIN}\n{middle}\n{_END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,9 @@ from pathlib import Path
 import psycopg2
 from celery import Celery
 
+#: Seconds for which an event is tried again that the library does not take.
+PATIENCE_SECONDS = 20.0
+
 app = Celery("effects", broker=os.environ["PEER_BROKER"])
 
 
@@ -34,17 +37,20 @@ def consume() -> None:
 
 def publish() -> None:
     """Publish what comes on standard input."""
+    patience_ends = time.monotonic() + PATIENCE_SECONDS
     for line in sys.stdin:
         payload = json.loads(line)
         while True:
             try:
                 react.delay(payload)
             except Exception:
+                if time.monotonic() > patience_ends:
+                    break
                 time.sleep(0.2)
             else:
+                sys.stdout.write(payload["id"] + "\n")
+                sys.stdout.flush()
                 break
-        sys.stdout.write(payload["id"] + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ class Bench:
         publisher.stdin = None
         meanwhile()
         try:
-            printed, _ = publisher.communicate(timeout=60)
+            printed, _ = publisher.communicate(timeout=120)
         finally:
             publisher.kill()
             publisher.wait()

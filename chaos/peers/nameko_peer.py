@@ -21,6 +21,9 @@ from nameko.events import event_handler
 from nameko.runners import ServiceRunner
 from nameko.standalone.events import event_dispatcher
 
+#: Seconds for which an event is tried again that the library does not take.
+PATIENCE_SECONDS = 20.0
+
 CONFIG = {"AMQP_URI": os.environ["PEER_BROKER"]}
 
 
@@ -51,17 +54,20 @@ def consume() -> None:
 def publish() -> None:
     """Publish what comes on standard input."""
     dispatch = event_dispatcher(CONFIG)
+    patience_ends = time.monotonic() + PATIENCE_SECONDS
     for line in sys.stdin:
         payload = json.loads(line)
         while True:
             try:
                 dispatch("source", "happened", payload)
             except Exception:
+                if time.monotonic() > patience_ends:
+                    break
                 time.sleep(0.2)
             else:
+                sys.stdout.write(payload["id"] + "\n")
+                sys.stdout.flush()
                 break
-        sys.stdout.write(payload["id"] + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,24 +2,12 @@
 
 import time
 
-from chaos.faults import Scene, publish
+from chaos.faults import Scene, publish, write_waiting_events
 from chaos.house import wait_until
 from chaos.judge import settle
 
 #: How many events wait for the broker.
 MANY = 10_000
-
-
-def waiting_events(scene: Scene) -> None:
-    """Have intake's outbox hold many more events: its newest decision, over and over, under new ids."""
-    scene.house.execute(
-        "intake",
-        "INSERT INTO outbox (event_id, tenant_id, type, body, announced_at)"
-        " SELECT id, tenant_id, type,"
-        " convert_to(replace(convert_from(body, 'UTF8'), event_id::text, id::text), 'UTF8'), now()"
-        " FROM (SELECT * FROM outbox WHERE type = 'level_of_care_decided' LIMIT 1) one,"
-        f" LATERAL (SELECT gen_random_uuid() AS id FROM generate_series(1, {MANY})) many",
-    )
 
 
 def test_ten_thousand_waiting_events_are_all_sent_when_the_broker_returns(scene: Scene) -> None:
@@ -31,7 +19,7 @@ def test_ten_thousand_waiting_events_are_all_sent_when_the_broker_returns(scene:
     assert settle(house, seconds=60)
     before = house.rows("gateway", decided)[0][0]
     house.node.ctl("stop_app")
-    waiting_events(scene)
+    write_waiting_events(scene, MANY)
     unsent = "SELECT count(*) FROM outbox WHERE dispatched_at IS NULL"
     time.sleep(2)
     assert house.rows("intake", unsent)[0][0] == MANY

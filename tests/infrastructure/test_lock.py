@@ -29,3 +29,17 @@ class TestLock:
         locked = {normalised(name) for name in re.findall(r"^([\w.-]+)==", LOCK, re.MULTILINE)}
 
         assert {normalised(name) for name in asked} <= locked
+
+
+class TestLockOfOtherFrameworks:
+    def test_pins_what_is_asked_for_with_hashes_and_names_no_address(self):
+        lock = (ROOT / "requirements-peers.lock").read_text(encoding="utf-8")
+        asked = re.findall(
+            r"^([\w.-]+)", (ROOT / "requirements-peers.in").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        pinned = re.split(r"^(?=[a-zA-Z0-9])", lock, flags=re.MULTILINE)[1:]
+
+        assert not re.search(r"://|file:/|^-|\s@\s", lock, re.MULTILINE)
+        assert {normalised(name) for name in asked} <= {normalised(one.partition("==")[0]) for one in pinned}
+        for package in pinned:
+            assert re.match(r"[\w.-]+==[\w.]+ \\\n    --hash=sha256:[0-9a-f]{64}", package), package[:60]
