@@ -87,6 +87,7 @@ class House:
         self._ending = contextlib.ExitStack()
         self.gateways = gateways
         self.copies: list[Copy] = []
+        self._warded_node: int | None = None
         self._changing = threading.RLock()
         try:
             self._build(server, node, dict(variables or {}))
@@ -104,6 +105,7 @@ class House:
             server = PrivatePostgres(self.folder / "pg")
             self._ending.callback(server.discard)
             server.start()
+            self._ward_database(server)
         self.server = server
         if node is None:
             node = RabbitNode.start_private()
@@ -285,9 +287,11 @@ class House:
 
     def ward_node(self) -> None:
         """Have the broker killed, should this process end without a word."""
-        pid = int((self.node.folder / "pid").read_text())
-        # The node leads a group of its own, which the shell around it made.
-        self.relays.ward(os.getpgid(pid), group=True)
+        if self._warded_node is not None:
+            self.relays.unward(self._warded_node)
+        # The node is in a group of its own, with the shell around it.
+        self._warded_node = os.getpgid(int((self.node.folder / "pid").read_text()))
+        self.relays.ward(self._warded_node, group=True)
 
     def start_database(self) -> None:
         """Start PostgreSQL, again and again while what a killed one left behind is in the way."""
@@ -300,7 +304,16 @@ class House:
                     raise
                 time.sleep(0.2)
             else:
+                self._ward_database(self.server)
                 return
+
+    def _ward_database(self, server: PrivatePostgres) -> None:
+        """Have PostgreSQL killed, should this process end without a word."""
+        with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW data_directory")
+            (directory,) = cursor.fetchone() or ("",)
+        # A group of its own, with every process that serves a connection.
+        self.relays.ward(int((Path(directory) / "postmaster.pid").read_text().split()[0]), group=True)
 
     def backlog(self) -> int:
         """Return how many events are on their way, to whoever is furthest behind."""

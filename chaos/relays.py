@@ -393,6 +393,8 @@ async def _serve_orders() -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
     child.end_wards()
+    # Whoever is connected still has ended, or has just been killed.
+    os._exit(0)
 
 
 if __name__ == "__main__":
