@@ -34,6 +34,8 @@ AGAIN_WHEN_UNREACHED = timedelta(seconds=60)
 #: How often they are paged after one has, until monitoring confirms. Design default: three times the time
 #: that a crisis has for an acknowledgement (brief 4.5, E4), so that a page slept through is not the last.
 AGAIN_WHEN_REACHED = timedelta(minutes=15)
+#: No page is put off for longer: where one seems to be, a clock went back, and it is due.
+LONGEST_WAIT = AGAIN_WHEN_REACHED + timedelta(minutes=1)
 #: How soon is looked again for what became of a page that is still being tried.
 LOOK_AGAIN = timedelta(seconds=5)
 
@@ -163,7 +165,7 @@ def page_one(host: "Host") -> bool:
     with host.transaction(None) as db:
         danger = db.execute(
             sa.select(safety_watch)
-            .where(safety_watch.c.state != "confirmed", safety_watch.c.page_at <= now)
+            .where(safety_watch.c.state != "confirmed", _is_due(host, now))
             .order_by(safety_watch.c.page_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -189,6 +191,15 @@ def page_one(host: "Host") -> bool:
         return True
 
 
+def _is_due(host: "Host", now: datetime) -> sa.ColumnElement[bool]:
+    """Return what holds for a danger that is to be paged about, also where a clock went back."""
+    patience = max(timedelta(seconds=host.settings.safety_confirm_seconds), QUICK_TRIES_FOR)
+    never_so_late = sa.case(
+        (safety_watch.c.state == "waiting", now + patience + LOOK_AGAIN), else_=now + LONGEST_WAIT
+    )
+    return sa.or_(safety_watch.c.page_at <= now, safety_watch.c.page_at > never_so_late)
+
+
 def _page(db: Session, danger: sa.Row[Any], *, addresses: tuple[str, ...], now: datetime) -> dict[str, Any]:
     """Page about a danger, unless the last page still may do; return what changes in its row."""
     # They know the outbox, which knows the watch.
@@ -208,7 +219,7 @@ def _page(db: Session, danger: sa.Row[Any], *, addresses: tuple[str, ...], now: 
         last = {page.state for page in asked if page.created_at >= danger.settled_at}
         reached_until = danger.settled_at + AGAIN_WHEN_REACHED
         if "sent" in last and now < reached_until:
-            return {"page_at": reached_until}
+            return {"page_at": min(reached_until, now + AGAIN_WHEN_REACHED)}
         if "waiting" in last and "sent" not in last:
             return {"page_at": now + LOOK_AGAIN}
     log.critical("danger_unconfirmed", concern_id=danger.concern_id, count=len(addresses))

@@ -59,6 +59,9 @@ URGENT_WAITS = (2.0, 2.0, 30.0)
 #: Design default: as mail servers do, from seconds to an hour.
 ORDINARY_WAITS = (10.0, 3.0, 3600.0)
 
+#: No page is put off for longer: where one seems to be, a clock went back, and it is due.
+LONGEST_WAIT_OF_A_PAGE = timedelta(seconds=40)
+
 #: In the row's error while somebody sends it; found there later, nobody knows how that ended.
 IN_HAND = "InHand"
 #: What became of a message to a patient whose last try nobody knows the end of.
@@ -134,13 +137,16 @@ def claim_due(host: "Host", lane: tuple[str, bool], *, limit: int) -> list[Claim
     """Take notifications of one lane that are due, and settle those that are not to be sent any more."""
     channel, urgent = lane
     now = clock.real_now()
+    is_due = notifications.c.next_attempt_at <= now
+    if urgent:
+        is_due |= notifications.c.next_attempt_at > now + LONGEST_WAIT_OF_A_PAGE
     claimed = []
     with host.transaction(None) as db:
         due = db.execute(
             sa.select(notifications)
             .where(
                 notifications.c.state == "waiting",
-                notifications.c.next_attempt_at <= now,
+                is_due,
                 notifications.c.channel == channel,
                 notifications.c.urgent == urgent,
             )

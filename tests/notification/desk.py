@@ -191,7 +191,7 @@ def variables_for(mail: MailServer) -> dict[str, str]:
     }
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> None:
+def until(condition: Callable[[], Any], *, seconds: float = 120.0) -> None:
     """Wait until something is true; loosely bounded, because machines are busy."""
     deadline = time.monotonic() + seconds
     while not condition():

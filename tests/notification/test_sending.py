@@ -302,6 +302,20 @@ class TestUnknownOutcome:
         assert mail.taken == []
 
 
+class TestClockThatWentBack:
+    def test_delays_no_page(self, desk, mail, monkeypatch):
+        mail.recipient_answer = "451 Later"
+        desk.ask(NURSE)
+        desk.send_due()
+        mail.recipient_answer = ""
+        earlier = real_now() - timedelta(hours=1)
+        monkeypatch.setattr("shared.clock.real_now", lambda: earlier)
+
+        desk.send_due()
+
+        assert mail.readers == ["night.nurse@example.org"]
+
+
 class TestWaits:
     def test_of_a_page_begin_with_seconds_and_stay_below_half_a_minute(self):
         waits = [wait_after(attempt, urgent=True).total_seconds() for attempt in range(1, 40)]

@@ -237,6 +237,31 @@ class TestUnconfirmedDanger:
 
         assert len(mail.taken) == 1
 
+    @pytest.mark.parametrize("already_paged", [False, True])
+    def test_does_not_wait_for_a_clock_that_went_back(self, desk, mail, already_paged):
+        announced(desk)
+        if already_paged:
+            mail.recipient_answer = "550 Not here"
+            let_pass(desk, timedelta(seconds=61))
+            page_due(desk)
+            mail.recipient_answer = ""
+
+        let_pass(desk, -timedelta(hours=1))
+        assert look(desk.host).dangers_due
+        page_due(desk)
+
+        assert mail.readers == ["on.call@example.org"]
+
+    def test_that_somebody_was_paged_about_is_let_be_when_a_clock_went_back(self, desk, mail):
+        announced(desk)
+        let_pass(desk, timedelta(seconds=61))
+        page_due(desk)
+
+        let_pass(desk, -timedelta(hours=1))
+        page_due(desk)
+
+        assert len(mail.taken) == 1
+
     def test_wakes_its_loop(self, desk):
         announced(desk)
         assert not look(desk.host).dangers_due
