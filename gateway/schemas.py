@@ -129,7 +129,14 @@ class Task(Schema):
     opened_at = Moment(required=True)
     claimed_by = fields.String(allow_none=True, metadata={"description": "The person who has taken it."})
     claimed_at = Moment(allow_none=True)
-    action = fields.String(required=True, metadata={"description": "What to POST to, so that it ends."})
+    acknowledged_by = fields.String(
+        allow_none=True, metadata={"description": "Of an escalation: the person who took it, at any tier."}
+    )
+    acknowledged_at = Moment(allow_none=True)
+    action = fields.String(
+        required=True,
+        metadata={"description": "What to POST to next; an escalation is acknowledged, then closed."},
+    )
 
 
 class ClaimTask(Schema):

@@ -42,6 +42,7 @@ from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
+from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.errors import Forbidden, InvalidInput, NotFound, Unavailable
 from shared.ids import new_id
 from shared.messaging import STAFF, CommandClient, announce, reacts_to, reacts_to_every_event
@@ -897,6 +898,16 @@ class Gateway:
     @reacts_to(TaskClosed)
     def take_off_list(self, db: Session, event: TaskClosed, now: datetime) -> None:
         """Take a task off the work list: it needs nobody any more."""
+        work.keep(db, _archived(db))
+
+    @reacts_to(EscalationAcknowledged)
+    def note_acknowledgement(self, db: Session, event: EscalationAcknowledged, now: datetime) -> None:
+        """Know who took an escalation."""
+        work.keep(db, _archived(db))
+
+    @reacts_to(EscalationRaised)
+    def drop_acknowledgement(self, db: Session, event: EscalationRaised, now: datetime) -> None:
+        """Know that nobody has taken an escalation yet whose level rose."""
         work.keep(db, _archived(db))
 
     @reacts_to(TaskClaimed)

@@ -103,6 +103,18 @@ work = sa.Table(
     sa.Index("ix_work_patient", "tenant_id", "patient_id"),
 )
 
+#: Who took an escalation, whichever of its tiers was asked; nobody again once its level has risen.
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    tenant_column(primary_key=True),
+    sa.Column("escalation_id", sa.String(64), primary_key=True),
+    #: The newest event that says so.
+    reference("told_id"),
+    sa.Column("acknowledged_by", sa.String(64)),
+    sa.Column("acknowledged_at", moment()),
+)
+
 #: Advisory lock of the one writer that places events in the feed.
 _PLACE_LOCK = 4_202_001
 #: Events placed in one go.
@@ -324,6 +336,26 @@ _IS_OPEN = sa.and_(
     sa.or_(work.c.closing_id.is_(None), work.c.closing_id < work.c.opening_id),
 )
 _HELD = work.c.held_opening_id == work.c.opening_id
+#: A later tier is asked because whoever took it did not act: of that task nobody has taken care yet.
+_ACKNOWLEDGED = sa.and_(
+    acknowledgements.c.acknowledged_by.is_not(None), acknowledgements.c.told_id > work.c.opening_id
+)
+_TASKS = sa.select(
+    work,
+    _IS_OPEN.label("is_open"),
+    _HELD.label("is_held"),
+    _ACKNOWLEDGED.label("is_acknowledged"),
+    acknowledgements.c.acknowledged_by,
+    acknowledgements.c.acknowledged_at,
+).outerjoin_from(
+    work,
+    acknowledgements,
+    sa.and_(
+        work.c.task == "escalation",
+        acknowledgements.c.tenant_id == work.c.tenant_id,
+        acknowledgements.c.escalation_id == work.c.about_id,
+    ),
+)
 
 
 def archived(db: Session, *, event_id: str) -> bytes:
@@ -355,12 +387,35 @@ def keep_task_part(
     )
 
 
+def keep_acknowledgement(
+    db: Session,
+    *,
+    tenant_id: str,
+    escalation_id: str,
+    told_id: str,
+    acknowledged_by: str | None,
+    acknowledged_at: datetime | None,
+) -> None:
+    """Keep who took an escalation, or that nobody has any more, unless what is kept is newer."""
+    told = {"told_id": told_id, "acknowledged_by": acknowledged_by, "acknowledged_at": acknowledged_at}
+    insert = postgresql.insert(acknowledgements).values(
+        tenant_id=tenant_id, escalation_id=escalation_id, **told
+    )
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["tenant_id", "escalation_id"],
+            set_=told,
+            where=acknowledgements.c.told_id < insert.excluded.told_id,
+        )
+    )
+
+
 def find_task(db: Session, *, tenant_id: str, task_id: str, lock: bool = False) -> Any:
     """Return a task that was opened, or None; with ``lock`` nobody else changes it meanwhile."""
-    query = sa.select(work, _IS_OPEN.label("is_open"), _HELD.label("is_held")).where(
+    query = _TASKS.where(
         work.c.tenant_id == tenant_id, work.c.task_id == task_id, work.c.opening_id.is_not(None)
     )
-    return db.execute(query.with_for_update() if lock else query).first()
+    return db.execute(query.with_for_update(of=work) if lock else query).first()
 
 
 def open_tasks(
@@ -384,8 +439,7 @@ def open_tasks(
     """
     place = sa.tuple_(work.c.urgency, work.c.due_at, work.c.task_id)
     query = (
-        sa.select(work, _IS_OPEN.label("is_open"), _HELD.label("is_held"))
-        .where(work.c.tenant_id == tenant_id, _IS_OPEN)
+        _TASKS.where(work.c.tenant_id == tenant_id, _IS_OPEN)
         .order_by(work.c.urgency, work.c.due_at, work.c.task_id)
         .limit(limit)
     )
@@ -396,9 +450,13 @@ def open_tasks(
         asked_now = sa.case((_HELD, work.c.held_role), else_=work.c.owner_role)
         query = query.where(sa.or_(asked_now.in_(asked), sa.and_(is_overdue, work.c.next_role.in_(asked))))
     if held_by is not None:
-        query = query.where(_HELD, work.c.held_by == held_by)
+        taken = sa.and_(_HELD, work.c.held_by == held_by)
+        query = query.where(
+            sa.or_(taken, sa.and_(_ACKNOWLEDGED, acknowledgements.c.acknowledged_by == held_by))
+        )
     if unclaimed:
         query = query.where(sa.not_(sa.and_(_HELD.is_(True), work.c.held_by.is_not(None))))
+        query = query.where(_ACKNOWLEDGED.is_not(True))
     if overdue is not None:
         query = query.where(is_overdue if overdue else sa.not_(is_overdue))
     if patient_id is not None:
@@ -413,6 +471,7 @@ def empty_work_list(db: Session) -> None:
     # Stronger than what a row lock takes, so that nobody holds a row that is waited for here.
     db.execute(sa.text("LOCK TABLE work IN EXCLUSIVE MODE"))
     db.execute(sa.delete(work))
+    db.execute(sa.delete(acknowledgements))
 
 
 def told_of_tasks(db: Session, *, types: Sequence[str], own_types: Sequence[str]) -> Iterator[bytes]:

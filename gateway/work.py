@@ -22,6 +22,7 @@ from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Envelope, read_moment, write_moment
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
+from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.messaging import STAFF, announce
 from shared.messaging.outbox import announced_in
@@ -48,6 +49,8 @@ ACTIONS = {
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
     "roster_missing": "/v1/sessions/{about_id}/roster",
 }
+#: What an escalation needs before it can be closed, and what ends the paging.
+ACKNOWLEDGEMENT = "/v1/escalations/{about_id}/acknowledgement"
 #: What closes a task that has no action of its own.
 CLOSURE = "/v1/work/{task_id}/closures"
 
@@ -68,6 +71,16 @@ _OVERSEERS = (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 RECEIVING_ROLES = (*STAFF, roles.ON_CALL)
 #: Roles that the list can be asked for.
 ASKED_ROLES = (*RECEIVING_ROLES, roles.EVERYONE)
+
+#: The events that the list is made of.
+TOLD_BY = (
+    TaskOpened,
+    TaskClosed,
+    TaskClaimed,
+    TaskHandedOver,
+    EscalationAcknowledged,
+    EscalationRaised,
+)
 
 #: What a cursor begins with, so that its form can change.
 _CURSOR_VERSION = "1"
@@ -99,6 +112,9 @@ class NotYoursToHandOver(Forbidden):
 def keep(db: Session, envelope: Envelope) -> None:
     """Bring the list in line with an event about a task, in whatever order such events come."""
     event = envelope.event
+    if isinstance(event, EscalationAcknowledged | EscalationRaised):
+        _keep_acknowledgement(db, envelope, event)
+        return
     if isinstance(event, TaskOpened):
         newness, values = "opening_id", _opened(envelope, event)
     elif isinstance(event, TaskClosed):
@@ -114,6 +130,22 @@ def keep(db: Session, envelope: Envelope) -> None:
         raise TypeError(f"{event.wire_name} is about no task")
     tables.keep_task_part(
         db, tenant_id=envelope.tenant_id, task_id=event.task_id, newness=newness, values=values
+    )
+
+
+def _keep_acknowledgement(
+    db: Session, envelope: Envelope, event: EscalationAcknowledged | EscalationRaised
+) -> None:
+    by, at = None, None
+    if isinstance(event, EscalationAcknowledged):
+        by, at = envelope.actor.actor_id, event.acknowledged_at
+    tables.keep_acknowledgement(
+        db,
+        tenant_id=envelope.tenant_id,
+        escalation_id=event.escalation_id,
+        told_id=envelope.event_id,
+        acknowledged_by=by,
+        acknowledged_at=at,
     )
 
 
@@ -144,9 +176,7 @@ def rebuild(db: Session) -> int:
     own = [TaskClaimed.wire_name, TaskHandedOver.wire_name]
     tables.empty_work_list(db)
     told = 0
-    for body in tables.told_of_tasks(
-        db, types=[TaskOpened.wire_name, TaskClosed.wire_name, *own], own_types=own
-    ):
+    for body in tables.told_of_tasks(db, types=[event.wire_name for event in TOLD_BY], own_types=own):
         keep(db, Envelope.from_bytes(body))
         told += 1
     return told
@@ -207,12 +237,16 @@ def view(row: Row[Any], *, now: datetime) -> dict[str, Any]:
         "opened_at": write_moment(row.opened_at),
         "claimed_by": row.held_by if row.is_held else None,
         "claimed_at": write_moment(row.held_at) if row.is_held and row.held_by else None,
+        "acknowledged_by": row.acknowledged_by,
+        "acknowledged_at": write_moment(row.acknowledged_at) if row.acknowledged_at else None,
         "action": _action_of(row),
     }
 
 
 def _action_of(row: Row[Any]) -> str:
     path = ACTIONS.get(row.task, CLOSURE)
+    if row.task == "escalation" and row.acknowledged_by is None:
+        path = ACKNOWLEDGEMENT
     return path.format(
         about_id=row.about_id, patient_id=row.patient_id, episode_id=row.episode_id, task_id=row.task_id
     )

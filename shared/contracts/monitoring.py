@@ -82,7 +82,7 @@ class EscalationOpened(Event):
     journey_id: str | None = None
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("gateway",))
 class EscalationRaised(Event):
     """The level of an open escalation rose; it never falls by itself."""
 
@@ -95,7 +95,7 @@ class EscalationRaised(Event):
     raised_at: datetime
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("gateway",))
 class EscalationAcknowledged(Event):
     """A human took the escalation."""
 

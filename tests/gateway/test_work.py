@@ -24,6 +24,7 @@ from shared.contracts import aftercare, intake, monitoring, roles, scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Envelope, Event
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
+from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.database import new_engine
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
@@ -172,6 +173,8 @@ class TestList:
             "opened_at": "2026-02-02T15:00:00Z",
             "claimed_by": None,
             "claimed_at": None,
+            "acknowledged_by": None,
+            "acknowledged_at": None,
             "action": f"/v1/outreach/{derived_id('outreach', 'a call')}/attempts",
         }
 
@@ -360,6 +363,90 @@ class TestClaim:
         room.at(BEGINNING + timedelta(hours=2))
 
         assert tasks.claim(by=CLINICIAN)["claimed_by"] == CLINICIAN.actor_id
+
+
+class TestAcknowledgement:
+    """An escalation is taken in monitoring: the list knows by whom."""
+
+    ESCALATION = derived_id("escalation", "one")
+
+    def asked(self, name: str, **changes: Any) -> TaskOpened:
+        told = {"task": "escalation", "about_id": self.ESCALATION, "level": "E3", "reason": "PHQ9_I9"}
+        return opened(name, **{**told, "owner_role": roles.CLINICIAN} | changes)
+
+    def acknowledged(self, room: Room, by: Actor = CLINICIAN) -> Envelope:
+        event = EscalationAcknowledged(
+            escalation_id=self.ESCALATION, patient_id=PATIENT, acknowledged_at=BEGINNING
+        )
+        return dataclasses.replace(told_by(room, event), actor=by)
+
+    def raised(self, room: Room) -> Envelope:
+        by = BEGINNING + timedelta(minutes=5)
+        event = EscalationRaised(
+            escalation_id=self.ESCALATION,
+            patient_id=PATIENT,
+            from_level="E3",
+            to_level="E4",
+            acknowledge_by=by,
+            act_by=by,
+            raised_at=BEGINNING,
+        )
+        return told_by(room, event)
+
+    def test_comes_before_the_closure(self, room: Room, tasks: List) -> None:
+        path = f"/v1/escalations/{self.ESCALATION}"
+        room.deliver(told_by(room, self.asked("a danger")))
+        (before,) = tasks.read()
+
+        room.deliver(self.acknowledged(room))
+
+        (after,) = tasks.read()
+        assert (before["acknowledged_by"], before["action"]) == (None, f"{path}/acknowledgement")
+        assert (after["acknowledged_by"], after["action"]) == (CLINICIAN.actor_id, f"{path}/closure")
+        assert after["acknowledged_at"] == "2026-02-02T15:00:00Z"
+
+    def test_makes_the_task_somebodys(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, self.asked("a danger")), self.acknowledged(room))
+
+        assert tasks.names(unclaimed=True) == []
+        assert tasks.names(mine=True, reader=CLINICIAN) == ["a danger"]
+        assert tasks.names(mine=True, reader=COUNSELOR) == []
+
+    def test_counts_not_for_the_tier_that_is_asked_because_nobody_acted(
+        self, room: Room, tasks: List
+    ) -> None:
+        room.deliver(told_by(room, self.asked("a danger")), self.acknowledged(room))
+        room.deliver(told_by(room, self.asked("a crisis", owner_role=roles.MEDICAL_DIRECTOR)))
+
+        assert tasks.names(unclaimed=True) == ["a crisis"]
+        assert [item["acknowledged_by"] for item in tasks.read()] == [CLINICIAN.actor_id] * 2
+
+    def test_is_over_once_the_level_rises_in_whatever_order_it_is_told(
+        self, room: Room, tasks: List, room_of: Any
+    ) -> None:
+        told = [told_by(room, self.asked("a danger")), self.acknowledged(room), self.raised(room)]
+
+        for order in itertools.permutations(told):
+            other = List(room_of(Gateway))
+            other.room.deliver(*order)
+            (item,) = other.read()
+            assert (item["acknowledged_by"], item["acknowledged_at"]) == (None, None)
+            assert other.names(unclaimed=True) == ["a danger"]
+
+    def test_is_that_of_the_own_tenant(self, room: Room, tasks: List) -> None:
+        theirs = dataclasses.replace(self.acknowledged(room), tenant_id="hillside")
+        room.deliver(told_by(room, self.asked("a danger")), theirs)
+
+        assert tasks.names(unclaimed=True) == ["a danger"]
+
+    def test_is_known_again_when_the_list_is_made_anew(self, room: Room, tasks: List) -> None:
+        room.deliver(told_by(room, self.asked("a danger")), self.acknowledged(room))
+        before = tasks.read()
+
+        with room.db() as db:
+            work.rebuild(db)
+
+        assert tasks.read() == before
 
 
 class TestHandover:
@@ -778,7 +865,7 @@ class TestClosureOverHttp:
         answer = door.do(task_id, "closures", {"outcome": "DONE"}, by=SUPERVISOR)
 
         assert (answer.status, answer.code) == (409, "task_closed_by_its_action")
-        assert answer.fields == {"task_id": f"POST /v1/escalations/{about_id}/closure"}
+        assert answer.fields == {"task_id": f"POST /v1/escalations/{about_id}/acknowledgement"}
 
     def test_takes_the_outcomes_that_people_can_give(self, door: Door) -> None:
         task_id = door.ask()
@@ -813,7 +900,7 @@ class TestEveryTask:
         commands = {_shape(route.path) for _, route in openapi.routes_of(Gateway) if route.is_command}
 
         assert {name for name, path in work.ACTIONS.items() if _shape(path) not in commands} == set()
-        assert _shape(work.CLOSURE) in commands
+        assert {_shape(work.CLOSURE), _shape(work.ACKNOWLEDGEMENT)} <= commands
 
 
 #: The service that closes each task that no action of its own ends.
