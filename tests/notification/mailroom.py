@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
@@ -121,6 +122,12 @@ class Pager:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/pages?of=today"
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def stop(self) -> None:
         self._server.shutdown()
