@@ -11,7 +11,7 @@ knows that the outcome is unknown:
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import eventlet
@@ -155,11 +155,15 @@ def claim_due(host: "Host", lane: tuple[str, bool], *, limit: int) -> list[Claim
             .with_for_update(skip_locked=True)
         ).all()
         for row in due:
-            for_staff = TEMPLATES[row.template].for_staff
-            address = unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode()
-            loud_at = now if row.urgent else next_loud_moment(now, row.time_zone)
+            try:
+                address = unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode()
+                for_staff = TEMPLATES[row.template].for_staff
+            except Exception as error:  # noqa: BLE001  # one that cannot be read holds up no other
+                _put_off_unreadable(host, db, row, now, error=type(error).__name__)
+                continue
             patient_id = None if for_staff else row.patient_id
             unwanted = wants_none(db, address, patient_id=patient_id, tenant_id=row.tenant_id)
+            loud_at = now if row.urgent else next_loud_moment(now, row.time_zone)
             if unwanted and not (for_staff and row.urgent):
                 _settle(host, db, row, "suppressed", error=None)
             elif row.error == IN_HAND and not for_staff:
@@ -173,6 +177,15 @@ def claim_due(host: "Host", lane: tuple[str, bool], *, limit: int) -> list[Claim
                 _update(db, row, attempts=row.attempts + 1, error=IN_HAND, next_attempt_at=now + TAKEN_FOR)
                 claimed.append(Claim(row=row, attempt=row.attempts + 1))
     return claimed
+
+
+def _put_off_unreadable(host: "Host", db: Session, row: sa.Row[Any], now: datetime, *, error: str) -> None:
+    """Leave to a copy that can read it what this one cannot: a text of a newer version, or another key."""
+    log.error("notification_unreadable", notification_id=row.notification_id, error=error)
+    if row.give_up_at <= now:
+        _settle(host, db, row, "failed", error=error)
+    else:
+        _update(db, row, next_attempt_at=now + wait_after(1, urgent=row.urgent))
 
 
 def try_to_send(host: "Host", claim: Claim) -> NotSent | None:

@@ -10,6 +10,7 @@ from shared import telemetry
 from shared.clock import real_now
 from shared.notification import webhook
 from shared.notification.sending import age_of_oldest_page, claim_due, wait_after
+from shared.notification.tables import notifications
 from shared.notification.webhook import is_public
 from tests.notification.desk import NURSE, PATIENT, variables_for
 from tests.notification.mailroom import silent_server
@@ -300,6 +301,31 @@ class TestUnknownOutcome:
         desk.send_due()
 
         assert mail.taken == []
+
+
+class TestUnreadableRow:
+    @pytest.mark.parametrize(
+        ("broken", "error"),
+        [
+            ({"address_sealed": b"no longer what was sealed"}, "InvalidTag"),
+            ({"template": "NEWER"}, "KeyError"),
+        ],
+    )
+    def test_holds_up_no_other_and_fails_when_it_is_given_up(self, desk, mail, broken, error):
+        unreadable = desk.ask("mailto:first@example.org", give_up_after=timedelta(minutes=1))
+        with desk.engine.begin() as connection:
+            connection.execute(notifications.update().values(**broken))
+        desk.ask(NURSE)
+
+        desk.send_due()
+
+        assert mail.readers == ["night.nurse@example.org"]
+        assert desk.row(unreadable).state == "waiting"
+        with desk.engine.begin() as connection:
+            connection.execute(notifications.update().values(give_up_at=real_now()))
+        desk.make_due()
+        desk.send_due()
+        assert (desk.row(unreadable).state, desk.row(unreadable).error) == ("failed", error)
 
 
 class TestClockThatWentBack:
