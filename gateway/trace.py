@@ -36,6 +36,17 @@ STUCK_AFTER = timedelta(seconds=30)
 #: Levels at which somebody is paged at once. Safety rule: a danger is told to a human, day and night.
 PAGED_LEVELS = ("E3", "E4")
 
+#: What is told first of what is late, stuck or failed: dangers, then what only an operator can mend.
+_MOST_URGENT = (
+    "NOBODY_PAGED",
+    "NOT_ACKNOWLEDGED",
+    "NOT_CONFIRMED",
+    "FAILED",
+    "NOT_ACTED_ON",
+    "PARKED",
+    "UNSENT",
+)
+
 #: Asks a service for its notes about ids; returns None when it does not answer.
 Ask = Callable[[str, list[str]], dict[str, Any] | None]
 
@@ -760,4 +771,9 @@ def _flat(trees: Sequence[Step]) -> tuple[list[dict[str, Any]], list[dict[str, A
             }
             problems.append({"step": number, "problem": step.problem, "sentence": step.sentence, **told})
         waiting += [(child, depth + 1, number, step.at or before) for child in reversed(step.children)]
+    problems.sort(
+        key=lambda one: (
+            _MOST_URGENT.index(one["problem"]) if one["problem"] in _MOST_URGENT else len(_MOST_URGENT)
+        )
+    )
     return lines, problems

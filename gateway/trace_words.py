@@ -55,8 +55,8 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     "staff_paged": lambda d: f"paged {_whom(d['paged_as'])} (tier {d['tier']})",
     "fallback_paged": lambda d: "nobody had confirmed the danger: the fallback address was paged",
     "notification_settled": lambda d: (
-        f"the notification {words(d['template'])} is {words(d['outcome'])}"
-        f" after {_times(d['attempts'], 'attempt')}"
+        f"the message {words(d['template'])} is {words(d['outcome'])}"
+        + (f" after {_times(d['attempts'], 'attempt')}" if d["attempts"] else "")
     ),
     "risk_band_changed": lambda d: (
         f"the risk band went from {words(d['from_band'])} to {words(d['to_band'])}"
@@ -70,7 +70,7 @@ _TIMERS = {
     "outreach_same_day_call_due": "nobody had reached the patient by then",
     "silent_for_a_week": "there had been no contact for a week",
     "silent_for_two_weeks": "there had been no contact for two weeks",
-    "attendance_grace_over": "nobody had come by then",
+    "attendance_grace_over": "the time of grace after the start was over",
     "roster_overdue": "nobody had recorded the attendance by then",
     "escalation_not_acknowledged": "nobody had acknowledged by then",
     "escalation_not_acted_on": "nobody had acted by then",

@@ -20,6 +20,7 @@ from homeward.cli.moments import MOMENT
 from shared import clock
 from shared.audit import audit
 from shared.contracts.event import SERVICES, read_moment
+from shared.contracts.roles import SYSTEM
 from shared.database import transaction
 from shared.errors import Refusal
 from shared.messaging.traces import traces_of
@@ -173,7 +174,8 @@ def _line(step: dict[str, Any], when: Callable[[str], str]) -> Text:
     if step.get("due_at"):
         waits = step.get("kind") in ("TIMER", "REACTION")
         line.append(f", {'for' if waits else 'due'} {when(step['due_at'])}")
-    if step.get("elsewhere") or step.get("kind") == "COMMAND":
+    by_hand = step.get("actor_role") != SYSTEM and (step.get("elsewhere") or step.get("kind") == "COMMAND")
+    if by_hand and step.get("actor_id"):
         line.append(f" [{step.get('actor_role', '')} {step.get('actor_id', '')}]", style="dim")
     for name, told in (("sent", "sent"), ("received", "received"), ("done", "done")):
         seconds = step.get(f"{name}_after_seconds", 0)
