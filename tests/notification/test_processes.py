@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.notification.desk import NURSE, PATIENT, until, variables_for
 from tests.notification.mailroom import silent_server
@@ -73,6 +74,31 @@ class TestStoppedWhileSending:
 
         assert copy.wait(timeout=60) == 0
 
+        assert len(mail.taken) == 1
+        assert [(event.outcome, event.attempts) for event in desk.settled] == [("SENT", 1)]
+
+
+class TestDatabaseCutOffWhileSending:
+    def test_is_told_afterwards_and_nothing_is_sent_again(self, desk, mail):
+        cut = []
+
+        def cut_off() -> None:
+            with desk.engine.begin() as connection:
+                cut.append(
+                    connection.execute(
+                        sa.text(
+                            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                            " WHERE datname = current_database() AND application_name = 'homeward-intake'"
+                        )
+                    ).scalar_one()
+                )
+
+        mail.when_taken = cut_off
+        desk.start_copy()
+        desk.ask(NURSE)
+        until(lambda: desk.states() == {"sent": 1})
+
+        assert cut[0] >= 1
         assert len(mail.taken) == 1
         assert [(event.outcome, event.attempts) for event in desk.settled] == [("SENT", 1)]
 
