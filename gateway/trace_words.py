@@ -58,6 +58,7 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
         f"the message {words(d['template'])} is {words(d['outcome'])}"
         + (f" after {_times(d['attempts'], 'attempt')}" if d["attempts"] else "")
     ),
+    "message_wanted": lambda d: f"asked intake to write to the patient ({words(d['template'])})",
     "risk_band_changed": lambda d: (
         f"the risk band went from {words(d['from_band'])} to {words(d['to_band'])}"
     ),
@@ -68,6 +69,7 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
 _TIMERS = {
     "outreach_first_attempt_due": "nobody had recorded an attempt by then",
     "outreach_same_day_call_due": "nobody had reached the patient by then",
+    "message_due": "the patient had not been heard of until then",
     "silent_for_a_week": "there had been no contact for a week",
     "silent_for_two_weeks": "there had been no contact for two weeks",
     "attendance_grace_over": "the time of grace after the start was over",

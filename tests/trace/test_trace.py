@@ -114,6 +114,8 @@ class TestMissedSession:
             "          the timer outreach same day call due is set",
             "          the timer silent for a week is set",
             "          the timer silent for two weeks is set",
+            "  18:30 the patient had not been heard of until then",
+            "    18:30 asked intake to write to the patient (please call us)",
             "  19:15 nobody had recorded an attempt by then",
             "    19:15 asked the supervisor: outreach call overdue (first attempt overdue)",
         ]
