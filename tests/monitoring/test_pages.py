@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
-from shared.contracts.common import NotificationSettled
+from shared.contracts.common import NotificationSettled, TaskOpened
 from shared.contracts.monitoring import EscalationBreached, SafetyConcernTaken, StaffPaged
 from shared.errors import Forbidden
 from shared.ids import derived_id
@@ -67,6 +67,7 @@ class TestFirstPage:
         room.deliver(telling.concern("OVERDOSE", "E4"))
 
         assert paged(room) == [("ana", "on_call", 0)]
+        assert {task.level for task in room.announced_of(TaskOpened)} == {"E4"}
         (page,) = written(room)
         assert (page["template"], page["urgent"], page["state"]) == ("STAFF_PAGE", True, "waiting")
         assert page["about_id"] == escalation(room)["escalation_id"]
@@ -207,6 +208,16 @@ class TestNextTier:
         room.advance(timedelta(seconds=1))
 
         assert sorted(names(room)[1:]) == ["ben", "cleo", "mia", "sue"]
+
+    def test_is_not_waited_for_once_a_page_has_left(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        assert "page_not_left" in [name for name, _, _ in room.timers()]
+
+        settle(room, "SENT")
+
+        assert "page_not_left" not in [name for name, _, _ in room.timers()]
+        room.advance(timedelta(minutes=4))
+        assert names(room) == ["ana"]
 
     def test_is_paged_once_although_a_failure_and_the_minute_both_ask_for_it(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
