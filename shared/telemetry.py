@@ -55,6 +55,9 @@ unconfirmed_dangers = Gauge(
 unpageable_dangers = Gauge(
     "homeward_unpageable_dangers", "Those of them whose tenant has no fallback address.", ["service"]
 )
+nobody_on_call = Gauge(
+    "homeward_tenants_with_nobody_on_call", "Tenants in which nobody has the duty right now."
+)
 parked = Gauge("homeward_parked_reactions", "Reactions parked for a human.", ["service"])
 parked_timers = Gauge("homeward_parked_timers", "Timers parked for a human.", ["service"])
 

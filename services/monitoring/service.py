@@ -23,6 +23,7 @@ from services.monitoring.domain import (
 )
 from services.monitoring.domain.episodes import Episode
 from services.monitoring.paging import announce_all
+from shared import telemetry
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
@@ -1025,6 +1026,10 @@ class Monitoring:
         )
         gaps = [{"starts_at": starts_at, "ends_at": ends_at} for starts_at, ends_at in found]
         return _view(schemas.OnCallGaps(), {"items": gaps, "next": None})
+
+    def measure(self, connection: sa.Connection) -> None:
+        """Tell metrics in how many tenants nobody has the duty right now."""
+        telemetry.nobody_on_call.set(tables.tenants_with_nobody_on_duty(connection))
 
     @on_timer("on_call_gap_moves")
     def look_at_gap_again(self, db: Session, timer: Timer, now: datetime) -> None:

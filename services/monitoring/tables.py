@@ -670,6 +670,14 @@ def open_gaps(db: Session) -> Sequence[on_call.Gap]:
     ).all()
 
 
+def tenants_with_nobody_on_duty(connection: sa.Connection) -> int:
+    """Return in how many tenants a gap has begun and is not over."""
+    begun = sa.and_(on_call_gaps.c.filled_at.is_(None), on_call_gaps.c.begun)
+    return connection.execute(
+        sa.select(sa.func.count(on_call_gaps.c.tenant_id.distinct())).where(begun)
+    ).scalar_one()
+
+
 def pages_of(db: Session, *, escalation_id: str) -> Sequence[pages.Page]:
     """Return the pages about an escalation, the first one first."""
     return db.scalars(

@@ -138,6 +138,7 @@ def measure(host: "Host") -> None:
     """
     with host.engine.connect() as connection:
         found = connection.execute(_MEASURE).one()
+        host.measure(connection)
     host.unsent_since = found.unsent_since
     telemetry.oldest_unsent.labels(host.name).set(_age(found.unsent_since))
     telemetry.oldest_waiting.labels(host.name).set(_age(found.waiting_since))

@@ -33,6 +33,8 @@ class Host:
         self.wake_due: Callable[[], None] = lambda: None
         #: Called when there is a notification to send.
         self.wake_sending: Callable[[], None] = lambda: None
+        #: What the service tells metrics of its own, if it tells anything.
+        self.measure: Callable[[sa.Connection], None] = getattr(service, "measure", lambda connection: None)
         #: Transactions of this process on the service's database that have ended, however they did.
         self.transactions_ended = 0
         #: That number before the newest look at what there is to do, and what was seen.

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.monitoring import tables
 from services.monitoring.service import Monitoring
+from shared import telemetry
 from shared.contracts.common import NotificationSettled, TaskClosed, TaskOpened
 from shared.contracts.monitoring import (
     OnCallGapFound,
@@ -223,6 +224,18 @@ class TestGap:
 
         assert open_tasks(room, "on_call_gap") == []
         assert room.announced_of(TaskClosed)[-1].outcome == "WITHDRAWN"
+
+    def test_is_a_metric_while_nobody_has_the_duty(self, room: Room) -> None:
+        cover(room, room.now, days=2)
+        cover(room, room.now + timedelta(days=2, hours=3), days=5)
+        seen = []
+
+        for hours in (47, 48, 50, 51):
+            room.advance(ADMITTED_AT + timedelta(hours=hours))
+            backlog.measure(room.host)
+            seen.append(telemetry.nobody_on_call.collect()[0].samples[0].value)
+
+        assert seen == [0, 1, 1, 0]
 
     def test_of_one_tenant_is_not_another_ones(self, room: Room) -> None:
         room.call(

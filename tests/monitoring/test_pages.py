@@ -229,6 +229,15 @@ class TestNextTier:
 
         assert sorted(names(room)) == ["ana", "ben", "cleo", "mia", "sue"]
 
+    def test_is_not_paged_for_a_failure_told_after_the_page_had_left(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+
+        settle(room, "SENT")
+        settle(room, "FAILED")
+
+        assert names(room) == ["ana"]
+        assert [page["outcome"] for page in escalation(room)["pages"]] == ["SENT"]
+
     def test_of_failed_pages_of_an_earlier_deadline_is_not_paged_twice(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
         first = room.announced_of(StaffPaged)
