@@ -43,7 +43,7 @@ from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
 from shared.contracts.intake import ConsentGranted, ConsentRevoked
 from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
-from shared.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import new_id
 from shared.messaging import STAFF, CommandClient, announce, reacts_to, reacts_to_every_event
 from shared.messaging.builtin import ACCOUNTABLE
@@ -697,7 +697,8 @@ class Gateway:
         def ask(service: str, ids: list[str]) -> dict[str, Any] | None:
             try:
                 return self._ask(request, service, "get_traces_of", {"ids": ids})
-            except (Unavailable, CommandFailed):
+            except (Refusal, CommandFailed):
+                # It is away, or of a version that does not know the question yet.
                 return None
 
         with engine.connect() as connection:

@@ -526,6 +526,11 @@ class _Trace:
             actor_id=event.actor[0],
             actor_role=event.actor[1],
         )
+        if event.type == "notification_settled" and event.data["outcome"] == "FAILED":
+            notification_id = event.data["notification_id"]
+            # While the notification itself is on record, it says so.
+            if not self._notes.everywhere("notifications", notification_id):
+                step.problem = "FAILED"
         if unsent:
             step.problem = "UNSENT"
             step.sentence += "; it was not sent yet, so nobody else knows"

@@ -18,6 +18,7 @@ from services.monitoring.service import Monitoring
 from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts.catalogue import EVENTS
+from shared.contracts.common import NotificationSettled
 from shared.contracts.event import read_moment
 from shared.errors import NotFound, Unavailable
 from shared.ids import derived_id, new_id
@@ -260,6 +261,22 @@ class TestStuck:
         assert (page["problem"], page["attempts"]) == ("FAILED", 4)
         assert page["sentence"] == "staff page by email could not be sent (SMTPServerDisconnected)"
         assert "quillmoor" not in json.dumps(told)
+
+    def test_tells_of_a_page_that_failed_though_the_page_itself_is_forgotten(self, town: Town) -> None:
+        command_id, escalation_id = endanger(town)
+        settled = NotificationSettled(
+            notification_id=new_id(),
+            template="STAFF_PAGE",
+            outcome="FAILED",
+            about_id=escalation_id,
+            attempts=9,
+            settled_at=town["monitoring"].now,
+        )
+        town.tell(dataclasses.replace(town["monitoring"].envelope_of(settled), causation_id=command_id))
+
+        told = town.trace(command_id)
+
+        assert ("FAILED", "the message staff page is failed after 9 attempts") in problems(told)
 
 
 class TestEscalation:
