@@ -51,6 +51,11 @@ def paged(room: Room) -> list[tuple[str, str, int]]:
     return [(name_of(page.staff_id), page.paged_as, page.tier) for page in room.announced_of(StaffPaged)]
 
 
+def names_paged(room: Room) -> list[str]:
+    """Return who was paged, in order."""
+    return [name for name, _, _ in paged(room)]
+
+
 def settle(room: Room, outcome: str, *, pages: list[StaffPaged] | None = None) -> None:
     """Let something become of pages; of all that were made so far when none are named."""
     for page in room.announced_of(StaffPaged) if pages is None else pages:

@@ -15,7 +15,7 @@ from shared.errors import Forbidden
 from shared.ids import derived_id
 from shared.notification.tables import notifications
 from tests.monitoring import telling
-from tests.monitoring.duty import STAFF, keep, name_of, paged, plan, settle, settled, staff
+from tests.monitoring.duty import STAFF, keep, name_of, names_paged, paged, plan, settle, settled, staff
 from tests.monitoring.telling import ADMITTED_AT, DANA, ELI
 from tests.support import TENANT, Room, settings_for_tests
 
@@ -53,10 +53,6 @@ def acknowledge(room: Room) -> None:
     room.call("acknowledge_escalation", {"escalation_id": escalation(room)["escalation_id"]})
 
 
-def names(room: Room) -> list[str]:
-    return [name for name, _, _ in paged(room)]
-
-
 def written(room: Room) -> list[dict[str, Any]]:
     with room.engine.connect() as connection:
         return [dict(row._mapping) for row in connection.execute(sa.select(notifications))]
@@ -77,7 +73,7 @@ class TestFirstPage:
 
         room.deliver(telling.concern("PHQ9_I9", "E3"))
 
-        assert sorted(names(room)) == ["ana", "ben", "sue"]
+        assert sorted(names_paged(room)) == ["ana", "ben", "sue"]
 
     def test_of_e2_goes_to_a_counselor_and_may_wait_for_the_morning(self, room: Room) -> None:
         room.deliver(telling.site_opened(), telling.admitted())
@@ -103,7 +99,7 @@ class TestFirstPage:
 
         room.deliver(envelope, envelope, telling.concern("OVERDOSE", "E4", n="2"))
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
     @pytest.mark.parametrize("known", ["nobody", "before admission", "after discharge"])
     def test_needs_no_record_of_the_patient(self, room: Room, known: str) -> None:
@@ -114,7 +110,7 @@ class TestFirstPage:
 
         room.deliver(telling.concern("OVERDOSE", "E4", patient_id=ELI if known == "nobody" else DANA))
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
     def test_goes_to_the_duty_of_the_moment_at_which_it_is_made(self, room: Room) -> None:
         room.at(ADMITTED_AT + timedelta(days=2))
@@ -123,7 +119,7 @@ class TestFirstPage:
         # What was answered hours ago, while the broker was away, is paged to those who are there now.
         room.deliver(telling.concern("OVERDOSE", "E4", at=room.now - timedelta(hours=5)))
 
-        assert sorted(names(room)) == ["ana", "ben"]
+        assert sorted(names_paged(room)) == ["ana", "ben"]
 
     def test_is_told_to_whoever_announced_the_concern(self, room: Room) -> None:
         concern = telling.concern("OVERDOSE", "E4")
@@ -183,7 +179,7 @@ class TestNextTier:
 
         settle(room, "FAILED")
 
-        assert sorted(names(room)[1:]) == ["ben", "cleo", "mia", "sue"]
+        assert sorted(names_paged(room)[1:]) == ["ben", "cleo", "mia", "sue"]
         assert {page.paged_at for page in room.announced_of(StaffPaged)[1:]} == {room.now}
         # The deadlines stay what they were.
         assert escalation(room)["tier"] == 0
@@ -198,16 +194,16 @@ class TestNextTier:
         settle(room, "FAILED", pages=[second])
         room.advance(timedelta(minutes=4))
 
-        assert sorted(names(room)) == ["ana", "ben"]
+        assert sorted(names_paged(room)) == ["ana", "ben"]
 
     def test_is_paged_after_a_minute_when_no_page_has_left(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
 
         room.advance(timedelta(seconds=59))
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
         room.advance(timedelta(seconds=1))
 
-        assert sorted(names(room)[1:]) == ["ben", "cleo", "mia", "sue"]
+        assert sorted(names_paged(room)[1:]) == ["ben", "cleo", "mia", "sue"]
 
     def test_is_not_waited_for_once_a_page_has_left(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -217,7 +213,7 @@ class TestNextTier:
 
         assert "page_not_left" not in [name for name, _, _ in room.timers()]
         room.advance(timedelta(minutes=4))
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
     def test_is_paged_once_although_a_failure_and_the_minute_both_ask_for_it(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -227,7 +223,7 @@ class TestNextTier:
         settle(room, "FAILED", pages=first)
         settle(room, "FAILED", pages=first)
 
-        assert sorted(names(room)) == ["ana", "ben", "cleo", "mia", "sue"]
+        assert sorted(names_paged(room)) == ["ana", "ben", "cleo", "mia", "sue"]
 
     def test_is_not_paged_for_a_failure_told_after_the_page_had_left(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -235,7 +231,7 @@ class TestNextTier:
         settle(room, "SENT")
         settle(room, "FAILED")
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
         assert [page["outcome"] for page in escalation(room)["pages"]] == ["SENT"]
 
     def test_of_failed_pages_of_an_earlier_deadline_is_not_paged_twice(self, room: Room) -> None:
@@ -257,7 +253,7 @@ class TestNextTier:
         room.advance(timedelta(minutes=15))
 
         assert room.announced_of(EscalationBreached)[-1].deadline == "ACT"
-        assert sorted(names(room)[1:]) == sorted(STAFF)
+        assert sorted(names_paged(room)[1:]) == sorted(STAFF)
 
 
 class TestAcknowledgement:
@@ -268,7 +264,7 @@ class TestAcknowledgement:
         settle(room, "FAILED")
         room.advance(timedelta(minutes=14))
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
     def test_by_itself_ends_nothing_that_needs_a_licence(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -283,7 +279,7 @@ class TestAcknowledgement:
         settle(room, "FAILED")
         room.advance(timedelta(hours=3))
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
 
 class TestEmptyRoster:
@@ -325,7 +321,7 @@ class TestEmptyRoster:
 
         room.deliver(telling.concern("OVERDOSE", "E4"))
 
-        assert sorted(names(room)) == ["cleo", "mia"]
+        assert sorted(names_paged(room)) == ["cleo", "mia"]
 
     def test_is_followed_by_the_fallback_when_every_page_of_every_tier_failed(self, room: Room) -> None:
         keep(room, "cleo", "mia")
@@ -333,9 +329,9 @@ class TestEmptyRoster:
 
         settle(room, "FAILED")
 
-        assert names(room)[2:] == ["fallback", "fallback 2"]
+        assert names_paged(room)[2:] == ["fallback", "fallback 2"]
         settle(room, "FAILED")
-        assert len(names(room)) == 4
+        assert len(names_paged(room)) == 4
 
     def test_pages_the_fallback_again_at_the_next_deadline(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -343,7 +339,7 @@ class TestEmptyRoster:
 
         room.advance(timedelta(minutes=5))
 
-        assert names(room) == ["fallback", "fallback 2"] * 2
+        assert names_paged(room) == ["fallback", "fallback 2"] * 2
         assert len(written(room)) == 4
 
 
@@ -361,7 +357,7 @@ class TestAddressThatIsNone:
         room.deliver(telling.concern("OVERDOSE", "E4"))
         room.deliver(*room.announced_of(NotificationSettled))
 
-        assert names(room) == ["ana", "mia"]
+        assert names_paged(room) == ["ana", "mia"]
 
 
 def tables_contact(db: Any, name: str) -> Any:
@@ -389,7 +385,7 @@ class TestWhoWasPaged:
         )
 
         assert "pages" not in told
-        assert names(room)
+        assert names_paged(room)
 
     def test_is_settled_as_simulated_where_time_is(self, room: Room) -> None:
         room.clock.simulated = True
@@ -398,7 +394,7 @@ class TestWhoWasPaged:
         room.advance(timedelta(minutes=4))
 
         assert [page["outcome"] for page in escalation(room)["pages"]] == ["SIMULATED"]
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
     def test_takes_no_notice_of_what_others_notify(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
@@ -406,7 +402,7 @@ class TestWhoWasPaged:
 
         room.deliver(settled(another, "FAILED", about_id=another, at=room.now, template="PLEASE_CALL_US"))
 
-        assert names(room) == ["ana"]
+        assert names_paged(room) == ["ana"]
 
 
 class TestNightOfTheClocks:
@@ -456,4 +452,4 @@ class TestNightOfTheClocks:
         room.at(change.astimezone(UTC))
         room.deliver(telling.concern("VIOLENCE", "E4", at=room.now))
 
-        assert names(room) == ["ana", "ben"]
+        assert names_paged(room) == ["ana", "ben"]
