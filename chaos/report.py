@@ -101,6 +101,17 @@ def about(report: dict[str, Any]) -> str:
                 f" {details['finished_then_redelivered']} finished and then redelivered,"
                 f" longest drain {details['longest_drain_seconds']:.1f} s."
             )
+        if fault["details"].get("seconds_to_drain") is not None:
+            details = fault["details"]
+            told.append(
+                f"A backlog of {details['waiting']:,} events: the first was sent"
+                f" {details['seconds_to_first_send']:.1f} s after the broker's return, the last after"
+                f" {details['seconds_to_drain']:.1f} s."
+            )
+        if fault["details"].get("kills"):
+            told.append(
+                f"A reaction that kills its process was parked after {fault['details']['kills']} kills."
+            )
     return "\n".join(told)
 
 

@@ -120,7 +120,7 @@ class Bench:
     def start(self) -> None:
         """Start the consumer and wait until it does its work."""
         self.consumers.append(self._run("consume", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-        wait_until(self._is_consuming, seconds=40, step=0.2)
+        wait_until(self._is_consuming, seconds=40, step=0.5)
 
     def _is_consuming(self) -> bool:
         listed = self.node.ctl("list_consumers", "--vhost", self.vhost, "queue_name")
