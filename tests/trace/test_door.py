@@ -6,7 +6,7 @@ import pytest
 
 from shared.ids import new_id
 from tests.gateway.conftest import Answer, Builder, House, builder
-from tests.gateway.stubs import SECRET
+from tests.gateway.stubs import SECRET, UNKNOWN_PATIENT
 from tests.journeys.house import wait_until
 
 __all__ = ["builder"]
@@ -78,6 +78,17 @@ class TestTrace:
         refused = ask(house, command_id, role)
 
         assert (refused.status, refused.code) == (403, "role_may_not")
+
+    def test_of_a_refused_request_tells_who_was_refused_what(self, house: House) -> None:
+        refused = house.get(f"/v1/patients/{UNKNOWN_PATIENT}")
+        request_id = refused.body["instance"].removeprefix("urn:uuid:")
+
+        wait_until(
+            lambda: ask(house, request_id).status == 200, seconds=20, what="the refusal is written down"
+        )
+
+        (step,) = ask(house, request_id).body["steps"]
+        assert (step["actor_id"], step["name"], step["state"]) == ("clinician-1", "get_patient", "not_found")
 
     def test_of_another_tenant_cannot_be_told_from_none(self, house: House, command_id: str) -> None:
         stranger = house.token("supervisor", tenant="riverside")
