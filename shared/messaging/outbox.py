@@ -5,7 +5,7 @@ broker has confirmed. A crash in between publishes again; the inbox drops what w
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -185,6 +185,8 @@ def send_again(
     """
     how: dict[str, Any] = {"began": began, "batch": _SEND_AGAIN_BATCH}
     if since is not None:
-        how |= {"first_id": first_id_at(since), "since": since, "until": until or began}
+        # An id is made a moment before its event is dated.
+        first_id = first_id_at(since - timedelta(seconds=1))
+        how |= {"first_id": first_id, "since": since, "until": until or began}
         return list(db.scalars(_BY_TIME, how))
     return list(db.scalars(_BY_ID, how | {"event_ids": list(event_ids)}))
