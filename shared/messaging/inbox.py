@@ -312,12 +312,15 @@ def _after_failure(
 def retry_one(host: "Host") -> bool:
     """Run one waiting reaction whose moment has come; return whether there was one.
 
-    The row stays locked while it runs, so the cap on attempts is exact with any number of copies.
+    The row stays locked while it runs, so the cap on attempts is exact with any number of copies. One
+    that this version does not know waits for a copy that does, and holds up no other.
     """
+    known = [(type_, name) for type_, reactions in host.reactions.items() for name, _ in reactions]
     with host.transaction(None) as db:
         row = db.execute(
             sa.select(inbox)
             .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= clock.real_now())
+            .where(sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known))
             .order_by(inbox.c.next_attempt_at)
             .limit(1)
             .with_for_update(skip_locked=True)
