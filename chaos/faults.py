@@ -40,6 +40,8 @@ class Scene:
     draws: random.Random
     #: Fewer and shorter blows, of every kind still.
     quick: bool
+    #: How many services are killed at each moment in a quick run.
+    victims: int = 2
     #: Figures of the fault that is being done.
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     #: Ids of poison events and digests of unreadable ones: what may be left over.
@@ -72,9 +74,9 @@ def kind(name: str) -> Callable[[Fault], Fault]:
 def _each(scene: Scene, services: tuple[str, ...], kill: Callable[[str], bool]) -> None:
     """Kill each service's process in turn, and count who was killed in the very moment that was meant.
 
-    A quick run kills two of them.
+    A quick run kills some of them.
     """
-    chosen = scene.draws.sample(services, 2) if scene.quick else services
+    chosen = scene.draws.sample(services, scene.victims) if scene.quick else services
     scene.details["killed"] = len(chosen)
     scene.details["killed_at_the_moment"] = sum([kill(service) for service in chosen])
 

@@ -33,7 +33,6 @@ SLOW_SECONDS = 0.05
 BALANCER_SECONDS = 30.0
 BALANCER_PAUSE_SECONDS = 0.1
 
-_CHUNK = 64 * 1024
 #: ``confirm.select`` and ``basic.consume`` as they stand in an AMQP frame: class and method.
 _CONFIRM_SELECT = b"\x00\x55\x00\x0a"
 _BASIC_CONSUME = b"\x00\x3c\x00\x14"
@@ -135,34 +134,38 @@ class _Relay:
 
     def __init__(self, target: int | str) -> None:
         self._target = target
-        self._mode = "open"
+        self.mode = "open"
         self._held: set[tuple[str, str]] = set()
-        self._changed = asyncio.Event()
         self._connections: set[_Connection] = set()
         #: None unless somebody watches.
         self.redelivered: list[tuple[str, float]] | None = None
 
     async def listen(self) -> int:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Side(_Connection(self), TO_SERVER), "127.0.0.1", 0)
         return int(server.sockets[0].getsockname()[1])
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._mode in ("cut", "reset"):
-            _end(writer, reset=self._mode == "reset")
-            return
-        connection = _Connection(self, reader, writer)
+    async def connect(self, side: "_Side") -> None:
+        """Connect one side of a connection to the target."""
+        loop = asyncio.get_running_loop()
+        if isinstance(self._target, str):
+            await loop.create_unix_connection(lambda: side, self._target)
+        else:
+            await loop.create_connection(lambda: side, "127.0.0.1", self._target)
+
+    def join(self, connection: "_Connection") -> None:
         self._connections.add(connection)
-        try:
-            await connection.carry(self._target)
-        finally:
-            self._connections.discard(connection)
+
+    def leave(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
 
     def set_mode(self, mode: str) -> None:
-        self._mode = mode
-        if mode in ("cut", "reset"):
-            for connection in list(self._connections):
+        self.mode = mode
+        for connection in list(self._connections):
+            if mode in ("cut", "reset"):
                 connection.end(reset=mode == "reset")
-        self._wake()
+            else:
+                connection.let_pass()
 
     def hold(self, label: str, direction: str) -> None:
         self._held.add((label, direction))
@@ -171,66 +174,76 @@ class _Relay:
         for connection in list(self._connections):
             connection.end(reset=False)
         self._held.clear()
-        self._wake()
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def admit(self, label: str, direction: str) -> None:
-        """Return when bytes may pass."""
-        while self._mode == "half_open" or (label, direction) in self._held:
-            await self._changed.wait()
-        if self._mode == "slow":
-            await asyncio.sleep(SLOW_SECONDS)
+    def is_held(self, label: str, direction: str) -> bool:
+        return self.mode == "half_open" or (label, direction) in self._held
 
 
 class _Connection:
-    def __init__(self, relay: _Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._relay = relay
-        self._reader, self._writer = reader, writer
-        self._server: asyncio.StreamWriter | None = None
-        self._label = ""
+    """What one client and one server say to each other."""
+
+    def __init__(self, relay: _Relay) -> None:
+        self.relay = relay
+        self.label = ""
         self._tail = b""
-        self._ended = False
+        self._client: asyncio.Transport | None = None
+        self._server: asyncio.Transport | None = None
+        #: What is kept back, or has nowhere to go yet, by direction.
+        self._waiting: dict[str, list[bytes]] = {TO_SERVER: [], TO_CLIENT: []}
+        self._connecting: asyncio.Task[None] | None = None
 
-    async def carry(self, target: int | str) -> None:
-        await self._relay.admit("", TO_SERVER)
+    def made(self, direction: str, transport: asyncio.Transport) -> None:
+        """Note one side's connection; what comes on it goes in *direction*."""
+        if direction == TO_CLIENT:
+            self._server = transport
+            self.let_pass()
+            return
+        self._client = transport
+        self.relay.join(self)
+        if self.relay.mode in ("cut", "reset"):
+            self.end(reset=self.relay.mode == "reset")
+        else:
+            self._reach_server()
+
+    def _reach_server(self) -> None:
+        if self._connecting is None and self.relay.mode != "half_open":
+            self._connecting = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
         try:
-            if isinstance(target, str):
-                answers, self._server = await asyncio.open_unix_connection(target)
-            else:
-                answers, self._server = await asyncio.open_connection("127.0.0.1", target)
+            await self.relay.connect(_Side(self, TO_CLIENT))
         except OSError:
-            _end(self._writer, reset=False)
-            return
-        pumps = [
-            asyncio.ensure_future(self._pump(self._reader, self._server, TO_SERVER)),
-            asyncio.ensure_future(self._pump(answers, self._writer, TO_CLIENT)),
-        ]
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        self.end(reset=False)
-        for pump in pumps:
-            pump.cancel()
+            self.end(reset=False)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(_CHUNK):
-                if direction == TO_SERVER and not self._label:
-                    self._label = _label_of(data)
-                await self._relay.admit(self._label, direction)
-                if self._ended:
-                    return
-                if direction == TO_CLIENT and self._label == "events":
-                    self._look_for_redeliveries(data)
-                sink.write(data)
-                await sink.drain()
-
-    def _look_for_redeliveries(self, data: bytes) -> None:
-        found = self._relay.redelivered
-        if found is None:
+    def came(self, direction: str, data: bytes) -> None:
+        """Pass on what came, or keep it back."""
+        if direction == TO_SERVER:
+            if not self.label:
+                self.label = _label_of(data)
+        elif self.relay.redelivered is None:
             self._tail = b""
-            return
+        elif self.label == "events":
+            self._look_for_redeliveries(data, self.relay.redelivered)
+        sink = self._server if direction == TO_SERVER else self._client
+        waiting = self._waiting[direction]
+        if sink is None or waiting or self.relay.is_held(self.label, direction):
+            waiting.append(data)
+        elif self.relay.mode == "slow":
+            waiting.append(data)
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self.let_pass)
+        else:
+            sink.write(data)
+
+    def let_pass(self) -> None:
+        """Pass on what nothing keeps back any more."""
+        self._reach_server()
+        for direction, sink in ((TO_SERVER, self._server), (TO_CLIENT, self._client)):
+            waiting = self._waiting[direction]
+            if sink is not None and waiting and not self.relay.is_held(self.label, direction):
+                sink.write(b"".join(waiting))
+                waiting.clear()
+
+    def _look_for_redeliveries(self, data: bytes, found: list[tuple[str, float]]) -> None:
         text, done = self._tail + data, 0
         for delivery in re.finditer(_BASIC_DELIVER, text):
             # The consumer's tag, eight bytes of delivery tag, and then the flag.
@@ -247,10 +260,38 @@ class _Connection:
         self._tail = text[done:]
 
     def end(self, *, reset: bool) -> None:
-        self._ended = True
-        for writer in (self._writer, self._server):
-            if writer is not None:
-                _end(writer, reset=reset)
+        """End both sides, with what was kept back."""
+        self.relay.leave(self)
+        for transport in (self._client, self._server):
+            if transport is not None:
+                _end(transport, reset=reset)
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def lost(self) -> None:
+        """End, because one side has; what can pass has passed."""
+        self.relay.leave(self)
+        for transport in (self._client, self._server):
+            if transport is not None:
+                transport.close()
+
+
+class _Side(asyncio.Protocol):
+    """One side of a connection; what comes on it goes in *direction*."""
+
+    def __init__(self, connection: _Connection, direction: str) -> None:
+        self._connection = connection
+        self._direction = direction
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._connection.made(self._direction, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._connection.came(self._direction, data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connection.lost()
 
 
 def _label_of(data: bytes) -> str:
@@ -264,12 +305,12 @@ def _label_of(data: bytes) -> str:
     return ""
 
 
-def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
+def _end(transport: asyncio.Transport, *, reset: bool) -> None:
     if reset:
         with contextlib.suppress(OSError):
-            found: socket.socket = writer.get_extra_info("socket")
+            found: socket.socket = transport.get_extra_info("socket")
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+    transport.abort()
 
 
 class _Balancer:

@@ -40,7 +40,7 @@ def scene() -> Iterator[Scene]:
         atexit.register(ending.close)
         house = ending.enter_context(House(node=node, variables={"HOMEWARD_PARKED_AFTER_ATTEMPTS": str(CAP)}))
         load = Load(house, Ledger(), seed=7, people=2, importers=0)
-        found = Scene(house, load, random.Random(7), quick=True)
+        found = Scene(house, load, random.Random(7), quick=True, victims=1)
         load.ledger.fault = "first start"
         faults.first_start(found)
         load.pause()

@@ -19,6 +19,8 @@ def test_each_fires_once_though_copies_are_killed(scene: Scene) -> None:
     house.restart(house.of("intake")[0])
     joined = [house.start("intake", number=number) for number in (61, 62)]
     house.wait_until_ready(joined)
+    # What comes of them is known to be asked for.
+    scene.load.sent.add("chaos")
     # Each is about an episode of its own. Firing writes down that it fired, and for what cause.
     house.execute(
         "intake",
