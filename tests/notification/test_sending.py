@@ -4,12 +4,13 @@ import socket
 import time
 from datetime import timedelta
 
+import eventlet
 import pytest
 
 from shared import telemetry
 from shared.clock import real_now
 from shared.notification import webhook
-from shared.notification.sending import age_of_oldest_page, claim_due, wait_after
+from shared.notification.sending import LANES, age_of_oldest_page, claim_due, wait_after
 from shared.notification.tables import notifications
 from shared.notification.webhook import is_public
 from tests.notification.desk import NURSE, PATIENT, variables_for
@@ -301,6 +302,27 @@ class TestUnknownOutcome:
         desk.send_due()
 
         assert mail.taken == []
+
+
+class TestLanes:
+    def test_let_a_page_pass_whatever_else_is_stuck(self, desk, mail, pager):
+        # Every place for mail, and every place for what is not urgent, is taken by something silent.
+        stuck = [
+            desk.sending._pools[lane].spawn(eventlet.sleep, 600)
+            for lane, places in LANES.items()
+            if lane != ("WEBHOOK", True)
+            for _ in range(places)
+        ]
+        desk.ask(NURSE)
+        page = desk.ask(pager.url)
+
+        desk.sending.step()
+        desk.sending._pools["WEBHOOK", True].waitall()
+
+        assert [webhook_id for webhook_id, _ in pager.taken] == [page]
+        assert (mail.taken, desk.states()) == ([], {"sent": 1, "waiting": 1})
+        for thread in stuck:
+            thread.kill()
 
 
 class TestUnreadableRow:
