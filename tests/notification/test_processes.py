@@ -37,7 +37,7 @@ class TestKilledBetweenSendingAndWritingItDown:
         def kill() -> None:
             copy = desk.start_copy()
             mail.when_taken = lambda: os.kill(copy.pid, signal.SIGKILL)
-            assert copy.wait(timeout=60) == -signal.SIGKILL
+            assert copy.wait(timeout=180) == -signal.SIGKILL
             mail.when_taken = lambda: None
 
         return kill
@@ -72,7 +72,7 @@ class TestStoppedWhileSending:
         mail.when_taken = lambda: (copy.terminate(), time.sleep(1))
         desk.ask(NURSE)
 
-        assert copy.wait(timeout=60) == 0
+        assert copy.wait(timeout=180) == 0
 
         assert len(mail.taken) == 1
         assert [(event.outcome, event.attempts) for event in desk.settled] == [("SENT", 1)]

@@ -62,7 +62,7 @@ class TestDangerBeforeTheAdmission:
         house.door.post(
             f"/v1/episodes/{referral['episode_id']}/assessments", ASSESSMENT | {"danger": danger}
         ).expect(201)
-        wait_until(lambda: mail.taken, seconds=60, what="somebody is paged")
+        wait_until(lambda: mail.taken, seconds=120, what="somebody is paged")
 
         assert {(reader, message["Subject"]) for reader, message in mail.taken} == {
             ("on.call@example.org", "A task needs somebody at once")
