@@ -10,6 +10,7 @@ import faulthandler
 import os
 import platform
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -26,11 +27,12 @@ from chaos.judge import NO_FAULT, Judge, Verdict, settle
 from chaos.load import Ledger, Load
 from chaos.pages import E4_SECONDS, Dangers, MailServer
 from chaos.peers import faults as peers
-from chaos.report import is_bad, markdown, show, wide_console
+from chaos.report import is_bad, show, wide_console
 from shared.contracts.event import SERVICES
 from tests.nodes import NodeUnavailable, RabbitNode
 
 REPORT = Path("var/chaos/report.json")
+LOGS = REPORT.with_name("logs")
 
 #: Seconds in which Homeward's part of a run is over; promised are 30 and 5 minutes for all of it.
 FULL_SECONDS = 25 * 60
@@ -122,7 +124,11 @@ class Run:
         dangers.stop()
         load.stop(seconds=max(10.0, self.seconds_left - 30))
         settle(house, seconds=max(5.0, self.seconds_left - 20))
-        return self._judge(house, load, scene, dangers)
+        report = self._judge(house, load, scene, dangers)
+        # For whoever wants to know why: what the processes logged quotes nobody.
+        shutil.rmtree(LOGS, ignore_errors=True)
+        shutil.copytree(house.folder, LOGS, ignore=lambda folder, names: {n for n in names if "." not in n})
+        return report
 
     def _strike(self, name: str, fault: faults.Fault, scene: faults.Scene) -> None:
         scene.details = {}
@@ -247,7 +253,11 @@ class Run:
             return peers.run()
         except peers.NoPeers as why:
             self.console.print(f"The other frameworks are left out: {why}", highlight=False)
-            return []
+        except OutOfTime:
+            self.console.print("The other frameworks are left out: they were not done in time.")
+        except Exception as error:
+            self.console.print(f"The other frameworks are left out: {error}", highlight=False)
+        return []
 
 
 def _bound(seconds: float) -> None:
@@ -266,6 +276,11 @@ def _bound(seconds: float) -> None:
     last_resort = threading.Timer(seconds + 60, lambda: os._exit(3))
     last_resort.daemon = True
     last_resort.start()
+
+
+def _write(report: dict[str, Any], place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
 
 
 def main() -> int:
@@ -291,17 +306,18 @@ def main() -> int:
     run = Run(quick=given.quick, seed=given.seed, events=events, only=given.only, seconds=seconds)
     try:
         report = run.run()
-        report["peers"] = [] if run.only else run.beside()
     except NodeUnavailable as missing:
         console.print(str(missing), style="red")
         return 2
     except OutOfTime:
         console.print("The run was not over in time, and was broken off.", style="red")
         return 2
+    # What was found stands, whatever becomes of the others.
+    _write(report, given.output)
+    if not given.only:
+        report["peers"] = run.beside()
+        _write(report, given.output)
     signal.alarm(0)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    given.output.with_suffix(".md").write_text(markdown(report))
     show(report, console)
     console.print(f"Written to {given.output}")
     short = not given.quick and not given.only and report["events"] < events

@@ -656,16 +656,16 @@ def rolling_restart(scene: Scene) -> None:
         house.relays.watch(f"broker-{service}")
     failed = load.failed_requests
     given_up = house.relays.balanced()["given_up"]
-    drained: list[float] = []
+    drained: list[tuple[float, str]] = []
     for _ in range(1 if scene.quick else 3):
         for service in BACK:
             for copy in house.of(service):
                 fresh = house.start(service, number=copy.number + (100 if copy.number < 100 else -100))
                 house.wait_until_ready([fresh])
-                drained.append(house.end(copy))
+                drained.append((house.end(copy), service))
         for copy in house.of("gateway"):
             # Its port is its own: the other one serves meanwhile.
-            drained.append(house.end(copy))
+            drained.append((house.end(copy), "gateway"))
             house.start_again(copy)
     again = already = 0
     for service in SERVICES:
@@ -676,7 +676,8 @@ def rolling_restart(scene: Scene) -> None:
         "processes_restarted": len(drained),
         "failed_requests": load.failed_requests - failed + house.relays.balanced()["given_up"] - given_up,
         "tried_again_by_the_balancer": house.relays.balanced()["tried_again"],
-        "longest_drain_seconds": round(max(drained), 2),
+        "longest_drain_seconds": round(max(drained)[0], 2),
+        "longest_drain_of": max(drained)[1],
         "redelivered": again,
         "finished_then_redelivered": already,
     }
