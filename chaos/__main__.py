@@ -123,7 +123,8 @@ class Run:
         self._plain_load(load)
         dangers.stop()
         load.stop(seconds=max(10.0, self.seconds_left - 30))
-        settle(house, seconds=max(5.0, self.seconds_left - 20))
+        if not settle(house, seconds=max(5.0, self.seconds_left - 30)):
+            self.unexpected.append("the house did not come to rest")
         report = self._judge(house, load, scene, dangers)
         # For whoever wants to know why: what the processes logged quotes nobody.
         shutil.rmtree(LOGS, ignore_errors=True)

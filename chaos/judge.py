@@ -283,18 +283,30 @@ _LEFT = """
 
 
 def is_quiet(house: House) -> bool:
-    """Return whether nothing is unsent, waiting, running or on its way."""
+    """Return whether nothing is unsent, waiting or running, and every event has come to whom it is for.
+
+    The broker is not asked: what it tells of its queues is seconds old.
+    """
     if any(house.rows(service, _LEFT)[0][0] for service in SERVICES):
         return False
-    listed = house.node.ctl("list_queues", "--vhost", house.vhost, "name", "messages")
-    queues = (line.partition("\t") for line in listed.splitlines())
-    return not any(int(count) for name, _, count in queues if name.endswith(".events"))
+    if house.rows("gateway", "SELECT EXISTS (SELECT FROM archive WHERE position IS NULL)")[0][0]:
+        return False
+    announced: dict[str, set[str]] = defaultdict(set)
+    for service in SERVICES:
+        for event_id, kind in house.rows(service, "SELECT event_id::text, type FROM outbox"):
+            announced[kind].add(event_id)
+    for service in SERVICES:
+        known = {event_id for (event_id,) in house.rows(service, "SELECT event_id::text FROM inbox")}
+        if any(service in EVENTS[kind].reacting and ids - known for kind, ids in announced.items()):
+            return False
+    archived = {event_id for (event_id,) in house.rows("gateway", "SELECT event_id::text FROM archive")}
+    return not any(ids - archived for ids in announced.values())
 
 
 def settle(house: House, *, seconds: float) -> bool:
     """Wait until a house is quiet, asked twice; return whether it came to that."""
 
     def still_quiet() -> bool:
-        return is_quiet(house) and not wait_until(lambda: not is_quiet(house), seconds=0.5)
+        return is_quiet(house) and not wait_until(lambda: not is_quiet(house), seconds=0.5, step=0.25)
 
     return wait_until(still_quiet, seconds=seconds, step=0.3)

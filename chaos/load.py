@@ -256,7 +256,7 @@ class Load:
             announces={"referral_received": IMPORT_ROWS},
         )
         ends = time.monotonic() + PATIENCE_SECONDS
-        while not self._stopping.is_set():
+        while True:
             status, told = self.request("GET", job["href"], role="operations")
             if status == 200 and told["state"] != "running":
                 if told["state"] != "done" or len(told["result"]["registered"]) != IMPORT_ROWS:
