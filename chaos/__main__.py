@@ -76,6 +76,8 @@ class Run:
         self.events = events
         self.only = only
         self.began = time.monotonic()
+        #: What else the machine is doing: told with the figures.
+        self.load_before = round(os.getloadavg()[0], 2)
         self.ledger = Ledger()
         self.done: list[Done] = []
         self.verdicts: list[Verdict] = []
@@ -220,13 +222,13 @@ class Run:
         }
         return {
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": "python -m chaos" + (" --quick" if self.quick else ""),
+            "command": "python -m chaos" + "".join(f" {word}" for word in sys.argv[1:]),
             "seed": self.seed,
             "machine": {
                 "cores": os.cpu_count(),
                 "python": platform.python_version(),
                 "system": platform.platform(),
-                "load_before": round(os.getloadavg()[2], 2),
+                "load_before": self.load_before,
             },
             **total,
             "unexpected": len(self.unexpected),

@@ -81,7 +81,8 @@ def about(report: dict[str, Any]) -> str:
     paged = report["seconds_to_page"]
     told = [
         (
-            f"`{report['command']}`, {report['measured_at'][:10]}, {machine['cores']} cores,"
+            f"`{report['command']}`, {report['measured_at'][:10]}, {machine['cores']} cores"
+            f" (load average before: {machine['load_before']:.1f}),"
             f" Python {machine['python']}, {report['seconds'] / 60:.0f} minutes:"
             f" **{report['events']:,} events** with {report['effects']:,} effects in other services,"
             f" {report['kinds_of_fault']} kinds of fault."
