@@ -45,7 +45,14 @@ from shared.contracts.intake import ConsentGranted, ConsentRevoked
 from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import new_id
-from shared.messaging import STAFF, CommandClient, announce, reacts_to, reacts_to_every_event
+from shared.messaging import (
+    STAFF,
+    CommandClient,
+    announce,
+    envelope_reacted_to,
+    reacts_to,
+    reacts_to_every_event,
+)
 from shared.messaging.builtin import ACCOUNTABLE
 from shared.messaging.commands import RoleMayNot
 from shared.messaging.traffic import CommandFailed
@@ -894,32 +901,32 @@ class Gateway:
     @reacts_to(TaskOpened)
     def list_task(self, db: Session, event: TaskOpened, now: datetime) -> None:
         """Put a task on the work list."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(TaskClosed)
     def take_off_list(self, db: Session, event: TaskClosed, now: datetime) -> None:
         """Take a task off the work list: it needs nobody any more."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(EscalationAcknowledged)
     def note_acknowledgement(self, db: Session, event: EscalationAcknowledged, now: datetime) -> None:
         """Know who took an escalation."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(EscalationRaised)
     def drop_acknowledgement(self, db: Session, event: EscalationRaised, now: datetime) -> None:
         """Know that nobody has taken an escalation yet whose level rose."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(TaskClaimed)
     def note_claim(self, db: Session, event: TaskClaimed, now: datetime) -> None:
         """Know who has taken a task, also when the list was made anew meanwhile."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(TaskHandedOver)
     def note_handover(self, db: Session, event: TaskHandedOver, now: datetime) -> None:
         """Know whom a task was given to, also when the list was made anew meanwhile."""
-        work.keep(db, _archived(db))
+        work.keep(db, envelope_reacted_to(db))
 
     @reacts_to(ConsentGranted)
     def allow_disclosure(self, db: Session, event: ConsentGranted, now: datetime) -> None:
@@ -965,12 +972,6 @@ def asyncapi_document() -> bytes:
 def docs_page() -> bytes:
     """Return the page that shows the OpenAPI document."""
     return page.page_of(orjson.loads(openapi_document()))
-
-
-def _archived(db: Session) -> Envelope:
-    """Return the envelope of the event that is reacted to; the archive has it already."""
-    event_id = db.info["origin"].causation_id
-    return Envelope.from_bytes(tables.archived(db, event_id=event_id))
 
 
 def _lasting(body: bytes, *, content_type: str = "application/json") -> Response:

@@ -358,17 +358,6 @@ _TASKS = sa.select(
 )
 
 
-def archived(db: Session, *, event_id: str) -> bytes:
-    """Return an archived event's envelope as it came.
-
-    :raises LookupError: when it is not in the archive.
-    """
-    body = db.scalar(sa.select(archive.c.body).where(archive.c.event_id == event_id))
-    if body is None:
-        raise LookupError("not in the archive")
-    return bytes(body)
-
-
 def keep_task_part(
     db: Session, *, tenant_id: str, task_id: str, newness: str, values: dict[str, Any]
 ) -> None:

@@ -6,6 +6,7 @@ A developer of a service needs what is imported here and nothing else of this pa
 from shared.messaging.commands import STAFF, Call
 from shared.messaging.entrypoints import command, question, reacts_to, reacts_to_every_event
 from shared.messaging.host import reactions_of, ways_in
+from shared.messaging.inbox import envelope_reacted_to
 from shared.messaging.outbox import announce
 from shared.messaging.traffic import CommandClient
 
@@ -15,6 +16,7 @@ __all__ = [
     "CommandClient",
     "announce",
     "command",
+    "envelope_reacted_to",
     "question",
     "reactions_of",
     "reacts_to",

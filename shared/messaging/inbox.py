@@ -174,9 +174,16 @@ def _react(  # one reaction is told by these
 ) -> None:
     act_for(db, origin_of_reaction(host, envelope, now=now))
     telemetry.traceparent.set(envelope.traceparent)
+    db.info["reacting_to"] = envelope
     react(db, envelope.event, now)
     telemetry.reactions.labels(name, "done").inc()
     audit.record(db, action=name, about_id=envelope.event.subject)
+
+
+def envelope_reacted_to(db: Session) -> Envelope:
+    """Return the envelope of the event that the transaction's present reaction is about."""
+    envelope: Envelope = db.info["reacting_to"]
+    return envelope
 
 
 def origin_of_reaction(host: "Host", envelope: Envelope, *, now: datetime) -> Origin:
