@@ -183,10 +183,10 @@ class RabbitNode:
         }
 
 
-def node_or_skip() -> RabbitNode:
+def node_or_skip(configuration: str = "") -> RabbitNode:
     """Start a private node; without RabbitMQ skip the test, and fail it where CI is set."""
     try:
-        return RabbitNode.start_private()
+        return RabbitNode.start_private(configuration)
     except NodeUnavailable as missing:
         if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
             pytest.fail(str(missing), pytrace=False)
