@@ -263,7 +263,14 @@ def events_where(
 def tenants_of(connection: sa.Connection, id_: str) -> set[str]:
     """Return whose an event, a command, a request, an episode or a patient is, as far as events tell."""
     found: set[str] = set()
-    for place in (archive.c.event_id, archive.c.causation_id, archive.c.correlation_id, archive.c.episode_id):
+    places = (
+        archive.c.event_id,
+        archive.c.causation_id,
+        archive.c.correlation_id,
+        archive.c.episode_id,
+        archive.c.patient_id,
+    )
+    for place in places:
         found |= set(connection.scalars(sa.select(archive.c.tenant_id).where(place == id_).distinct()))
     return found
 

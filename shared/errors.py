@@ -34,7 +34,7 @@ class Refusal(Exception):
         :param retry_after: seconds after which trying again makes sense.
         """
         super().__init__(detail)
-        self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.detail = detail or _rule_of(type(self))
         self.code = code or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
         if field is not None and not problems:
             problems = ({"field": field, "rule": rule or self.detail},)
@@ -154,3 +154,10 @@ def _flatten(messages: Any, *, prefix: str) -> list[tuple[str, str]]:
     if isinstance(messages, list):
         return [(prefix or "body", str(message)) for message in messages]
     return [(prefix or "body", str(messages))]
+
+
+def _rule_of(refusal: type[Refusal]) -> str:
+    """Return what a kind of refusal says of itself, for whoever is refused."""
+    told = (refusal.__doc__ or "").strip().splitlines()[0]
+    # Docstrings speak to developers.
+    return told.replace("Raised when ", "This is refused when ", 1)

@@ -89,6 +89,13 @@ class TestTrace:
 
         assert "acknowledge escalation by the clinician: done" in told.output
 
+    def test_finds_all_of_an_episode_and_all_of_a_patient(self, desk: Desk) -> None:
+        for whose in (telling.EPISODE, telling.DANA):
+            told = desk.trace(whose)
+
+            assert told.exit_code == 0, told.output
+            assert "scheduling: a session was missed" in told.output
+
     def test_says_that_nobody_has_heard_of_an_id(self, desk: Desk) -> None:
         told = desk.trace(new_id())
 

@@ -1,0 +1,30 @@
+"""Refusals: what whoever is refused reads."""
+
+import importlib
+
+import pytest
+
+from shared.contracts.event import SERVICES
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
+
+
+def kinds_of(family: type[Refusal]) -> list[type[Refusal]]:
+    """Return a family and every kind of it that the services know."""
+    for service in SERVICES:
+        importlib.import_module("gateway.service" if service == "gateway" else f"services.{service}.service")
+    return [family, *(kind for child in family.__subclasses__() for kind in kinds_of(child))]
+
+
+class TestRefusal:
+    @pytest.mark.parametrize("family", [Conflict, Forbidden, InvalidInput, NotFound])
+    def test_speaks_to_whoever_is_refused(self, family: type[Refusal]) -> None:
+        details = [kind().detail for kind in kinds_of(family)]
+
+        assert all(detail.endswith(".") and "Raised" not in detail for detail in details), details
+
+    def test_says_what_is_refused_when_it_was_told_nothing_else(self) -> None:
+        class FerryHasLeft(Conflict):
+            """Raised when somebody comes too late."""
+
+        assert FerryHasLeft().detail == "This is refused when somebody comes too late."
+        assert FerryHasLeft("It left at nine.").detail == "It left at nine."
