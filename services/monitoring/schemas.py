@@ -129,7 +129,11 @@ class SubmitCheckIn(Schema):
     coping_skill_used = fields.Boolean(load_default=False, metadata=_described("Used a coping skill."))
     confidence = _scale("Confidence for tonight, 0 to 10.", load_default=None, allow_none=True)
     want_call = fields.Boolean(load_default=False, metadata=_described("Wants to be called."))
-    danger = fields.Boolean(load_default=False, metadata=_described("In danger, or thinking of suicide."))
+    danger = fields.Boolean(
+        load_default=None,
+        allow_none=True,
+        metadata=_described("In danger, or thinking of suicide; left out where it was not answered."),
+    )
 
     @validates_schema
     def names_what_was_used(self, data: dict[str, Any], **kwargs: Any) -> None:

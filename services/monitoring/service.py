@@ -1,6 +1,7 @@
 """Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
 
 import dataclasses
+import itertools
 import zoneinfo
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
@@ -71,15 +72,20 @@ class Monitoring:
 
     @reacts_to(SiteOpened)
     def keep_site(self, db: Session, event: SiteOpened, now: datetime) -> None:
-        """Keep the site's time zone."""
-        tables.keep_site(db, site_id=event.site_id, time_zone=event.time_zone)
+        """Keep the site's time zone and its number for emergencies."""
+        tables.keep_site(
+            db,
+            site_id=event.site_id,
+            time_zone=event.time_zone,
+            emergency_line=event.emergency_line,
+        )
 
     @reacts_to(PatientAdmitted)
     def follow_episode(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
         """Begin to follow the episode, and put a signed plan in force."""
         episode = _episode_of(db, event)
         episode.admitted_at = event.admitted_at
-        episode.time_zone = event.time_zone
+        episode.site_id, episode.time_zone = event.site_id, event.time_zone
         episode.opioid_history = episode.opioid_history or event.opioid_history
         # Before the first session the admission itself counts as contact.
         episode.note_contact(at=event.admitted_at)
@@ -92,6 +98,7 @@ class Monitoring:
         """Stop reaching out and watching; open escalations stay, a human closes those."""
         episode = _episode_of(db, event)
         episode.discharged_at = event.discharged_at
+        announce_all(db, checkins.close_skips_task(episode, outcome="WITHDRAWN", at=event.discharged_at))
         self._settle(db, episode, at=event.discharged_at)
 
     # --- Treatment plans --------------------------------------------------------------------------
@@ -494,7 +501,12 @@ class Monitoring:
         ]
         self._weigh(db, episode, fact_at=call.now, may_raise=True)
         self._judge_readiness(db, episode)
+        announce_all(
+            db,
+            checkins.watch_skips(episode, check_in, skipped_in_row=self._skipped_in_row(db, check_in)),
+        )
         on_duty = tables.somebody_on_duty(db, at=call.now)
+        lines = escalations.crisis_lines(emergency_line=tables.emergency_line_of(db, site_id=episode.site_id))
         return _view(
             schemas.CheckIn(),
             {
@@ -503,12 +515,20 @@ class Monitoring:
                 "patient_id": episode.patient_id,
                 "checked_in_at": check_in.checked_in_at,
                 "carries_risk": check_in.carries_risk,
-                "crisis_lines": escalations.CRISIS_LINES if check_in.carries_risk or not on_duty else None,
+                "crisis_lines": lines if check_in.carries_risk or not on_duty else None,
                 "escalation_ids": [escalation.escalation_id for escalation in opened],
                 "staff_on_duty": on_duty,
                 "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
             },
         )
+
+    def _skipped_in_row(self, db: Session, check_in: checkins.CheckIn) -> int:
+        """Return how many check-ins up to this one left a safety question out that the form had asked."""
+        if check_in.danger is not None:
+            return 0
+        newest = tables.newest_check_ins(db, episode_id=check_in.episode_id, limit=checkins.SKIPS_LOOKED_AT)
+        unanswered = list(itertools.takewhile(lambda one: one.danger is None, newest))
+        return sum(tables.somebody_on_duty(db, at=one.checked_in_at) for one in unanswered)
 
     @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def get_check_in_form(self, db: Session, call: Call) -> dict[str, Any]:
@@ -527,7 +547,9 @@ class Monitoring:
                 "questions": [{"field": field, "text": text} for field, text in asked.items()],
                 "staff_on_duty": on_duty,
                 "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
-                "crisis_lines": escalations.CRISIS_LINES,
+                "crisis_lines": escalations.crisis_lines(
+                    emergency_line=tables.emergency_line_of(db, site_id=episode.site_id)
+                ),
             },
         )
 
@@ -763,7 +785,9 @@ class Monitoring:
                     "level": call.data["level"],
                     "state": escalations.OPEN,
                     "opened_at": call.now,
-                    "crisis_lines": escalations.CRISIS_LINES,
+                    "crisis_lines": escalations.crisis_lines(
+                        emergency_line=tables.emergency_line_of(db, site_id=None)
+                    ),
                 },
             )
         return _escalation_view(escalation)
@@ -914,12 +938,18 @@ class Monitoring:
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that somebody did what an escalation or an outreach asked for."""
         data = call.data
-        asked_by: escalations.Escalation | outreach.Outreach | None
+        asked_by: escalations.Escalation | outreach.Outreach | Episode | None
         asked = {name: data[name] for name in ("task_id", "task", "outcome")}
         if data["task"] in escalations.ALL_SAFETY_TASKS:
             asked_by = db.get(escalations.Escalation, data["about_id"], with_for_update=True)
             if asked_by is not None:
                 announce_all(db, asked_by.close_task(**asked, by=call.actor, now=call.now))
+        elif data["task"] == checkins.SKIPS_TASK:
+            asked_by = tables.find_episode(db, episode_id=data["about_id"], lock=True)
+            if asked_by is not None and asked_by.skips_task_id != data["task_id"]:
+                raise checkins.SkipsTaskIsClosed(field="task_id", rule="an open task")
+            if asked_by is not None:
+                announce_all(db, checkins.close_skips_task(asked_by, outcome=data["outcome"], at=call.now))
         else:
             asked_by = self._outreach_to_change(db, data["about_id"])
             if asked_by is not None:

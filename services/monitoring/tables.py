@@ -42,6 +42,8 @@ sites = Table(
     id_column("site_id"),
     tenant_column(primary_key=True),
     Column("time_zone", String(64), nullable=False),
+    #: The number that patients may call day and night.
+    Column("emergency_line", String(64)),
 )
 
 episodes = Table(
@@ -51,6 +53,7 @@ episodes = Table(
     tenant_column(),
     reference("patient_id"),
     reference("journey_id"),
+    reference("site_id", nullable=True),
     Column("time_zone", String(64)),
     Column("admitted_at", moment()),
     Column("discharged_at", moment()),
@@ -65,6 +68,8 @@ episodes = Table(
     Column("outreaches_open", Integer, nullable=False),
     Column("answered_until", moment()),
     Column("discharge_proposed", sa.Boolean, nullable=False),
+    #: The task that asks a clinician about safety questions that were left out.
+    reference("skips_task_id", nullable=True),
     CheckConstraint("risk_band IN ('GREEN', 'YELLOW', 'ORANGE', 'RED')", name="risk_band"),
     Index("ix_episodes_patient", "tenant_id", "patient_id"),
 )
@@ -114,7 +119,8 @@ check_ins = Table(
     Column("coping_skill_used", sa.Boolean, nullable=False),
     Column("confidence", Integer),
     Column("want_call", sa.Boolean, nullable=False),
-    Column("danger", sa.Boolean, nullable=False),
+    #: Empty where the question was not answered.
+    Column("danger", sa.Boolean),
     Index("ix_check_ins_episode", "tenant_id", "episode_id", "checked_in_at"),
 )
 
@@ -457,6 +463,16 @@ def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
     )
 
 
+def newest_check_ins(db: Session, *, episode_id: str, limit: int) -> Sequence[checkins.CheckIn]:
+    """Return the newest check-ins of an episode, the newest first."""
+    return db.scalars(
+        sa.select(checkins.CheckIn)
+        .where(check_ins.c.episode_id == episode_id)
+        .order_by(check_ins.c.checked_in_at.desc(), check_ins.c.check_in_id.desc())
+        .limit(limit)
+    ).all()
+
+
 def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
     """Return the moments at which use was reported."""
     return list(
@@ -736,13 +752,29 @@ def keep_short_week(  # a week is told by these
     return inserted is not None
 
 
-def keep_site(db: Session, *, site_id: str, time_zone: str) -> None:
-    """Keep a site's time zone."""
+def keep_site(db: Session, *, site_id: str, time_zone: str, emergency_line: str | None) -> None:
+    """Keep a site's time zone and the number that patients may call day and night."""
     db.execute(
         postgresql.insert(sites)
-        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, time_zone=time_zone)
+        .values(
+            site_id=site_id,
+            tenant_id=origin_of(db).tenant_id,
+            time_zone=time_zone,
+            emergency_line=emergency_line,
+        )
         .on_conflict_do_nothing()
     )
+
+
+def emergency_line_of(db: Session, *, site_id: str | None) -> str | None:
+    """Return the number to call of a site; where it is not known which, that of the only one there is."""
+    found = db.execute(
+        sa.select(sites.c.site_id, sites.c.emergency_line)
+        .where(sites.c.tenant_id == origin_of(db).tenant_id)
+        .order_by(sites.c.site_id)
+    ).all()
+    lines = {row.emergency_line for row in found if site_id in (None, row.site_id)}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def keep_level_review(

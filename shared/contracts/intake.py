@@ -14,6 +14,8 @@ class SiteOpened(Event):
     #: ASAM levels the site is licensed for, e.g. ("1", "2.1").
     levels_licensed: tuple[str, ...]
     opened_at: datetime
+    #: The program's own number for emergencies, day and night; public, and nobody's private one.
+    emergency_line: str | None = None
 
 
 @event(source="intake", reacting=("scheduling",))

@@ -280,6 +280,7 @@ TASKS_CLOSED_BY_HAND = (
     "naloxone_bridge_offer",
     "outreach_peer",
     "overdose_check",
+    "safety_questions_skipped",
     "supervisor_review",
     "welfare_check_consideration",
 )

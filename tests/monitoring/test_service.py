@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
 from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.intake import SiteOpened
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
     DischargeProposed,
@@ -507,6 +508,83 @@ class TestCheckInForm:
         assert self.form(room, role="front_desk")["patient_id"] == DANA
         with pytest.raises(NotFound):
             self.form(room, **AS_ELI)
+
+
+class TestSafetyQuestion:
+    def leave_out(self, room: Room, times: int) -> None:
+        for _ in range(times):
+            room.call("submit_check_in", telling.check_in(), **AS_DANA)
+            room.at(room.now + timedelta(hours=1))
+
+    def opened(self, room: Room) -> list[TaskOpened]:
+        return [task for task in room.announced_of(TaskOpened) if task.task == "safety_questions_skipped"]
+
+    def closed(self, room: Room) -> list[TaskClosed]:
+        return [task for task in room.announced_of(TaskClosed) if task.task == "safety_questions_skipped"]
+
+    def test_left_out_three_times_in_a_row_reaches_a_clinician_once(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+
+        self.leave_out(room, 2)
+        assert self.opened(room) == []
+        self.leave_out(room, 3)
+
+        (task,) = self.opened(room)
+        assert (task.owner_role, task.about_id, task.patient_id) == ("clinician", EPISODE, DANA)
+
+    def test_that_nobody_asked_is_not_left_out(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=2))
+
+        self.leave_out(room, 6)
+
+        assert self.opened(room) == []
+
+    def test_needs_nobody_any_more_once_it_is_answered(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+        self.leave_out(room, 3)
+
+        room.call("submit_check_in", telling.check_in(danger=False), **AS_DANA)
+        self.leave_out(room, 2)
+
+        assert [task.outcome for task in self.closed(room)] == ["WITHDRAWN"]
+        assert len(self.opened(room)) == 1
+
+    def test_is_done_when_a_clinician_has_talked_about_it_and_only_once(self, room: Room) -> None:
+        keep(room, "ana")
+        plan(room, "ana", room.now, timedelta(hours=12))
+        self.leave_out(room, 3)
+        (task,) = self.opened(room)
+        closing = {"task_id": task.task_id, "task": task.task, "about_id": EPISODE, "outcome": "DONE"}
+
+        room.call("close_task", closing, role="clinician", credential="LCSW")
+
+        assert [task.outcome for task in self.closed(room)] == ["DONE"]
+        with pytest.raises(Conflict):
+            room.call("close_task", closing, role="clinician", credential="LCSW")
+
+
+class TestEmergencyLine:
+    def test_of_the_site_stands_first_in_every_answer_that_carries_risk(self, room: Room) -> None:
+        own = {"time_zone": "America/Chicago", "levels_licensed": ("2.1",), "opened_at": ADMITTED_AT}
+        room.deliver(SiteOpened(site_id=new_id(), emergency_line="+1 555 0100", **own))
+        hers = SiteOpened(site_id=new_id(), emergency_line="+1 555 0199", **own)
+        episode_id = new_id()
+        room.deliver(hers, telling.admitted(episode_id=episode_id, site_id=hers.site_id))
+
+        answer = room.call("submit_check_in", telling.check_in(episode_id=episode_id, danger=True), **AS_DANA)
+        form = room.ask("get_check_in_form", {"episode_id": episode_id}, **AS_DANA)
+
+        for told in (answer, form):
+            assert next(iter(told["crisis_lines"].items())) == ("program_emergency_line", "+1 555 0199")
+
+    def test_of_somebody_else_is_not_told(self, room: Room) -> None:
+        answer = room.call("submit_check_in", telling.check_in(danger=True), **AS_DANA)
+
+        assert "program_emergency_line" not in answer["crisis_lines"]
+        assert "call_or_text_988" in answer["crisis_lines"]
 
 
 def act(room: Room, name: str, escalation_id: str, **data: Any) -> dict[str, Any]:

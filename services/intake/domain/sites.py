@@ -70,5 +70,11 @@ def open_site(
         opened_at=now,
         emergency_phone=emergency_phone,
     )
-    announced = SiteOpened(site_id=site_id, time_zone=time_zone, levels_licensed=tuple(levels), opened_at=now)
+    announced = SiteOpened(
+        site_id=site_id,
+        time_zone=time_zone,
+        levels_licensed=tuple(levels),
+        opened_at=now,
+        emergency_line=emergency_phone,
+    )
     return site, [announced]

@@ -1,9 +1,15 @@
 """The patient's daily word, and what a dangerous answer sets off at once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.monitoring.domain.episodes import Episode
 from services.monitoring.domain.risk import CheckInFact
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import Event
+from shared.errors import Conflict
+from shared.ids import derived_id
 
 #: Craving from which on help is shown with the answer.
 CRAVING_NEEDS_HELP_FROM = 7
@@ -30,6 +36,14 @@ QUESTIONS = {
 #: Questions that nobody is asked while nobody is there to act on the answer. Safety rule.
 SAFETY_QUESTIONS = ("danger",)
 
+#: Safety questions left out in so many check-ins in a row reach a clinician. Safety rule; the number is a
+#: design default.
+SKIPS_FOR_CLINICIAN = 3
+#: Newest check-ins that are looked at for it: of those, some may not have been asked. Design default.
+SKIPS_LOOKED_AT = 30
+#: How soon a clinician is asked to talk to the patient about it. Design default.
+SKIPS_ANSWERED_WITHIN = timedelta(days=1)
+
 #: What is said plainly while nobody has the duty. Safety rule.
 NOBODY_ON_DUTY = (
     "Nobody of the staff is on duty right now. If you are in danger or thinking of ending your life,"
@@ -42,6 +56,10 @@ def questions(*, staff_on_duty: bool) -> dict[str, str]:
     return {
         field: text for field, text in QUESTIONS.items() if staff_on_duty or field not in SAFETY_QUESTIONS
     }
+
+
+class SkipsTaskIsClosed(Conflict):
+    """Raised when a task about safety questions that were left out is closed again."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -61,7 +79,8 @@ class CheckIn:
     coping_skill_used: bool = False
     confidence: int | None = None
     want_call: bool = False
-    danger: bool = False
+    #: None where the question was not answered.
+    danger: bool | None = None
     tenant_id: str = ""
 
     def fact(self) -> CheckInFact:
@@ -78,7 +97,7 @@ class CheckIn:
     @property
     def carries_risk(self) -> bool:
         """Whether the answer must show where help is."""
-        return self.used or self.danger or self.want_call or self.craving >= CRAVING_NEEDS_HELP_FROM
+        return self.used or bool(self.danger) or self.want_call or self.craving >= CRAVING_NEEDS_HELP_FROM
 
     def concerns(self) -> list[tuple[str, str]]:
         """Return the safety concerns that the answers raise, each with its level."""
@@ -88,3 +107,51 @@ class CheckIn:
         if self.used and self.substance in LETHAL_RETURN:
             found.append(("RETURN_TO_USE", "E3"))
         return found
+
+
+SKIPS_TASK = "safety_questions_skipped"
+
+
+def watch_skips(episode: Episode, newest: CheckIn, *, skipped_in_row: int) -> list[Event]:
+    """Ask a clinician once the safety question was left out too often in a row, until it is answered.
+
+    :param skipped_in_row: check-ins without an answer up to *newest*, of those that were asked for one.
+    """
+    if newest.danger is not None:
+        return close_skips_task(episode, outcome="WITHDRAWN", at=newest.checked_in_at)
+    if skipped_in_row < SKIPS_FOR_CLINICIAN or episode.skips_task_id is not None:
+        return []
+    episode.skips_task_id = derived_id(newest.check_in_id, SKIPS_TASK)
+    return [
+        TaskOpened(
+            task_id=episode.skips_task_id,
+            task=SKIPS_TASK,
+            owner_role=roles.CLINICIAN,
+            reason="SAFETY_QUESTIONS_SKIPPED",
+            due_at=newest.checked_in_at + SKIPS_ANSWERED_WITHIN,
+            about_id=episode.episode_id,
+            patient_id=episode.patient_id,
+            episode_id=episode.episode_id,
+            journey_id=episode.journey_id,
+            next_role=roles.SUPERVISOR,
+        )
+    ]
+
+
+def close_skips_task(episode: Episode, *, outcome: str, at: datetime) -> list[Event]:
+    """End the task about safety questions that were left out, if there is one."""
+    task_id, episode.skips_task_id = episode.skips_task_id, None
+    if task_id is None:
+        return []
+    return [
+        TaskClosed(
+            task_id=task_id,
+            task=SKIPS_TASK,
+            outcome=outcome,
+            closed_at=at,
+            about_id=episode.episode_id,
+            patient_id=episode.patient_id,
+            episode_id=episode.episode_id,
+            journey_id=episode.journey_id,
+        )
+    ]

@@ -11,6 +11,7 @@ class Episode:
     episode_id: str
     patient_id: str
     journey_id: str
+    site_id: str | None = None
     time_zone: str | None = None
     admitted_at: datetime | None = None
     discharged_at: datetime | None = None
@@ -31,6 +32,8 @@ class Episode:
     answered_until: datetime | None = None
     #: Whether a discharge is proposed.
     discharge_proposed: bool = False
+    #: The open task that asks a clinician about safety questions that were left out.
+    skips_task_id: str | None = None
     tenant_id: str = ""
 
     @property

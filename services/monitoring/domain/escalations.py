@@ -109,6 +109,12 @@ CRISIS_LINES = {
 }
 
 
+def crisis_lines(*, emergency_line: str | None) -> dict[str, str]:
+    """Return who helps now: the program's own number first, where it is known. Safety rule."""
+    own = {"program_emergency_line": emergency_line} if emergency_line else {}
+    return own | CRISIS_LINES
+
+
 class EscalationIsClosed(Conflict):
     """Raised when a closed escalation is acknowledged or closed again."""
 
