@@ -52,6 +52,8 @@ _STATEMENTS = (
     ),
     # A notification is settled in the transaction that announces how it went.
     _statement("notifications", "settled_at < :before AND state <> 'waiting'"),
+    # Dangers that monitoring has taken in: it keeps their escalations for good.
+    _statement("safety_watch", "settled_at < :before AND state = 'confirmed'"),
 )
 
 

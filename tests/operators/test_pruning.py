@@ -16,6 +16,7 @@ from shared.messaging.inbox import inbox
 from shared.messaging.outbox import outbox
 from shared.messaging.pruning import BATCH, prune
 from shared.notification.tables import notifications
+from shared.safety import safety_watch
 from tests.support import TENANT, Room
 
 NOW = datetime.now(UTC)
@@ -143,6 +144,26 @@ class TestPrune:
 
         assert prune(room.host) == 2
         assert kept(room, notifications, "state") == ["suppressed", "waiting"]
+
+    def test_forgets_dangers_that_were_confirmed_and_no_other(self, room: Room) -> None:
+        for number, state in enumerate(("confirmed", "paged", "waiting")):
+            with room.engine.begin() as connection:
+                connection.execute(
+                    safety_watch.insert().values(
+                        concern_id=id_made_at(LAST_MONTH, number),
+                        tenant_id=TENANT,
+                        patient_id=id_made_at(LAST_MONTH),
+                        level="E4",
+                        announced_at=LAST_MONTH,
+                        page_at=LAST_MONTH,
+                        state=state,
+                        settled_at=None if state == "waiting" else LAST_MONTH,
+                        correlation_id=id_made_at(LAST_MONTH),
+                    )
+                )
+
+        assert prune(room.host) == 1
+        assert kept(room, safety_watch, "state") == ["paged", "waiting"]
 
     def test_remembers_for_as_long_as_the_setting_says(self, room: Room) -> None:
         received(room, "done", LAST_WEEK)
