@@ -24,8 +24,8 @@ run: .venv/made ## Run everything in one process on port 8000 (HOMEWARD_PORT); k
 	@exec $(BIN)/homeward run --all --greet
 
 .PHONY: test
-test: lint ## Lint, then run all tests, with a RabbitMQ node and a PostgreSQL of their own.
-	@$(BIN)/pytest
+test: lint ## Lint, then run all tests, two files at once, with servers of their own.
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: fast
 fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).

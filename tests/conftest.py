@@ -137,6 +137,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what this run did not show."""
-    if nodes.skipped_for:
+    reasons = [
+        str(report.longrepr[-1]) for report in terminalreporter.getreports("skipped") if report.longrepr
+    ]
+    skipped = [reason for reason in reasons if nodes.NO_RABBITMQ in reason]
+    if skipped:
         terminalreporter.section("NOT TESTED ON RABBITMQ", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(nodes.skipped_for)} times skipped: {nodes.skipped_for[0]}")
+        terminalreporter.line(f"{len(skipped)} times skipped: {skipped[0]}")

@@ -1,6 +1,7 @@
 """Private RabbitMQ nodes: tests stop, kill and restart them, so no other node will do."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -190,25 +191,31 @@ def node_or_skip(configuration: str = "") -> RabbitNode:
     except NodeUnavailable as missing:
         if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
             pytest.fail(str(missing), pytrace=False)
-        skipped_for.append(str(missing))
         pytest.skip(str(missing))
 
 
-#: Why tests were skipped for want of a node; told loudly at the end of the run.
-skipped_for: list[str] = []
+#: How the reason begins for which tests are skipped for want of a node.
+NO_RABBITMQ = "there is no RabbitMQ on this machine"
 
 
 def _installed_server() -> Path:
-    found = next((server for server in _SERVERS if server.exists()), None)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install_with_apt()
-        found = next((server for server in _SERVERS if server.exists()), None)
+    # One process at a time installs; the others find what it has installed.
+    with (Path(tempfile.gettempdir()) / "homeward-installs-rabbitmq.lock").open("a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        found = _server()
+        if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            _install_with_apt()
+            found = _server()
     if found is None:
         raise NodeUnavailable(
-            "there is no RabbitMQ on this machine and none could be installed: install your system's package"
+            f"{NO_RABBITMQ} and none could be installed: install your system's package"
             " (apt-get install rabbitmq-server, brew install rabbitmq) and run the tests again"
         )
     return found
+
+
+def _server() -> Path | None:
+    return next((server for server in _SERVERS if server.exists()), None)
 
 
 def _install_with_apt() -> None:
