@@ -178,14 +178,6 @@ class House:
             self.copies.append(copy)
         return copy
 
-    def start_all(self) -> None:
-        """Start one copy of each service and the gateways, and wait until all are ready."""
-        for service in BACK:
-            self.start(service)
-        for number in range(1, self.gateways + 1):
-            self.start("gateway", number=number)
-        self.wait_until_ready()
-
     def wait_until_ready(self, copies: "list[Copy] | None" = None) -> None:
         """Wait until copies are ready: all there are, unless they are named."""
         for copy in list(self.copies) if copies is None else copies:

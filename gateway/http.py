@@ -112,9 +112,13 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, document: Any, *, status: int = 200) -> "Response":
-        """Return an answer that holds a JSON document."""
-        return cls(status=status, body=orjson.dumps(document))
+    def of(cls, document: Any, *, status: int = 200, replayed: bool = False) -> "Response":
+        """Return an answer that holds a JSON document.
+
+        :param replayed: whether the same request was given this answer before.
+        """
+        headers = [("Idempotency-Replayed", "true")] if replayed else []
+        return cls(status=status, body=orjson.dumps(document), headers=headers)
 
 
 class Request:

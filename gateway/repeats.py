@@ -44,10 +44,9 @@ def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> R
             audit.record(db, action=request.name, about_id=answer.get("patient_id"))
             sealed = seal(orjson.dumps(answer), bound_to=_place(request))
             db.execute(sa.update(commands).filter_by(**place).values(content_sealed=sealed))
-    response = Response.of(answer if taken is not None else recall(request), status=request.route.status)
-    if taken is None:
-        response.headers.append(("Idempotency-Replayed", "true"))
-    return response
+    replayed = taken is None
+    told = recall(request) if replayed else answer
+    return Response.of(told, status=request.route.status, replayed=replayed)
 
 
 def recall(request: Request) -> dict[str, Any] | None:

@@ -660,11 +660,7 @@ class Gateway:
         _ = request.command_id
         asked = _loaded(schema, forwarding.data_of(request))
         service = asked.pop("service")
-        told = self._send(request, service, request.name, asked, command_id=request.command_id)
-        response = Response.of(told["answer"], status=request.route.status)
-        if told.get("replayed"):
-            response.headers.append(("Idempotency-Replayed", "true"))
-        return response
+        return self._carried_out(request, service, request.name, asked)
 
     @route("GET", "/v1/quarantined-messages", answer=schemas.Quarantined, many=True, scope=OPERATIONS)
     def list_quarantined(self, request: Request) -> dict[str, Any]:
@@ -723,6 +719,11 @@ class Gateway:
         answer: dict[str, Any] = self._send(request, service, name, data, command_id=new_id())["answer"]
         return answer
 
+    def _carried_out(self, request: Request, service: str, name: str, data: dict[str, Any]) -> Response:
+        """Have a service carry out a command as the caller, once however often the request comes."""
+        told = self._send(request, service, name, data, command_id=request.command_id)
+        return Response.of(told["answer"], status=request.route.status, replayed=told.get("replayed", False))
+
     def _send(
         self, request: Request, service: str, name: str, data: dict[str, Any], *, command_id: str
     ) -> dict[str, Any]:
@@ -749,9 +750,7 @@ class Gateway:
         """Let simulated program time jump to what is due next."""
         first = repeats.recall(request)
         if first is not None:
-            response = Response.of(first)
-            response.headers.append(("Idempotency-Replayed", "true"))
-            return response
+            return Response.of(first, replayed=True)
         asked = _loaded(schemas.JumpClock, forwarding.data_of(request))
         answer = program_clock.jump_clock(self.commands, **asked)
         repeats.remember(request, answer)
@@ -835,11 +834,7 @@ class Gateway:
             service, told = work.closure_of(
                 db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
             )
-        result = self._send(request, service, "close_task", told, command_id=request.command_id)
-        response = Response.of(result["answer"], status=request.route.status)
-        if result.get("replayed"):
-            response.headers.append(("Idempotency-Replayed", "true"))
-        return response
+        return self._carried_out(request, service, "close_task", told)
 
     def _asked_by_staff(self, request: Request, schema: type[Schema]) -> dict[str, Any]:
         """Return what a command of the work list says, in the order in which services refuse.

@@ -449,13 +449,6 @@ class OnCallShift(Schema):
     on_duty = fields.Boolean(metadata=_described("Whether it is duty right now."))
 
 
-class OnCallShifts(Schema):
-    """The roster."""
-
-    items = fields.List(fields.Nested(OnCallShift))
-    next = fields.String(allow_none=True)
-
-
 class ListOnCallGaps(Schema):
     """The times of the week ahead with nobody on duty."""
 

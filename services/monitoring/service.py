@@ -503,10 +503,16 @@ class Monitoring:
         self._judge_readiness(db, episode)
         announce_all(
             db,
-            checkins.watch_skips(episode, check_in, skipped_in_row=self._skipped_in_row(db, check_in)),
+            checkins.watch_skips(
+                episode, check_in, skipped_in_row=self._skipped_in_row(db, episode, check_in)
+            ),
         )
         on_duty = tables.somebody_on_duty(db, at=call.now)
-        lines = escalations.crisis_lines(emergency_line=tables.emergency_line_of(db, site_id=episode.site_id))
+        lines = None
+        if check_in.carries_risk or not on_duty:
+            lines = escalations.crisis_lines(
+                emergency_line=tables.emergency_line_of(db, site_id=episode.site_id)
+            )
         return _view(
             schemas.CheckIn(),
             {
@@ -515,20 +521,24 @@ class Monitoring:
                 "patient_id": episode.patient_id,
                 "checked_in_at": check_in.checked_in_at,
                 "carries_risk": check_in.carries_risk,
-                "crisis_lines": lines if check_in.carries_risk or not on_duty else None,
+                "crisis_lines": lines,
                 "escalation_ids": [escalation.escalation_id for escalation in opened],
                 "staff_on_duty": on_duty,
                 "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
             },
         )
 
-    def _skipped_in_row(self, db: Session, check_in: checkins.CheckIn) -> int:
-        """Return how many check-ins up to this one left a safety question out that the form had asked."""
-        if check_in.danger is not None:
+    def _skipped_in_row(self, db: Session, episode: Episode, check_in: checkins.CheckIn) -> int:
+        """Return how many check-ins up to this one left a safety question out that the form had asked.
+
+        Counted only where it matters, and no further than that a clinician is asked.
+        """
+        if check_in.danger is not None or episode.skips_task_id is not None:
             return 0
         newest = tables.newest_check_ins(db, episode_id=check_in.episode_id, limit=checkins.SKIPS_LOOKED_AT)
-        unanswered = list(itertools.takewhile(lambda one: one.danger is None, newest))
-        return sum(tables.somebody_on_duty(db, at=one.checked_in_at) for one in unanswered)
+        unanswered = itertools.takewhile(lambda one: one.danger is None, newest)
+        asked = (one for one in unanswered if tables.somebody_on_duty(db, at=one.checked_in_at))
+        return len(list(itertools.islice(asked, checkins.SKIPS_FOR_CLINICIAN)))
 
     @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def get_check_in_form(self, db: Session, call: Call) -> dict[str, Any]:
