@@ -6,6 +6,7 @@ information their answers hold.
 """
 
 import functools
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -791,13 +792,7 @@ class Gateway:
     )
     def claim_task(self, request: Request) -> Response:
         """Take a task."""
-        asked = self._asked_by_staff(request, schemas.ClaimTask)
-        return repeats.once(
-            request,
-            lambda db, origin: work.claim_task(
-                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
-            ),
-        )
+        return self._change_task(request, schemas.ClaimTask, work.claim_task)
 
     @route(
         "POST",
@@ -810,13 +805,7 @@ class Gateway:
     )
     def hand_over_task(self, request: Request) -> Response:
         """Give a task to somebody, or back to a role."""
-        asked = self._asked_by_staff(request, schemas.HandOverTask)
-        return repeats.once(
-            request,
-            lambda db, origin: work.hand_over_task(
-                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
-            ),
-        )
+        return self._change_task(request, schemas.HandOverTask, work.hand_over_task)
 
     @route(
         "POST",
@@ -835,6 +824,18 @@ class Gateway:
                 db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
             )
         return self._carried_out(request, service, "close_task", told)
+
+    def _change_task(
+        self, request: Request, schema: type[Schema], change: Callable[..., dict[str, Any]]
+    ) -> Response:
+        """Change whose a task is, once however often the request comes."""
+        asked = self._asked_by_staff(request, schema)
+        return repeats.once(
+            request,
+            lambda db, origin: change(
+                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
+            ),
+        )
 
     def _asked_by_staff(self, request: Request, schema: type[Schema]) -> dict[str, Any]:
         """Return what a command of the work list says, in the order in which services refuse.
