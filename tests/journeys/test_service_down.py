@@ -118,6 +118,9 @@ class TestACleanStop:
             for service in ("intake", "scheduling", "intake", "intake"):
                 before = len(answers)
                 wait_until(lambda before=before: len(answers) > before + 9, seconds=60, what="traffic")
+                # What scheduling finds comes back a while after the answer; a stop before the
+                # first of it would show nothing.
+                wait_until(lambda: house.rows("intake", "SELECT 1 FROM inbox"), seconds=60, what="an effect")
                 assert house.end(service) == 0
                 if service == "intake":
                     time.sleep(0.5)
