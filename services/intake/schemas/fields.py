@@ -1,0 +1,76 @@
+"""The fields that the schemas of intake are made of."""
+
+import unicodedata
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from shared.schema_fields import Id, Moment
+
+#: Longest free text, in characters. Design default.
+LONGEST_TEXT = 4000
+
+
+def _readable(text: str) -> None:
+    """Refuse control characters, which a database or a page cannot hold."""
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\r\t" for c in text):
+        raise ValidationError("May not contain control characters.")
+
+
+def text_field(description: str, *, longest: int = LONGEST_TEXT, **options: Any) -> fields.String:
+    """Return a field for readable text."""
+    rules: list[Any] = [validate.Length(min=1, max=longest), _readable]
+    return fields.String(validate=rules, metadata={"description": description}, **options)
+
+
+def code_field(description: str, allowed: Any, **options: Any) -> fields.String:
+    """Return a field for one of some codes."""
+    return fields.String(
+        validate=validate.OneOf(tuple(allowed)), metadata={"description": description}, **options
+    )
+
+
+def number_field(description: str, least: int, most: int, **options: Any) -> fields.Integer:
+    """Return a field for a whole number within bounds."""
+    return fields.Integer(
+        strict=True,
+        validate=validate.Range(min=least, max=most),
+        metadata={"description": description},
+        **options,
+    )
+
+
+def flag_field(description: str, **options: Any) -> fields.Boolean:
+    """Return a field for yes or no; no when left out."""
+    options = {"load_default": False} | options
+    return fields.Boolean(metadata={"description": description}, **options)
+
+
+def id_field(description: str, *, required: bool = True, **options: Any) -> Id:
+    """Return a field for an id."""
+    return Id(required=required, metadata={"description": description}, **options)
+
+
+def moment_field(description: str, **options: Any) -> Moment:
+    """Return a field for a moment."""
+    return Moment(metadata={"description": description}, **options)
+
+
+def phone_field(description: str, **options: Any) -> fields.String:
+    """Return a field for a telephone number."""
+    rule = validate.Regexp(r"^\+?[0-9][0-9 ()./-]{4,30}\Z", error="Not a valid telephone number.")
+    return fields.String(validate=rule, metadata={"description": description}, **options)
+
+
+class Page(Schema):
+    """A list that goes on page by page."""
+
+    after = id_field(
+        "Where the list goes on: `next` of the page before.",
+        required=False,
+        allow_none=True,
+        load_default=None,
+    )
+    limit = fields.Integer(
+        load_default=50, validate=validate.Range(min=1, max=200), metadata={"description": "Most items."}
+    )

@@ -1,0 +1,91 @@
+"""Admissions, and referrals to other programs."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, String, Table, UniqueConstraint
+from sqlalchemy.orm import Session
+
+from services.intake.domain import admissions, outward
+from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
+from shared.contracts import intake as codes
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+
+admission_rows = Table(
+    "admissions",
+    metadata,
+    id_column("admission_id"),
+    tenant_column(),
+    belongs_to("episode_id", "episodes.episode_id"),
+    belongs_to("patient_id", "patients.patient_id"),
+    Column("level", CODE, nullable=False),
+    Column("admitted_at", moment(), nullable=False),
+    *actor_columns("admitted", credential=False),
+    Column("follow_up_consent", sa.Boolean, nullable=False),
+    one_of("level", tuple(admissions.WEEKLY_MINUTES)),
+    UniqueConstraint("tenant_id", "episode_id"),
+)
+
+outward_rows = Table(
+    "outward_referrals",
+    metadata,
+    id_column("outward_referral_id"),
+    tenant_column(),
+    belongs_to("episode_id", "episodes.episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("level", CODE, nullable=False),
+    Column("referred_at", moment(), nullable=False),
+    *actor_columns("referred", credential=False),
+    sealed_column("program"),
+    UniqueConstraint("tenant_id", "episode_id"),
+)
+
+follow_up_rows = Table(
+    "follow_ups",
+    metadata,
+    id_column("follow_up_id"),
+    tenant_column(),
+    belongs_to("outward_referral_id", "outward_referrals.outward_referral_id"),
+    Column("number", sa.SmallInteger, nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("state", CODE, nullable=False),
+    Column("outcome", CODE),
+    Column("recorded_at", moment()),
+    Column("recorded_by", String(64)),
+    Column("recorded_by_role", String(32)),
+    sealed_column("note"),
+    one_of("state", (outward.PLANNED, outward.DUE, outward.DONE)),
+    one_of("outcome", codes.REFERRAL_FOLLOW_UP_OUTCOMES),
+    UniqueConstraint("tenant_id", "outward_referral_id", "number"),
+)
+
+mapper.map_imperatively(admissions.Admission, admission_rows)
+mapper.map_imperatively(outward.OutwardReferral, outward_rows)
+mapper.map_imperatively(outward.FollowUp, follow_up_rows)
+
+sealed(outward.OutwardReferral, key="outward_referral_id", fields=("program",))
+sealed(outward.FollowUp, key="follow_up_id", fields=("note",))
+
+
+def find_outward_referral(db: Session, *, outward_referral_id: str) -> outward.OutwardReferral | None:
+    """Return a referral to another program, if it is there."""
+    return db.scalar(
+        sa.select(outward.OutwardReferral).where(outward_rows.c.outward_referral_id == outward_referral_id)
+    )
+
+
+def lock_follow_ups(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:
+    """Return the follow-ups of a referral, first to last, which nobody else changes meanwhile."""
+    query = (
+        sa.select(outward.FollowUp)
+        .where(follow_up_rows.c.outward_referral_id == outward_referral_id)
+        .order_by(follow_up_rows.c.number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(db.scalars(query))
+
+
+def follow_ups_of(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:
+    """Return the follow-ups of a referral, first to last."""
+    query = sa.select(outward.FollowUp).where(follow_up_rows.c.outward_referral_id == outward_referral_id)
+    return list(db.scalars(query.order_by(follow_up_rows.c.number)))

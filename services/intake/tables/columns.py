@@ -1,0 +1,39 @@
+"""What the tables of intake are made of."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, ForeignKey, String
+from sqlalchemy.orm import registry
+
+from shared.database import new_metadata
+
+metadata = new_metadata()
+mapper = registry(metadata=metadata)
+
+#: Level of care, role and credential: short codes.
+CODE = String(40)
+
+
+def one_of(column: str, allowed: tuple[str, ...]) -> CheckConstraint:
+    """Return the rule that a column holds one of some codes, or nothing."""
+    values = ", ".join(f"'{value}'" for value in allowed)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def belongs_to(name: str, target: str, *, nullable: bool = False) -> Column[str]:
+    """Return a column for the id of another row of intake."""
+    # Deferred, because rows of several tables are written in one flush in no order of ours.
+    key = ForeignKey(target, deferrable=True, initially="DEFERRED")
+    return Column(name, sa.Uuid(as_uuid=False), key, nullable=nullable)
+
+
+def actor_columns(prefix: str, *, credential: bool = True) -> list[Column[Any]]:
+    """Return the columns that say who did something, in which role and with which credential."""
+    columns: list[Column[Any]] = [
+        Column(f"{prefix}_by", String(64), nullable=False),
+        Column(f"{prefix}_by_role", String(32), nullable=False),
+    ]
+    if credential:
+        columns.append(Column(f"{prefix}_by_credential", String(16), nullable=False))
+    return columns

@@ -1,0 +1,50 @@
+"""Consents."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain import consents
+from services.intake.tables.columns import CODE, belongs_to, mapper, metadata, one_of
+from shared.contracts import intake as codes
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+
+consent_rows = Table(
+    "consents",
+    metadata,
+    id_column("consent_id"),
+    tenant_column(),
+    belongs_to("patient_id", "patients.patient_id"),
+    reference("journey_id"),
+    Column("kind", CODE, nullable=False),
+    Column("signed_by", CODE, nullable=False),
+    Column("signed_at", moment(), nullable=False),
+    Column("granted_at", moment(), nullable=False),
+    Column("information_classes", JSONB, nullable=False),
+    reference("recipient_id", nullable=True),
+    Column("expires_at", moment()),
+    Column("ends_with_event", CODE),
+    Column("revoked_at", moment()),
+    sealed_column("recipient"),
+    sealed_column("purpose"),
+    one_of("kind", codes.CONSENT_KINDS),
+    one_of("signed_by", codes.SIGNATORIES),
+    Index("ix_consents_tenant_patient", "tenant_id", "patient_id"),
+)
+
+mapper.map_imperatively(consents.Consent, consent_rows)
+
+sealed(consents.Consent, key="consent_id", fields=("recipient", "purpose"))
+
+
+def lock_consent(db: Session, *, consent_id: str) -> consents.Consent | None:
+    """Return a consent, which nobody else changes until the transaction ends."""
+    query = sa.select(consents.Consent).where(consent_rows.c.consent_id == consent_id)
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
+    """Return all consents of a person, oldest first."""
+    query = sa.select(consents.Consent).where(consent_rows.c.patient_id == patient_id)
+    return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))

@@ -1,0 +1,138 @@
+"""People, how they were referred, and their episodes of care."""
+
+import hashlib
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain import episodes, people, referrals
+from services.intake.tables.columns import CODE, belongs_to, mapper, metadata, one_of
+from shared.contracts import intake as codes
+from shared.database import (
+    blind_index_column,
+    id_column,
+    moment,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+)
+
+patient_rows = Table(
+    "patients",
+    metadata,
+    id_column("patient_id"),
+    tenant_column(),
+    reference("journey_id"),
+    blind_index_column("identity"),
+    sealed_column("given_name", nullable=False),
+    sealed_column("family_name", nullable=False),
+    sealed_column("birth_date", nullable=False),
+    sealed_column("phone"),
+    sealed_column("email"),
+    Column("sex", CODE, nullable=False),
+    Column("registered_at", moment(), nullable=False),
+    one_of("sex", codes.SEXES),
+    UniqueConstraint("tenant_id", "identity_index"),
+)
+
+referral_rows = Table(
+    "referrals",
+    metadata,
+    id_column("referral_id"),
+    tenant_column(),
+    belongs_to("patient_id", "patients.patient_id"),
+    reference("episode_id"),
+    reference("journey_id"),
+    reference("site_id"),
+    Column("referral_source", CODE, nullable=False),
+    Column("known_patient", sa.Boolean, nullable=False),
+    Column("received_at", moment(), nullable=False),
+    Column("teds", JSONB, nullable=False),
+    Column("recorded_service", sa.SmallInteger),
+    one_of("referral_source", (*codes.REFERRAL_SOURCES, referrals.REENTRY)),
+    Index("ix_referrals_tenant_patient", "tenant_id", "patient_id"),
+)
+
+episode_rows = Table(
+    "episodes",
+    metadata,
+    id_column("episode_id"),
+    tenant_column(),
+    belongs_to("patient_id", "patients.patient_id"),
+    reference("journey_id"),
+    reference("site_id"),
+    belongs_to("referral_id", "referrals.referral_id"),
+    Column("state", CODE, nullable=False),
+    Column("minor", sa.Boolean, nullable=False),
+    reference("assessment_id", nullable=True),
+    reference("decision_id", nullable=True),
+    Column("decided_level", CODE),
+    reference("admission_id", nullable=True),
+    reference("outward_referral_id", nullable=True),
+    reference("discharge_id", nullable=True),
+    Column("opened_at", moment(), nullable=False),
+    Column("closed_at", moment()),
+    Column("decision_due_at", moment()),
+    one_of("state", codes.EPISODE_STATES),
+    Index(
+        "uq_episodes_one_open",
+        "tenant_id",
+        "patient_id",
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+    ),
+)
+
+mapper.map_imperatively(people.Patient, patient_rows)
+mapper.map_imperatively(referrals.Referral, referral_rows)
+mapper.map_imperatively(episodes.Episode, episode_rows)
+
+sealed(
+    people.Patient,
+    key="patient_id",
+    fields=("given_name", "family_name", "birth_date", "phone", "email"),
+)
+
+
+def take_turn(db: Session, *, tenant_id: str, about: bytes) -> None:
+    """Wait until nobody else creates the same thing; held until the transaction ends."""
+    digest = hashlib.sha256(tenant_id.encode() + b":" + about).digest()
+    place = int.from_bytes(digest[:8], "big", signed=True)
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(place)))
+
+
+def recognise(db: Session, *, identity_index: bytes) -> people.Patient | None:
+    """Return the person with an identity, if known."""
+    return db.scalar(sa.select(people.Patient).where(patient_rows.c.identity_index == identity_index))
+
+
+def find_patient(db: Session, *, patient_id: str) -> people.Patient | None:
+    """Return a person, if known."""
+    return db.scalar(sa.select(people.Patient).where(patient_rows.c.patient_id == patient_id))
+
+
+def find_referral(db: Session, *, referral_id: str) -> referrals.Referral | None:
+    """Return a referral, if it is there."""
+    return db.scalar(sa.select(referrals.Referral).where(referral_rows.c.referral_id == referral_id))
+
+
+def find_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
+    """Return an episode, if it is there."""
+    return db.scalar(sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id))
+
+
+def lock_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
+    """Return an episode, which nobody else changes until the transaction ends."""
+    query = sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id)
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def lock_open_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
+    """Return the open episode of a person, which nobody else changes until the transaction ends."""
+    query = sa.select(episodes.Episode).where(
+        episode_rows.c.patient_id == patient_id, episode_rows.c.closed_at.is_(None)
+    )
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))

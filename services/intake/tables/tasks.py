@@ -1,0 +1,45 @@
+"""Tasks for the work list."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, String, Table
+from sqlalchemy.orm import Session
+
+from services.intake.domain import tasks
+from services.intake.tables.columns import CODE, mapper, metadata, one_of
+from shared.database import id_column, moment, reference, tenant_column
+
+task_rows = Table(
+    "tasks",
+    metadata,
+    id_column("task_id"),
+    tenant_column(),
+    Column("task", CODE, nullable=False),
+    Column("owner_role", String(32), nullable=False),
+    Column("next_role", String(32), nullable=False),
+    Column("reason", CODE, nullable=False),
+    reference("about_id"),
+    reference("patient_id"),
+    reference("episode_id"),
+    reference("journey_id"),
+    Column("opened_at", moment(), nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("outcome", CODE),
+    Column("closed_at", moment()),
+    one_of("outcome", (tasks.DONE, tasks.WITHDRAWN, tasks.ESCALATED)),
+    Index("ix_tasks_tenant_episode", "tenant_id", "episode_id"),
+)
+
+mapper.map_imperatively(tasks.Task, task_rows)
+
+
+def find_task(db: Session, *, task_id: str) -> tasks.Task | None:
+    """Return a task, if it is there."""
+    return db.scalar(sa.select(tasks.Task).where(task_rows.c.task_id == task_id))
+
+
+def open_tasks_of(db: Session, *, episode_id: str, task: str | None = None) -> list[tasks.Task]:
+    """Return the open tasks of an episode, by id; of one kind, where *task* names it."""
+    query = sa.select(tasks.Task).where(task_rows.c.episode_id == episode_id, task_rows.c.outcome.is_(None))
+    if task:
+        query = query.where(task_rows.c.task == task)
+    return list(db.scalars(query.order_by(task_rows.c.task_id)))
