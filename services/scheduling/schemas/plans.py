@@ -1,0 +1,59 @@
+"""Standing weeks."""
+
+from marshmallow import Schema, fields, validate
+
+from services.scheduling.schemas.fields import LocalTime, described
+from shared.schema_fields import Id, Moment
+
+
+class GetWeeklyPlan(Schema):
+    """The standing week of an episode."""
+
+    episode_id = Id(required=True, metadata=described("Which episode."))
+
+
+class Block(Schema):
+    """A standing place in one weekly meeting."""
+
+    group_id = Id(required=True)
+    kind = fields.String(required=True)
+    modality = fields.String(required=True)
+    track = fields.String(required=True)
+    weekday = fields.Integer(required=True)
+    starts = LocalTime(required=True)
+    ends = LocalTime(required=True)
+    clinical_minutes = fields.Integer(required=True)
+
+
+class IndividualHour(Schema):
+    """The weekly hour alone with a licensed therapist."""
+
+    clinician_id = Id(required=True)
+    weekday = fields.Integer(required=True)
+    starts = LocalTime(required=True)
+    ends = LocalTime(required=True)
+
+
+class WeeklyPlan(Schema):
+    """The standing week of an episode."""
+
+    plan_id = Id(required=True)
+    episode_id = Id(required=True)
+    patient_id = Id(required=True)
+    site_id = Id(required=True)
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(("ACTIVE", "WAITING", "ENDED")),
+        metadata=described("WAITING until a week fits."),
+    )
+    reason = fields.String(
+        allow_none=True, metadata=described("The constraint to relax, while no week fits.")
+    )
+    version = fields.Integer(required=True)
+    track = fields.String(allow_none=True)
+    weekly_minutes = fields.Integer(required=True, metadata=described("Clinical minutes, breaks excluded."))
+    blocks = fields.List(fields.Nested(Block), required=True)
+    individual = fields.Nested(IndividualHour, allow_none=True)
+    confirmed_at = Moment(allow_none=True)
+    booked_through = fields.Date(allow_none=True)
+    ended_at = Moment(allow_none=True)

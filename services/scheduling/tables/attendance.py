@@ -1,0 +1,219 @@
+"""Sessions and seats, and the named queries about who came."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.orm import Session
+
+from services.scheduling.domain import attendance
+from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
+from shared.contracts.scheduling import ATTENDED_STATES, GROUP_KINDS, SEAT_STATES
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+
+sessions = Table(
+    "sessions",
+    metadata,
+    id_column("session_id"),
+    tenant_column(),
+    reference("site_id"),
+    reference("group_id", nullable=True),
+    ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
+    Column("kind", sa.String(16), nullable=False),
+    Column("modality", sa.String(32), nullable=False),
+    reference("facilitator_id"),
+    Column("starts_at", moment(), nullable=False),
+    Column("ends_at", moment(), nullable=False),
+    Column("clinical_minutes", sa.Integer, nullable=False),
+    Column("capacity", sa.Integer, nullable=False),
+    Column("state", sa.String(24), nullable=False),
+    Column("cancelled_at", moment()),
+    Column("cancellation_reason", sa.String(32)),
+    Column("first_mark_at", moment()),
+    Column("roster_asked", sa.String(16), nullable=False),
+    one_of("kind", (*GROUP_KINDS, "INDIVIDUAL")),
+    one_of("state", ("PLANNED", "CANCELLED", "CANCELLED_BY_PROGRAM")),
+    one_of("roster_asked", ("NOBODY", "FACILITATOR", "SUPERVISOR", "DONE")),
+    sa.CheckConstraint("starts_at < ends_at", name="starts_before_end"),
+    one_place_at_a_time("facilitator_id", name="ex_sessions_facilitator", where="state = 'PLANNED'"),
+    Index(None, "tenant_id", "site_id", "starts_at"),
+)
+
+seats = Table(
+    "seats",
+    metadata,
+    id_column("seat_id"),
+    tenant_column(),
+    Column("session_id", sa.Uuid(as_uuid=False), ForeignKey("sessions.session_id"), nullable=False),
+    reference("patient_id"),
+    reference("episode_id"),
+    reference("journey_id"),
+    Column("capacity", sa.Integer, nullable=False),
+    Column("number", sa.Integer),
+    Column("starts_at", moment(), nullable=False),
+    Column("ends_at", moment(), nullable=False),
+    Column("state", sa.String(24), nullable=False),
+    Column("checked_in_at", moment()),
+    Column("arrived_at", moment()),
+    Column("left_at", moment()),
+    Column("credited_minutes", sa.Integer, nullable=False),
+    Column("excuse_reason", sa.String(32)),
+    sealed_column("note"),
+    Column("told", sa.Boolean, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    one_of("state", SEAT_STATES),
+    UniqueConstraint("tenant_id", "session_id", "number"),
+    sa.CheckConstraint("number BETWEEN 1 AND capacity", name="within_capacity"),
+    one_place_at_a_time(
+        "patient_id",
+        name="ex_seats_patient",
+        where="state NOT IN ('CANCELLED', 'CANCELLED_BY_PROGRAM')",
+    ),
+    Index(None, "tenant_id", "episode_id", "starts_at"),
+)
+
+mapper.map_imperatively(attendance.Session, sessions)
+mapper.map_imperatively(attendance.Seat, seats)
+sealed(attendance.Seat, key="seat_id", fields=("note",))
+
+#: Seats whose outcome counts when absences in a row are counted.
+_JUDGED = ("NO_SHOW", "CHECKED_IN", *ATTENDED_STATES)
+
+
+def lock_session(db: Session, *, session_id: str) -> attendance.Session:
+    """Return the session, locked: marks of one session follow one another.
+
+    :raises NoSuchSession: when there is none.
+    """
+    session = db.scalar(
+        sa.select(attendance.Session)
+        .where(attendance.Session.session_id == session_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if session is None:
+        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+    return session
+
+
+def seats_of(db: Session, *, session_id: str) -> list[attendance.Seat]:
+    """Return the seats of a session as they are now, in the order of their ids."""
+    return list(
+        db.scalars(
+            sa.select(attendance.Seat)
+            .where(attendance.Seat.session_id == session_id)
+            .order_by(attendance.Seat.seat_id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attendance.Seen]]:
+    """Return the judged seats of some episodes, by episode."""
+    found: dict[str, list[attendance.Seen]] = {episode_id: [] for episode_id in episode_ids}
+    if not found:
+        return found
+    rows = db.execute(
+        sa.select(
+            attendance.Seat.episode_id,
+            attendance.Seat.seat_id,
+            attendance.Seat.starts_at,
+            attendance.Seat.state,
+        ).where(attendance.Seat.episode_id.in_(list(found)), attendance.Seat.state.in_(_JUDGED))
+    )
+    for episode_id, seat_id, starts_at, state in rows:
+        found[episode_id].append(attendance.Seen(seat_id=seat_id, starts_at=starts_at, state=state))
+    return found
+
+
+def seats_between(
+    db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
+) -> dict[str, list[tuple[str, int, int]]]:
+    """Return state, credited and clinical minutes of the seats in a stretch of time, by episode."""
+    found: dict[str, list[tuple[str, int, int]]] = {episode_id: [] for episode_id in episode_ids}
+    rows = db.execute(
+        sa.select(
+            attendance.Seat.episode_id,
+            attendance.Seat.state,
+            attendance.Seat.credited_minutes,
+            attendance.Session.clinical_minutes,
+        )
+        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+        .where(
+            attendance.Seat.episode_id.in_(list(found)),
+            attendance.Seat.starts_at >= since,
+            attendance.Seat.starts_at < until,
+        )
+    )
+    for episode_id, state, credited, clinical in rows:
+        found[episode_id].append((state, credited, clinical))
+    return found
+
+
+def sessions_between(
+    db: Session,
+    *,
+    site_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    after: tuple[datetime, str] | None,
+    at_most: int,
+) -> list[attendance.Session]:
+    """Return sessions by start and id, from *since* up to but without *until*."""
+    found = (
+        sa.select(attendance.Session)
+        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+        .limit(at_most)
+    )
+    if site_id is not None:
+        found = found.where(attendance.Session.site_id == site_id)
+    if since is not None:
+        found = found.where(attendance.Session.starts_at >= since)
+    if until is not None:
+        found = found.where(attendance.Session.starts_at < until)
+    if after is not None:
+        found = found.where(
+            sa.tuple_(attendance.Session.starts_at, attendance.Session.session_id) > sa.tuple_(*after)
+        )
+    return list(db.scalars(found))
+
+
+def counts_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return how many seats of each state some sessions have."""
+    found: dict[str, dict[str, int]] = {session_id: {} for session_id in session_ids}
+    rows = db.execute(
+        sa.select(attendance.Seat.session_id, attendance.Seat.state, sa.func.count())
+        .where(attendance.Seat.session_id.in_(list(found)))
+        .group_by(attendance.Seat.session_id, attendance.Seat.state)
+        .order_by(attendance.Seat.session_id, attendance.Seat.state)
+    )
+    for session_id, state, count in rows:
+        found[session_id][state] = count
+    return found
+
+
+def seats_of_episode(
+    db: Session,
+    *,
+    episode_id: str,
+    since: datetime | None,
+    until: datetime | None,
+    after: tuple[datetime, str] | None,
+    at_most: int,
+) -> list[tuple[attendance.Seat, attendance.Session]]:
+    """Return the seats of an episode by start and id, each with its session."""
+    found = (
+        sa.select(attendance.Seat, attendance.Session)
+        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+        .where(attendance.Seat.episode_id == episode_id)
+        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+        .limit(at_most)
+    )
+    if since is not None:
+        found = found.where(attendance.Seat.starts_at >= since)
+    if until is not None:
+        found = found.where(attendance.Seat.starts_at < until)
+    if after is not None:
+        found = found.where(sa.tuple_(attendance.Seat.starts_at, attendance.Seat.seat_id) > sa.tuple_(*after))
+    return [(seat, session) for seat, session in db.execute(found)]

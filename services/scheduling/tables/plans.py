@@ -1,0 +1,163 @@
+"""Weekly plans with their standing places, and the named queries about them."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.orm import Session
+
+from services.scheduling.domain import groups, planner, plans, records
+from services.scheduling.tables.base import mapper, metadata, one_of
+from shared.database import id_column, moment, reference, tenant_column
+
+weekly_plans = Table(
+    "weekly_plans",
+    metadata,
+    id_column("plan_id"),
+    tenant_column(),
+    reference("episode_id", unique=True),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("site_id"),
+    Column("state", sa.String(8), nullable=False),
+    Column("version", sa.Integer, nullable=False),
+    Column("reason", sa.String(32)),
+    Column("track", sa.String(16)),
+    Column("weekly_minutes", sa.Integer, nullable=False),
+    reference("individual_clinician_id", nullable=True),
+    Column("individual_weekday", sa.SmallInteger),
+    Column("individual_starts", sa.Time),
+    Column("confirmed_at", moment()),
+    Column("booked_through", sa.Date),
+    Column("short_weeks", sa.Integer, nullable=False),
+    Column("ended_at", moment()),
+    one_of("state", ("ACTIVE", "WAITING", "ENDED")),
+    Index(None, "tenant_id", "site_id", "state"),
+    # Individual sessions start on the hour, so equal starts are the only way in which two collide.
+    Index(
+        "uq_weekly_plans_hour",
+        "tenant_id",
+        "individual_clinician_id",
+        "individual_weekday",
+        "individual_starts",
+        unique=True,
+        postgresql_where=sa.text("state = 'ACTIVE'"),
+    ),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("plan_id", sa.Uuid(as_uuid=False), ForeignKey("weekly_plans.plan_id"), primary_key=True),
+    Column("weekday", sa.SmallInteger, primary_key=True),
+    tenant_column(),
+    reference("group_id"),
+    ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
+    Column("capacity", sa.Integer, nullable=False),
+    Column("number", sa.Integer),
+    UniqueConstraint("tenant_id", "group_id", "weekday", "number"),
+    sa.CheckConstraint("number BETWEEN 1 AND capacity", name="within_capacity"),
+)
+
+mapper.map_imperatively(plans.WeeklyPlan, weekly_plans)
+mapper.map_imperatively(plans.Place, places)
+
+
+def numbers_taken(db: Session, *, site_id: str) -> dict[tuple[str, int], set[int]]:
+    """Return the standing places that are taken at a site, by group and weekday."""
+    taken: dict[tuple[str, int], set[int]] = {}
+    rows = db.execute(
+        sa.select(plans.Place.group_id, plans.Place.weekday, plans.Place.number)
+        .join(groups.Group, groups.Group.group_id == plans.Place.group_id)
+        .where(groups.Group.site_id == site_id, plans.Place.number.is_not(None))
+    )
+    for group_id, weekday, number in rows:
+        taken.setdefault((group_id, weekday), set()).add(number)
+    return taken
+
+
+def plan_of(db: Session, *, episode_id: str) -> plans.WeeklyPlan | None:
+    """Return the weekly plan of an episode, if it has one."""
+    return db.scalar(sa.select(plans.WeeklyPlan).where(plans.WeeklyPlan.episode_id == episode_id))
+
+
+def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
+    """Return the plans of a site that are in force, in the order of confirmation."""
+    return list(
+        db.scalars(
+            sa.select(plans.WeeklyPlan)
+            .where(plans.WeeklyPlan.site_id == site_id, plans.WeeklyPlan.state == "ACTIVE")
+            .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
+        )
+    )
+
+
+def hours_taken(db: Session, *, site_id: str, besides: str | None) -> dict[str, list[planner.IndividualSlot]]:
+    """Return the standing hours that therapists of a site have with patients, by therapist.
+
+    :param besides: a plan whose hour does not count.
+    """
+    found: dict[str, list[planner.IndividualSlot]] = {}
+    rows = db.execute(
+        sa.select(
+            plans.WeeklyPlan.individual_clinician_id,
+            plans.WeeklyPlan.individual_weekday,
+            plans.WeeklyPlan.individual_starts,
+        ).where(
+            plans.WeeklyPlan.site_id == site_id,
+            plans.WeeklyPlan.state == "ACTIVE",
+            plans.WeeklyPlan.individual_clinician_id.is_not(None),
+            plans.WeeklyPlan.plan_id.is_distinct_from(besides),
+        )
+    )
+    for clinician_id, weekday, starts in rows:
+        hour = planner.IndividualSlot(clinician_id=clinician_id, weekday=weekday, starts=starts)
+        found.setdefault(clinician_id, []).append(hour)
+    return found
+
+
+def plans_with_therapists(
+    db: Session, *, clinician_ids: list[str]
+) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
+    """Return the active plans that have their hour with one of some therapists."""
+    if not clinician_ids:
+        return []
+    rows = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(
+            plans.WeeklyPlan.state == "ACTIVE",
+            plans.WeeklyPlan.individual_clinician_id.in_(clinician_ids),
+        )
+        .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
+    )
+    return [(plan, episode, patient) for plan, episode, patient in rows]
+
+
+def plans_without_week(
+    db: Session, *, site_id: str, at_most: int | None
+) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
+    """Return the plans for which no week was found, with episode and patient, the longest waiting first."""
+    rows = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(plans.WeeklyPlan.site_id == site_id, plans.WeeklyPlan.reason.is_not(None))
+        .order_by(records.Episode.admitted_at, plans.WeeklyPlan.plan_id)
+        .limit(at_most)
+    )
+    return [(plan, episode, patient) for plan, episode, patient in rows]
+
+
+def places_of(db: Session, *, plan_ids: Iterable[str]) -> dict[str, list[plans.Place]]:
+    """Return the standing places of some plans, by plan, in the order of the week."""
+    found: dict[str, list[plans.Place]] = {plan_id: [] for plan_id in plan_ids}
+    rows = db.scalars(
+        sa.select(plans.Place)
+        .where(plans.Place.plan_id.in_(list(found)))
+        .order_by(plans.Place.plan_id, plans.Place.weekday)
+    )
+    for place in rows:
+        found[place.plan_id].append(place)
+    return found

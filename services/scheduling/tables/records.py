@@ -1,0 +1,141 @@
+"""The copies of what others tell: sites, patients and episodes."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.scheduling.domain import records
+from services.scheduling.tables.base import mapper, metadata
+from shared.contracts.event import EpisodeFact
+from shared.database import id_column, moment, origin_of, reference, tenant_column
+
+sites = Table(
+    "sites",
+    metadata,
+    id_column("site_id"),
+    tenant_column(primary_key=True),
+    Column("time_zone", sa.String(64), nullable=False),
+    Column("opened_at", moment(), nullable=False),
+)
+
+patients = Table(
+    "patients",
+    metadata,
+    id_column("patient_id"),
+    tenant_column(),
+    reference("journey_id"),
+    Column("bound_by", JSONB, nullable=False, server_default="[]"),
+    reference("obligations_site_id", nullable=True),
+    Column("obligations_declared_at", moment()),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    id_column("episode_id"),
+    tenant_column(),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("site_id", nullable=True),
+    Column("referred_at", moment()),
+    Column("admitted_at", moment()),
+    Column("level", sa.String(8)),
+    Column("weekly_minutes_floor", sa.Integer),
+    Column("weekly_minutes_ceiling", sa.Integer),
+    Column("discharged_at", moment()),
+    Index(None, "tenant_id", "patient_id"),
+)
+
+# A session sees one tenant only, so there the id alone is the key.
+mapper.map_imperatively(records.Site, sites, primary_key=[sites.c.site_id])
+mapper.map_imperatively(records.Patient, patients)
+mapper.map_imperatively(records.Episode, episodes)
+
+
+def add_site(db: Session, *, site_id: str, time_zone: str, opened_at: datetime) -> bool:
+    """Add a site; return whether it was not there yet."""
+    added = db.execute(
+        postgresql.insert(sites)
+        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, time_zone=time_zone, opened_at=opened_at)
+        .on_conflict_do_nothing()
+        .returning(sites.c.site_id)
+    ).first()
+    return added is not None
+
+
+def lock_site(db: Session, *, site_id: str) -> records.Site | None:
+    """Return the site, locked: who plans or books at a site waits for whoever does so already."""
+    return db.scalar(
+        sa.select(records.Site)
+        .where(records.Site.site_id == site_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
+    """Return the patient, locked."""
+    return db.scalar(
+        sa.select(records.Patient)
+        .where(records.Patient.patient_id == patient_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
+    """Return the patient and the episode of an event, locked; made where this is the first word of them."""
+    tenant_id = origin_of(db).tenant_id
+    db.execute(
+        postgresql.insert(patients)
+        .values(patient_id=event.patient_id, tenant_id=tenant_id, journey_id=event.journey_id)
+        .on_conflict_do_nothing()
+    )
+    db.execute(
+        postgresql.insert(episodes)
+        .values(
+            episode_id=event.episode_id,
+            tenant_id=tenant_id,
+            patient_id=event.patient_id,
+            journey_id=event.journey_id,
+        )
+        .on_conflict_do_nothing()
+    )
+    patient = lock_patient(db, patient_id=event.patient_id)
+    episode = db.scalar(
+        sa.select(records.Episode)
+        .where(records.Episode.episode_id == event.episode_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if patient is None or episode is None:
+        raise LookupError("the id belongs to another tenant")
+    return patient, episode
+
+
+def present_episode_of(db: Session, *, patient_id: str) -> records.Episode | None:
+    """Return the patient's admitted episode that is not over, if there is one."""
+    return db.scalar(
+        sa.select(records.Episode)
+        .where(
+            records.Episode.patient_id == patient_id,
+            records.Episode.admitted_at.is_not(None),
+            records.Episode.discharged_at.is_(None),
+        )
+        .order_by(records.Episode.admitted_at.desc(), records.Episode.episode_id)
+        .limit(1)
+    )
+
+
+def floors_of(db: Session, *, episode_ids: list[str]) -> dict[str, int]:
+    """Return the least clinical minutes a week of some admitted episodes."""
+    rows = db.execute(
+        sa.select(records.Episode.episode_id, records.Episode.weekly_minutes_floor).where(
+            records.Episode.episode_id.in_(episode_ids)
+        )
+    )
+    return {episode_id: int(floor or 0) for episode_id, floor in rows}
