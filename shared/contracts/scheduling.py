@@ -138,6 +138,15 @@ ATTENDED_STATES = ("PRESENT", "LATE", "LEFT_EARLY", "PARTIAL", "MADE_UP")
 #: Marks that a facilitator gives on a roster.
 MARKS = ("PRESENT", "LATE", "LEFT_EARLY", "NO_SHOW", "EXCUSED")
 
+#: What a patient says at check-out to whether they are safe on their way home and at home.
+CHECK_OUT_ANSWERS = ("SAFE", "UNSURE", "NOT_SAFE", "DECLINED")
+
+#: States of a session note: written, signed by somebody unlicensed, and signed for good.
+NOTE_STATES = ("DRAFT", "AWAITS_COSIGNATURE", "SIGNED")
+
+#: What an attendance letter is for.
+LETTER_PURPOSES = ("COURT", "EMPLOYER", "FAMILY_LEAVE")
+
 #: Times of day at which a site's groups meet.
 TRACKS = ("MORNING", "AFTERNOON", "EVENING")
 

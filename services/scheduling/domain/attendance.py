@@ -143,6 +143,12 @@ class Session:
     first_mark_at: datetime | None = None
     #: Who is asked for the roster: "NOBODY", "FACILITATOR", "SUPERVISOR"; "DONE" once it came.
     roster_asked: str = "NOBODY"
+    #: By when a signed note is owed; None while nobody came, and once it is signed.
+    note_due_at: datetime | None = None
+    #: When the last of the notes that it needs was signed for good.
+    noted_at: datetime | None = None
+    #: Whether somebody is asked for the note.
+    note_asked: bool = False
     tenant_id: str = ""
 
     def judge(self, *, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime) -> list[Event]:
@@ -278,6 +284,13 @@ class Seat:
     arrived_at: datetime | None = None
     left_at: datetime | None = None
     credited_minutes: int = 0
+    #: When the patient checked out, and what they said to the safety question.
+    checked_out_at: datetime | None = None
+    check_out_answer: str | None = None
+    #: Whether somebody is asked for a check-out that did not come.
+    check_out_asked: bool = False
+    #: Whether the patient came without having been booked.
+    walked_in: bool = False
     excuse_reason: str | None = None
     #: What was said about the absence, kept sealed.
     note: str | None = None
@@ -440,7 +453,7 @@ class Seat:
             if mark.mark == "LATE":
                 raise TimesDoNotFit(field="arrived_at", rule="LATE needs the time of arrival")
             arrived_at = session.starts_at
-        left_at = mark.left_at
+        left_at = mark.left_at or self.checked_out_at
         if left_at is None:
             if mark.mark == "LEFT_EARLY":
                 raise TimesDoNotFit(field="left_at", rule="LEFT_EARLY needs the time of leaving")

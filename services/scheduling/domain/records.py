@@ -29,6 +29,8 @@ class Site:
     site_id: str
     time_zone: str
     opened_at: datetime
+    #: The program's own number for emergencies, day and night, where it is known.
+    emergency_line: str | None = None
     tenant_id: str = ""
 
 
@@ -42,6 +44,8 @@ class Patient:
     bound_by: list[dict[str, Any]] = field(default_factory=list)
     obligations_site_id: str | None = None
     obligations_declared_at: datetime | None = None
+    #: Whether the person wants to be matched with nobody.
+    wants_no_peer: bool = False
     tenant_id: str = ""
 
     def obligations(self) -> tuple[Obligation, ...]:

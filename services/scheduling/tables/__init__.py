@@ -4,6 +4,10 @@ Three promises are the database's own: no session has more seats than its capaci
 no clinician and no patient is in two places at once (exclusion over time).
 """
 
+from services.scheduling.tables.asked import (
+    asked,
+    find_asked,
+)
 from services.scheduling.tables.attendance import (
     counts_of,
     lock_session,
@@ -27,9 +31,24 @@ from services.scheduling.tables.clinicians import (
     clinicians_of_site,
     clinicians_table,
 )
+from services.scheduling.tables.feedback import (
+    feedback,
+    feedback_before,
+    feedback_of_episode,
+)
 from services.scheduling.tables.groups import (
     groups_of_site,
     groups_table,
+)
+from services.scheduling.tables.notes import (
+    addenda_of,
+    note_addenda,
+    notes_of,
+    overdue_notes,
+    service_days,
+    service_days_of,
+    session_notes,
+    unsigned_notes,
 )
 from services.scheduling.tables.plans import (
     active_plans,
@@ -54,15 +73,46 @@ from services.scheduling.tables.records import (
     sites,
 )
 
+from services.scheduling.tables.resources import (
+    absences,
+    absences_of,
+    closures,
+    closures_between,
+    curricula_of_tenant,
+    curricula_table,
+    matches_of,
+    peer_matches,
+    rooms_of_site,
+    rooms_table,
+    telehealth_visits,
+)
+from services.scheduling.tables.waiting import (
+    waits,
+    waits_for,
+    waits_of_episode,
+)
+
 __all__ = [
+    "absences",
+    "absences_of",
     "active_plans",
     "add_dated",
     "add_site",
+    "addenda_of",
+    "asked",
     "cancel_seats",
     "clinicians_of_site",
     "clinicians_table",
+    "closures",
+    "closures_between",
     "counts_of",
+    "curricula_of_tenant",
+    "curricula_table",
     "episodes",
+    "feedback",
+    "feedback_before",
+    "feedback_of_episode",
+    "find_asked",
     "floors_of",
     "groups_of_site",
     "groups_table",
@@ -72,22 +122,37 @@ __all__ = [
     "lock_session",
     "lock_site",
     "mapper",
+    "matches_of",
     "metadata",
+    "note_addenda",
+    "notes_of",
     "numbers_taken",
+    "overdue_notes",
     "past_of",
     "patients",
+    "peer_matches",
     "places",
     "places_of",
     "plan_of",
     "plans_with_therapists",
     "plans_without_week",
     "present_episode_of",
+    "rooms_of_site",
+    "rooms_table",
     "seats",
     "seats_between",
     "seats_of",
     "seats_of_episode",
+    "service_days",
+    "service_days_of",
+    "session_notes",
     "sessions",
     "sessions_between",
     "sites",
+    "telehealth_visits",
+    "unsigned_notes",
+    "waits",
+    "waits_for",
+    "waits_of_episode",
     "weekly_plans",
 ]

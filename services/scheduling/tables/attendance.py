@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
 from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
-from shared.contracts.scheduling import ATTENDED_STATES, GROUP_KINDS, SEAT_STATES
+from shared.contracts.scheduling import ATTENDED_STATES, GROUP_KINDS, MODES, SEAT_ORIGINS, SEAT_STATES
 from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
 
 sessions = Table(
@@ -32,12 +32,27 @@ sessions = Table(
     Column("cancellation_reason", sa.String(32)),
     Column("first_mark_at", moment()),
     Column("roster_asked", sa.String(16), nullable=False),
+    Column("note_due_at", moment()),
+    Column("noted_at", moment()),
+    Column("note_asked", sa.Boolean, nullable=False, server_default="false"),
+    Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
+    reference("room_id", nullable=True),
+    reference("curriculum_id", nullable=True),
+    Column("module_number", sa.Integer),
     one_of("kind", (*GROUP_KINDS, "INDIVIDUAL")),
+    one_of("mode", MODES),
     one_of("state", ("PLANNED", "CANCELLED", "CANCELLED_BY_PROGRAM")),
     one_of("roster_asked", ("NOBODY", "FACILITATOR", "SUPERVISOR", "DONE")),
     sa.CheckConstraint("starts_at < ends_at", name="starts_before_end"),
     one_place_at_a_time("facilitator_id", name="ex_sessions_facilitator", where="state = 'PLANNED'"),
+    one_place_at_a_time(
+        "room_id", name="ex_sessions_room", where="state = 'PLANNED' AND room_id IS NOT NULL"
+    ),
     Index(None, "tenant_id", "site_id", "starts_at"),
+    Index("ix_sessions_facilitator", "tenant_id", "facilitator_id", "starts_at"),
+    Index(
+        "ix_sessions_unnoted", "tenant_id", "note_due_at", postgresql_where=sa.text("note_due_at IS NOT NULL")
+    ),
 )
 
 seats = Table(
@@ -58,11 +73,19 @@ seats = Table(
     Column("arrived_at", moment()),
     Column("left_at", moment()),
     Column("credited_minutes", sa.Integer, nullable=False),
+    Column("checked_out_at", moment()),
+    Column("check_out_answer", sa.String(16)),
+    Column("check_out_asked", sa.Boolean, nullable=False, server_default="false"),
+    Column("walked_in", sa.Boolean, nullable=False, server_default="false"),
     Column("excuse_reason", sa.String(32)),
     sealed_column("note"),
     Column("told", sa.Boolean, nullable=False),
     Column("revision", sa.Integer, nullable=False),
+    Column("origin", sa.String(8), nullable=False, server_default="PLAN"),
+    reference("makes_up", nullable=True),
+    reference("swapped_to", nullable=True),
     one_of("state", SEAT_STATES),
+    one_of("origin", SEAT_ORIGINS),
     UniqueConstraint("tenant_id", "session_id", "number"),
     sa.CheckConstraint("number BETWEEN 1 AND capacity", name="within_capacity"),
     one_place_at_a_time(
@@ -71,6 +94,7 @@ seats = Table(
         where="state NOT IN ('CANCELLED', 'CANCELLED_BY_PROGRAM')",
     ),
     Index(None, "tenant_id", "episode_id", "starts_at"),
+    Index("ix_seats_patient", "tenant_id", "patient_id", "starts_at"),
 )
 
 mapper.map_imperatively(attendance.Session, sessions)

@@ -20,6 +20,7 @@ sites = Table(
     tenant_column(primary_key=True),
     Column("time_zone", sa.String(64), nullable=False),
     Column("opened_at", moment(), nullable=False),
+    Column("emergency_line", sa.String(64)),
 )
 
 patients = Table(
@@ -31,6 +32,7 @@ patients = Table(
     Column("bound_by", JSONB, nullable=False, server_default="[]"),
     reference("obligations_site_id", nullable=True),
     Column("obligations_declared_at", moment()),
+    Column("wants_no_peer", sa.Boolean, nullable=False, server_default="false"),
 )
 
 episodes = Table(
@@ -56,11 +58,19 @@ mapper.map_imperatively(records.Patient, patients)
 mapper.map_imperatively(records.Episode, episodes)
 
 
-def add_site(db: Session, *, site_id: str, time_zone: str, opened_at: datetime) -> bool:
+def add_site(
+    db: Session, *, site_id: str, time_zone: str, opened_at: datetime, emergency_line: str | None = None
+) -> bool:
     """Add a site; return whether it was not there yet."""
     added = db.execute(
         postgresql.insert(sites)
-        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, time_zone=time_zone, opened_at=opened_at)
+        .values(
+            site_id=site_id,
+            tenant_id=origin_of(db).tenant_id,
+            time_zone=time_zone,
+            opened_at=opened_at,
+            emergency_line=emergency_line,
+        )
         .on_conflict_do_nothing()
         .returning(sites.c.site_id)
     ).first()
