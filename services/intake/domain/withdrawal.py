@@ -4,6 +4,8 @@ The gate stands before placement: it may raise the recommended level and never l
 score of fit overrides it. A history of seizures or delirium is no emergency by itself, but takes
 away the clear way and asks for a medical evaluation on the same day; seizures, delirium and
 hallucinations now are an emergency.
+
+What a total of CIWA-Ar, COWS or PAWSS amounts to is told by the instrument's pack alone.
 """
 
 from collections.abc import Callable
@@ -12,16 +14,8 @@ from dataclasses import dataclass
 from shared.contracts.event import Actor
 from shared.contracts.intake import LEVELS_OF_CARE, WITHDRAWAL_GATES
 from shared.errors import Forbidden, InvalidInput
+from shared.instruments import newest
 
-#: CIWA-Ar from which alcohol withdrawal is moderate, and severe. ASAM guideline on alcohol withdrawal, 2020.
-CIWA_MODERATE = 10
-CIWA_SEVERE = 19
-#: COWS from which opioid withdrawal is mild, moderate, moderately severe. Wesson and Ling, 2003.
-COWS_MILD = 5
-COWS_MODERATE = 13
-COWS_MODERATELY_SEVERE = 25
-#: PAWSS from which complicated alcohol withdrawal is likely. Maldonado and others, 2014.
-PAWSS_HIGH = 4
 #: Hours since the last drink within which alcohol withdrawal must be rated. Design default.
 RATE_WITHIN_HOURS = 72
 #: Hours since the last drink within which withdrawal is rated again every day. Design default.
@@ -77,15 +71,16 @@ class GateRule:
     concern_level: str | None = None
 
 
-def _within(value: int | None, least: int, below: int) -> bool:
-    return value is not None and least <= value < below
+def _is(instrument: str, total: int | None, *bands: str) -> bool:
+    """Tell whether the total of a scale falls into one of its pack's bands."""
+    return total is not None and newest(instrument).score_rule("TOTAL").band_of(total).band in bands
 
 
 #: The gate's table. Design default, after the scales' published bands.
 RULES: tuple[GateRule, ...] = (
     GateRule(
         code="ALCOHOL_WITHDRAWAL_SEVERE",
-        applies=lambda s: s.ciwa_ar is not None and s.ciwa_ar >= CIWA_SEVERE,
+        applies=lambda s: _is("CIWA_AR", s.ciwa_ar, "SEVERE"),
         disposition="EMERGENCY",
         act_within="IMMEDIATE",
         actions=("CALL_911",),
@@ -105,7 +100,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="OPIOID_WITHDRAWAL_SEVERE",
-        applies=lambda s: s.cows is not None and s.cows >= COWS_MODERATELY_SEVERE,
+        applies=lambda s: _is("COWS", s.cows, "MODERATELY_SEVERE", "SEVERE"),
         disposition="INPATIENT_EVALUATION",
         act_within="IMMEDIATE",
         actions=("EVALUATE_FOR_INPATIENT",),
@@ -135,7 +130,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="OPIOID_WITHDRAWAL_MODERATE",
-        applies=lambda s: _within(s.cows, COWS_MODERATE, COWS_MODERATELY_SEVERE),
+        applies=lambda s: _is("COWS", s.cows, "MODERATE"),
         disposition="MOUD_INDUCTION",
         act_within="WITHIN_4_HOURS",
         actions=("START_MOUD_SAME_DAY",),
@@ -146,7 +141,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="ALCOHOL_WITHDRAWAL_MODERATE",
-        applies=lambda s: _within(s.ciwa_ar, CIWA_MODERATE, CIWA_SEVERE),
+        applies=lambda s: _is("CIWA_AR", s.ciwa_ar, "MODERATE"),
         disposition="MEDICAL_EVALUATION",
         act_within="SAME_DAY",
         actions=("EVALUATE_MEDICALLY",),
@@ -157,7 +152,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="COMPLICATED_WITHDRAWAL_LIKELY",
-        applies=lambda s: (s.pawss is not None and s.pawss >= PAWSS_HIGH) or s.seizure_or_dt_history,
+        applies=lambda s: _is("PAWSS", s.pawss, "HIGH") or s.seizure_or_dt_history,
         disposition="MEDICAL_EVALUATION",
         act_within="SAME_DAY",
         actions=("EVALUATE_MEDICALLY",),
@@ -184,7 +179,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="OPIOID_WITHDRAWAL_MILD",
-        applies=lambda s: _within(s.cows, COWS_MILD, COWS_MODERATE),
+        applies=lambda s: _is("COWS", s.cows, "MILD"),
         disposition="MOUD_EVALUATION",
         act_within="WITHIN_24_HOURS",
         actions=("EVALUATE_FOR_MOUD",),
