@@ -214,6 +214,58 @@ class Gateway:
         information=WITHHELD,
     )
 
+    publish_program = command(
+        "/v1/programs", intake.PublishProgram, intake.FoundProgram, scope="programs:write"
+    )
+    list_programs = question(
+        "/v1/programs",
+        intake.ListPrograms,
+        intake.FoundProgram,
+        many=True,
+        scope="programs:read",
+        patients=SERVICE_GUARDS,
+    )
+    get_program = question(
+        "/v1/programs/{program_id}",
+        intake.GetProgram,
+        intake.ProgramProfile,
+        scope="programs:read",
+        patients=SERVICE_GUARDS,
+    )
+    get_program_matches = question(
+        "/v1/program-matches",
+        intake.GetProgramMatches,
+        intake.ProgramMatches,
+        scope="programs:read",
+        patients=SERVICE_GUARDS,
+    )
+    import_facilities = command(
+        "/v1/facility-imports",
+        intake.ImportFacilities,
+        intake.FacilityImport,
+        scope="programs:write",
+        status=202,
+    )
+    record_program_credential = command(
+        "/v1/programs/{program_id}/credentials",
+        intake.RecordProgramCredential,
+        intake.ProgramCredential,
+        scope="programs:write",
+    )
+    list_program_credentials = question(
+        "/v1/programs/{program_id}/credentials",
+        intake.ListProgramCredentials,
+        intake.ProgramCredential,
+        many=True,
+        scope="programs:read",
+    )
+    check_program_credential = command(
+        "/v1/program-credentials/{credential_id}/checks",
+        intake.CheckProgramCredential,
+        intake.ProgramCredential,
+        scope="programs:write",
+    )
+
     # --- scheduling -------------------------------------------------------------------------------
 
     add_clinician = command(

@@ -46,6 +46,8 @@ ACTIONS = {
     "outreach_call_overdue": "/v1/outreach/{about_id}/attempts",
     "outreach_letter": "/v1/outreach/{about_id}/attempts",
     "page_path_broken": "/v1/staff-contacts",
+    "program_credential_ends": "/v1/programs/{about_id}/credentials",
+    "program_credential_recheck": "/v1/program-credentials/{about_id}/checks",
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
     "roster_missing": "/v1/sessions/{about_id}/roster",
 }

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import schemas, tables
+from services.intake import directory, schemas, tables
 from services.intake.domain import (
     admissions,
     assessments,
@@ -17,6 +17,8 @@ from services.intake.domain import (
     obligations,
     outward,
     people,
+    program_credentials,
+    programs,
     reentries,
     referrals,
     reviews,
@@ -33,6 +35,7 @@ from shared import notification, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
+from shared.contracts.event import write_moment
 from shared.contracts.monitoring import LevelReviewRequested, MessageWanted, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.database import blind_index
@@ -42,6 +45,11 @@ from shared.messaging import STAFF, Call, announce, command, question, reacts_to
 
 #: Who meets patients at the door as well as in treatment.
 _DOOR = (*roles.CARE_TEAM, roles.FRONT_DESK)
+
+#: Who looks for a program.
+_SEEKERS = (*STAFF, roles.PATIENT, roles.PARTNER)
+#: Who keeps the directory.
+_DIRECTORY = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 
 #: Timer of a follow-up after a referral elsewhere; its key is the follow-up.
 _FOLLOW_UP_DUE = "referral_follow_up_due"
@@ -397,6 +405,123 @@ class Intake:
             review.withdraw(at=episode.closed_at)
             _announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
 
+    # --- Directory --------------------------------------------------------------------------------
+
+    @command(schemas.PublishProgram, roles=_DIRECTORY)
+    def publish_program(self, db: Session, call: Call) -> dict[str, Any]:
+        """List one of our sites in the directory."""
+        site = _site(db, call.data["site_id"])
+        tables.take_turn(db, tenant_id=call.tenant_id, about=f"program:{site.site_id}".encode())
+        program = directory.list_own(db, site, call.data, now=call.now)
+        return _dump(schemas.FoundProgram, program) | {"verified": False}
+
+    @command(schemas.ImportFacilities, roles=(roles.OPERATIONS,), long=True)
+    def import_facilities(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take records of facilities into the directory; a row that breaks a rule is told by its line."""
+        tables.take_turn(db, tenant_id=call.tenant_id, about=b"facilities")
+        report = directory.import_records(
+            db, call.data["rows"], import_id=call.command_id, tenant_id=call.tenant_id, now=call.now
+        )
+        return _dump(schemas.FacilityImport, report)
+
+    @question(schemas.ListPrograms, roles=_SEEKERS)
+    def list_programs(self, db: Session, call: Call) -> dict[str, Any]:
+        """List the directory."""
+        limit = call.data["limit"]
+        found = tables.programs_after(db, after=call.data["after"], limit=limit + 1)
+        shown = [_program_view(program, now=call.now) for program in found]
+        return _page(shown, limit=limit, key="program_id")
+
+    @question(schemas.GetProgram, roles=_SEEKERS)
+    def get_program(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at a program's profile: who works there, what was delivered, what is verified."""
+        program = _program(db, call.data["program_id"])
+        told = directory.profile(db, program, now=call.now)
+        told["credentials"] = [_credential_view(one, now=call.now) for one in told["credentials"]]
+        staff, groups = told.pop("staff"), told.pop("groups")
+        return (
+            _dump(schemas.ProgramProfile, program)
+            | told
+            | {
+                "staff": _dump(schemas.StaffMix, staff) if staff else None,
+                "groups": [_dump(schemas.ProgramGroup, group) for group in groups],
+            }
+        )
+
+    @question(schemas.GetProgramMatches, roles=_SEEKERS)
+    def get_program_matches(self, db: Session, call: Call) -> dict[str, Any]:
+        """Search the directory by place, need, payer and busy blocks; nobody pays for a place."""
+        found = directory.search(db, call.data, now=call.now)
+        for name in ("matches", "alternatives"):
+            found[name] = [_match_view(one) for one in found[name]]
+        return found
+
+    @command(schemas.RecordProgramCredential, roles=_DIRECTORY)
+    def record_program_credential(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record a licence or accreditation, which counts once it is checked."""
+        program = _program(db, call.data["program_id"], lock=True)
+        credential = program_credentials.ProgramCredential(
+            credential_id=new_id(),
+            recorded_at=call.now,
+            recorded_by=call.actor.actor_id,
+            recorded_by_role=call.actor.role,
+            **call.data,
+        )
+        program_credentials.record(
+            credential, beside=tables.credentials_of(db, program_id=program.program_id)
+        )
+        db.add(credential)
+        directory.settle_credential(db, program, credential, now=call.now)
+        directory.renewed(db, credential, at=call.now)
+        return _credential_view(credential, now=call.now)
+
+    @command(schemas.CheckProgramCredential, roles=_DIRECTORY)
+    def check_program_credential(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what the primary source says of a credential."""
+        credential = tables.lock_credential(db, credential_id=call.data["credential_id"])
+        if credential is None:
+            raise NotFound("No such credential.", field="credential_id")
+        program = _program(db, credential.program_id, lock=True)
+        directory.end(db, task_id=credential.recheck_task().task_id, outcome=tasks.DONE, at=call.now)
+        credential.check(
+            found=call.data["found"],
+            evidence_hash=call.data["evidence_hash"],
+            source_url=call.data["source_url"],
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        directory.settle_credential(db, program, credential, now=call.now)
+        return _credential_view(credential, now=call.now)
+
+    @question(schemas.ListProgramCredentials)
+    def list_program_credentials(self, db: Session, call: Call) -> dict[str, Any]:
+        """List a program's credentials and where they stand."""
+        program = _program(db, call.data["program_id"])
+        found = tables.credentials_of(db, program_id=program.program_id)
+        return {"items": [_credential_view(one, now=call.now) for one in found], "next": None}
+
+    @on_timer(directory.CREDENTIAL_CHANGES)
+    def tell_credential_change(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Say where a credential stands that changed by the passing of time, and ask for the next one."""
+        credential = tables.lock_credential(db, credential_id=timer.key)
+        if credential is None:
+            return
+        program = _program(db, credential.program_id, lock=True)
+        directory.settle_credential(db, program, credential, now=timer.due_at)
+        if credential.is_ending(now=timer.due_at):
+            directory.ask(db, credential.renewal_task())
+        if credential.status(now=timer.due_at) == program_credentials.EXPIRED:
+            recheck = credential.recheck_task()
+            directory.end(db, task_id=recheck.task_id, outcome=tasks.WITHDRAWN, at=timer.due_at)
+
+    @on_timer(directory.RECHECK_DUE)
+    def ask_for_recheck(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask somebody to look at the primary source again."""
+        credential = tables.lock_credential(db, credential_id=timer.key)
+        if credential is not None and credential.recheck_due_at() == timer.due_at:
+            directory.ask(db, credential.recheck_task())
+
     # --- What happens elsewhere -------------------------------------------------------------------
 
     @reacts_to(ObligationFitFound)
@@ -524,6 +649,14 @@ def _outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardR
     if referral is None:
         raise NotFound("No such referral.", field="outward_referral_id")
     return referral
+
+
+def _program(db: Session, program_id: str, *, lock: bool = False) -> programs.Program:
+    find = tables.lock_program if lock else tables.find_program
+    program = find(db, program_id=program_id)
+    if program is None:
+        raise programs.NoSuchProgram("No such program.", field="program_id")
+    return program
 
 
 def _check_own(call: Call, patient_id: str, *, field: str) -> None:
@@ -684,6 +817,25 @@ def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
 def _outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:
     shown = [_dump(schemas.FollowUp, follow_up) for follow_up in follow_ups]
     return _dump(schemas.OutwardReferral, referral) | {"follow_ups": shown}
+
+
+def _program_view(program: programs.Program, *, now: datetime) -> dict[str, Any]:
+    return _dump(schemas.FoundProgram, program) | {"verified": program.is_verified(now=now)}
+
+
+def _credential_view(credential: program_credentials.ProgramCredential, *, now: datetime) -> dict[str, Any]:
+    recheck_due_at = credential.recheck_due_at()
+    return _dump(schemas.ProgramCredential, credential) | {
+        "status": credential.status(now=now),
+        "recheck_due_at": write_moment(recheck_due_at) if recheck_due_at else None,
+    }
+
+
+def _match_view(found: dict[str, Any]) -> dict[str, Any]:
+    return _dump(schemas.ProgramMatch, found["match"]) | {
+        "program": _program_view(found["program"], now=found["now"]),
+        "alternative": found["alternative"],
+    }
 
 
 def _page(items: list[dict[str, Any]], *, limit: int, key: str) -> dict[str, Any]:

@@ -154,6 +154,36 @@ FIT_FACTORS = (
 #: Levels of care of the ASAM criteria, 3rd edition, lowest first.
 LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
 
+
+@event(source="intake")
+class ProgramCredentialChanged(Event):
+    """A licence or accreditation of a listed program was checked, is about to end, or has ended."""
+
+    credential_id: str
+    program_id: str
+    #: One of PROGRAM_CREDENTIAL_KINDS.
+    kind: str
+    #: One of PROGRAM_CREDENTIAL_STATES.
+    status: str
+    ends_at: datetime
+    #: Whether the program still counts as verified.
+    program_verified: bool
+    changed_at: datetime
+
+
+@event(source="intake")
+class FacilitiesImported(Event):
+    """Records of facilities were taken into the directory."""
+
+    import_id: str
+    #: Rows that were new, that changed a listing, that said nothing new, and that were refused.
+    listed: int
+    changed: int
+    unchanged: int
+    refused: int
+    imported_at: datetime
+
+
 #: Problems that bring people to the program (DSM-5, ICD-10-CM F10 to F19, F63.0): substances and gambling.
 PROBLEMS = (
     "ALCOHOL",
@@ -278,3 +308,97 @@ REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED
 
 #: What a review of the level of care came to.
 REVIEW_OUTCOMES = ("STAY", "STEP_UP", "STEP_DOWN", "PLAN_CHANGED")
+
+#: What a program can hold: the state's licence, or an accreditor's word.
+PROGRAM_CREDENTIAL_KINDS = ("LICENCE", "ACCREDITATION")
+
+#: Who gives what. Accreditors and certifiers after the brief's section 9.
+PROGRAM_CREDENTIAL_BODIES = {
+    "LICENCE": ("STATE",),
+    "ACCREDITATION": (
+        "CARF",
+        "JOINT_COMMISSION",
+        "COA",
+        "DNV",
+        "NCQA",
+        "ASAM_CERTIFICATION",
+        "LEGITSCRIPT",
+    ),
+}
+
+#: Where a program's credential stands.
+PROGRAM_CREDENTIAL_STATES = (
+    "UNVERIFIED",
+    "PENDING",
+    "VERIFIED",
+    "EXPIRING",
+    "EXPIRED",
+    "SUSPENDED",
+    "REVOKED",
+)
+
+#: What a look at the primary source finds.
+PROGRAM_CREDENTIAL_FINDINGS = ("CONFIRMED", "NOT_FOUND", "SUSPENDED", "REVOKED")
+
+#: What an accreditor decided.
+ACCREDITATION_OUTCOMES = ("THREE_YEAR", "ONE_YEAR", "PROVISIONAL", "FULL", "CERTIFIED")
+
+#: How somebody pays, as listings say it and searches ask it.
+PAYERS = (
+    "MEDICAID",
+    "MEDICARE",
+    "PRIVATE",
+    "STATE",
+    "MILITARY",
+    "TRIBAL",
+    "GOVERNMENT",
+    "SELF_PAY",
+    "SLIDING_FEE",
+    "ASSISTANCE",
+    "FREE",
+)
+
+#: What else somebody may need of a program.
+PROGRAM_NEEDS = (
+    "MOUD",
+    "BUPRENORPHINE",
+    "METHADONE",
+    "NALTREXONE",
+    "WITHDRAWAL",
+    "TELEHEALTH",
+    "CO_OCCURRING",
+    "PREGNANCY",
+    "WOMEN",
+    "MEN",
+    "ADOLESCENTS",
+    "SENIORS",
+    "VETERANS",
+    "LGBTQ",
+    "JUSTICE",
+    "TRAUMA",
+    "CHILDCARE",
+    "TRANSPORT",
+    "GAMBLING",
+)
+
+#: Approaches with evidence that listings can name.
+PROGRAM_APPROACHES = (
+    "CBT",
+    "DBT",
+    "MI",
+    "CONTINGENCY_MANAGEMENT",
+    "RELAPSE_PREVENTION",
+    "TWELVE_STEP_FACILITATION",
+    "MATRIX",
+    "COMMUNITY_REINFORCEMENT",
+)
+
+#: In what an alternative differs from what was searched for.
+ALTERNATIVE_CODES = (
+    "HIGHER_LEVEL",
+    "LOWER_LEVEL",
+    "FARTHER",
+    "WEEK_NOT_KNOWN_TO_FIT",
+    "OTHER_PAYER",
+    "NOT_VERIFIED",
+)

@@ -56,6 +56,7 @@ class Program:
     elsewhere: Person
     discharged: Person
     consent_id: str
+    credential_id: str
     outward_referral_id: str
     session_id: str
     seat_id: str
@@ -110,6 +111,7 @@ class Opening:
         referred, decided = self.refer(), self.decide()
         treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
         consent_id = self.consent(treated, "TREATMENT")
+        credential_id = self.list_program()
         for kind in ("TREATMENT", "FOLLOW_UP"):
             self.consent(discharged, kind)
         for one in (treated, discharged):
@@ -144,6 +146,7 @@ class Opening:
             elsewhere=elsewhere,
             discharged=discharged,
             consent_id=consent_id,
+            credential_id=credential_id,
             outward_referral_id=outward_referral_id,
             session_id=session_id,
             seat_id=seat_id,
@@ -185,6 +188,30 @@ class Opening:
             "facilitator_id": clinician_id,
         }
         return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def list_program(self) -> str:
+        """List the site in the directory and return its licence."""
+        listing = {
+            "site_id": self.site_id,
+            "street": "233 South Wacker Drive",
+            "city": "Chicago",
+            "state": "IL",
+            "zip_code": "60606",
+            "latitude": 41.8788,
+            "longitude": -87.6359,
+        }
+        self.do("/v1/programs", listing, role="operations")
+        licence = {
+            "kind": "LICENCE",
+            "body": "STATE",
+            "number": "A-0815",
+            "state": "IL",
+            "levels": ["2.1"],
+            "starts_at": "2026-01-01T00:00:00Z",
+            "ends_at": "2035-01-01T00:00:00Z",
+        }
+        path = f"/v1/programs/{self.site_id}/credentials"
+        return str(self.do(path, licence, role="operations")["credential_id"])
 
     def plan_duty(self) -> tuple[str, str]:
         """Have somebody on duty for days, of which one is given back; return who, and their other duty."""

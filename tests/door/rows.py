@@ -80,6 +80,39 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         {"episode_id": program.decided.episode_id},
         {"assessment_id": program.decided.assessment_id, "level": "2.1"},
     ),
+    "publish_program": lambda program: Row(
+        body={
+            "site_id": program.site_id,
+            "street": "233 South Wacker Drive",
+            "city": "Chicago",
+            "state": "IL",
+            "zip_code": "60606",
+            "latitude": 41.8788,
+            "longitude": -87.6359,
+        },
+        role=roles.OPERATIONS,
+    ),
+    "import_facilities": lambda program: Row(
+        body={"rows": [{"name1": "Harbor Light Center"}]}, role=roles.OPERATIONS
+    ),
+    "record_program_credential": lambda program: Row(
+        {"program_id": program.site_id},
+        {
+            "kind": "LICENCE",
+            "body": "STATE",
+            "number": "A-0816",
+            "state": "IL",
+            "levels": ["2.1"],
+            "starts_at": "2026-01-01T00:00:00Z",
+            "ends_at": "2030-01-01T00:00:00Z",
+        },
+        role=roles.OPERATIONS,
+    ),
+    "check_program_credential": lambda program: Row(
+        {"credential_id": program.credential_id},
+        {"found": "CONFIRMED", "evidence_hash": "0" * 64},
+        role=roles.OPERATIONS,
+    ),
     "grant_consent": lambda program: Row(
         {"patient_id": program.decided.patient_id},
         {"kind": "TPO", "information_classes": ["ATTENDANCE"], "recipient_id": new_id()},

@@ -18,11 +18,12 @@ class Task:
     next_role: str
     reason: str
     about_id: str
-    patient_id: str
-    episode_id: str
-    journey_id: str
     opened_at: datetime
     due_at: datetime
+    #: Empty where the task is about nobody.
+    patient_id: str | None = None
+    episode_id: str | None = None
+    journey_id: str | None = None
     outcome: str | None = None
     closed_at: datetime | None = None
     tenant_id: str = ""

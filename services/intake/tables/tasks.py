@@ -18,9 +18,9 @@ task_rows = Table(
     Column("next_role", String(32), nullable=False),
     Column("reason", CODE, nullable=False),
     reference("about_id"),
-    reference("patient_id"),
-    reference("episode_id"),
-    reference("journey_id"),
+    reference("patient_id", nullable=True),
+    reference("episode_id", nullable=True),
+    reference("journey_id", nullable=True),
     Column("opened_at", moment(), nullable=False),
     Column("due_at", moment(), nullable=False),
     Column("outcome", CODE),
@@ -42,4 +42,12 @@ def open_tasks_of(db: Session, *, episode_id: str, task: str | None = None) -> l
     query = sa.select(tasks.Task).where(task_rows.c.episode_id == episode_id, task_rows.c.outcome.is_(None))
     if task:
         query = query.where(task_rows.c.task == task)
+    return list(db.scalars(query.order_by(task_rows.c.task_id)))
+
+
+def open_tasks_about(db: Session, *, patient_id: str, task: str) -> list[tasks.Task]:
+    """Return the open tasks of one kind about a person, by id."""
+    query = sa.select(tasks.Task).where(
+        task_rows.c.patient_id == patient_id, task_rows.c.task == task, task_rows.c.outcome.is_(None)
+    )
     return list(db.scalars(query.order_by(task_rows.c.task_id)))

@@ -1,0 +1,323 @@
+"""The directory in several steps: imports, searches, profiles, and what becomes of credentials."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.intake import tables
+from services.intake.domain import facilities, matching, program_credentials, programs
+from services.intake.domain.program_credentials import ProgramCredential
+from services.intake.domain.programs import Program
+from services.intake.domain.sites import Site
+from services.intake.domain.tasks import DONE, Task
+from shared.clock import cancel_timer, set_timer
+from shared.contracts.intake import FacilitiesImported
+from shared.errors import InvalidInput, Refusal
+from shared.messaging import announce
+
+#: Timer of the next moment at which a program's credential changes by itself; its key is the credential.
+CREDENTIAL_CHANGES = "program_credential_changes"
+#: Timer of the next look at the primary source; its key is the credential.
+RECHECK_DUE = "program_credential_recheck"
+
+
+# --- Listings -------------------------------------------------------------------------------------
+
+
+def list_own(db: Session, site: Site, data: dict[str, Any], *, now: datetime) -> Program:
+    """List a site of ours under its own id.
+
+    :raises ProgramListedAlready: when it is listed.
+    """
+    if tables.find_program(db, program_id=site.site_id) is not None:
+        raise programs.ProgramListedAlready("The site is listed already.", field="site_id", rule="once")
+    offers = sorted(
+        {
+            *(f"LEVEL:{level}" for level in site.levels_licensed),
+            *(f"PAYER:{payer}" for payer in data["payers"]),
+            *(f"NEED:{need}" for need in data["needs"]),
+            *(f"APPROACH:{approach}" for approach in data["approaches"]),
+            *(f"LANGUAGE:{language}" for language in data["languages"]),
+        }
+    )
+    program = Program(
+        program_id=site.site_id,
+        site_id=site.site_id,
+        origin=programs.OWN,
+        name=site.name,
+        second_name=None,
+        street=data["street"],
+        second_street=None,
+        city=data["city"],
+        state=data["state"],
+        zip_code=data["zip_code"],
+        zip5=data["zip_code"][:5],
+        city_key=programs.city_key(data["city"]),
+        phone=data["phone"],
+        website=data["website"],
+        latitude=data["latitude"],
+        longitude=data["longitude"],
+        services=[],
+        offers=offers,
+        approaches=tables.approaches_in(offers),
+        listed_at=now,
+        changed_at=now,
+        digest=b"",
+    )
+    db.add(program)
+    return program
+
+
+def import_records(
+    db: Session, rows: Sequence[Any], *, import_id: str, tenant_id: str, now: datetime
+) -> dict[str, Any]:
+    """List records of facilities; a row that breaks a rule is reported by its line, the others go on."""
+    refused: list[dict[str, Any]] = []
+    refused_rows = 0
+    lines: dict[str, int] = {}
+    taken: list[tuple[str, facilities.Facility]] = []
+    listed = changed = 0
+    for place, row in enumerate(rows, start=1):
+        line = row["line"] if isinstance(row, dict) and type(row.get("line")) is int else place
+        try:
+            record = facilities.read_facility(row)
+            program_id = record.program_id(tenant_id=tenant_id)
+            if program_id in lines:
+                rule = f"the same as in line {lines[program_id]}"
+                raise InvalidInput("The facility comes twice.", field="name1", rule=rule)
+        except Refusal as refusal:
+            refused_rows += 1
+            refused += [{"line": line, **problem} for problem in refusal.problems]
+            continue
+        lines[program_id] = line
+        taken.append((program_id, record))
+        if len(taken) == tables.ROWS_A_STATEMENT:
+            # Reading a few hundred rows takes a while; what waits for this process gets its turn here.
+            new, other = tables.keep_facilities(db, taken, now=now)
+            listed, changed, taken = listed + new, changed + other, []
+    new, other = tables.keep_facilities(db, taken, now=now)
+    listed, changed = listed + new, changed + other
+    unchanged = len(lines) - listed - changed
+    announce(
+        db,
+        FacilitiesImported(
+            import_id=import_id,
+            listed=listed,
+            changed=changed,
+            unchanged=unchanged,
+            refused=refused_rows,
+            imported_at=now,
+        ),
+    )
+    return {
+        "import_id": import_id,
+        "listed": listed,
+        "changed": changed,
+        "unchanged": unchanged,
+        "refused_rows": refused_rows,
+        "refused": refused,
+    }
+
+
+def profile(db: Session, program: Program, *, now: datetime) -> dict[str, Any]:
+    """Return all that a profile shows beside the listing."""
+    credentials = tables.credentials_of(db, program_id=program.program_id)
+    shown: dict[str, Any] = {
+        "verified": program.is_verified(now=now),
+        "credentials": credentials,
+        "licensed_levels": program_credentials.licensed_levels(credentials, now=now),
+        "banners": _banners(program, credentials, now=now),
+        "staff": None,
+        "groups": [],
+        "delivered_last_90_days": {},
+        "outcome_cards": [],
+        "testimonials": [],
+    }
+    if program.site_id is not None:
+        today = now.date()
+        since = today - programs.DELIVERED_WITHIN
+        shown["staff"] = programs.staff_mix(tables.staff_of(db, site_id=program.site_id), today=today)
+        shown["groups"] = tables.groups_of(db, site_ids=[program.site_id])[program.site_id]
+        shown["delivered_last_90_days"] = tables.delivered_of(db, site_id=program.site_id, since=since)
+    return shown
+
+
+def _banners(program: Program, credentials: Iterable[ProgramCredential], *, now: datetime) -> list[str]:
+    told = {
+        f"{one.kind}_{status}"
+        for one in credentials
+        if (status := one.status(now=now)) in ("EXPIRED", "SUSPENDED", "REVOKED")
+    }
+    if not program.is_verified(now=now):
+        told.add("NOT_VERIFIED")
+    return sorted(told)
+
+
+# --- Search ---------------------------------------------------------------------------------------
+
+
+def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Find and order what suits somebody, with three alternatives.
+
+    :raises InvalidInput: when nothing is listed at the place that is named, so it is not known.
+    """
+    latitude, longitude = _place(db, asked)
+    radius = asked["radius_miles"]
+    busy = [block for text in asked["busy"] if (block := matching.Block.read(text))]
+    if len(busy) != len(asked["busy"]):
+        raise InvalidInput("A busy block ends before it begins.", field="busy", rule="ends after it begins")
+
+    def weigh(
+        *,
+        only_verified: bool = asked["verified"],
+        radius_miles: int = radius,
+        week_must_fit: bool = bool(busy),
+        **changes: Any,
+    ) -> tuple[list[matching.Match], int]:
+        near = tables.programs_near(
+            db,
+            latitude=latitude,
+            longitude=longitude,
+            radius_miles=radius_miles,
+            offers=_offers(asked | changes),
+            only_verified=only_verified,
+            now=now,
+        )
+        groups = tables.groups_of(db, site_ids=[one.site_id for one in near if one.site_id])
+        matches = (
+            matching.match(
+                one,
+                latitude=latitude,
+                longitude=longitude,
+                radius_miles=radius_miles,
+                busy=busy,
+                # A site of ours whose groups are not known has no live schedule to speak of.
+                groups=groups.get(one.site_id or "") or None,
+            )
+            for one in near
+        )
+        fitting = [one for one in matches if one.week_is_placeable or not week_must_fit]
+        return matching.ranked(fitting), len(near)
+
+    found, weighed = weigh()
+    matches = [(one, None) for one in found[: matching.MOST_MATCHES]]
+    alternatives: list[tuple[matching.Match, str]] = []
+    shown = {one.program_id for one, _ in matches}
+    for code, changes in _ways_aside(asked, busy):
+        if len(alternatives) == matching.ALTERNATIVES:
+            break
+        other = next((one for one in weigh(**changes)[0] if one.program_id not in shown), None)
+        if other is not None:
+            shown.add(other.program_id)
+            alternatives.append((other, code))
+    listings = tables.programs_of(db, program_ids=shown)
+    return {
+        "latitude": latitude,
+        "longitude": longitude,
+        "radius_miles": radius,
+        "weighed": weighed,
+        "weights": matching.WEIGHTS,
+        "matches": [_shown(one, listings, code, now=now) for one, code in matches],
+        "alternatives": [_shown(one, listings, code, now=now) for one, code in alternatives],
+    }
+
+
+def _place(db: Session, asked: dict[str, Any]) -> tuple[float, float]:
+    if asked["zip_code"] is not None:
+        place, field = tables.place_of_zip(db, zip_code=asked["zip_code"]), "zip_code"
+    elif asked["city"] is not None:
+        place, field = tables.place_of_city(db, city=asked["city"], state=asked["state"]), "city"
+    else:
+        place, field = (asked["latitude"], asked["longitude"]), "latitude"
+    if place is None:
+        raise InvalidInput(
+            "The place is not known here.", field=field, rule="a place with a listing, or its coordinates"
+        )
+    return place
+
+
+def _offers(asked: dict[str, Any]) -> list[str]:
+    wanted = [f"NEED:{need}" for need in asked["need"]]
+    for name, prefix in (("level", "LEVEL"), ("payer", "PAYER"), ("language", "LANGUAGE")):
+        if asked[name] is not None:
+            wanted.append(f"{prefix}:{asked[name]}")
+    return wanted
+
+
+def _ways_aside(
+    asked: dict[str, Any], busy: Sequence[matching.Block]
+) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Return in what an alternative may differ, the most useful way first; never in what is needed."""
+    if asked["level"] is not None:
+        higher, lower = matching.neighbouring_levels(asked["level"])
+        if higher is not None:
+            yield "HIGHER_LEVEL", {"level": higher}
+        if lower is not None:
+            yield "LOWER_LEVEL", {"level": lower}
+    if busy:
+        yield "WEEK_NOT_KNOWN_TO_FIT", {"week_must_fit": False}
+    yield "FARTHER", {"radius_miles": asked["radius_miles"] * 2}
+    if asked["payer"] is not None:
+        yield "OTHER_PAYER", {"payer": None}
+    if asked["verified"]:
+        yield "NOT_VERIFIED", {"only_verified": False}
+
+
+def _shown(
+    match: matching.Match, listings: dict[str, Program], code: str | None, *, now: datetime
+) -> dict[str, Any]:
+    return {"match": match, "program": listings[match.program_id], "alternative": code, "now": now}
+
+
+# --- Credentials ----------------------------------------------------------------------------------
+
+
+def settle_credential(db: Session, program: Program, credential: ProgramCredential, *, now: datetime) -> None:
+    """Bring a program, timers and tasks in line with a credential that changed, and tell where it stands."""
+    db.flush()
+    credentials = tables.credentials_of(db, program_id=program.program_id)
+    span = program_credentials.verified_between(credentials, now=now)
+    program.verified_from, program.verified_until = span or (None, None)
+    accredited = [
+        one.lapses_at(one.verified_at)
+        for one in credentials
+        if one.kind == "ACCREDITATION" and one.verified_at and one.standing == program_credentials.CONFIRMED
+    ]
+    program.accredited_until = max(accredited, default=None)
+    announce(
+        db,
+        program_credentials.changed(credential, program_verified=program.is_verified(now=now), now=now),
+    )
+    next_change = credential.next_change_at(now=now)
+    if next_change is None:
+        cancel_timer(db, CREDENTIAL_CHANGES, key=credential.credential_id)
+    else:
+        set_timer(db, CREDENTIAL_CHANGES, key=credential.credential_id, due_at=next_change)
+    recheck_at = credential.recheck_due_at()
+    if recheck_at is None:
+        cancel_timer(db, RECHECK_DUE, key=credential.credential_id)
+    elif recheck_at > now:
+        set_timer(db, RECHECK_DUE, key=credential.credential_id, due_at=recheck_at)
+
+
+def ask(db: Session, task: Task) -> None:
+    """Ask somebody, once."""
+    if tables.find_task(db, task_id=task.task_id) is None:
+        db.add(task)
+        announce(db, task.opened())
+
+
+def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
+    """Close what was asked of somebody, if it was."""
+    task = tables.find_task(db, task_id=task_id)
+    for event in task.close(outcome=outcome, at=at) if task is not None else ():
+        announce(db, event)
+
+
+def renewed(db: Session, credential: ProgramCredential, *, at: datetime) -> None:
+    """Close the requests for a new credential that this one answers."""
+    for earlier in tables.credentials_of(db, program_id=credential.program_id):
+        if earlier.body == credential.body and earlier.ends_at < credential.ends_at:
+            end(db, task_id=earlier.renewal_task().task_id, outcome=DONE, at=at)

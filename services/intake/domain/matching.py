@@ -1,0 +1,238 @@
+"""Which programs suit somebody who searches, in which order, and why.
+
+Hard filters leave out what cannot be; what is left is put in order by parts with published weights, and
+each part tells its reason. Nothing that anybody pays for enters (18 U.S.C. 220).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import time
+
+from services.intake.domain.facilities import miles_between
+from shared.contracts.intake import LEVELS_OF_CARE
+
+#: How much each part counts. Brief section 9; money is none of them.
+WEIGHTS = {
+    "SCHEDULE": 0.30,
+    "TRAVEL": 0.20,
+    "EVIDENCE": 0.15,
+    "OUTCOMES": 0.15,
+    "CREDENTIALS": 0.10,
+    "WAIT": 0.10,
+}
+#: What a part counts as when nobody knows: in the middle, so that silence neither helps nor harms.
+#: Design default.
+NOT_KNOWN = 0.5
+#: Evidence-based approaches from which on more are no better. Design default.
+ENOUGH_APPROACHES = 4
+#: What a verified licence alone is worth beside an accreditation. Design default.
+LICENCE_ALONE = 0.8
+#: Discharges below which a result is not told. Brief section 9.
+LEAST_OUTCOMES = 30
+#: Minutes on the way for each mile, for want of a map: 30 miles an hour. Design default.
+MINUTES_PER_MILE = 2.0
+#: Clinical minutes a week that a placeable week needs: the floor of Level 2.1 for adults (brief 1.3).
+REQUIRED_MINUTES = 540
+#: Matches in an answer, and alternatives beside them. Brief section 9 for the alternatives.
+MOST_MATCHES = 10
+ALTERNATIVES = 3
+
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_BLOCK = re.compile(
+    r"(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])\Z"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A stretch of one weekday, 0 is Monday, in minutes of the local day."""
+
+    weekday: int
+    begins: int
+    ends: int
+
+    @classmethod
+    def read(cls, text: str) -> "Block | None":
+        """Read ``MON 09:00-17:00``; None when it is no such block."""
+        found = _BLOCK.match(text)
+        if found is None:
+            return None
+        day, hour, minute, end_hour, end_minute = found.groups()
+        begins, ends = int(hour) * 60 + int(minute), int(end_hour) * 60 + int(end_minute)
+        return cls(weekday=WEEKDAYS.index(day), begins=begins, ends=ends) if begins < ends else None
+
+    def overlaps(self, other: "Block", *, apart: int) -> bool:
+        """Tell whether two blocks are less than *apart* minutes apart."""
+        return (
+            self.weekday == other.weekday
+            and self.begins < other.ends + apart
+            and other.begins < self.ends + apart
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class ProgramGroup:
+    """A standing group of one of our sites as scheduling tells of it, with the seats that are taken."""
+
+    group_id: str
+    site_id: str
+    kind: str
+    modality: str
+    track: str
+    weekdays: list[int]
+    starts: time
+    ends: time
+    clinical_minutes: int
+    capacity: int
+    taken: int
+    #: Grows with each news of the group, so that the newest wins in any order.
+    revision: int
+    tenant_id: str = ""
+
+    @property
+    def free_seats(self) -> int:
+        """Seats that nobody has."""
+        return max(0, self.capacity - self.taken)
+
+    def blocks(self) -> list[Block]:
+        """Return when the group meets in a week."""
+        begins, ends = self.starts.hour * 60 + self.starts.minute, self.ends.hour * 60 + self.ends.minute
+        return [Block(weekday=day, begins=begins, ends=ends) for day in self.weekdays]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What the order needs to know of one program within reach."""
+
+    program_id: str
+    site_id: str | None
+    latitude: float
+    longitude: float
+    approaches: int
+    verified: bool
+    accredited: bool
+    #: Share of discharges that completed, of at least LEAST_OUTCOMES; None when not known.
+    completed: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What one part contributed: its value from 0 to 1, its weight, and a code that says why."""
+
+    part: str
+    value: float
+    weight: float
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A program in its place in the order."""
+
+    program_id: str
+    score: float
+    miles: float
+    reasons: tuple[Reason, ...]
+    free_seats: int | None
+    placeable_minutes: int | None
+
+    @property
+    def week_is_placeable(self) -> bool | None:
+        """Whether the searcher's week fits, when it is known."""
+        return None if self.placeable_minutes is None else self.placeable_minutes >= REQUIRED_MINUTES
+
+
+def placeable_minutes(groups: Iterable[ProgramGroup], busy: Sequence[Block], *, travel_minutes: int) -> int:
+    """Return the clinical minutes a week of groups with a free seat that no busy block touches.
+
+    Travel counts on both sides of a group. Groups that meet at the same time count once, the longest.
+    """
+    slots: list[tuple[int, Block]] = []
+    for group in groups:
+        if group.free_seats:
+            slots += [
+                (group.clinical_minutes, block)
+                for block in group.blocks()
+                if not any(block.overlaps(other, apart=travel_minutes) for other in busy)
+            ]
+    taken: list[Block] = []
+    total = 0
+    for minutes, block in sorted(slots, key=lambda slot: (-slot[0], slot[1].weekday, slot[1].begins)):
+        if not any(block.overlaps(other, apart=0) for other in taken):
+            taken.append(block)
+            total += minutes
+    return total
+
+
+def match(
+    candidate: Candidate,
+    *,
+    latitude: float,
+    longitude: float,
+    radius_miles: float,
+    busy: Sequence[Block],
+    groups: Sequence[ProgramGroup] | None,
+) -> Match:
+    """Weigh one program for one searcher.
+
+    :param groups: the live groups of a site of ours; None where no live schedule is known.
+    """
+    miles = miles_between(latitude, longitude, candidate.latitude, candidate.longitude)
+    placeable = free_seats = None
+    if groups is not None:
+        placeable = placeable_minutes(groups, busy, travel_minutes=round(miles * MINUTES_PER_MILE))
+        free_seats = sum(group.free_seats for group in groups)
+    parts = {
+        "SCHEDULE": _schedule(placeable),
+        "TRAVEL": (max(0.0, 1.0 - miles / radius_miles), "DISTANCE"),
+        "EVIDENCE": (min(1.0, candidate.approaches / ENOUGH_APPROACHES), "APPROACHES_LISTED"),
+        "OUTCOMES": (
+            (NOT_KNOWN, "NOT_KNOWN") if candidate.completed is None else (candidate.completed, "COMPLETED")
+        ),
+        "CREDENTIALS": _credentials(candidate),
+        "WAIT": (
+            (NOT_KNOWN, "NOT_KNOWN")
+            if free_seats is None
+            else (1.0, "SEATS_FREE")
+            if free_seats
+            else (0.0, "NO_SEAT_FREE")
+        ),
+    }
+    reasons = tuple(
+        Reason(part=part, value=round(value, 3), weight=WEIGHTS[part], code=code)
+        for part, (value, code) in parts.items()
+    )
+    return Match(
+        program_id=candidate.program_id,
+        score=round(sum(reason.value * reason.weight for reason in reasons), 4),
+        miles=round(miles, 1),
+        reasons=reasons,
+        free_seats=free_seats,
+        placeable_minutes=placeable,
+    )
+
+
+def ranked(matches: Iterable[Match]) -> list[Match]:
+    """Return matches best first; equal ones by distance, then by id, so that the order is always the same."""
+    return sorted(matches, key=lambda one: (-one.score, one.miles, one.program_id))
+
+
+def neighbouring_levels(level: str) -> tuple[str | None, str | None]:
+    """Return the next higher and the next lower level of care of a search's alternatives."""
+    at = LEVELS_OF_CARE.index(level)
+    higher = LEVELS_OF_CARE[at + 1] if at + 1 < len(LEVELS_OF_CARE) else None
+    return higher, LEVELS_OF_CARE[at - 1] if at else None
+
+
+def _schedule(placeable: int | None) -> tuple[float, str]:
+    if placeable is None:
+        return NOT_KNOWN, "NOT_KNOWN"
+    fit = min(1.0, placeable / REQUIRED_MINUTES)
+    return fit, "WEEK_FITS" if fit >= 1.0 else "WEEK_FITS_IN_PART" if fit else "NO_WEEK_FITS"
+
+
+def _credentials(candidate: Candidate) -> tuple[float, str]:
+    if not candidate.verified:
+        return 0.0, "NOT_VERIFIED"
+    return (1.0, "VERIFIED_AND_ACCREDITED") if candidate.accredited else (LICENCE_ALONE, "VERIFIED")

@@ -1,0 +1,400 @@
+"""The directory: listed programs, their credentials, and what scheduling tells of our own sites."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, String, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain import facilities, matching, program_credentials, programs
+from services.intake.tables.columns import CODE, mapper, metadata, one_of
+from shared.contracts import intake as codes
+from shared.database import id_column, moment, reference, tenant_column
+
+program_rows = Table(
+    "programs",
+    metadata,
+    tenant_column(),
+    # A site's own id is its listing's too, and callers may choose it: unique within the tenant only.
+    reference("program_id"),
+    Column("origin", String(16), nullable=False),
+    reference("site_id", nullable=True),
+    Column("name", String(200), nullable=False),
+    Column("second_name", String(200)),
+    Column("street", String(200), nullable=False),
+    Column("second_street", String(200)),
+    Column("city", String(200), nullable=False),
+    Column("state", String(2), nullable=False),
+    Column("zip_code", String(10), nullable=False),
+    # As searches name places: five digits, small letters.
+    Column("zip5", String(5), nullable=False),
+    Column("city_key", String(200), nullable=False),
+    Column("phone", String(32)),
+    Column("website", String(200)),
+    Column("latitude", sa.Float(53), nullable=False),
+    Column("longitude", sa.Float(53), nullable=False),
+    Column("services", JSONB, nullable=False),
+    Column("offers", ARRAY(String(40)), nullable=False),
+    Column("approaches", sa.SmallInteger, nullable=False),
+    Column("listed_at", moment(), nullable=False),
+    Column("changed_at", moment(), nullable=False),
+    Column("digest", sa.LargeBinary(32), nullable=False),
+    Column("accredited_until", moment()),
+    Column("verified_from", moment()),
+    Column("verified_until", moment()),
+    sa.PrimaryKeyConstraint("tenant_id", "program_id"),
+    one_of("origin", (programs.OWN, programs.IMPORTED)),
+    # What a search reads of each row in its box comes from the index alone.
+    Index("ix_programs_place", "tenant_id", "latitude", "longitude"),
+    Index("ix_programs_zip", "tenant_id", "zip5"),
+    Index("ix_programs_city", "tenant_id", "state", "city_key"),
+    Index("ix_programs_site", "tenant_id", "site_id"),
+)
+
+credential_rows = Table(
+    "program_credentials",
+    metadata,
+    id_column("credential_id"),
+    tenant_column(),
+    reference("program_id"),
+    Column("kind", CODE, nullable=False),
+    Column("body", CODE, nullable=False),
+    Column("number", String(64), nullable=False),
+    Column("state", String(2)),
+    Column("levels", JSONB, nullable=False),
+    Column("outcome", CODE),
+    Column("starts_at", moment(), nullable=False),
+    Column("ends_at", moment(), nullable=False),
+    Column("source_url", String(400)),
+    Column("recorded_at", moment(), nullable=False),
+    Column("recorded_by", String(64), nullable=False),
+    Column("recorded_by_role", String(32), nullable=False),
+    Column("standing", CODE, nullable=False),
+    Column("verified_at", moment()),
+    Column("verified_by", String(64)),
+    Column("verified_by_role", String(32)),
+    Column("evidence_hash", String(128)),
+    one_of("kind", codes.PROGRAM_CREDENTIAL_KINDS),
+    UniqueConstraint("tenant_id", "program_id", "body", "number"),
+)
+
+staff_rows = Table(
+    "program_staff",
+    metadata,
+    tenant_column(),
+    reference("clinician_id"),
+    reference("site_id"),
+    Column("credentials", JSONB, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "clinician_id"),
+    Index("ix_program_staff_site", "tenant_id", "site_id"),
+)
+
+group_rows = Table(
+    "program_groups",
+    metadata,
+    tenant_column(),
+    reference("group_id"),
+    reference("site_id"),
+    Column("kind", CODE, nullable=False),
+    Column("modality", CODE, nullable=False),
+    Column("track", CODE, nullable=False),
+    Column("weekdays", JSONB, nullable=False),
+    Column("starts", sa.Time, nullable=False),
+    Column("ends", sa.Time, nullable=False),
+    Column("clinical_minutes", sa.Integer, nullable=False),
+    Column("capacity", sa.Integer, nullable=False),
+    Column("taken", sa.Integer, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "group_id"),
+    Index("ix_program_groups_site", "tenant_id", "site_id"),
+)
+
+#: Which modalities a site delivered on which day, and to how many patients in how many minutes.
+delivery_rows = Table(
+    "program_deliveries",
+    metadata,
+    tenant_column(),
+    reference("delivery_id"),
+    reference("site_id"),
+    Column("served_on", sa.Date, nullable=False),
+    #: Minutes by modality.
+    Column("minutes", JSONB, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
+    Index("ix_program_deliveries_site", "tenant_id", "site_id", "served_on"),
+)
+
+mapper.map_imperatively(programs.Program, program_rows)
+mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
+mapper.map_imperatively(programs.StaffMember, staff_rows)
+mapper.map_imperatively(matching.ProgramGroup, group_rows)
+
+#: Programs of a search that are weighed, the nearest ones. Design default.
+WEIGHED = 200
+#: Rows of an import that go to the database in one statement. Design default.
+ROWS_A_STATEMENT = 500
+
+
+def find_program(db: Session, *, program_id: str) -> programs.Program | None:
+    """Return a listing, if it is there."""
+    return db.scalar(sa.select(programs.Program).where(program_rows.c.program_id == program_id))
+
+
+def lock_program(db: Session, *, program_id: str) -> programs.Program | None:
+    """Return a listing, which nobody else changes until the transaction ends."""
+    query = sa.select(programs.Program).where(program_rows.c.program_id == program_id)
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def find_program_of_site(db: Session, *, site_id: str) -> programs.Program | None:
+    """Return the listing of a site of ours, if it has one."""
+    return db.scalar(sa.select(programs.Program).where(program_rows.c.site_id == site_id))
+
+
+def programs_after(db: Session, *, after: str | None, limit: int) -> list[programs.Program]:
+    """Return listings by id, from behind *after*."""
+    query = sa.select(programs.Program).order_by(program_rows.c.program_id).limit(limit)
+    return list(db.scalars(query.where(program_rows.c.program_id > after) if after else query))
+
+
+def programs_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, programs.Program]:
+    """Return listings by their ids."""
+    query = sa.select(programs.Program).where(program_rows.c.program_id.in_(list(program_ids)))
+    return {program.program_id: program for program in db.scalars(query)}
+
+
+def lock_credential(db: Session, *, credential_id: str) -> program_credentials.ProgramCredential | None:
+    """Return a program's credential, which nobody else changes until the transaction ends."""
+    query = sa.select(program_credentials.ProgramCredential).where(
+        credential_rows.c.credential_id == credential_id
+    )
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def credentials_of(db: Session, *, program_id: str) -> list[program_credentials.ProgramCredential]:
+    """Return the credentials of a program, oldest first."""
+    query = sa.select(program_credentials.ProgramCredential).where(credential_rows.c.program_id == program_id)
+    return list(db.scalars(query.order_by(credential_rows.c.recorded_at, credential_rows.c.credential_id)))
+
+
+def staff_of(db: Session, *, site_id: str) -> list[programs.StaffMember]:
+    """Return the clinicians of a site of ours."""
+    query = sa.select(programs.StaffMember).where(staff_rows.c.site_id == site_id)
+    return list(db.scalars(query.order_by(staff_rows.c.clinician_id)))
+
+
+def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matching.ProgramGroup]]:
+    """Return the groups of sites of ours, by site; a site without groups has an empty list."""
+    found: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
+    query = sa.select(matching.ProgramGroup).where(group_rows.c.site_id.in_(list(found)))
+    for group in db.scalars(query.order_by(group_rows.c.group_id)) if found else ():
+        found[group.site_id].append(group)
+    return found
+
+
+def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
+    """Return the minutes of each modality that a site delivered since a day."""
+    modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
+    query = (
+        sa.select(modality.c.key, sa.func.sum(sa.cast(modality.c.value, sa.Integer)))
+        .select_from(delivery_rows.join(modality, sa.true()))
+        .where(
+            delivery_rows.c.tenant_id == db.info["tenant_id"],
+            delivery_rows.c.site_id == site_id,
+            delivery_rows.c.served_on >= since,
+        )
+        .group_by(modality.c.key)
+    )
+    return {key: int(minutes) for key, minutes in db.execute(query)}
+
+
+def keep_delivery(
+    db: Session,
+    *,
+    delivery_id: str,
+    site_id: str,
+    served_on: date,
+    minutes: dict[str, int],
+    revision: int,
+) -> None:
+    """Keep what a site delivered to somebody on a day; the newest revision stays, in any order."""
+    told = {"site_id": site_id, "served_on": served_on, "minutes": minutes, "revision": revision}
+    insert = postgresql.insert(delivery_rows).values(
+        tenant_id=db.info["tenant_id"], delivery_id=delivery_id, **told
+    )
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["tenant_id", "delivery_id"],
+            set_=told,
+            where=delivery_rows.c.revision < insert.excluded.revision,
+        )
+    )
+
+
+# --- Search ---------------------------------------------------------------------------------------
+
+
+def place_of_zip(db: Session, *, zip_code: str) -> tuple[float, float] | None:
+    """Return the middle of what is listed under a ZIP code, if anything is."""
+    return _middle(db, program_rows.c.zip5 == zip_code)
+
+
+def place_of_city(db: Session, *, city: str, state: str) -> tuple[float, float] | None:
+    """Return the middle of what is listed in a city, if anything is."""
+    return _middle(db, program_rows.c.state == state, program_rows.c.city_key == programs.city_key(city))
+
+
+def _middle(db: Session, *where: Any) -> tuple[float, float] | None:
+    query = sa.select(sa.func.avg(program_rows.c.latitude), sa.func.avg(program_rows.c.longitude))
+    query = query.where(program_rows.c.tenant_id == db.info["tenant_id"], *where)
+    latitude, longitude = db.execute(query).one()
+    return None if latitude is None else (float(latitude), float(longitude))
+
+
+def programs_near(
+    db: Session,
+    *,
+    latitude: float,
+    longitude: float,
+    radius_miles: float,
+    offers: Sequence[str],
+    only_verified: bool,
+    now: datetime,
+) -> list[matching.Candidate]:
+    """Return the nearest programs within a radius that offer all that is asked for.
+
+    The box around the circle is read from an index, and the exact distance decides.
+    """
+    columns = program_rows.c
+    up = radius_miles / _MILES_A_DEGREE
+    least_cosine = max(0.05, min(_cosine(latitude - up), _cosine(latitude + up)))
+    along = up / least_cosine
+    distance = _miles(latitude, longitude)
+    verified = sa.and_(columns.verified_from <= now, columns.verified_until > now)
+    query = (
+        sa.select(
+            columns.program_id,
+            columns.site_id,
+            columns.latitude,
+            columns.longitude,
+            columns.approaches,
+            sa.func.coalesce(verified, sa.false()).label("verified"),
+            sa.func.coalesce(columns.accredited_until > now, sa.false()).label("accredited"),
+        )
+        .where(
+            columns.tenant_id == db.info["tenant_id"],
+            columns.latitude.between(latitude - up, latitude + up),
+            columns.longitude.between(longitude - along, longitude + along),
+            distance <= radius_miles,
+        )
+        .order_by(distance, columns.program_id)
+        .limit(WEIGHED)
+    )
+    if offers:
+        query = query.where(columns.offers.contains(list(offers)))
+    if only_verified:
+        query = query.where(verified)
+    return [matching.Candidate(**row._mapping) for row in db.execute(query)]
+
+
+#: Miles of a degree of latitude, a little less than any is, so that the box is never too small.
+_MILES_A_DEGREE = 68.7
+
+
+def _cosine(degrees: float) -> float:
+    return facilities.cosine(degrees)
+
+
+def _miles(latitude: float, longitude: float) -> Any:
+    columns = program_rows.c
+    half_up = sa.func.sin(sa.func.radians(columns.latitude - latitude) / 2)
+    half_along = sa.func.sin(sa.func.radians(columns.longitude - longitude) / 2)
+    part = half_up * half_up + sa.func.cos(sa.func.radians(columns.latitude)) * facilities.cosine(
+        latitude
+    ) * (half_along * half_along)
+    return 2 * facilities.EARTH_MILES * sa.func.asin(sa.func.least(1.0, sa.func.sqrt(part)))
+
+
+# --- Import ---------------------------------------------------------------------------------------
+
+_KEPT = (
+    "name",
+    "second_name",
+    "street",
+    "second_street",
+    "city",
+    "state",
+    "zip_code",
+    "zip5",
+    "city_key",
+    "phone",
+    "website",
+    "latitude",
+    "longitude",
+    "services",
+    "offers",
+)
+
+
+def keep_facilities(
+    db: Session, records: Sequence[tuple[str, facilities.Facility]], *, now: datetime
+) -> tuple[int, int]:
+    """List records under their ids; return how many are new and how many changed a listing.
+
+    Verification is not touched: it belongs to whoever checks, not to who says.
+    """
+    listed = changed = 0
+    for start in range(0, len(records), ROWS_A_STATEMENT):
+        rows = [
+            {name: getattr(record, name) for name in _KEPT}
+            | {
+                "tenant_id": db.info["tenant_id"],
+                "program_id": program_id,
+                "origin": programs.IMPORTED,
+                "approaches": approaches_in(record.offers),
+                "listed_at": now,
+                "changed_at": now,
+                "digest": record.digest(),
+            }
+            for program_id, record in records[start : start + ROWS_A_STATEMENT]
+        ]
+        insert = postgresql.insert(program_rows).values(rows)
+        told = {name: insert.excluded[name] for name in (*_KEPT, "approaches", "changed_at", "digest")}
+        written = db.execute(
+            insert.on_conflict_do_update(
+                index_elements=["tenant_id", "program_id"],
+                set_=told,
+                where=sa.and_(
+                    program_rows.c.digest != insert.excluded.digest,
+                    program_rows.c.origin == programs.IMPORTED,
+                ),
+            ).returning(sa.literal_column("xmax = 0", sa.Boolean))
+        )
+        # A new row was never changed by another transaction.
+        for is_new in written.scalars():
+            listed += is_new
+            changed += not is_new
+    return listed, changed
+
+
+def approaches_in(offers: Iterable[str]) -> int:
+    """Return how many approaches with evidence a listing names."""
+    return sum(code.startswith("APPROACH:") for code in offers)
+
+
+#: How long what was delivered is kept: a day more than a profile goes back.
+DELIVERIES_KEPT = programs.DELIVERED_WITHIN + timedelta(days=1)
+
+
+def forget_deliveries(db: Session, *, before: date) -> None:
+    """Forget what was delivered before a day."""
+    db.execute(
+        delivery_rows.delete().where(
+            delivery_rows.c.tenant_id == db.info["tenant_id"], delivery_rows.c.served_on < before
+        )
+    )
