@@ -52,6 +52,11 @@ class Audience:
     #: The patient, where the audience is one.
     patient_id: str = ""
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether it is somebody inside the program."""
+        return not self.recipient_id and not self.patient_id
+
     @classmethod
     def of(cls, caller: Caller) -> "Audience":
         """Return the audience that a caller is."""

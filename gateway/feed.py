@@ -70,7 +70,7 @@ def read_page(
     if unknown:
         raise InvalidInput("There is no event of that type.", field="type", rule="a type in /asyncapi.json")
     position = read_cursor(after) if after else 0
-    outside = bool(audience.recipient_id or audience.patient_id)
+    outside = not audience.is_staff
     scan = SCAN_LIMIT if outside else limit
     items: list[Any] = []
     disclosed: dict[tuple[str, str], set[str]] = {}

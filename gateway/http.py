@@ -245,10 +245,10 @@ class Request:
         )
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[tuple[Session, Origin]]:
+    def transaction(self, *, reads_only: bool = False) -> Iterator[tuple[Session, Origin]]:
         """Open a transaction on the gateway's database that acts for the caller."""
         origin = self.origin()
-        with self.door.traffic.host.transaction(origin) as db:
+        with self.door.traffic.host.transaction(origin, reads_only=reads_only) as db:
             yield db, origin
 
 

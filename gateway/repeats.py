@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from gateway.http import Request, Response
 from shared import audit
 from shared.clock import real_now
-from shared.database import Origin
-from shared.messaging.commands import CommandIdReused, commands
+from shared.database import Origin, commit_with_next
+from shared.messaging.commands import CommandIdReused, commands, remember_answer
 from shared.sealing import seal, unseal
 
 
@@ -42,8 +42,7 @@ def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> R
         if taken is not None:
             answer = do(db, origin)
             audit.record(db, action=request.name, about_id=answer.get("patient_id"))
-            sealed = seal(orjson.dumps(answer), bound_to=_place(request))
-            db.execute(sa.update(commands).filter_by(**place).values(content_sealed=sealed))
+            remember_answer(db, state="done", content=answer, **place)
     replayed = taken is None
     told = recall(request) if replayed else answer
     return Response.of(told, status=request.route.status, replayed=replayed)
@@ -54,7 +53,7 @@ def recall(request: Request) -> dict[str, Any] | None:
 
     :raises CommandIdReused: when its key was used for another request.
     """
-    with request.transaction() as (db, origin):
+    with request.transaction(reads_only=True) as (db, origin):
         row = db.execute(
             sa.select(commands).where(
                 commands.c.tenant_id == origin.tenant_id, commands.c.command_id == request.command_id
@@ -73,6 +72,7 @@ def recall(request: Request) -> dict[str, Any] | None:
 def remember(request: Request, answer: dict[str, Any]) -> None:
     """Keep the answer for when the request is repeated."""
     with request.transaction() as (db, origin):
+        commit_with_next(db.connection())
         db.execute(
             postgresql.insert(commands)
             .values(

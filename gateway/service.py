@@ -620,7 +620,7 @@ class Gateway:
         # What was announced a moment ago has its place before the page is cut.
         tables.place_all(request.door.wiring.engine_of("gateway"))
         audience = Audience.of(request.known_caller)
-        with request.transaction() as (db, origin):
+        with request.transaction(reads_only=audience.is_staff) as (db, origin):
 
             def account(disclosed: dict[tuple[str, str], set[str]]) -> None:
                 for made in disclosure.account_for(
@@ -827,7 +827,7 @@ class Gateway:
             raise forwarding.nothing_there()
         asked = _loaded(schemas.ListWork, forwarding.data_of(request))
         request.about_id = asked["patient_id"]
-        with request.transaction() as (db, origin):
+        with request.transaction(reads_only=True) as (db, origin):
             page: dict[str, Any] = work.list_work(
                 db, tenant_id=caller.tenant_id, reader=caller.actor, now=origin.now, asked=asked
             )
@@ -871,7 +871,7 @@ class Gateway:
     def close_task(self, request: Request) -> Response:
         """Have the service that asks close a task."""
         asked = self._asked_by_staff(request, schemas.CloseTask)
-        with request.transaction() as (db, origin):
+        with request.transaction(reads_only=True) as (db, origin):
             service, told = work.closure_of(
                 db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
             )

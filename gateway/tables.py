@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -191,10 +192,11 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     One process at a time does this, after the events were committed, so that no event ever
     appears behind a reader. Another one returns 0, or waits for its turn.
     """
-    with engine.begin() as connection:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # What another one is placing just now counts as unplaced until it has committed.
         if not connection.scalar(_ANY_UNPLACED):
             return 0
+    with engine.begin() as connection:
         if wait:
             connection.execute(_WAIT_FOR_PLACE_LOCK)
         elif not connection.scalar(_TRY_PLACE_LOCK):
@@ -470,15 +472,25 @@ def empty_work_list(db: Session) -> None:
     db.execute(sa.delete(acknowledgements))
 
 
+#: Events read at once, so that however many there are, few are in memory.
+_TOLD_AT_ONCE = 1000
+#: Before every id.
+_FIRST_ID = str(UUID(int=0))
+
+
 def told_of_tasks(db: Session, *, types: Sequence[str], own_types: Sequence[str]) -> Iterator[bytes]:
     """Return every event of these types ever archived, and of *own_types* also those still on their way.
 
     What the gateway announced itself is in its outbox before it comes back to its archive.
     """
-    outbox = metadata.tables["outbox"]
-    query = sa.union_all(
-        sa.select(archive.c.body).where(archive.c.type.in_(types)),
-        sa.select(outbox.c.body).where(outbox.c.type.in_(own_types)),
-    )
-    for (body,) in db.execute(query, execution_options={"yield_per": 1000}):
-        yield bytes(body)
+    for table, wanted in ((archive, types), (metadata.tables["outbox"], own_types)):
+        page = (
+            sa.select(table.c.event_id, table.c.body)
+            .where(table.c.type.in_(wanted), table.c.event_id > sa.bindparam("after"))
+            .order_by(table.c.event_id)
+            .limit(_TOLD_AT_ONCE)
+        )
+        after = _FIRST_ID
+        while rows := db.execute(page, {"after": after}).all():
+            yield from (bytes(row.body) for row in rows)
+            after = rows[-1].event_id

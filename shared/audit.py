@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import write_moment
-from shared.database import moment, plumbing, reference, tenant_column
+from shared.database import commit_with_next, moment, plumbing, reference, tenant_column
 
 audit = sa.Table(
     "audit",
@@ -132,6 +132,7 @@ def link_new_rows(engine: sa.Engine) -> int:
                 sa.func.unnest(sa.cast([row["new_link"] for row in updates], _POSITIONS)).label("link"),
                 sa.func.unnest(sa.cast([row["new_hash"] for row in updates], _HASHES)).label("hash"),
             ).subquery("new")
+            commit_with_next(connection)
             connection.execute(
                 audit.update().where(audit.c.position == new.c.row).values(link=new.c.link, hash=new.c.hash)
             )

@@ -121,15 +121,17 @@ class SimulatedClock:
     def now(self) -> datetime:
         """Return the row's moment."""
         if self._known is None or not self._shared_by_process:
-            with self._engine.connect() as connection:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 self._known = connection.execute(sa.select(program_clock.c.now)).scalar_one()
         return self._known.astimezone(UTC)
 
     def jump(self, to: datetime) -> datetime:
         """Move program time forward to *to*; a moment in the past moves nothing."""
+        latest = sa.func.greatest(program_clock.c.now, to)
         with self._engine.begin() as connection:
-            connection.execute(program_clock.update().where(program_clock.c.now < to).values(now=to))
-            self._known = connection.execute(sa.select(program_clock.c.now)).scalar_one()
+            self._known = connection.execute(
+                program_clock.update().values(now=latest).returning(program_clock.c.now)
+            ).scalar_one()
         return self._known.astimezone(UTC)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg2 import extensions
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
@@ -23,6 +24,7 @@ __all__ = [
     "Origin",
     "blind_index",
     "blind_index_column",
+    "commit_with_next",
     "id_column",
     "moment",
     "new_engine",
@@ -130,6 +132,112 @@ def origin_of(db: Session) -> Origin:
     return origin
 
 
+class FewTripsConnection(extensions.connection):
+    """A connection on which what only frames a transaction never travels alone.
+
+    BEGIN, SAVEPOINT and RELEASE SAVEPOINT wait for the next statement and go with it; COMMIT goes
+    with the last one, where the program says which that is. A transaction of two statements takes
+    two trips to the database so, not four, and one that asks nothing takes none.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Connect; the driver itself begins no transactions from here on."""
+        super().__init__(*args, **kwargs)
+        self._begins = True
+        self._waiting: list[bytes] = []
+        self._commits_next = False
+        self.autocommit = True
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a cursor that sends what waits together with its statement."""
+        return super().cursor(*args, cursor_factory=_FewTripsCursor, **kwargs)
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Begin transactions from now on, or leave each statement to itself."""
+        if level not in (extensions.ISOLATION_LEVEL_AUTOCOMMIT, extensions.ISOLATION_LEVEL_READ_COMMITTED):
+            raise ValueError("transactions are READ COMMITTED, or there are none")
+        self._begins = level != extensions.ISOLATION_LEVEL_AUTOCOMMIT
+
+    def commit_with_next(self) -> None:
+        """Have the next statement commit the transaction; nothing of what it returns can be read."""
+        self._commits_next = True
+
+    def framed(self, statement: str | bytes) -> str | bytes:
+        """Return a statement with what has to go before and after it."""
+        waiting, commits = self._waiting, self._commits_next
+        if self._begins and self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE:
+            waiting.insert(0, b"BEGIN")
+        if not waiting and not commits:
+            return statement
+        if isinstance(statement, str):
+            statement = statement.encode(self._codec)
+        framed = b"; ".join([*waiting, statement, *([b"COMMIT"] if commits else [])])
+        self._waiting, self._commits_next = [], False
+        return framed
+
+    def put_off(self, statement: str) -> None:
+        """Have *statement* sent with the next one."""
+        self._waiting.append(statement.encode(self._codec))
+
+    def go_back(self, statement: str) -> bool:
+        """Return whether *statement*, a ROLLBACK TO, needs no trip: its savepoint was not made yet."""
+        savepoint = b"SAVEPOINT " + statement.rsplit(" ", 1)[-1].encode(self._codec)
+        if savepoint not in self._waiting:
+            return False
+        del self._waiting[self._waiting.index(savepoint) + 1 :]
+        return True
+
+    def commit(self) -> None:
+        """Commit what was begun, unless the last statement has done so."""
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll back what was begun, if anything was."""
+        self._end("ROLLBACK")
+
+    def _end(self, how: str) -> None:
+        self._waiting, self._commits_next = [], False
+        if self.closed or self.get_transaction_status() != extensions.TRANSACTION_STATUS_IDLE:
+            with super().cursor() as cursor:
+                cursor.execute(how)
+
+    #: Everything is sent in this.
+    _codec = "utf-8"
+
+
+class _FewTripsCursor(extensions.cursor):
+    """Sends a statement framed by what its connection says."""
+
+    connection: FewTripsConnection
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # the driver's own name
+        """Send one statement; those that only make or forget a savepoint wait for the next."""
+        if isinstance(query, str):
+            if query.startswith(("SAVEPOINT ", "RELEASE SAVEPOINT ")):
+                self.connection.put_off(query)
+                return
+            if query.startswith("ROLLBACK TO SAVEPOINT ") and self.connection.go_back(query):
+                return
+        super().execute(self.connection.framed(query), vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        """Send one statement for each set of values; BEGIN, which goes with one only, travels alone."""
+        framed = self.connection.framed(b"SELECT 1")
+        if framed != b"SELECT 1":
+            super().execute(framed)
+        super().executemany(query, vars_list)
+
+
+def commit_with_next(connection: sa.Connection) -> None:
+    """Have the connection's next statement commit its transaction: one trip to the database fewer.
+
+    The transaction is ended as ever; it only finds nothing left to do. Of the statement's result
+    nothing can be read, not even how many rows it changed.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.commit_with_next()
+
+
 def new_engine(
     url: str, *, pool_size: int = 5, overflow: int = 5, application: str = "homeward"
 ) -> sa.Engine:
@@ -146,8 +254,11 @@ def new_engine(
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=2,
+        # No column is of that type, and asking for it takes a trip for each connection.
+        use_native_hstore=False,
         pool_recycle=1800,
         connect_args={
+            "connection_factory": FewTripsConnection,
             "connect_timeout": 3,
             "application_name": application,
             # Locks are given up before a command's deadline, so that the caller hears why.
@@ -162,14 +273,20 @@ def new_engine(
 
 
 @contextlib.contextmanager
-def transaction(engine: sa.Engine, origin: Origin | None) -> Iterator[Session]:
+def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = False) -> Iterator[Session]:
     """Open a session in one transaction that acts for *origin*; commit at the end, or roll back.
 
     ``None`` is for the plumbing's own work, which is bound to no tenant.
+
+    :param reads_only: whether nothing is written or locked: then no trips are made to begin and to
+        commit, as statements of a transaction see no less of others than statements without one.
     """
-    with Session(engine, expire_on_commit=False) as db, db.begin():
+    bind = engine.execution_options(isolation_level="AUTOCOMMIT") if reads_only else engine
+    with Session(bind, expire_on_commit=False) as db, db.begin():
         if origin is not None:
             act_for(db, origin)
+        if reads_only:
+            db.info["reads_only"] = True
         yield db
 
 
@@ -238,6 +355,8 @@ def _see_own_tenant_only(state: ORMExecuteState) -> None:
 
 @event.listens_for(Session, "before_flush")
 def _own_new_rows(db: Session, context: Any, instances: Any) -> None:
+    if db.info.get("reads_only"):
+        raise RuntimeError("what was opened to read writes nothing")
     tenant_id = db.info.get("tenant_id")
     if tenant_id is None:
         return

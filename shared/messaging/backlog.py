@@ -91,7 +91,9 @@ def stillness(host: "Host", *, count_messages: bool) -> dict[str, Any]:
     row = look(host) if count_messages else _look_unless_known(host)
     timers_due = row.first_timer_at is not None and row.first_timer_at <= host.clock.now()
     timers_due = timers_due or timers.is_job_due(host)
-    if row.waiting or timers_due:
+    if row.waiting:
+        host.wake_waiting()
+    if timers_due:
         host.wake_due()
     next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at)
     answer: dict[str, Any] = {

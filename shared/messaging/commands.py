@@ -200,13 +200,13 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
         now=origin.now,
         correlation_id=ask.correlation_id,
     )
-    with host.transaction(origin) as db:
+    with host.transaction(origin, reads_only=entry.reads_only) as db:
         if entry.reads_only:
             return {"done": method(db, call)}
         fingerprint = hashlib.sha256(
             orjson.dumps([ask.name, ask.data, ask.actor.actor_id], option=orjson.OPT_SORT_KEYS)
         ).digest()
-        first = _first_answer(db, ask, fingerprint)
+        first = _first_answer(db, ask, fingerprint, long=entry.long)
         if first is not None:
             return first
         if entry.long:
@@ -247,8 +247,10 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
 _TAKE_ID = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
 
 
-def _first_answer(db: Session, ask: Ask, fingerprint: bytes) -> dict[str, Any] | None:
+def _first_answer(db: Session, ask: Ask, fingerprint: bytes, *, long: bool) -> dict[str, Any] | None:
     """Take the command's id, or return the answer that was given under it.
+
+    To long work that was where to ask for it, and stays so once the work is done.
 
     Where the first is still being carried out, this waits for it as long as locks are waited for.
     """
@@ -278,15 +280,19 @@ def _first_answer(db: Session, ask: Ask, fingerprint: bytes) -> dict[str, Any] |
         raise CommandIdReused(
             "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
         )
-    if row.state == "running":
+    if long:
         return {"accepted": f"{db.info['origin'].service}.{ask.command_id}", "replayed": True}
     return {"done": _content(row), "replayed": True}
 
 
-def _remember(db: Session, ask: Ask, *, state: str, content: Any) -> None:
+def remember_answer(db: Session, *, tenant_id: str, command_id: str, state: str, content: Any) -> None:
     """Have the answer written with the commit, beside what it announces."""
-    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{ask.command_id}")
-    db.info["answer"] = (_ANSWER, (state, sealed_content, ask.tenant_id, ask.command_id))
+    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{command_id}")
+    db.info["answer"] = (_ANSWER, (state, sealed_content, tenant_id, command_id))
+
+
+def _remember(db: Session, ask: Ask, *, state: str, content: Any) -> None:
+    remember_answer(db, tenant_id=ask.tenant_id, command_id=ask.command_id, state=state, content=content)
 
 
 _ANSWER = """

@@ -25,8 +25,8 @@ class Host:
         self.engine = engine
         self.clock = clock
         self.settings = settings
-        #: Called when there is something in the outbox, long work, a reaction to try again, or
-        #: something due.
+        #: Called when there is something in the outbox, long work, a reaction to try again, or a
+        #: timer or calendar job that is due.
         self.wake_relay: Callable[[], None] = lambda: None
         self.wake_jobs: Callable[[], None] = lambda: None
         self.wake_waiting: Callable[[], None] = lambda: None
@@ -35,7 +35,8 @@ class Host:
         self.wake_sending: Callable[[], None] = lambda: None
         #: What the service tells metrics of its own, if it tells anything.
         self.measure: Callable[[sa.Connection], None] = getattr(service, "measure", lambda connection: None)
-        #: Transactions of this process on the service's database that have ended, however they did.
+        #: Transactions of this process on the service's database that may have written and have
+        #: ended, however they did.
         self.transactions_ended = 0
         #: That number before the newest look at what there is to do, and what was seen.
         self.last_look: tuple[int, sa.Row[Any]] | None = None
@@ -69,15 +70,16 @@ class Host:
             )
 
     @contextlib.contextmanager
-    def transaction(self, origin: Origin | None) -> Iterator[Session]:
+    def transaction(self, origin: Origin | None, *, reads_only: bool = False) -> Iterator[Session]:
         """Open a transaction whose announcements wake this process's relay after the commit."""
         try:
-            with transaction(self.engine, origin) as db:
+            with transaction(self.engine, origin, reads_only=reads_only) as db:
                 db.info["host"] = self
                 db.info["wake_relay"] = self.wake_relay
                 yield db
         finally:
-            self.transactions_ended += 1
+            if not reads_only:
+                self.transactions_ended += 1
 
     def relay(self, publisher: outbox.Publisher) -> bool:
         """Publish one batch of what the outbox holds; return whether there may be more."""

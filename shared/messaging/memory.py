@@ -58,6 +58,8 @@ class MemoryBroker:
         self.ready = True
         self._events = {service: LightQueue() for service in SERVICES}
         self._commands = {service: LightQueue() for service in SERVICES}
+        #: Batches of events that are on their way: given, and not taken in by all.
+        self.carrying = 0
 
     #: Confirms come after the effect, so nothing is ever between the two.
     confirms_effects = True
@@ -71,8 +73,12 @@ class MemoryBroker:
         countdown = _Countdown(len(deliveries))
         for service, body in deliveries:
             self._events[service].put((body, countdown))
-        if not countdown.wait(CONFIRM_SECONDS):
-            raise Unconfirmed
+        self.carrying += 1
+        try:
+            if not countdown.wait(CONFIRM_SECONDS):
+                raise Unconfirmed
+        finally:
+            self.carrying -= 1
 
     def consume_events(
         self, service: str, take: Callable[[list[Delivery]], None], *, batch: int

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
-from shared.database import moment, origin_of, plumbing, tenant_column
+from shared.database import commit_with_next, moment, origin_of, plumbing, tenant_column
 from shared.ids import first_id_at, new_id
 
 outbox = sa.Table(
@@ -71,13 +72,17 @@ def announced_in(db: Session) -> list[Envelope]:
 
 @orm_event.listens_for(Session, "before_commit")
 def _write_pending(db: Session) -> None:
-    """Write events, timers, audit rows and the command's answer in one trip to the database."""
+    """Write events, timers, audit rows and the command's answer, and commit, in one trip."""
     if db.in_nested_transaction() or not any(db.info.get(kind) for kind in _PENDING):
         # Only the outermost commit writes; what a savepoint leaves behind waits for it.
         return
-    db.flush()
+    if db.info.get("reads_only"):
+        raise RuntimeError("what was opened to read announces and records nothing")
     safety.watch_announced(db, announced_in(db))
-    cursor = db.connection().connection.cursor()
+    # Nothing may be left to write after what is written here: it commits.
+    db.flush()
+    connection = db.connection()
+    cursor = connection.connection.cursor()
     try:
         statements = [*clock.pending_statements(db, cursor)]
         announced = db.info.pop("announced", None)
@@ -107,7 +112,16 @@ def _write_pending(db: Session) -> None:
         answered = db.info.pop("answer", None)
         if answered:
             statements.append(cursor.mogrify(*answered))
+        commit_with_next(connection)
         cursor.execute(b";\n".join(statements))
+    except psycopg2.Error as error:
+        # As if it had been sent like any other statement.
+        lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
+        if lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            "what the transaction did", None, error, psycopg2.Error, connection_invalidated=lost
+        ) from error
     finally:
         cursor.close()
 
@@ -146,6 +160,7 @@ def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
         if not rows:
             return 0
         publisher.publish([(row.type, row.body) for row in rows])
+        commit_with_next(connection)
         connection.execute(
             _DISPATCHED, {"positions": [row.position for row in rows], "now": clock.real_now()}
         )

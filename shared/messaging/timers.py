@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+_IS_DUE = sa.and_(
+    timers.c.state == "waiting",
+    timers.c.due_at <= sa.bindparam("now"),
+    sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
+)
 _FIRST_DUE = (
-    sa.select(timers)
-    .where(
-        timers.c.state == "waiting",
-        timers.c.due_at <= sa.bindparam("now"),
-        sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
-    )
+    sa.select(timers, sa.select(sa.func.count()).where(_IS_DUE).scalar_subquery().label("due"))
+    .where(_IS_DUE)
     .order_by(timers.c.due_at, timers.c.name, timers.c.key)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
 
 
-def fire_one(host: "Host") -> bool:
-    """Fire one timer that is due; return whether there was one.
+def fire_one(host: "Host") -> int:
+    """Fire one timer that is due; return how many were.
 
     The row is locked meanwhile and gone with the commit of what it did.
     """
@@ -43,7 +44,7 @@ def fire_one(host: "Host") -> bool:
     with host.transaction(None) as db:
         row = db.execute(_FIRST_DUE, {"now": now, "real_now": clock.real_now()}).first()
         if row is None:
-            return False
+            return 0
         timer = Timer(
             name=row.name,
             key=row.key,
@@ -100,7 +101,7 @@ def fire_one(host: "Host") -> bool:
                     next_attempt_at=delay_is_over_at,
                 )
             )
-        return True
+        return int(row.due)
 
 
 def run_due_jobs(host: "Host") -> int:

@@ -125,7 +125,8 @@ class Traffic(SharedExtension):
 
         relay = Loop("relay", lambda: host.relay(broker))
         retries = Loop("retries", lambda: inbox.retry_one(host))
-        due = Loop("timers", lambda: timers.fire_one(host) or timers.run_due_jobs(host))
+        # Not asked again after the only one: what it has set is due later, or found by the next look.
+        due = Loop("timers", lambda: timers.fire_one(host) > 1 or timers.run_due_jobs(host))
         jobs = Loop("jobs", lambda: commands.run_one_job(host))
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine))
         host.wake_relay, host.wake_jobs = relay.wake, jobs.wake
@@ -134,12 +135,7 @@ class Traffic(SharedExtension):
         send = Loop("notifications", notifications.step)
         host.wake_sending = notifications.wake = send.wake
         watch = Loop("safety", lambda: safety.page_one(host))
-
-        def wake_what_is_due() -> None:
-            retries.wake()
-            due.wake()
-
-        host.wake_due = wake_what_is_due
+        host.wake_due = due.wake
         loops = {
             "unsent": relay,
             "waiting": retries,

@@ -98,10 +98,16 @@ class TestSavedAndAnnouncedOrNeither:
 
     def test_does_not_pass_over_a_transaction_that_commits_late(self, room: Room) -> None:
         paper = _Paper()
-        with room.db() as late:
-            late.execute(sa.text("SELECT 1"))
-            ferry.announce(late, ferry.fit("late"))
-            outbox._write_pending(late)  # its position is taken before the other's
+        envelope = room.envelope_of(ferry.fit("late"))
+        row = {
+            "event_id": envelope.event_id,
+            "tenant_id": envelope.tenant_id,
+            "type": envelope.event.wire_name,
+            "body": envelope.to_bytes(),
+            "announced_at": envelope.recorded_at,
+        }
+        with room.engine.begin() as late:
+            late.execute(outbox.outbox.insert().values(row))  # its position is taken before the other's
             room.call("cross", {"what": "goat"})
             assert relay_once(room.engine, paper) == 1
 
@@ -174,8 +180,10 @@ class TestCommandIdentity:
         again = room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
         running = room.ask("get_job", {"job_id": command_id})
         room.run_jobs()
+        afterwards = room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
 
         assert accepted["accepted"] == again["accepted"] == f"monitoring.{command_id}"
+        assert afterwards == again, "the first answer, though there is a result by now"
         assert running["state"] == "running"
         assert room.ask("get_job", {"job_id": command_id}) == {
             "state": "done",

@@ -1,0 +1,197 @@
+"""What frames a transaction travels with its statements, and means what it always meant."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from psycopg2 import extensions
+from sqlalchemy.orm import Session
+
+from shared.database import commit_with_next, new_engine
+
+_NOTES = sa.Table(
+    "notes", sa.MetaData(), sa.Column("note", sa.Integer, primary_key=True), sa.Column("text", sa.String)
+)
+
+
+@pytest.fixture
+def engine(database_of: Callable[[str], str]) -> Iterator[sa.Engine]:
+    engine = new_engine(database_of("intake"))
+    with engine.begin() as connection:
+        _NOTES.create(connection)
+    yield engine
+    with engine.begin() as connection:
+        _NOTES.drop(connection)
+    engine.dispose()
+
+
+def notes_in(engine: sa.Engine) -> list[int]:
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.select(_NOTES.c.note).order_by(_NOTES.c.note)))
+
+
+def write(connection: sa.Connection, *numbers: int) -> None:
+    for number in numbers:
+        connection.execute(_NOTES.insert().values(note=number, text="100 % of it"))
+
+
+def is_idle(connection: sa.Connection) -> bool:
+    driver = connection.connection.driver_connection
+    return driver is not None and (driver.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE)
+
+
+class TestATransaction:
+    def test_is_one_whatever_frames_it(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            write(connection, 1, 2)
+            assert notes_in(engine) == [], "nothing is seen before the commit"
+            connection.commit()
+            assert notes_in(engine) == [1, 2]
+            write(connection, 3)
+            connection.rollback()
+        assert notes_in(engine) == [1, 2]
+
+    def test_begins_only_with_its_first_statement(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            assert is_idle(connection)
+            write(connection, 1)
+            assert not is_idle(connection)
+        assert notes_in(engine) == [1]
+
+    def test_that_fails_at_once_leaves_the_connection_as_it_was(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            for wrong in ("SELECT nothing_of_the_kind", "SELEC 1"):
+                with pytest.raises(sa.exc.ProgrammingError):
+                    connection.execute(sa.text(wrong))
+                connection.rollback()
+                assert is_idle(connection)
+            write(connection, 1)
+            connection.commit()
+        assert notes_in(engine) == [1]
+
+    def test_holds_many_sets_of_values_too(self, engine: sa.Engine) -> None:
+        many = [{"note": number, "text": "one of many"} for number in range(5)]
+        change = _NOTES.update().where(_NOTES.c.note == sa.bindparam("which")).values(text="changed")
+        with engine.begin() as connection:
+            connection.execute(_NOTES.insert(), many)
+        with engine.connect() as connection:
+            connection.execute(change, [{"which": number} for number in range(5)])
+            assert not is_idle(connection)
+            connection.rollback()
+        with engine.connect() as connection:
+            assert set(connection.scalars(sa.select(_NOTES.c.text))) == {"one of many"}
+
+    def test_that_is_none_leaves_each_statement_to_itself(self, engine: sa.Engine) -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            write(connection, 1)
+            assert is_idle(connection)
+        with engine.connect() as connection:
+            write(connection, 2)
+            connection.rollback()
+        assert notes_in(engine) == [1], "the same connection has transactions again"
+
+    def test_of_another_kind_is_refused(self, engine: sa.Engine) -> None:
+        with pytest.raises(ValueError, match="READ COMMITTED"):
+            engine.connect().execution_options(isolation_level="SERIALIZABLE")
+
+
+class TestSavepoints:
+    def test_take_back_what_came_after_them(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+            with pytest.raises(sa.exc.IntegrityError), connection.begin_nested():
+                write(connection, 2, 1)
+            write(connection, 3)
+        assert notes_in(engine) == [1, 3]
+
+    def test_that_come_first_begin_the_transaction(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            with pytest.raises(sa.exc.ProgrammingError), connection.begin_nested():
+                connection.execute(sa.text("SELECT nothing_of_the_kind"))
+            with connection.begin_nested():
+                write(connection, 1)
+            assert notes_in(engine) == []
+        assert notes_in(engine) == [1]
+
+    def test_that_nothing_came_after_are_given_up_without_a_trace(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+            outer = connection.begin_nested()
+            with pytest.raises(RuntimeError), connection.begin_nested():
+                raise RuntimeError
+            outer.rollback()
+            write(connection, 2)
+        assert notes_in(engine) == [1, 2]
+
+    def test_within_savepoints_keep_apart(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            outer = connection.begin_nested()
+            with connection.begin_nested():
+                write(connection, 1)
+            outer.rollback()
+            with connection.begin_nested():
+                write(connection, 2)
+                inner = connection.begin_nested()
+                write(connection, 3)
+                inner.rollback()
+            # Only to be released, with nothing after: the commit must not mind.
+        assert notes_in(engine) == [2]
+
+
+class TestTheLastStatement:
+    def test_commits_on_its_way(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+            commit_with_next(connection)
+            write(connection, 2)
+            assert is_idle(connection)
+            assert notes_in(engine) == [1, 2]
+        assert notes_in(engine) == [1, 2]
+
+    def test_that_fails_commits_nothing(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            write(connection, 1)
+            commit_with_next(connection)
+            with pytest.raises(sa.exc.IntegrityError):
+                write(connection, 1)
+            connection.rollback()
+            write(connection, 2)
+            connection.rollback()
+        assert notes_in(engine) == [], "and the next transaction is ended by nobody else"
+
+    def test_is_forgotten_when_the_transaction_is_given_up(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            write(connection, 1)
+            commit_with_next(connection)
+            connection.rollback()
+            write(connection, 2)
+            connection.rollback()
+        assert notes_in(engine) == []
+
+    def test_may_find_the_database_gone(self, engine: sa.Engine) -> None:
+        with engine.connect() as ours, engine.connect() as killer:
+            write(ours, 1)
+            commit_with_next(ours)
+            pid = ours.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            killer.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            with pytest.raises(sa.exc.DBAPIError) as caught:
+                write(ours, 2)
+            assert caught.value.connection_invalidated
+            ours.rollback()
+            write(ours, 3)
+            ours.commit()
+        assert notes_in(engine) == [3]
+
+
+#: What an audit row must tell, and this one does not.
+_RECORDED = ("tenant_id", "acted_at", "actor_id", "actor_role", "actor_credential", "action", "outcome")
+
+
+def test_what_a_session_leaves_to_the_end_is_refused_as_any_statement_is(engine: sa.Engine) -> None:
+    """A database error at the very end is told by SQLAlchemy's classes, so that it is answered as one."""
+    with Session(engine) as db:
+        write(db.connection(), 1)
+        db.info["audit"] = [dict.fromkeys((*_RECORDED, "about_id", "cause_id"))]
+        with pytest.raises(sa.exc.IntegrityError):
+            db.commit()
+    assert notes_in(engine) == []
