@@ -42,7 +42,7 @@ from shared.clock import real_now
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
-from shared.contracts.intake import ConsentGranted, ConsentRevoked
+from shared.contracts.intake import ConsentExpired, ConsentGranted, ConsentRevoked
 from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import new_id
@@ -151,6 +151,22 @@ class Gateway:
         intake.Consent,
         scope="consents:write",
         patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    end_consent = command(
+        "/v1/consents/{consent_id}/endings",
+        intake.EndConsent,
+        intake.Consent,
+        scope="consents:write",
+        information=WITHHELD,
+    )
+    list_consents = question(
+        "/v1/patients/{patient_id}/consents",
+        intake.ListConsents,
+        intake.Consent,
+        many=True,
+        scope="consents:read",
+        patients=OWN_PATH,
         information=WITHHELD,
     )
     stop_messages = command(
@@ -1001,6 +1017,18 @@ class Gateway:
             patient_id=event.patient_id,
             kind=event.kind,
             revoked_at=event.revoked_at,
+        )
+
+    @reacts_to(ConsentExpired)
+    def end_disclosure(self, db: Session, event: ConsentExpired, now: datetime) -> None:
+        """Let nothing leave any more under a consent that ended by itself, by a date or an event."""
+        tables.keep_revocation(
+            db,
+            tenant_id=db.info["tenant_id"],
+            consent_id=event.consent_id,
+            patient_id=event.patient_id,
+            kind=event.kind,
+            revoked_at=event.expired_at,
         )
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import tables
+from services.intake import asking, tables
 from services.intake.domain import facilities, matching, program_credentials, programs
 from services.intake.domain.program_credentials import ProgramCredential
 from services.intake.domain.programs import Program
 from services.intake.domain.sites import Site
-from services.intake.domain.tasks import DONE, Task
+from services.intake.domain.tasks import DONE
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.intake import FacilitiesImported
 from shared.errors import InvalidInput, Refusal
@@ -302,22 +302,8 @@ def settle_credential(db: Session, program: Program, credential: ProgramCredenti
         set_timer(db, RECHECK_DUE, key=credential.credential_id, due_at=recheck_at)
 
 
-def ask(db: Session, task: Task) -> None:
-    """Ask somebody, once."""
-    if tables.find_task(db, task_id=task.task_id) is None:
-        db.add(task)
-        announce(db, task.opened())
-
-
-def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
-    """Close what was asked of somebody, if it was."""
-    task = tables.find_task(db, task_id=task_id)
-    for event in task.close(outcome=outcome, at=at) if task is not None else ():
-        announce(db, event)
-
-
 def renewed(db: Session, credential: ProgramCredential, *, at: datetime) -> None:
     """Close the requests for a new credential that this one answers."""
     for earlier in tables.credentials_of(db, program_id=credential.program_id):
         if earlier.body == credential.body and earlier.ends_at < credential.ends_at:
-            end(db, task_id=earlier.renewal_task().task_id, outcome=DONE, at=at)
+            asking.end(db, task_id=earlier.renewal_task().task_id, outcome=DONE, at=at)

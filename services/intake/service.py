@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import directory, schemas, tables
+from services.intake import asking, consenting, directory, schemas, tables
 from services.intake.domain import (
     admissions,
     assessments,
@@ -217,6 +217,8 @@ class Intake:
                 return _dump(schemas.Consent, earlier)
         db.add(consent)
         _announce_all(db, events)
+        consenting.watch(db, consent, now=call.now)
+        consenting.note_newer(db, consent, at=call.now)
         return _dump(schemas.Consent, consent)
 
     @command(schemas.RevokeConsent, roles=(*_DOOR, roles.PATIENT))
@@ -227,7 +229,34 @@ class Intake:
             raise NotFound("No such consent.", field="consent_id")
         _check_own(call, consent.patient_id, field="consent_id")
         _announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
+        consenting.stop(db, consent, at=call.now)
         return _dump(schemas.Consent, consent)
+
+    @command(schemas.EndConsent, roles=_DOOR)
+    def end_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        """End a consent with the event that it names."""
+        consent = tables.lock_consent(db, consent_id=call.data["consent_id"])
+        if consent is None:
+            raise NotFound("No such consent.", field="consent_id")
+        ended = consent.end_with(call.data["event"], occurred_at=call.data["occurred_at"], now=call.now)
+        _announce_all(db, ended)
+        consenting.stop(db, consent, at=call.now)
+        return _dump(schemas.Consent, consent)
+
+    @question(schemas.ListConsents, roles=(*_DOOR, roles.PATIENT))
+    def list_consents(self, db: Session, call: Call) -> dict[str, Any]:
+        """List all consents of somebody, oldest first."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        found = tables.consents_of(db, patient_id=patient.patient_id)
+        return {"items": [_dump(schemas.Consent, consent) for consent in found], "next": None}
+
+    @on_timer(consenting.CONSENT_ENDS)
+    def remind_of_consent(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Say that a consent ends soon, or has ended."""
+        consent = tables.lock_consent(db, consent_id=timer.key)
+        if consent is not None:
+            consenting.remind(db, consent, at=timer.due_at)
 
     # --- Messages ---------------------------------------------------------------------------------
 
@@ -482,7 +511,7 @@ class Intake:
         if credential is None:
             raise NotFound("No such credential.", field="credential_id")
         program = _program(db, credential.program_id, lock=True)
-        directory.end(db, task_id=credential.recheck_task().task_id, outcome=tasks.DONE, at=call.now)
+        asking.end(db, task_id=credential.recheck_task().task_id, outcome=tasks.DONE, at=call.now)
         credential.check(
             found=call.data["found"],
             evidence_hash=call.data["evidence_hash"],
@@ -510,17 +539,17 @@ class Intake:
         program = _program(db, credential.program_id, lock=True)
         directory.settle_credential(db, program, credential, now=timer.due_at)
         if credential.is_ending(now=timer.due_at):
-            directory.ask(db, credential.renewal_task())
+            asking.ask(db, credential.renewal_task())
         if credential.status(now=timer.due_at) == program_credentials.EXPIRED:
             recheck = credential.recheck_task()
-            directory.end(db, task_id=recheck.task_id, outcome=tasks.WITHDRAWN, at=timer.due_at)
+            asking.end(db, task_id=recheck.task_id, outcome=tasks.WITHDRAWN, at=timer.due_at)
 
     @on_timer(directory.RECHECK_DUE)
     def ask_for_recheck(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask somebody to look at the primary source again."""
         credential = tables.lock_credential(db, credential_id=timer.key)
         if credential is not None and credential.recheck_due_at() == timer.due_at:
-            directory.ask(db, credential.recheck_task())
+            asking.ask(db, credential.recheck_task())
 
     # --- What happens elsewhere -------------------------------------------------------------------
 
@@ -548,6 +577,7 @@ class Intake:
         if not episode.is_open:
             return
         episode.close_as_discharged(discharge_id=event.discharge_id, at=event.discharged_at)
+        consenting.end_with_treatment(db, patient_id=event.patient_id, ended_at=event.discharged_at, now=now)
         for review in tables.open_reviews_of(db, episode_id=episode.episode_id):
             review.withdraw(at=event.discharged_at)
         _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=event.discharged_at)

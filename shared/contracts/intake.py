@@ -156,6 +156,31 @@ LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
 
 
 @event(source="intake")
+class ConsentExpiring(Event):
+    """A consent that ends on a date ends soon: told 30 and 7 days before."""
+
+    consent_id: str
+    patient_id: str
+    journey_id: str
+    kind: str
+    days_left: int
+    expires_at: datetime
+
+
+@event(source="intake", reacting=("gateway",))
+class ConsentExpired(Event):
+    """A consent ended by itself: its date came, or the event that it names happened (42 CFR 2.31)."""
+
+    consent_id: str
+    patient_id: str
+    journey_id: str
+    kind: str
+    #: "DATE", or one of CONSENT_END_EVENTS.
+    reason: str
+    expired_at: datetime
+
+
+@event(source="intake")
 class ProgramCredentialChanged(Event):
     """A licence or accreditation of a listed program was checked, is about to end, or has ended."""
 
@@ -281,10 +306,33 @@ OVERRIDE_REASONS = (
 )
 
 #: Kinds of consent.
-CONSENT_KINDS = ("TREATMENT", "TPO", "FOLLOW_UP", "FAMILY", "CRIMINAL_JUSTICE")
+CONSENT_KINDS = (
+    "TREATMENT",
+    "TPO",
+    "FOLLOW_UP",
+    "FAMILY",
+    "EMPLOYER",
+    "ALUMNI",
+    "CRIMINAL_JUSTICE",
+    "COUNSELLING_NOTES",
+    "LEGAL_PROCEEDINGS",
+)
 
 #: Who signed a consent.
 SIGNATORIES = ("PATIENT", "LEGAL_GUARDIAN", "PERSONAL_REPRESENTATIVE")
+
+#: By what right somebody else signs for a patient (42 CFR 2.14 and 2.15).
+SIGNING_AUTHORITIES = ("COURT_APPOINTED", "POWER_OF_ATTORNEY", "EXECUTOR", "NEXT_OF_KIN_AFTER_DEATH")
+
+#: How a consent was signed (42 CFR 2.31(a)(8)).
+SIGNATURES = ("PAPER", "ELECTRONIC")
+
+#: Who may disclose under a consent (42 CFR 2.31(a)(2)).
+DISCLOSERS = ("THIS_PROGRAM", "ANY_TREATING_PROVIDER", "NAMED")
+
+#: What the form told whoever signed: how to revoke; that a recipient under HIPAA may disclose again; what
+#: follows from not signing; that treatment does not depend on it (42 CFR 2.31).
+CONSENT_STATEMENTS = ("REVOCATION", "REDISCLOSURE", "REFUSAL", "TREATMENT_NOT_CONDITIONED")
 
 #: Classes of information that a consent can cover.
 INFORMATION_CLASSES = (

@@ -119,6 +119,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         free=("recipient_id",),
     ),
     "revoke_consent": _of("consent_id"),
+    "end_consent": _of("consent_id", event="END_OF_TREATMENT", occurred_at="2026-02-02T15:00:00Z"),
     "stop_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "allow_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "admit_patient": _of_episode("decided"),

@@ -15,7 +15,7 @@ from gateway.disclosure import Audience, may_leave
 from gateway.service import Gateway
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import EpisodeFact
-from shared.contracts.intake import INFORMATION_CLASSES, ConsentGranted, ConsentRevoked
+from shared.contracts.intake import INFORMATION_CLASSES, ConsentExpired, ConsentGranted, ConsentRevoked
 from shared.database import new_engine
 from shared.ids import derived_id, new_id
 from tests.gateway.conftest import House
@@ -94,6 +94,21 @@ class TestMayLeave:
     def test_says_no_after_a_revocation_in_whatever_order_they_come(self, room: Room) -> None:
         room.deliver(revoked("late"), granted("late"), granted("late"))
         room.deliver(granted("usual"), revoked("usual"), granted("usual"))
+        assert not leaves(room)
+
+    @pytest.mark.parametrize("reason", ["DATE", "FINAL_DISPOSITION"])
+    def test_says_no_after_an_end_by_itself_in_whatever_order_they_come(
+        self, room: Room, reason: str
+    ) -> None:
+        ended = ConsentExpired(
+            consent_id=derived_id("consent", "c"),
+            patient_id=PATIENT,
+            journey_id=derived_id("journey"),
+            kind="CRIMINAL_JUSTICE",
+            reason=reason,
+            expired_at=MONDAY + timedelta(hours=1),
+        )
+        room.deliver(ended, granted(), revoked(at=MONDAY + timedelta(hours=2)), granted())
         assert not leaves(room)
 
     def test_lets_counselling_notes_and_unknown_classes_leave_to_nobody(self, room: Room) -> None:

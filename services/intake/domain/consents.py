@@ -1,22 +1,54 @@
 """Consents: what a patient agreed to in writing, and how they take it back."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from services.intake.domain.tasks import Task
+from shared.contracts import roles
 from shared.contracts.event import Event
-from shared.contracts.intake import ConsentGranted, ConsentRevoked
+from shared.contracts.intake import (
+    CONSENT_STATEMENTS,
+    ConsentExpired,
+    ConsentExpiring,
+    ConsentGranted,
+    ConsentRevoked,
+)
 from shared.errors import Conflict, InvalidInput
+from shared.ids import derived_id
 
 #: Kinds that let information go to somebody: recipient and classes must be named. 42 CFR 2.31.
-DISCLOSING = ("TPO", "FAMILY", "CRIMINAL_JUSTICE")
+DISCLOSING = (
+    "TPO",
+    "FAMILY",
+    "EMPLOYER",
+    "ALUMNI",
+    "CRIMINAL_JUSTICE",
+    "COUNSELLING_NOTES",
+    "LEGAL_PROCEEDINGS",
+)
 #: Kinds whose expiry, a moment or an event, must be named; for TPO "none" is lawful. 42 CFR 2.31.
-ENDING = ("FAMILY", "CRIMINAL_JUSTICE")
+ENDING = ("FAMILY", "EMPLOYER", "ALUMNI", "CRIMINAL_JUSTICE", "COUNSELLING_NOTES", "LEGAL_PROCEEDINGS")
 #: Counselling notes need a consent of their own. 42 CFR 2.31(b).
 COUNSELLING_NOTES = "COUNSELLING_NOTES"
+#: What the form must have told, by kind, besides how to revoke. 42 CFR 2.31(a)(6), (a)(10), (b).
+STATEMENTS = {
+    "TPO": ("REVOCATION", "REDISCLOSURE", "REFUSAL"),
+    "COUNSELLING_NOTES": ("REVOCATION", "TREATMENT_NOT_CONDITIONED"),
+}
+#: The same for every other kind. 42 CFR 2.31(a)(6).
+USUAL_STATEMENTS = ("REVOCATION",)
+#: How long before its end a consent is said to expire. Brief R9; on the day itself it has expired.
+EXPIRING_BEFORE = (timedelta(days=30), timedelta(days=7))
+
+RENEWAL_TASK = "consent_renewal"
 
 
 class ConsentAlreadyRevoked(Conflict):
     """Raised when a consent is revoked a second time."""
+
+
+class ConsentHasEnded(Conflict):
+    """Raised when a consent is said to end that has ended, or by an event that it does not name."""
 
 
 class ConsentNotRevocable(Conflict):
@@ -27,8 +59,9 @@ class ConsentNotRevocable(Conflict):
 class Consent:
     """A consent in writing.
 
-    ``recipient`` and ``purpose`` are free text and kept sealed. ``ends_with_event`` names the
-    event with which it ends, where that is not a moment.
+    ``recipient``, ``purpose``, ``signer`` and ``discloser_name`` are free text and kept sealed.
+    ``ends_with_event`` names the event with which it ends, where that is not a moment; ``ended_at`` is
+    when it ended by itself.
     """
 
     consent_id: str
@@ -45,11 +78,89 @@ class Consent:
     revoked_at: datetime | None = None
     recipient: str | None = None
     purpose: str | None = None
+    discloser: str = "THIS_PROGRAM"
+    discloser_name: str | None = None
+    signer: str | None = None
+    signing_authority: str | None = None
+    signature: str = "ELECTRONIC"
+    #: What the form told; the program's own form tells all of it.
+    statements: list[str] = field(default_factory=lambda: list(CONSENT_STATEMENTS))
+    ended_at: datetime | None = None
+    end_reason: str | None = None
     tenant_id: str = ""
 
     def is_active(self, *, now: datetime) -> bool:
         """Tell whether the consent holds at a moment."""
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+        if self.revoked_at is not None or (self.ended_at is not None and self.ended_at <= now):
+            return False
+        return self.expires_at is None or self.expires_at > now
+
+    def next_reminder_at(self, *, now: datetime) -> datetime | None:
+        """Return when to say next that it ends soon, or that it has ended; none when that never comes."""
+        if self.expires_at is None or self.revoked_at is not None or self.ended_at is not None:
+            return None
+        moments = (*(self.expires_at - before for before in EXPIRING_BEFORE), self.expires_at)
+        return min((moment for moment in moments if moment > now), default=None)
+
+    def remind(self, *, at: datetime) -> list[Event]:
+        """Say that it ends soon, or end it, when its moment has come."""
+        if self.expires_at is None or self.revoked_at is not None or self.ended_at is not None:
+            return []
+        if at >= self.expires_at:
+            return self._end(reason="DATE", at=self.expires_at)
+        return [
+            ConsentExpiring(
+                consent_id=self.consent_id,
+                patient_id=self.patient_id,
+                journey_id=self.journey_id,
+                kind=self.kind,
+                days_left=(self.expires_at - at).days,
+                expires_at=self.expires_at,
+            )
+        ]
+
+    def end_with(self, named: str, *, occurred_at: datetime, now: datetime) -> list[Event]:
+        """End it with the event that it names.
+
+        :raises ConsentHasEnded: when it names another event, or holds no longer.
+        :raises InvalidInput: when the event lies ahead, or before the consent.
+        """
+        if self.ends_with_event != named or not self.is_active(now=now):
+            raise ConsentHasEnded("The consent does not end with this event now.", field="event")
+        if not self.granted_at <= occurred_at <= now:
+            raise InvalidInput(
+                "The event cannot have been then.", field="occurred_at", rule="after the consent, not ahead"
+            )
+        return self._end(reason=named, at=occurred_at)
+
+    def renewal_task(self) -> Task:
+        """Return the request to ask the patient for the consent that follows this one."""
+        expires_at = self.expires_at or self.granted_at
+        return Task(
+            task_id=derived_id(self.consent_id, RENEWAL_TASK),
+            task=RENEWAL_TASK,
+            owner_role=roles.FRONT_DESK,
+            next_role=roles.COUNSELOR,
+            reason=self.kind,
+            about_id=self.consent_id,
+            patient_id=self.patient_id,
+            journey_id=self.journey_id,
+            opened_at=max(self.granted_at, expires_at - EXPIRING_BEFORE[0]),
+            due_at=expires_at,
+        )
+
+    def _end(self, *, reason: str, at: datetime) -> list[Event]:
+        self.ended_at, self.end_reason = at, reason
+        return [
+            ConsentExpired(
+                consent_id=self.consent_id,
+                patient_id=self.patient_id,
+                journey_id=self.journey_id,
+                kind=self.kind,
+                reason=reason,
+                expired_at=at,
+            )
+        ]
 
     def says_the_same_as(self, other: "Consent") -> bool:
         """Tell whether two consents allow the same to the same recipient for the same time."""
@@ -65,6 +176,8 @@ class Consent:
             self.recipient,
             self.purpose,
             sorted(self.information_classes),
+            self.discloser,
+            self.discloser_name,
             self.expires_at,
             self.ends_with_event,
         )
@@ -139,6 +252,21 @@ def _problems(consent: Consent) -> list[dict[str, str]]:
         refuse("expires_at", "this kind of consent ends at a moment or with an event (42 CFR 2.31)")
     if consent.kind == "CRIMINAL_JUSTICE" and consent.ends_with_event is None:
         refuse("ends_with_event", "a criminal-justice consent names the event it ends with (42 CFR 2.35)")
-    if COUNSELLING_NOTES in consent.information_classes and len(set(consent.information_classes)) > 1:
-        refuse("information_classes", "counselling notes need a consent of their own (42 CFR 2.31)")
+    notes_only = set(consent.information_classes) == {COUNSELLING_NOTES}
+    if (COUNSELLING_NOTES in consent.information_classes) != (consent.kind == COUNSELLING_NOTES) or (
+        consent.kind == COUNSELLING_NOTES and not notes_only
+    ):
+        refuse("information_classes", "counselling notes need a consent of their own (42 CFR 2.31(b))")
+    if consent.discloser == "NAMED" and not (consent.discloser_name or "").strip():
+        refuse("discloser_name", "who may disclose is named, or of a class (42 CFR 2.31)")
+    if consent.signed_by != "PATIENT":
+        if not (consent.signer or "").strip():
+            refuse("signer", "whoever signs for the patient is named (42 CFR 2.31)")
+        if consent.signing_authority is None:
+            refuse("signing_authority", "whoever signs for the patient says by what right (42 CFR 2.15)")
+    if consent.kind in DISCLOSING:
+        needed = STATEMENTS.get(consent.kind, USUAL_STATEMENTS)
+        lacking = [statement for statement in needed if statement not in consent.statements]
+        if lacking:
+            refuse("statements", f"the form must have told: {', '.join(lacking)} (42 CFR 2.31)")
     return problems

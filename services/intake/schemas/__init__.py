@@ -33,7 +33,7 @@ from services.intake.schemas.assessments import (
     Trigger,
     Withdrawal,
 )
-from services.intake.schemas.consents import Consent, GrantConsent, RevokeConsent
+from services.intake.schemas.consents import Consent, EndConsent, GrantConsent, ListConsents, RevokeConsent
 from services.intake.schemas.directory import (
     MOST_FACILITIES,
     CheckProgramCredential,
@@ -97,6 +97,7 @@ __all__ = [
     "Danger",
     "DecideLevelOfCare",
     "Diagnosis",
+    "EndConsent",
     "Episode",
     "FacilityImport",
     "FitFactor",
@@ -118,6 +119,7 @@ __all__ = [
     "ImportReport",
     "LevelDecision",
     "LevelReview",
+    "ListConsents",
     "ListLevelReviews",
     "ListProgramCredentials",
     "ListPrograms",

@@ -16,7 +16,7 @@ from services.intake.tables.assessments import (
     obligation_fit_rows,
 )
 from services.intake.tables.columns import mapper, metadata
-from services.intake.tables.consents import consent_rows, consents_of, lock_consent
+from services.intake.tables.consents import consent_rows, consents_of, lock_consent, lock_consents_of
 from services.intake.tables.directory import (
     DELIVERIES_KEPT,
     ROWS_A_STATEMENT,
@@ -93,6 +93,7 @@ __all__ = [
     "keep_delivery",
     "keep_facilities",
     "lock_consent",
+    "lock_consents_of",
     "lock_credential",
     "lock_episode",
     "lock_follow_ups",

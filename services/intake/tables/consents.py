@@ -28,6 +28,14 @@ consent_rows = Table(
     Column("revoked_at", moment()),
     sealed_column("recipient"),
     sealed_column("purpose"),
+    Column("discloser", CODE, nullable=False, server_default="THIS_PROGRAM"),
+    sealed_column("discloser_name"),
+    sealed_column("signer"),
+    Column("signing_authority", CODE),
+    Column("signature", CODE, nullable=False, server_default="ELECTRONIC"),
+    Column("statements", JSONB, nullable=False, server_default="[]"),
+    Column("ended_at", moment()),
+    Column("end_reason", CODE),
     one_of("kind", codes.CONSENT_KINDS),
     one_of("signed_by", codes.SIGNATORIES),
     Index("ix_consents_tenant_patient", "tenant_id", "patient_id"),
@@ -35,13 +43,20 @@ consent_rows = Table(
 
 mapper.map_imperatively(consents.Consent, consent_rows)
 
-sealed(consents.Consent, key="consent_id", fields=("recipient", "purpose"))
+sealed(consents.Consent, key="consent_id", fields=("recipient", "purpose", "discloser_name", "signer"))
 
 
 def lock_consent(db: Session, *, consent_id: str) -> consents.Consent | None:
     """Return a consent, which nobody else changes until the transaction ends."""
     query = sa.select(consents.Consent).where(consent_rows.c.consent_id == consent_id)
     return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def lock_consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
+    """Return all consents of a person, which nobody else changes until the transaction ends."""
+    query = sa.select(consents.Consent).where(consent_rows.c.patient_id == patient_id)
+    query = query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)
+    return list(db.scalars(query.with_for_update().execution_options(populate_existing=True)))
 
 
 def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:

@@ -1,0 +1,23 @@
+"""Asking somebody to do something, and saying that it is done: one task each, however often."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from services.intake import tables
+from services.intake.domain.tasks import Task
+from shared.messaging import announce
+
+
+def ask(db: Session, task: Task) -> None:
+    """Ask somebody, once."""
+    if tables.find_task(db, task_id=task.task_id) is None:
+        db.add(task)
+        announce(db, task.opened())
+
+
+def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
+    """Close what was asked of somebody, if it was."""
+    task = tables.find_task(db, task_id=task_id)
+    for event in task.close(outcome=outcome, at=at) if task is not None else ():
+        announce(db, event)

@@ -1,0 +1,65 @@
+"""What follows from a consent: reminders, its end, and who is asked for the next one."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from services.intake import asking, tables
+from services.intake.domain.consents import Consent
+from services.intake.domain.tasks import DONE, WITHDRAWN
+from shared.clock import cancel_timer, set_timer
+from shared.messaging import announce
+
+#: Timer of the next reminder that a consent ends, or of its end; its key is the consent.
+CONSENT_ENDS = "consent_ends"
+
+
+def watch(db: Session, consent: Consent, *, now: datetime) -> None:
+    """Have it said in time that a consent ends."""
+    due_at = consent.next_reminder_at(now=now)
+    if due_at is None:
+        cancel_timer(db, CONSENT_ENDS, key=consent.consent_id)
+    else:
+        set_timer(db, CONSENT_ENDS, key=consent.consent_id, due_at=due_at)
+
+
+def remind(db: Session, consent: Consent, *, at: datetime) -> None:
+    """Say that a consent ends soon and ask for the next one; or end it, when its moment has come."""
+    for event in consent.remind(at=at):
+        announce(db, event)
+    if consent.ended_at is None and consent.revoked_at is None:
+        asking.ask(db, consent.renewal_task())
+    else:
+        asking.end(db, task_id=consent.renewal_task().task_id, outcome=WITHDRAWN, at=at)
+    watch(db, consent, now=at)
+
+
+def note_newer(db: Session, consent: Consent, *, at: datetime) -> None:
+    """Close the requests that a new consent answers: those for one of its kind to the same recipient."""
+    for earlier in tables.consents_of(db, patient_id=consent.patient_id):
+        same = (earlier.kind, earlier.recipient_id, earlier.recipient) == (
+            consent.kind,
+            consent.recipient_id,
+            consent.recipient,
+        )
+        if same and earlier.consent_id != consent.consent_id:
+            asking.end(db, task_id=earlier.renewal_task().task_id, outcome=DONE, at=at)
+
+
+def stop(db: Session, consent: Consent, *, at: datetime) -> None:
+    """Ask for nothing more about a consent that was taken back, or that an event ended."""
+    asking.end(db, task_id=consent.renewal_task().task_id, outcome=WITHDRAWN, at=at)
+    cancel_timer(db, CONSENT_ENDS, key=consent.consent_id)
+
+
+def end_with_treatment(db: Session, *, patient_id: str, ended_at: datetime, now: datetime) -> None:
+    """End what a patient allowed for as long as treatment lasts."""
+    for consent in tables.lock_consents_of(db, patient_id=patient_id):
+        if (
+            consent.ends_with_event == "END_OF_TREATMENT"
+            and consent.is_active(now=now)
+            and consent.granted_at <= ended_at
+        ):
+            for event in consent.end_with("END_OF_TREATMENT", occurred_at=ended_at, now=max(now, ended_at)):
+                announce(db, event)
+            stop(db, consent, at=ended_at)
