@@ -58,6 +58,7 @@ format: .venv/made ## Put the code into the one format.
 .PHONY: docs
 docs: .venv/made ## Write docs/events.md again from the contracts.
 	@$(BIN)/python -m docs.write_events
+	@$(BIN)/python -m docs.write_placement
 
 .PHONY: lock
 lock: .venv/made ## Pin the newest versions that requirements.in allows, with their hashes.

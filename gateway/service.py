@@ -137,6 +137,49 @@ class Gateway:
         scope="assessments:write",
         information=_ASSESSMENT,
     )
+    get_status = question(
+        "/v1/patients/{patient_id}/status",
+        intake.GetStatus,
+        intake.Status,
+        scope="patients:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    get_due_instruments = question(
+        "/v1/patients/{patient_id}/due-instruments",
+        intake.GetDueInstruments,
+        intake.DueInstruments,
+        scope="instruments:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    answer_instrument = command(
+        "/v1/patients/{patient_id}/instrument-answers",
+        intake.AnswerInstrument,
+        intake.InstrumentAnswers,
+        scope="instruments:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_instrument_answers = question(
+        "/v1/patients/{patient_id}/instrument-answers",
+        intake.ListInstrumentAnswers,
+        intake.InstrumentAnswers,
+        many=True,
+        scope="instruments:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    get_instrument_answers = question(
+        "/v1/instrument-answers/{answers_id}",
+        intake.GetInstrumentAnswers,
+        intake.InstrumentAnswers,
+        scope="instruments:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    list_rules = question("/v1/rules", intake.ListRules, intake.RulePack, many=True, scope="rules:read")
+    sign_rules = command("/v1/rule-signatures", intake.SignRules, intake.RuleSignature, scope="rules:write")
     grant_consent = command(
         "/v1/patients/{patient_id}/consents",
         intake.GrantConsent,

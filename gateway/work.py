@@ -50,6 +50,7 @@ ACTIONS = {
     "program_credential_ends": "/v1/programs/{about_id}/credentials",
     "program_credential_recheck": "/v1/program-credentials/{about_id}/checks",
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
+    "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
 }
 #: What an escalation needs before it can be closed, and what ends the paging.

@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "resend": "Have events sent once more, for a broker that has lost them.",
     "quarantine": "List messages that nobody could read.",
     "work": "Make the work list anew from the archive.",
+    "rules": "List, compare and sign the packs of rules.",
     "events": "Watch events as they are announced.",
     "settings": "List every setting with its present value.",
 }

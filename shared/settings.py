@@ -134,6 +134,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _packs(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not all(re.fullmatch(r"[A-Z0-9_]{1,40}", name) for name in names):
+        raise ValueError("must be names of packs in capitals, separated by commas")
+    return names
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in {"true", "false"}:
         raise ValueError("must be true or false")
@@ -268,6 +275,11 @@ class Settings:
         "Who is paged when monitoring is away: tenant=mailto:…, several addresses separated by spaces.",
         read=_addresses_by_tenant,
         secret=True,
+    )
+    licensed_packs: tuple[str, ...] = _setting(
+        (),
+        "Packs that ship off and whose licence you hold, separated by commas, e.g. DAST10.",
+        read=_packs,
     )
     safety_confirm_seconds: float = _setting(
         60.0, "How long monitoring may take to confirm a danger before others page.", read=_seconds

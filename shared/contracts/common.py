@@ -25,6 +25,32 @@ class SafetyConcernRaised(Event):
     journey_id: str | None = None
 
 
+@event(source="common")
+class InstrumentScored(Event):
+    """Somebody answered a screening instrument, and it has scores."""
+
+    #: Where the answers are kept, in the announcing service.
+    answers_id: str
+    patient_id: str
+    #: Name and version of the pack, e.g. "PHQ9" and 1.
+    instrument: str
+    version: int
+    #: "COMPLETE" or "PRORATED".
+    status: str
+    #: Codes of the scores with their values and bands, and whether each is positive, in one order.
+    scores: tuple[str, ...]
+    values: tuple[int, ...]
+    bands: tuple[str, ...]
+    positive: tuple[bool, ...]
+    given_at: datetime
+    #: "INTAKE", "TREATMENT" or "FOLLOW_UP"; none once others treat the person.
+    place: str | None
+    #: "SELF" or "OBSERVER".
+    rated_by: str
+    episode_id: str | None = None
+    journey_id: str | None = None
+
+
 @event(source="common", reacting=("gateway",))
 class TaskOpened(Event):
     """A human is asked to do something by a deadline."""

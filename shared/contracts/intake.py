@@ -133,6 +133,19 @@ class PatientAdmitted(EpisodeFact):
 
 
 @event(source="intake")
+class RulesSigned(Event):
+    """A medical director put a version of a pack of rules in force for the tenant."""
+
+    signature_id: str
+    #: E.g. "PLACEMENT_ASAM3" or "PHQ9".
+    pack: str
+    version: int
+    #: SHA-256 of the content that was signed.
+    digest: str
+    signed_at: datetime
+
+
+@event(source="intake")
 class LevelReviewOpened(EpisodeFact):
     """A review of the level of care is due, asked for by monitoring."""
 
@@ -450,3 +463,9 @@ ALTERNATIVE_CODES = (
     "OTHER_PAYER",
     "NOT_VERIFIED",
 )
+
+#: How the answers to an instrument were given.
+ANSWER_MODES = ("IN_PERSON", "REMOTE")
+
+#: Tasks that no action of their own ends: whoever does them says so on the work list.
+TASKS_CLOSED_BY_HAND = ("low_suicide_risk", "safety_items_skipped")

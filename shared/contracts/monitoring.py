@@ -151,7 +151,7 @@ class StaffPaged(Event):
     paged_at: datetime
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("intake",))
 class OnCallShiftPlanned(Event):
     """Somebody has the duty for a time."""
 
@@ -161,7 +161,7 @@ class OnCallShiftPlanned(Event):
     ends_at: datetime
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("intake",))
 class OnCallShiftWithdrawn(Event):
     """A duty was taken off the roster."""
 

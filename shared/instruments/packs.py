@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from shared.contracts.common import CONCERNS
-from shared.errors import NotFound
+from shared.errors import InvalidInput
 
 #: Places of the journey at which an instrument can be due.
 INTAKE, TREATMENT, FOLLOW_UP = "INTAKE", "TREATMENT", "FOLLOW_UP"
@@ -35,7 +35,7 @@ class PackInvalid(ValueError):
     """Raised when a pack contradicts itself: nothing is scored by it."""
 
 
-class NoSuchInstrument(NotFound):
+class NoSuchInstrument(InvalidInput):
     """Raised when an instrument, or that version of it, does not exist."""
 
 

@@ -16,6 +16,7 @@ from services.scheduling.schemas import LocalTime
 from shared.contracts import roles
 from shared.contracts.event import SERVICES
 from shared.ids import new_id
+from shared.instruments import newest
 from shared.messaging import STAFF, ways_in
 from shared.messaging.entrypoints import Command
 from shared.schema_fields import Id, Moment
@@ -79,6 +80,12 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "decide_level_of_care": lambda program: Row(
         {"episode_id": program.decided.episode_id},
         {"assessment_id": program.decided.assessment_id, "level": "2.1"},
+    ),
+    "answer_instrument": lambda program: Row(
+        {"patient_id": program.treated.patient_id}, {"instrument": "GAD7", "answers": {"1": 0, "2": None}}
+    ),
+    "sign_rules": lambda program: Row(
+        body={"pack": "PHQ9", "version": 1, "digest": newest("PHQ9").digest}, role=roles.MEDICAL_DIRECTOR
     ),
     "publish_program": lambda program: Row(
         body={

@@ -57,6 +57,7 @@ class TestMain:
             "resend",
             "quarantine",
             "work",
+            "rules",
             "events",
             "simulate",
             "demo",
@@ -89,6 +90,19 @@ class TestSettings:
 
     def test_points_at_a_slip_of_the_pen(self):
         assert "HOMEWARD_PROT is set but is no setting" in homeward("settings", HOMEWARD_PROT="1").output
+
+
+class TestRulesDiff:
+    def test_finds_nothing_between_a_version_and_itself(self):
+        assert homeward("rules", "diff", "PHQ9", "1", "1").output == ""
+
+    def test_counts_the_profiles_whose_level_would_change(self):
+        told = homeward("rules", "diff", "PLACEMENT_ASAM3", "1", "1")
+
+        assert told.output == "0 of 31250 profiles change.\n"
+
+    def test_knows_no_other_pack(self):
+        assert homeward("rules", "diff", "HOROSCOPE", "1", "2").exit_code == 1
 
 
 class TestParked:

@@ -1,11 +1,17 @@
 """Placement: the table's vectors, and the laws that hold over every profile."""
 
 import itertools
+from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from docs import write_placement
 from services.intake.domain import placement
 from shared.contracts.intake import LEVELS_OF_CARE, WITHDRAWAL_GATES
+from tests.intake.placement_vectors import VECTORS
 
 PROFILES = list(itertools.product(placement.RATINGS, repeat=6))
 
@@ -17,37 +23,16 @@ def recommend(
 
 
 class TestRecommend:
-    @pytest.mark.parametrize(
-        ("ratings", "level", "deciding"),
-        [
-            ((4, 0, 0, 0, 0, 0), "4", (1,)),
-            ((0, 4, 4, 0, 0, 0), "4", (2, 3)),
-            ((0, 0, 4, 4, 4, 4), "4", (3,)),
-            ((3, 0, 0, 0, 0, 0), "3.7", (1,)),
-            ((0, 3, 3, 0, 4, 0), "3.7", (2,)),
-            ((0, 0, 3, 0, 0, 0), "3.5", (3,)),
-            ((0, 0, 3, 0, 4, 0), "3.5", (3, 5)),
-            ((2, 0, 3, 0, 0, 0), "3.7", (1, 3)),
-            ((0, 0, 0, 0, 4, 0), "3.5", (5,)),
-            ((0, 0, 0, 0, 0, 4), "3.1", (6,)),
-            ((0, 2, 0, 0, 0, 4), "3.7", (2, 6)),
-            ((2, 0, 0, 0, 0, 0), "2.5", (1,)),
-            ((0, 2, 0, 0, 0, 3), "2.5", (2,)),
-            ((0, 0, 0, 4, 0, 0), "2.5", (4,)),
-            ((0, 0, 2, 0, 3, 0), "2.5", (3, 5)),
-            ((0, 0, 0, 3, 3, 0), "2.5", (4, 5)),
-            ((0, 0, 1, 3, 2, 2), "2.1", (4, 5, 6)),
-            ((0, 0, 2, 2, 0, 0), "2.1", (3, 4)),
-            ((1, 1, 1, 0, 0, 2), "2.1", (6,)),
-            ((0, 0, 0, 0, 0, 3), "2.1", (6,)),
-            ((1, 0, 1, 1, 1, 1), "1", (1, 3, 4, 5, 6)),
-            ((0, 0, 0, 0, 0, 0), "1", (1, 2, 3, 4, 5, 6)),
-        ],
-    )
-    def test_follows_the_table_from_the_top(
-        self, ratings: tuple[int, ...], level: str, deciding: tuple[int, ...]
+    @pytest.mark.parametrize(("ratings", "home_unsafe", "gate", "level", "deciding"), VECTORS)
+    def test_follows_the_rules_from_the_top(
+        self,
+        ratings: tuple[int, ...],
+        home_unsafe: bool,
+        gate: str | None,
+        level: str,
+        deciding: tuple[int, ...],
     ) -> None:
-        found = recommend(*ratings)
+        found = recommend(*ratings, home_unsafe=home_unsafe, gate=gate)
 
         assert (found.level, found.deciding_dimensions) == (level, deciding)
 
@@ -114,12 +99,78 @@ class TestLaws:
             assert all(alternative.level != found.level for alternative in found.alternatives)
             assert found.deciding_dimensions
             assert found.reasons
-            assert found.rule_version == placement.RULE_VERSION
+            assert found.rule_version == placement.newest().rule_version
 
     def test_every_rule_of_the_table_decides_some_profile(self) -> None:
         deciding = {recommend(*ratings).reasons[0][0] for ratings in PROFILES}
 
-        assert deciding == {rule.code for rule in placement.RULES}
+        assert deciding == {rule.code for rule in placement.newest().rules}
 
     def test_gates_are_ranked_from_clear_to_emergency(self) -> None:
         assert (WITHDRAWAL_GATES[0], WITHDRAWAL_GATES[-1]) == ("CLEAR", "EMERGENCY")
+
+    @given(
+        ratings=st.tuples(*[st.sampled_from(placement.RATINGS)] * 6),
+        worse=st.tuples(*[st.integers(0, 4)] * 6),
+        home_unsafe=st.booleans(),
+        gates=st.tuples(*[st.sampled_from([None, "2.5", "3.7", "4"])] * 2),
+    )
+    def test_nothing_that_is_worse_lowers_the_level(
+        self,
+        ratings: tuple[int, ...],
+        worse: tuple[int, ...],
+        home_unsafe: bool,
+        gates: tuple[str | None, str | None],
+    ) -> None:
+        """All of it may get worse at once: ratings, the home and the gate."""
+        milder, graver = sorted(gates, key=lambda gate: LEVELS_OF_CARE.index(gate) if gate else -1)
+        after = tuple(min(4, rating + more) for rating, more in zip(ratings, worse, strict=True))
+
+        before_level = recommend(*ratings, home_unsafe=home_unsafe, gate=milder).level
+        after_level = recommend(*after, home_unsafe=True, gate=graver).level
+
+        assert LEVELS_OF_CARE.index(after_level) >= LEVELS_OF_CARE.index(before_level)
+
+
+class TestReadPack:
+    """A pack that contradicts itself places nobody."""
+
+    def told(self, **changes: Any) -> bytes:
+        told: dict[str, Any] = {
+            "code": "PLACEMENT_ASAM3",
+            "version": 9,
+            "title": "Made up",
+            "edition": "ASAM3",
+            "licence": {"terms": "ours", "ships_on": True},
+            "source": "nowhere",
+            "rules": [self.rule("4", least=4), self.rule("1")],
+            "alternatives": {"1": [["2.1", "MORE"]], "4": [["3.7", "LATER"]]},
+        }
+        return orjson.dumps(told | changes)
+
+    @staticmethod
+    def rule(level: str, least: int | None = None, of: tuple[int, ...] = (1,)) -> dict[str, Any]:
+        when = [{"any": [{"least": least, "of": of}]}] if least is not None else []
+        return {"code": f"TO_{level}", "text": "…", "level": level, "services": [], "when": when, "also": []}
+
+    def test_reads_one_that_holds_together(self) -> None:
+        assert placement.read_pack(self.told()).rule_version == "ASAM3-9"
+
+    def test_refuses_one_that_leaves_something_out(self) -> None:
+        for changes in (
+            {"rules": []},
+            {"rules": [self.rule("4", least=4)]},
+            {"rules": [self.rule("4", least=9), self.rule("1")]},
+            {"rules": [self.rule("4", least=4, of=(7,)), self.rule("1")]},
+            {"rules": [self.rule("9")]},
+            {"alternatives": {"1": [["2.1", "MORE"]]}},
+            {"alternatives": {"1": [["1", "SAME"]], "4": [["3.7", "LATER"]]}},
+            {"alternatives": {"1": [], "4": [["3.7", "LATER"]]}},
+            {"licence": None},
+        ):
+            with pytest.raises(placement.PackInvalid):
+                placement.read_pack(self.told(**changes))
+
+
+def test_the_page_shows_what_is_tested() -> None:
+    assert write_placement.PLACE.read_text(encoding="utf-8") == write_placement.render()

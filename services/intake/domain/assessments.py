@@ -1,6 +1,6 @@
 """An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,21 @@ class Findings:
     pregnant: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What instruments told before the assessment, with the answers behind it by instrument.
+
+    The totals are an observer's of the last day; ``suicide_risk`` is the newest band of the suicide
+    screen in the episode.
+    """
+
+    ciwa_ar: int | None = None
+    cows: int | None = None
+    pawss: int | None = None
+    suicide_risk: str | None = None
+    answers_ids: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(eq=False, kw_only=True)
 class Assessment:
     """A completed assessment, with what was found and what the rules made of it.
@@ -110,6 +125,8 @@ def complete(
     required_minutes: int | None,
     actor: Actor,
     now: datetime,
+    recorded: Recorded | None = None,
+    rules_version: int | None = None,
 ) -> tuple[Assessment, list[Event]]:
     """Complete an assessment of somebody who waits for a decision.
 
@@ -123,7 +140,11 @@ def complete(
     withdrawal.check_clearance(findings.withdrawal, actor=actor)
     today = site.local_day(now)
     fit.check_prior_stay(findings.prior_stay, today=today)
-    gate = withdrawal.weigh(findings.withdrawal)
+    recorded = recorded or Recorded()
+    signs = withdrawal.with_recorded(
+        findings.withdrawal, ciwa_ar=recorded.ciwa_ar, cows=recorded.cows, pawss=recorded.pawss
+    )
+    gate = withdrawal.weigh(signs)
     found = diagnoses.diagnose(findings.problems)
     opioid = any(d.problem == "OPIOID" and (d.severity != "NONE" or d.remission) for d in found)
     minor = patient.is_minor_on(today)
@@ -133,6 +154,7 @@ def complete(
         home_unsafe=findings.home.is_unsafe(violence_threat=violence),
         gate_least_level=gate.least_level,
         minor=minor,
+        version=rules_version,
     )
     factors = _fit_factors(
         findings,
@@ -152,8 +174,8 @@ def complete(
         site_id=episode.site_id,
         edition=placement.EDITION,
         dimension_ratings=list(ratings),
-        findings=_findings_on_record(findings),
-        gate=_gate_on_record(gate, findings.danger),
+        findings=_findings_on_record(findings, signs=signs, recorded=recorded),
+        gate=_gate_on_record(gate, findings.danger, suicide_risk=recorded.suicide_risk),
         diagnoses=[asdict(diagnosis) for diagnosis in found],
         fit_factors=[asdict(factor) for factor in factors],
         recommendation=_recommendation_on_record(recommended),
@@ -265,10 +287,11 @@ def _concern_raised(
     )
 
 
-def _findings_on_record(findings: Findings) -> dict[str, Any]:
+def _findings_on_record(findings: Findings, *, signs: withdrawal.Signs, recorded: Recorded) -> dict[str, Any]:
     prior_stay = findings.prior_stay
     return {
-        "withdrawal": asdict(findings.withdrawal),
+        "withdrawal": asdict(signs),
+        "instruments": recorded.answers_ids,
         "problems": [_problem_on_record(problem) for problem in findings.problems],
         "danger": asdict(findings.danger),
         "home": asdict(findings.home),
@@ -288,10 +311,10 @@ def _problem_on_record(problem: diagnoses.ReportedProblem) -> dict[str, Any]:
     return asdict(problem) | {"criteria_numbers": None if numbers is None else list(numbers)}
 
 
-def _gate_on_record(gate: withdrawal.Gate, danger: Danger) -> dict[str, Any]:
+def _gate_on_record(gate: withdrawal.Gate, danger: Danger, *, suicide_risk: str | None) -> dict[str, Any]:
     # Somebody who means to act on suicidal thoughts is not sent home into a program: the hold ends
     # with a new assessment, after the safety evaluation that the concern sets off.
-    active = danger.suicidal_intent == "ACTIVE"
+    active = danger.suicidal_intent == "ACTIVE" or suicide_risk == "HIGH"
     return {
         "disposition": gate.disposition,
         "holds": gate.holds or active,

@@ -1,8 +1,8 @@
-"""The level of care that fits a severity profile, after the ASAM Criteria, 3rd edition.
+"""The level of care that a severity profile asks for, after the ASAM Criteria, 3rd edition.
 
-The cut-offs are a design default and stand in a table that is read from the top: the first rule
-that hits decides. A law holds over every profile: a worse rating in any dimension never lowers
-the level. Where the table leaves a choice, it is settled so:
+The rules are data: a pack that is read from the top, where the first rule that hits decides. A law
+holds over every profile and every pack: a worse rating in any dimension never lowers the level. Where
+the criteria leave a choice, the shipped pack settles it so:
 
 - a need for residential care together with a medical need (dimension 1 or 2 moderate) is "3.7";
 - severe dimension 3 or imminent danger in dimension 5 is "3.5"; a living environment that is
@@ -13,42 +13,74 @@ the level. Where the table leaves a choice, it is settled so:
 The result recommends; a licensed human decides.
 """
 
-from collections.abc import Callable
+import functools
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import orjson
 
 from shared.contracts.intake import LEVELS_OF_CARE
 
 #: Edition whose dimensions are rated.
 EDITION = "ASAM3"
-#: Version of the table below: grows whenever a rule changes.
-RULE_VERSION = "ASAM3-1"
+#: The pack's name.
+CODE = "PLACEMENT_ASAM3"
 
 #: Severity of a dimension: none, mild, moderate, severe, imminent danger. ASAM Criteria, 3rd edition.
 RATINGS = (0, 1, 2, 3, 4)
 DIMENSIONS = (1, 2, 3, 4, 5, 6)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """What placement looks at: the ratings of dimensions 1 to 6, and whether the home is unsafe."""
+class PackInvalid(ValueError):
+    """Raised when a pack of rules contradicts itself: nobody is placed by it."""
 
-    ratings: tuple[int, ...]
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Any of some dimensions rated ``least`` or worse; ``home_unsafe`` where it counts only then."""
+
+    least: int
+    dimensions: tuple[int, ...]
     home_unsafe: bool = False
 
-    def at_least(self, rating: int, *dimensions: int) -> tuple[int, ...]:
-        """Return those of the dimensions that are rated *rating* or worse."""
-        return tuple(d for d in dimensions if self.ratings[d - 1] >= rating)
+    def hits(self, ratings: tuple[int, ...], *, home_unsafe: bool) -> tuple[int, ...]:
+        """Return the dimensions that meet it."""
+        if self.home_unsafe and not home_unsafe:
+            return ()
+        return tuple(d for d in self.dimensions if ratings[d - 1] >= self.least)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementRule:
-    """One rule: ``hits`` returns the dimensions that decide, none when the rule does not apply."""
+    """One rule: each group of conditions needs so many dimensions that meet any of them.
+
+    ``also`` are conditions that decide besides, once the rule hits.
+    """
 
     code: str
     text: str
     level: str
-    hits: Callable[[Profile], tuple[int, ...]]
-    services: tuple[str, ...] = ()
+    services: tuple[str, ...]
+    groups: tuple[tuple[int, tuple[Condition, ...]], ...]
+    also: tuple[Condition, ...]
+
+    def hits(self, ratings: tuple[int, ...], *, home_unsafe: bool) -> tuple[int, ...]:
+        """Return the dimensions that decide; none when the rule does not apply."""
+        if not self.groups:
+            worst = max(ratings)
+            return tuple(d for d in DIMENSIONS if ratings[d - 1] >= worst)
+        deciding: set[int] = set()
+        for needed, conditions in self.groups:
+            found = {d for one in conditions for d in one.hits(ratings, home_unsafe=home_unsafe)}
+            if len(found) < needed:
+                return ()
+            deciding |= found
+        for one in self.also:
+            deciding.update(one.hits(ratings, home_unsafe=home_unsafe))
+        return tuple(sorted(deciding))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +89,27 @@ class Alternative:
 
     level: str | None
     code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementPack:
+    """One version of the rules."""
+
+    code: str
+    version: int
+    title: str
+    edition: str
+    licence: str
+    ships_on: bool
+    source: str
+    rules: tuple[PlacementRule, ...]
+    alternatives: Mapping[str, tuple[Alternative, ...]]
+    digest: str
+
+    @property
+    def rule_version(self) -> str:
+        """The version as it stands on recommendations and decisions."""
+        return f"{self.edition}-{self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,155 +125,27 @@ class Recommendation:
     rule_version: str
 
 
-def _environment_dangerous(profile: Profile) -> tuple[int, ...]:
-    return profile.at_least(3 if profile.home_unsafe else 4, 6)
-
-
-def _residential_need(profile: Profile) -> tuple[int, ...]:
-    return profile.at_least(3, 3) + profile.at_least(4, 5) + _environment_dangerous(profile)
-
-
-def _residential_and_medical(profile: Profile) -> tuple[int, ...]:
-    medical, residential = profile.at_least(2, 1, 2), _residential_need(profile)
-    return medical + residential if medical and residential else ()
-
-
-def _psychiatric_and_unsteady(profile: Profile) -> tuple[int, ...]:
-    unsteady = profile.at_least(3, 4, 5, 6)
-    return (3, *unsteady) if profile.at_least(2, 3) and unsteady else ()
-
-
-def _two_severe(profile: Profile) -> tuple[int, ...]:
-    severe = profile.at_least(3, 4, 5, 6)
-    return severe if len(severe) >= 2 else ()
-
-
-#: The table, read from the top. Design default, after the ASAM Criteria, 3rd edition.
-RULES: tuple[PlacementRule, ...] = (
-    PlacementRule(
-        code="IMMINENT_DANGER_1_TO_3",
-        text="Imminent danger in dimension 1, 2 or 3.",
-        level="4",
-        hits=lambda p: p.at_least(4, 1, 2, 3),
-    ),
-    PlacementRule(
-        code="SEVERE_1_OR_2",
-        text="Severe withdrawal risk or biomedical condition: medically monitored care round the clock.",
-        level="3.7",
-        hits=lambda p: p.at_least(3, 1, 2),
-        services=("MEDICAL",),
-    ),
-    PlacementRule(
-        code="RESIDENTIAL_AND_MEDICAL_NEED",
-        text="A need for residential care together with a medical need.",
-        level="3.7",
-        hits=_residential_and_medical,
-        services=("MEDICAL",),
-    ),
-    PlacementRule(
-        code="SEVERE_3",
-        text="Severe emotional, behavioral or cognitive condition.",
-        level="3.5",
-        hits=lambda p: p.at_least(3, 3) + (p.at_least(4, 5) if p.at_least(3, 3) else ()),
-        services=("PSYCHIATRIC",),
-    ),
-    PlacementRule(
-        code="IMMINENT_DANGER_5",
-        text="Return to use is imminent without care round the clock.",
-        level="3.5",
-        hits=lambda p: p.at_least(4, 5),
-    ),
-    PlacementRule(
-        code="DANGEROUS_ENVIRONMENT",
-        text="The living environment is dangerous, or severe and the home unsafe.",
-        level="3.1",
-        hits=_environment_dangerous,
-    ),
-    PlacementRule(
-        code="MEDICAL_NEED",
-        text="Moderate withdrawal risk or biomedical condition: medical services by day.",
-        level="2.5",
-        hits=lambda p: p.at_least(2, 1, 2),
-        services=("MEDICAL",),
-    ),
-    PlacementRule(
-        code="IMMINENT_DANGER_4",
-        text="Readiness to change is so low that danger is imminent.",
-        level="2.5",
-        hits=lambda p: p.at_least(4, 4),
-    ),
-    PlacementRule(
-        code="PSYCHIATRIC_AND_UNSTEADY",
-        text="Moderate dimension 3 together with a severe dimension 4, 5 or 6.",
-        level="2.5",
-        hits=_psychiatric_and_unsteady,
-        services=("PSYCHIATRIC",),
-    ),
-    PlacementRule(
-        code="TWO_SEVERE_4_TO_6",
-        text="Two of dimensions 4, 5 and 6 are severe.",
-        level="2.5",
-        hits=_two_severe,
-    ),
-    PlacementRule(
-        code="STRUCTURE_NEEDED",
-        text="Dimension 3, 4, 5 or 6 asks for structure several times a week.",
-        level="2.1",
-        hits=lambda p: p.at_least(2, 3, 4, 5, 6),
-    ),
-    PlacementRule(
-        code="OUTPATIENT",
-        text="No dimension asks for more than outpatient care.",
-        level="1",
-        hits=lambda p: p.at_least(max(p.ratings), *DIMENSIONS),
-    ),
-)
-
-#: What else is possible for each level: never a bare denial. Design default.
-ALTERNATIVES: dict[str, tuple[Alternative, ...]] = {
-    "1": (Alternative(level="2.1", code="WHEN_MORE_STRUCTURE_IS_NEEDED"),),
-    "2.1": (
-        Alternative(level="2.5", code="WHEN_HOURS_ARE_NOT_ENOUGH"),
-        Alternative(level="1", code="WHEN_STABLE"),
-    ),
-    "2.5": (
-        Alternative(level="3.1", code="WHEN_HOME_DOES_NOT_HOLD"),
-        Alternative(level="2.1", code="WHEN_NEEDED_SERVICES_ARE_ADDED"),
-    ),
-    "3.1": (
-        Alternative(level="2.5", code="WITH_RECOVERY_RESIDENCE"),
-        Alternative(level="2.1", code="WITH_RECOVERY_RESIDENCE"),
-    ),
-    "3.5": (
-        Alternative(level="3.7", code="WHEN_MEDICAL_NEED_APPEARS"),
-        Alternative(level="2.5", code="WITH_PSYCHIATRIC_SERVICES_AND_RECOVERY_RESIDENCE"),
-    ),
-    "3.7": (
-        Alternative(level="4", code="WHEN_UNSTABLE"),
-        Alternative(level="2.1", code="AFTER_STABILISATION"),
-    ),
-    "4": (
-        Alternative(level="3.7", code="AFTER_STABILISATION"),
-        Alternative(level="2.1", code="AFTER_STABILISATION"),
-    ),
-}
-
-
 def recommend(
-    *, ratings: tuple[int, ...], home_unsafe: bool, gate_least_level: str | None, minor: bool
+    *,
+    ratings: tuple[int, ...],
+    home_unsafe: bool,
+    gate_least_level: str | None,
+    minor: bool,
+    version: int | None = None,
 ) -> Recommendation:
     """Return the level that the profile asks for, raised by the withdrawal gate where that asks for more.
 
     :param ratings: severity 0 to 4 of dimensions 1 to 6, in order.
+    :param version: of the rules; the newest when left out.
     """
-    profile = Profile(ratings=ratings, home_unsafe=home_unsafe)
-    rule, deciding = next((rule, hit) for rule in RULES if (hit := rule.hits(profile)))
+    pack = newest() if version is None else pack_of(version)
+    rule, deciding = _deciding(pack, ratings, home_unsafe=home_unsafe)
     level, services = rule.level, rule.services
     reasons = [(rule.code, rule.text)]
     if gate_least_level is not None and _rank(gate_least_level) > _rank(level):
         level, deciding, services = gate_least_level, (1,), ("MEDICAL",)
         reasons.insert(0, ("WITHDRAWAL_GATE", "The withdrawal gate asks for a higher level."))
-    alternatives = ALTERNATIVES[level]
+    alternatives = pack.alternatives[level]
     if minor:
         reasons.append(
             ("MINOR", "The person is a minor: the program admits adults; a clinician must decide.")
@@ -228,14 +153,119 @@ def recommend(
         alternatives = (Alternative(level=None, code="ADOLESCENT_PROGRAM"), *alternatives)
     return Recommendation(
         level=level,
-        deciding_dimensions=tuple(sorted(set(deciding))),
+        deciding_dimensions=deciding,
         reasons=tuple(reasons),
         alternatives=alternatives,
         services=services,
         minor=minor,
-        rule_version=RULE_VERSION,
+        rule_version=pack.rule_version,
     )
+
+
+def _deciding(
+    pack: PlacementPack, ratings: tuple[int, ...], *, home_unsafe: bool
+) -> tuple[PlacementRule, tuple[int, ...]]:
+    for rule in pack.rules:
+        deciding = rule.hits(ratings, home_unsafe=home_unsafe)
+        if deciding:
+            return rule, deciding
+    raise PackInvalid(f"{pack.rule_version} has no rule for everybody")
 
 
 def _rank(level: str) -> int:
     return LEVELS_OF_CARE.index(level)
+
+
+# --- The packs --------------------------------------------------------------------------------------
+
+
+@functools.cache
+def all_packs() -> Mapping[int, PlacementPack]:
+    """Return the versions of the rules.
+
+    :raises PackInvalid: when one contradicts itself.
+    """
+    found = [
+        read_pack(file.read_bytes())
+        for file in resources.files(__package__).joinpath("packs").iterdir()
+        if file.name.startswith(f"{CODE.lower()}-")
+    ]
+    return {pack.version: pack for pack in sorted(found, key=lambda pack: pack.version)}
+
+
+@functools.cache
+def newest() -> PlacementPack:
+    """Return the newest version of the rules."""
+    return all_packs()[max(all_packs())]
+
+
+def pack_of(version: int) -> PlacementPack:
+    """Return a version of the rules.
+
+    :raises PackInvalid: when there is none.
+    """
+    try:
+        return all_packs()[version]
+    except KeyError:
+        raise PackInvalid(f"{CODE} has no version {version}") from None
+
+
+def read_pack(content: bytes) -> PlacementPack:
+    """Read a pack from JSON and check it.
+
+    :raises PackInvalid: when something is missing, or it leaves somebody without a level or a choice.
+    """
+    try:
+        pack = _pack(orjson.loads(content), digest=hashlib.sha256(content).hexdigest())
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PackInvalid(f"cannot be read: {error!r}") from error
+    if not pack.rules or pack.rules[-1].groups:
+        raise PackInvalid(f"{pack.rule_version}: the last rule is not for everybody")
+    for rule in pack.rules:
+        if rule.level not in LEVELS_OF_CARE:
+            raise PackInvalid(f"{pack.rule_version}: {rule.code} asks for a level that is not there")
+    for level, others in pack.alternatives.items():
+        if not others or any(one.level == level for one in others):
+            raise PackInvalid(f"{pack.rule_version}: level {level} has no alternative")
+    if not {rule.level for rule in pack.rules} <= set(pack.alternatives):
+        raise PackInvalid(f"{pack.rule_version}: a level has no alternative")
+    return pack
+
+
+def _pack(told: dict[str, Any], *, digest: str) -> PlacementPack:
+    return PlacementPack(
+        code=told["code"],
+        version=told["version"],
+        title=told["title"],
+        edition=told["edition"],
+        licence=told["licence"]["terms"],
+        ships_on=told["licence"]["ships_on"],
+        source=told["source"],
+        rules=tuple(_rule(one) for one in told["rules"]),
+        alternatives={
+            level: tuple(Alternative(level=other, code=code) for other, code in others)
+            for level, others in told["alternatives"].items()
+        },
+        digest=digest,
+    )
+
+
+def _rule(told: dict[str, Any]) -> PlacementRule:
+    return PlacementRule(
+        code=told["code"],
+        text=told["text"],
+        level=told["level"],
+        services=tuple(told["services"]),
+        groups=tuple(
+            (group.get("dimensions", 1), tuple(_condition(one) for one in group["any"]))
+            for group in told["when"]
+        ),
+        also=tuple(_condition(one) for one in told["also"]),
+    )
+
+
+def _condition(told: dict[str, Any]) -> Condition:
+    dimensions = tuple(told["of"])
+    if not set(dimensions) <= set(DIMENSIONS) or told["least"] not in RATINGS:
+        raise PackInvalid("a condition is about no dimension, or no rating")
+    return Condition(least=told["least"], dimensions=dimensions, home_unsafe=told.get("home") == "UNSAFE")

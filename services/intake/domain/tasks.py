@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.common import TaskClosed, TaskOpened
+from shared.errors import Conflict
 
 DONE, WITHDRAWN, ESCALATED = "DONE", "WITHDRAWN", "ESCALATED"
+
+
+class TaskClosedAlready(Conflict):
+    """Raised when somebody is told to have done what nobody has to do any more."""
 
 
 @dataclass(eq=False, kw_only=True)

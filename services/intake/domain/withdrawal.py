@@ -9,7 +9,8 @@ What a total of CIWA-Ar, COWS or PAWSS amounts to is told by the instrument's pa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.contracts.event import Actor
 from shared.contracts.intake import LEVELS_OF_CARE, WITHDRAWAL_GATES
@@ -20,6 +21,10 @@ from shared.instruments import newest
 RATE_WITHIN_HOURS = 72
 #: Hours since the last drink within which withdrawal is rated again every day. Design default.
 RECHECK_WITHIN_HOURS = 120
+
+#: How long an observer's rating counts for the gate without being told again. Source: brief 1.6, withdrawal
+#: is rated again every day.
+RATING_COUNTS_FOR = timedelta(hours=24)
 
 #: Credentials that may clear somebody medically for outpatient care. Design default: prescribers.
 PRESCRIBERS = ("MD", "DO", "NP", "PA")
@@ -236,6 +241,16 @@ def check_clearance(signs: Signs, *, actor: Actor) -> None:
             field="withdrawal.medically_cleared",
             rule=f"credential one of {', '.join(PRESCRIBERS)}",
         )
+
+
+def with_recorded(signs: Signs, *, ciwa_ar: int | None, cows: int | None, pawss: int | None) -> Signs:
+    """Return the signs with totals that an observer recorded, where the assessor told none of their own."""
+    return replace(
+        signs,
+        ciwa_ar=ciwa_ar if signs.ciwa_ar is None else signs.ciwa_ar,
+        cows=cows if signs.cows is None else signs.cows,
+        pawss=pawss if signs.pawss is None else signs.pawss,
+    )
 
 
 def weigh(signs: Signs) -> Gate:

@@ -156,6 +156,27 @@ class Patient(Schema):
     registered_at = moment_field("When the person was first referred.")
 
 
+class GetStatus(Schema):
+    """Look at where somebody stands, with their one next step and what to bring."""
+
+    patient_id = id_field("Who asks, or is asked about.")
+
+
+class Status(Schema):
+    """Where somebody stands: one next step, in plain words, and what to bring."""
+
+    patient_id = id_field("Who it is.")
+    episode_id = id_field("Newest episode of care.")
+    state = code_field("Where it stands.", codes.EPISODE_STATES)
+    next_step = fields.String(metadata={"description": "Code of the one thing to do next."})
+    what = fields.String(metadata={"description": "The same in plain words, which give nothing away."})
+    bring = fields.List(fields.String(), metadata={"description": "Codes of what to bring."})
+    due_instruments = fields.List(
+        fields.String(), metadata={"description": "Instruments that can be answered now, in turn."}
+    )
+    program_emergency_phone = fields.String(allow_none=True)
+
+
 class GetEpisode(Schema):
     """Look at one episode of care."""
 

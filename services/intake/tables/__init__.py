@@ -2,6 +2,7 @@
 
 from services.intake.tables.admissions import (
     admission_rows,
+    find_admission,
     find_outward_referral,
     follow_up_rows,
     follow_ups_of,
@@ -44,6 +45,15 @@ from services.intake.tables.directory import (
     staff_of,
     staff_rows,
 )
+from services.intake.tables.instruments import (
+    duty_rows,
+    find_duty,
+    find_instrument_answers,
+    instrument_answer_rows,
+    instrument_answers_after,
+    instrument_answers_of,
+    somebody_on_duty,
+)
 from services.intake.tables.people import (
     episode_rows,
     find_episode,
@@ -51,14 +61,16 @@ from services.intake.tables.people import (
     find_referral,
     lock_episode,
     lock_open_episode,
+    newest_episode,
     patient_rows,
     recognise,
     referral_rows,
     take_turn,
 )
 from services.intake.tables.reviews import lock_review, open_reviews_of, review_rows, reviews_after
+from services.intake.tables.rules import rule_signature_rows, rule_signatures
 from services.intake.tables.sites import find_site, site_rows, sites_after
-from services.intake.tables.tasks import find_task, open_tasks_of, task_rows
+from services.intake.tables.tasks import find_task, open_tasks_about, open_tasks_of, task_rows
 
 __all__ = [
     "DELIVERIES_KEPT",
@@ -74,9 +86,13 @@ __all__ = [
     "decision_rows",
     "delivered_of",
     "delivery_rows",
+    "duty_rows",
     "episode_rows",
+    "find_admission",
     "find_assessment",
+    "find_duty",
     "find_episode",
+    "find_instrument_answers",
     "find_obligation_fit",
     "find_outward_referral",
     "find_patient",
@@ -90,6 +106,9 @@ __all__ = [
     "forget_deliveries",
     "group_rows",
     "groups_of",
+    "instrument_answer_rows",
+    "instrument_answers_after",
+    "instrument_answers_of",
     "keep_delivery",
     "keep_facilities",
     "lock_consent",
@@ -102,8 +121,10 @@ __all__ = [
     "lock_review",
     "mapper",
     "metadata",
+    "newest_episode",
     "obligation_fit_rows",
     "open_reviews_of",
+    "open_tasks_about",
     "open_tasks_of",
     "outward_rows",
     "patient_rows",
@@ -117,8 +138,11 @@ __all__ = [
     "referral_rows",
     "review_rows",
     "reviews_after",
+    "rule_signature_rows",
+    "rule_signatures",
     "site_rows",
     "sites_after",
+    "somebody_on_duty",
     "staff_of",
     "staff_rows",
     "take_turn",

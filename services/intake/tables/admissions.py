@@ -66,6 +66,11 @@ sealed(outward.OutwardReferral, key="outward_referral_id", fields=("program",))
 sealed(outward.FollowUp, key="follow_up_id", fields=("note",))
 
 
+def find_admission(db: Session, *, admission_id: str | None) -> admissions.Admission | None:
+    """Return an admission, if it is there."""
+    return db.scalar(sa.select(admissions.Admission).where(admission_rows.c.admission_id == admission_id))
+
+
 def find_outward_referral(db: Session, *, outward_referral_id: str) -> outward.OutwardReferral | None:
     """Return a referral to another program, if it is there."""
     return db.scalar(

@@ -124,6 +124,14 @@ def find_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     return db.scalar(sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id))
 
 
+def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
+    """Return the episode of a person that began last."""
+    query = sa.select(episodes.Episode).where(episode_rows.c.patient_id == patient_id)
+    # An open one began last, whatever moments a referral told.
+    newest = query.order_by(episode_rows.c.closed_at.desc().nulls_first(), episode_rows.c.opened_at.desc())
+    return db.scalar(newest.limit(1))
+
+
 def lock_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     """Return an episode, which nobody else changes until the transaction ends."""
     query = sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id)

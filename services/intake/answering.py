@@ -1,0 +1,249 @@
+"""Instruments, answered and offered: what the ways in of intake do in several steps.
+
+All of it runs in one transaction: answers that were kept are answers whose dangers were announced.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from services.intake import tables
+from services.intake.domain import admissions, assessments, duties, guide, instruments, rules, tasks
+from services.intake.domain.episodes import Episode
+from services.intake.domain.people import Patient
+from services.intake.domain.sites import Site
+from shared.contracts import roles
+from shared.errors import NotFound
+from shared.ids import new_id
+from shared.instruments import SELF, Due, Pack, newest, pack_of
+from shared.messaging import Call, announce
+
+if TYPE_CHECKING:
+    from shared.messaging.host import Host
+
+
+def licensed_packs(db: Session) -> tuple[str, ...]:
+    """Return the packs that ship off and whose licence the operator holds."""
+    host: Host = db.info["host"]
+    return host.settings.licensed_packs
+
+
+def rules_in_force(db: Session) -> dict[str, int]:
+    """Return the version in force of each pack of the tenant."""
+    return rules.in_force(tables.rule_signatures(db), licensed=licensed_packs(db))
+
+
+def packs_in_force(db: Session) -> list[Pack]:
+    """Return the instruments in force, each in the version that was signed."""
+    in_force = rules_in_force(db)
+    return [
+        pack_of(one.pack, one.version)
+        for one in rules.catalogue()
+        if one.kind == rules.INSTRUMENT and in_force.get(one.pack) == one.version
+    ]
+
+
+def recorded_for(db: Session, episode: Episode, *, now: datetime) -> assessments.Recorded:
+    """Return what instruments told in an episode that an assessment must not overlook."""
+    given = [
+        one
+        for one in tables.instrument_answers_of(db, patient_id=episode.patient_id)
+        if one.episode_id == episode.episode_id
+    ]
+    return instruments.recorded(given, now=now)
+
+
+def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.InstrumentAnswers:
+    """Keep what somebody answered, announce every danger in it, and ask humans for what follows."""
+    data = call.data
+    episode, site = _where(db, patient)
+    in_force = packs_in_force(db)
+    pack = _pack(data["instrument"], data["version"], in_force)
+    instruments.check_licence(pack, licensed=licensed_packs(db))
+    place = _place(db, episode)
+    by_patient = call.actor.role == roles.PATIENT
+    kept, events = instruments.answer(
+        answers_id=new_id(),
+        patient=patient,
+        episode=episode,
+        site=site,
+        pack=pack,
+        place=place[0] if place else None,
+        answers=data["answers"],
+        rated_by=data["rated_by"],
+        mode="REMOTE" if by_patient else data["mode"] or "IN_PERSON",
+        given_at=data["given_at"],
+        in_force=pack in in_force,
+        actor=call.actor,
+        now=call.now,
+    )
+    earlier = tables.instrument_answers_of(db, patient_id=patient.patient_id)
+    db.add(kept)
+    for event in events:
+        announce(db, event)
+    _ask_humans(db, kept, earlier, site)
+    return kept
+
+
+def _ask_humans(
+    db: Session,
+    kept: instruments.InstrumentAnswers,
+    earlier: list[instruments.InstrumentAnswers],
+    site: Site,
+) -> None:
+    """End the tasks that the answers answer, and open those that they ask for."""
+    newest_first = sorted([*earlier, kept], key=lambda one: one.recorded_at, reverse=True)
+    silent = instruments.skipped_in_row(newest_first)
+    for name in instruments.answered_tasks(kept):
+        for task in tables.open_tasks_about(db, patient_id=kept.patient_id, task=name):
+            for closed in task.close(outcome=tasks.DONE, at=kept.recorded_at):
+                announce(db, closed)
+    for task in instruments.wanted_tasks(kept, skipped_in_row=silent, site=site):
+        if tables.open_tasks_about(db, patient_id=kept.patient_id, task=task.task):
+            # Somebody is being asked already.
+            continue
+        db.add(task)
+        announce(db, task.opened())
+
+
+def view_of(
+    db: Session, kept: instruments.InstrumentAnswers, call: Call, *, version: int | None = None
+) -> dict[str, Any]:
+    """Return what somebody answered and what it amounts to; with where help is, where it tells of danger."""
+    scored = kept.scored(version=version)
+    why_not = kept.why_not_scored(in_force=packs_in_force(db))
+    return (
+        vars_of(kept)
+        | {
+            "scored_by_version": version or kept.version,
+            "status": scored.status,
+            "why_not_scored": why_not,
+            "scores": [] if why_not else list(scored.scores),
+            "missing": scored.missing,
+            "reviews": () if why_not else scored.reviews,
+            "dangers": scored.dangers,
+        }
+        | _help(db, call, patient_id=kept.patient_id, in_danger=bool(scored.dangers))
+    )
+
+
+def vars_of(kept: instruments.InstrumentAnswers) -> dict[str, Any]:
+    """Return the fields of what was answered."""
+    return {name: value for name, value in vars(kept).items() if not name.startswith("_")}
+
+
+def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
+    """Return what is due for somebody now, and what must wait until somebody is there."""
+    episode, site = _where(db, patient)
+    in_force = packs_in_force(db)
+    place = _place(db, episode)
+    due = instruments.offered(
+        in_force,
+        place=place,
+        age=patient.age_on(site.local_day(call.now)),
+        given=tables.instrument_answers_of(db, patient_id=patient.patient_id),
+        now=call.now,
+    )
+    by_patient = call.actor.role == roles.PATIENT
+    on_duty = tables.somebody_on_duty(db, at=call.now)
+    asked, withheld = [], []
+    for one in due:
+        if instruments.may_be_asked(one.pack, by_patient=by_patient, somebody_on_duty=on_duty):
+            asked.append(_due_view(one))
+        elif SELF in one.pack.raters:
+            withheld.append(one.pack.instrument)
+    signed = {pack.instrument for pack in in_force}
+    shipped = {one.pack for one in rules.catalogue() if one.kind == rules.INSTRUMENT and one.ships_on}
+    return {
+        "patient_id": patient.patient_id,
+        "place": place[0] if place else None,
+        "since": place[1] if place else None,
+        "due": asked,
+        "withheld": withheld,
+        "not_signed": [] if by_patient else sorted(shipped - signed),
+    } | _help(
+        db,
+        call,
+        patient_id=patient.patient_id,
+        in_danger=any(one.urgent for one in due),
+    )
+
+
+def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
+    """Return where somebody stands, with their one next step, and what they can answer now."""
+    episode, site = _where(db, patient)
+    step = guide.next_step(
+        episode, level_is_here=admissions.is_admissible_level(episode.decided_level, site=site)
+    )
+    return {
+        "patient_id": patient.patient_id,
+        "episode_id": episode.episode_id,
+        "state": episode.state,
+        "next_step": step.code,
+        "what": step.what,
+        "bring": step.bring,
+        "due_instruments": [one["instrument"] for one in due_for(db, call, patient)["due"]],
+        "program_emergency_phone": site.emergency_phone,
+    }
+
+
+def _due_view(due: Due) -> dict[str, Any]:
+    pack = due.pack
+    return {
+        "instrument": pack.instrument,
+        "version": pack.version,
+        "title": pack.title,
+        "licence": pack.licence,
+        "locale": pack.locale,
+        "lookback_days": pack.lookback_days,
+        "due_at": due.due_at,
+        "because": due.because,
+        "overdue": due.overdue,
+        "urgent": due.urgent,
+        "rated_by": pack.raters,
+        "items": instruments.item_view(pack),
+    }
+
+
+def _help(db: Session, call: Call, *, patient_id: str, in_danger: bool) -> dict[str, Any]:
+    """Return whether somebody is there now, and where help is: in danger, or while nobody is."""
+    on_duty = tables.somebody_on_duty(db, at=call.now)
+    episode = tables.newest_episode(db, patient_id=patient_id)
+    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    return {
+        "staff_on_duty": on_duty,
+        "notice": None if on_duty else instruments.NOBODY_ON_DUTY,
+        "crisis": assessments.crisis_content(
+            ["DANGER"] if in_danger or not on_duty else [],
+            emergency_phone=site.emergency_phone if site else None,
+        ),
+    }
+
+
+def _where(db: Session, patient: Patient) -> tuple[Episode, Site]:
+    episode = tables.newest_episode(db, patient_id=patient.patient_id)
+    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    if episode is None or site is None:
+        raise NotFound("No such patient.", field="patient_id")
+    return episode, site
+
+
+def _place(db: Session, episode: Episode) -> Any:
+    admission = tables.find_admission(db, admission_id=episode.admission_id)
+    return instruments.place_of(episode, admitted_at=admission.admitted_at if admission else None)
+
+
+def _pack(instrument: str, version: int | None, in_force: list[Pack]) -> Pack:
+    if version is not None:
+        return pack_of(instrument, version)
+    return next((pack for pack in in_force if pack.instrument == instrument), None) or newest(instrument)
+
+
+def duty_of(db: Session, shift_id: str) -> duties.Duty:
+    """Return a duty, made when it is told of for the first time."""
+    known = tables.find_duty(db, shift_id=shift_id)
+    if known is None:
+        known = duties.Duty(shift_id=shift_id)
+        db.add(known)
+    return known
