@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import asking, consenting, directory, schemas, tables
+from services.intake import answering, asking, consenting, directory, schemas, tables
 from services.intake.domain import (
     admissions,
     assessments,
@@ -22,6 +22,7 @@ from services.intake.domain import (
     reentries,
     referrals,
     reviews,
+    rules,
     sites,
     tasks,
     withdrawal,
@@ -36,7 +37,13 @@ from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
 from shared.contracts.event import write_moment
-from shared.contracts.monitoring import LevelReviewRequested, MessageWanted, SafetyConcernTaken
+from shared.contracts.monitoring import (
+    LevelReviewRequested,
+    MessageWanted,
+    OnCallShiftPlanned,
+    OnCallShiftWithdrawn,
+    SafetyConcernTaken,
+)
 from shared.contracts.scheduling import ObligationFitFound
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
@@ -146,6 +153,13 @@ class Intake:
         _check_own(call, episode.patient_id, field="episode_id")
         return _dump(schemas.Episode, episode) | {"next_step": _next_step(db, episode)}
 
+    @question(schemas.GetStatus, roles=(*_DOOR, roles.PATIENT))
+    def get_status(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at where somebody stands: one next step, and what to bring."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.Status, answering.status_of(db, call, patient))
+
     # --- Assessment and decision ------------------------------------------------------------------
 
     @command(schemas.CompleteAssessment, roles=roles.CARE_TEAM)
@@ -164,6 +178,7 @@ class Intake:
             required_minutes=known_fit.required_minutes if known_fit else None,
             actor=call.actor,
             now=call.now,
+            recorded=answering.recorded_for(db, episode, now=call.now),
         )
         db.add(assessment)
         _announce_all(db, events)
@@ -196,6 +211,94 @@ class Intake:
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         return _dump(schemas.LevelDecision, decision) | {"next_step": _next_step(db, episode)}
+
+    # --- Instruments ------------------------------------------------------------------------------
+
+    @question(schemas.GetDueInstruments, roles=(*_DOOR, roles.PATIENT))
+    def get_due_instruments(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at which instruments are due for somebody now, in turn."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.DueInstruments, answering.due_for(db, call, patient))
+
+    @command(schemas.AnswerInstrument, roles=(*roles.CARE_TEAM, roles.PATIENT))
+    def answer_instrument(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what somebody answered; a dangerous answer is announced in the same transaction."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
+        kept = answering.keep_answers(db, call, patient)
+        return _dump(schemas.InstrumentAnswers, answering.view_of(db, kept, call))
+
+    @question(schemas.ListInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
+    def list_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
+        """List what somebody answered, with the scores."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        limit = call.data["limit"]
+        found = tables.instrument_answers_after(
+            db,
+            patient_id=patient.patient_id,
+            instrument=call.data["instrument"],
+            after=call.data["after"],
+            limit=limit + 1,
+        )
+        shown = [_dump(schemas.InstrumentAnswers, answering.view_of(db, one, call)) for one in found]
+        return _page(shown, limit=limit, key="answers_id")
+
+    @question(schemas.GetInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
+    def get_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at what somebody answered on one occasion, scored again by the version asked for."""
+        kept = tables.find_instrument_answers(db, answers_id=call.data["answers_id"])
+        if kept is None:
+            raise NotFound("No such answers.", field="answers_id")
+        _check_own(call, kept.patient_id, field="answers_id")
+        return _dump(
+            schemas.InstrumentAnswers, answering.view_of(db, kept, call, version=call.data["version"])
+        )
+
+    @command(schemas.CloseTask, roles=roles.CARE_TEAM)
+    def close_task(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that somebody did what the answers to an instrument asked for."""
+        task = tables.find_task(db, task_id=call.data["task_id"])
+        if task is None or task.task != call.data["task"]:
+            raise NotFound("No such task.", field="task_id")
+        if not task.is_open:
+            raise tasks.TaskClosedAlready(field="task_id", rule="an open task")
+        _announce_all(db, task.close(outcome=call.data["outcome"], at=call.now))
+        told = {name: call.data[name] for name in ("task_id", "task", "outcome")}
+        return {**told, "closed_at": write_moment(call.now), "patient_id": task.patient_id}
+
+    # --- Rules ------------------------------------------------------------------------------------
+
+    @question(schemas.ListRules)
+    def list_rules(self, db: Session, call: Call) -> dict[str, Any]:
+        """List the packs of rules, and which are in force for the tenant."""
+        signatures = tables.rule_signatures(db)
+        licensed = answering.licensed_packs(db)
+        in_force = rules.in_force(signatures, licensed=licensed)
+        shown = [
+            _rules_view(one, signatures, in_force=in_force, licensed=licensed) for one in rules.catalogue()
+        ]
+        return {"items": shown, "next": None}
+
+    @command(schemas.SignRules, roles=(roles.MEDICAL_DIRECTOR,))
+    def sign_rules(self, db: Session, call: Call) -> dict[str, Any]:
+        """Put a version of a pack of rules in force, as the medical director."""
+        pack = rules.find(call.data["pack"], call.data["version"])
+        tables.take_turn(db, tenant_id=call.tenant_id, about=f"rules:{pack.pack}".encode())
+        signature, events = rules.sign(
+            signature_id=new_id(),
+            pack=pack,
+            digest=call.data["digest"],
+            earlier=tables.rule_signatures(db),
+            licensed=answering.licensed_packs(db),
+            actor=call.actor,
+            now=call.now,
+        )
+        db.add(signature)
+        _announce_all(db, events)
+        return _dump(schemas.RuleSignature, signature)
 
     # --- Consent ----------------------------------------------------------------------------------
 
@@ -568,6 +671,16 @@ class Intake:
         else:
             known.take_over(**finding)
 
+    @reacts_to(OnCallShiftPlanned)
+    def note_duty(self, db: Session, event: OnCallShiftPlanned, now: datetime) -> None:
+        """Know when somebody is there, so that nobody alone is asked about danger while nobody is."""
+        answering.duty_of(db, event.shift_id).plan(starts_at=event.starts_at, ends_at=event.ends_at)
+
+    @reacts_to(OnCallShiftWithdrawn)
+    def drop_duty(self, db: Session, event: OnCallShiftWithdrawn, now: datetime) -> None:
+        """Know that somebody is not there after all, also when the duty itself is told later."""
+        answering.duty_of(db, event.shift_id).withdraw(at=event.withdrawn_at)
+
     @reacts_to(PatientDischarged)
     def close_episode(self, db: Session, event: PatientDischarged, now: datetime) -> None:
         """Close the episode of somebody who was discharged, and drop what was still asked in it."""
@@ -865,6 +978,28 @@ def _match_view(found: dict[str, Any]) -> dict[str, Any]:
     return _dump(schemas.ProgramMatch, found["match"]) | {
         "program": _program_view(found["program"], now=found["now"]),
         "alternative": found["alternative"],
+    }
+
+
+def _rules_view(
+    pack: rules.RulePack,
+    signatures: list[rules.RuleSignature],
+    *,
+    in_force: dict[str, int],
+    licensed: tuple[str, ...],
+) -> dict[str, Any]:
+    signature = next(
+        (
+            one
+            for one in signatures
+            if (one.pack, one.version, one.digest) == (pack.pack, pack.version, pack.digest)
+        ),
+        None,
+    )
+    return _dump(schemas.RulePack, pack) | {
+        "may_be_signed": pack.may_be_signed(licensed=licensed),
+        "in_force": in_force.get(pack.pack) == pack.version,
+        "signature": _dump(schemas.RuleSignature, signature) if signature else None,
     }
 
 
