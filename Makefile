@@ -32,8 +32,8 @@ fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas
 	@$(BIN)/pytest -m "not database and not rabbitmq and not journey and not servers"
 
 .PHONY: bench
-bench: .venv/made ## Measure start, memory, commands and events on this machine.
-	@$(BIN)/python -m bench.figures
+bench: .venv/made ## Measure Homeward and its peers on this machine (25 minutes; QUICK=1: under 5).
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 .PHONY: chaos
 chaos: .venv/made ## Break everything under load, and count what is lost (30 minutes; QUICK=1: 5).

@@ -1,0 +1,121 @@
+"""What is to be reached, and whether a run has reached it."""
+
+import dataclasses
+import itertools
+
+from bench.rows import Row, Run, rounded
+from bench.works import events, growth, requests
+
+#: Memory of each process, and how much of it may come in the last half of the work: the rest is noise.
+PROCESS_MIB, GROWTH_OF_FLAT = 150.0, 0.03
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One goal and how a run stands to it."""
+
+    what: str
+    reach: str
+    measured: str
+    #: None where the run did not measure it.
+    met: bool | None
+
+
+def findings(run: Run) -> list[Finding]:
+    """Return each goal with what the run has found."""
+    found = [
+        _rate(run, "reaction with one insert, one process", events.REACTION, 3000),
+        _times(run, "the same, beside nameko's event handler", events.REACTION, events.NAMEKO, 4),
+        _rate(run, "announce to effect, end to end", events.END_TO_END.format(size=events.SEVERAL), 1500),
+        _most(run, "announce to effect at 200/s, p50", _evenly(), "p50_ms", 15),
+        _most(run, "announce to effect at 200/s, p99", _evenly(), "p99_ms", 100),
+    ]
+    for connections in requests.FULL.connections:
+        read = requests.named(requests.READ, connections)
+        what = f"{read}, beside nameko"
+        found.append(_times(run, what, read, requests.NAMEKO, 2))
+    for connections in (32, 64):
+        read = requests.named(requests.READ, connections)
+        found.append(_times(run, f"{read}, beside FastAPI in one process", read, requests.FASTAPI, 1))
+    for connections in requests.FULL.connections:
+        command = requests.named(requests.COMMAND, connections)
+        found.append(_times(run, f"{command}, beside nameko's bare insert", command, requests.NAMEKO, 1.5))
+    command = requests.named(requests.COMMAND, 32)
+    what = f"{command}, beside FastAPI's bare insert, one process"
+    found.append(_times(run, what, command, requests.FASTAPI, 0.7))
+    found += [_grown(run, work) for work in (growth.REACTION, growth.READ, growth.COMMAND)]
+    found += [_copies(run), _memory(run)]
+    return [finding for finding in found if finding.met is not None]
+
+
+def _evenly() -> str:
+    return events.EVENLY.format(rate=events.EVEN_RATE)
+
+
+def _rate(run: Run, what: str, work: str, reach: float) -> Finding:
+    row = run.find(work)
+    rate = row.per_second if row else None
+    if rate is None:
+        return _unmeasured(what)
+    return Finding(what, f"{reach:,.0f}/s", f"{rate:,.0f}/s", rate >= reach)
+
+
+def _times(run: Run, what: str, work: str, other: str, reach: float) -> Finding:
+    times = ratio(run.find(work), run.find(work, other))
+    if times is None:
+        return _unmeasured(what)
+    return Finding(what, f"{reach:g} times", f"{times:.2f} times", times >= reach)
+
+
+def _most(run: Run, what: str, work: str, name: str, reach: float) -> Finding:
+    row = run.find(work)
+    value = getattr(row, name) if row else None
+    if value is None:
+        return _unmeasured(what)
+    return Finding(what, f"at most {reach:g} ms", f"{rounded(value):g} ms", value <= reach)
+
+
+def _grown(run: Run, work: str) -> Finding:
+    what = f"{work}, with much behind it"
+    empty = run.find(growth.EMPTY.format(work=work))
+    much = next((row for row in run.rows if growth.is_grown(row.work, work)), None)
+    part = ratio(much, empty)
+    if part is None:
+        return _unmeasured(what)
+    return Finding(what, "at least 0.85 of the empty system", f"{part:.2f}", part >= 0.85)
+
+
+def _copies(run: Run) -> Finding:
+    what = "copies of a handler that waits"
+    rows = [run.find(events.copies_work(copies)) for copies in events.FULL.copies]
+    rates = [row.per_second for row in rows if row is not None and row.per_second is not None]
+    if len(rates) < len(rows):
+        return _unmeasured(what)
+    grows = all(more > fewer for fewer, more in itertools.pairwise(rates))
+    return Finding(what, "more with each", ", ".join(f"{rate:,.0f}/s" for rate in rates), grows)
+
+
+def _memory(run: Run) -> Finding:
+    what = "memory of each process, flat over the last half"
+    rows = [row for row in run.rows if row.memory_mib is not None and row.memory_mib_at_half is not None]
+    if not rows:
+        return _unmeasured(what)
+    most = max(row.memory_mib or 0.0 for row in rows)
+    grown = max((row.memory_mib or 0.0) / (row.memory_mib_at_half or 1.0) - 1 for row in rows)
+    return Finding(
+        what,
+        f"under {PROCESS_MIB:.0f} MiB, within {GROWTH_OF_FLAT:.0%}",
+        f"{most:.0f} MiB at most, {grown:+.1%} at most",
+        most < PROCESS_MIB and grown <= GROWTH_OF_FLAT,
+    )
+
+
+def _unmeasured(what: str) -> Finding:
+    return Finding(what, "", "", None)
+
+
+def ratio(ours: Row | None, other: Row | None) -> float | None:
+    """Return how many times as much one row tells as the other, where both tell a rate."""
+    if ours is None or other is None or not ours.per_second or not other.per_second:
+        return None
+    return ours.per_second / other.per_second

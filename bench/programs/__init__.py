@@ -1,0 +1,1 @@
+"""Homeward's side of the bench: small services on its own messaging, each in a process."""

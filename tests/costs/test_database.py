@@ -1,0 +1,175 @@
+"""What a command, a question and an event cost the database: a guard that needs no clock.
+
+A ceiling is what it costs now. Whoever makes something cheaper lowers it; whoever has to raise one says
+in the commit what is bought with that.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bench.programs import short_weeks
+from bench.programs.short_weeks import short_week
+from homeward.postgres import PrivatePostgres
+from services.intake.service import Intake
+from services.monitoring.service import Monitoring
+from shared.contracts import roles
+from shared.ids import new_id
+from shared.messaging import announce, inbox, outbox
+from tests.costs.counting import Proxy, postgres
+from tests.messaging import samples
+from tests.support import Room, settings_for_tests
+
+#: Round trips and statements, BEGIN and COMMIT among them.
+QUESTION = {"round trips": 3, "statements": 3}
+COMMAND = {"round trips": 7, "statements": 9}
+REACTION = {"round trips": 5, "statements": 5}
+REACTION_OF_MONITORING = {"round trips": 18, "statements": 21}
+BATCH_OF_A_HUNDRED = {"round trips": 5, "statements": 5}
+RELAY_OF_A_HUNDRED = {"round trips": 4, "statements": 4}
+
+
+class Measured:
+    """A service's room, with a counter between it and the database."""
+
+    def __init__(self, room: Room, proxy: Proxy) -> None:
+        self.room, self._proxy = room, proxy
+
+    def counted(self) -> Counter[str]:
+        """Return what has gone by so far."""
+        return self._proxy.snapshot()
+
+    def cost_of(self, do: Callable[[], Any]) -> Counter[str]:
+        """Return what it costs, once connections are open and queries compiled: so it is done twice."""
+        do()
+        before = self.counted()
+        do()
+        return self.counted() - before
+
+
+@pytest.fixture
+def measured(
+    postgres_server: PrivatePostgres, database_of: Callable[[str], str]
+) -> Iterator[Callable[[type], Measured]]:
+    """Return a function that puts a service into a room whose way to the database is counted."""
+    ending: list[Callable[[], Any]] = []
+
+    def enter(service_class: Any) -> Measured:
+        parsed = sa.make_url(database_of(service_class.name))
+        socket_folder = parsed.query["host"]
+        proxy = Proxy(Path(str(socket_folder)) / ".s.PGSQL.5432", postgres)
+        query = {"sslmode": "disable", "gssencmode": "disable"}
+        through = parsed.set(host="127.0.0.1", port=proxy.port, query=query)
+        room = Room(service_class, url=through.render_as_string(), settings=settings_for_tests())
+        ending.extend([room.close, proxy.__exit__])
+        return Measured(room, proxy)
+
+    yield enter
+    for end in ending:
+        end()
+
+
+def within(cost: Counter[str], ceiling: dict[str, int]) -> bool:
+    assert cost["round trips"] > 0, "nothing was counted"
+    return all(cost[kind] <= most for kind, most in ceiling.items())
+
+
+class TestCosts:
+    def test_a_question_that_reads_one_row(self, measured):
+        intake = measured(Intake)
+        site = open_site(intake.room)
+        person = {"given_name": "Rosa", "family_name": "Diaz", "birth_date": "1980-03-01"}
+        known = intake.room.call(
+            "register_referral", {"site_id": site["site_id"], "referral_source": "1", "patient": person}
+        )
+
+        cost = intake.cost_of(lambda: intake.room.ask("get_patient", {"patient_id": known["patient_id"]}))
+
+        assert within(cost, QUESTION), cost
+
+    def test_a_command_with_its_row_event_identity_and_audit(self, measured):
+        intake = measured(Intake)
+
+        cost = intake.cost_of(lambda: open_site(intake.room))
+
+        assert within(cost, COMMAND), cost
+
+    def test_a_reaction_with_one_insert(self, measured):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+
+        cost = monitoring.cost_of(lambda: take(monitoring.room, 1))
+
+        assert effects_in(monitoring.room) == 2
+        assert within(cost, REACTION), cost
+
+    def test_a_hundred_reactions_cost_hardly_more_than_one(self, measured):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+
+        cost = monitoring.cost_of(lambda: take(monitoring.room, 100))
+
+        assert effects_in(monitoring.room) == 200
+        assert within(cost, BATCH_OF_A_HUNDRED), cost
+
+    def test_a_reaction_of_monitoring(self, measured):
+        monitoring = measured(Monitoring)
+
+        def miss() -> None:
+            envelope = monitoring.room.envelope_of(samples.missed(new_id()))
+            inbox.take(monitoring.room.host, [inbox.Delivery(envelope.to_bytes())])
+
+        cost = monitoring.cost_of(miss)
+
+        assert monitoring.room.waiting == []
+        assert within(cost, REACTION_OF_MONITORING), cost
+
+    def test_sending_a_hundred_events(self, measured):
+        scheduling = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(scheduling.room.engine)
+        sent = Sent()
+
+        def relay() -> None:
+            with scheduling.room.db() as db:
+                for _ in range(100):
+                    announce(db, short_week())
+            before.update(scheduling.counted())
+            outbox.relay_once(scheduling.room.engine, sent)
+
+        before: Counter[str] = Counter()
+        relay()
+        before.clear()
+        relay()
+        cost = scheduling.counted() - before
+
+        assert len(sent.messages) == 200
+        assert within(cost, RELAY_OF_A_HUNDRED), cost
+
+
+class Sent:
+    """Takes what the relay publishes."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+
+    def publish(self, messages: list[tuple[str, bytes]]) -> None:
+        self.messages += messages
+
+
+def open_site(room: Room) -> dict[str, Any]:
+    site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+    return room.call("open_site", site, role=roles.OPERATIONS)
+
+
+def take(room: Room, number: int) -> None:
+    envelopes = [room.envelope_of(short_week()) for _ in range(number)]
+    inbox.take(room.host, [inbox.Delivery(envelope.to_bytes()) for envelope in envelopes])
+
+
+def effects_in(room: Room) -> int:
+    with room.db() as db:
+        return db.scalar(sa.select(sa.func.count()).select_from(short_weeks.noted_weeks)) or 0
