@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from bench import report
-from bench.parts import NoPeers, Parts, ProgramFailed
+from bench.parts import NoPeers, Parts
 from bench.rows import PLOT, RESULTS, Row, Run, commit, machine, moment_now
 from bench.works import answers, events, floor, growth, memory, requests
 from chaos.peers.faults import version_of
@@ -41,8 +41,8 @@ WORKS: dict[str, Work] = {
 }
 
 
-class TooLong(Exception):  # it is the run that is too long
-    """Raised when a run takes longer than any should."""
+class TooLong(BaseException):
+    """Raised when a run takes longer than any should; no work may take it for a failure of its own."""
 
 
 def main() -> int:
@@ -61,6 +61,7 @@ def main() -> int:
     measured_on, began = machine(), time.monotonic()
     rows: list[Row] = []
     left_out: list[str] = []
+    theirs: dict[str, str] = {}
 
     def tell(what: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {what}", flush=True)
@@ -71,14 +72,15 @@ def main() -> int:
                 tell("the peers' environment")
                 python = parts.python_of_peers
                 theirs = {package: version_of(python, package) for package in _PEERS}
-            else:
-                theirs = {}
             for name in chosen:
                 try:
-                    rows.extend(_told(WORKS[name](parts, given.quick, tell), tell))
-                except (ProgramFailed, AssertionError, OSError) as error:
-                    # What was measured is kept, and what was not is said.
-                    left_out.append(f"{name}: {str(error).splitlines()[0][:200]}")
+                    for row in WORKS[name](parts, given.quick, tell):
+                        rows.append(row)
+                        tell(f"  {told(row)}")
+                except Exception as error:  # noqa: BLE001  # what was measured is kept, what was not is said
+                    left_out.append(
+                        f"{name}: {type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+                    )
                     print(f"\n{name} COULD NOT BE MEASURED: {error}\n", file=sys.stderr, flush=True)
     except (NodeUnavailable, PostgresUnusable, NoPeers) as why:
         print(f"The bench cannot run: {why}", file=sys.stderr)
@@ -106,15 +108,14 @@ def main() -> int:
     return 1 if left_out else 0
 
 
-def _told(rows: Iterator[Row], tell: Callable[[str], None]) -> Iterator[Row]:
-    for row in rows:
-        found = [f"{row.per_second:,.0f}/s"] if row.per_second is not None else []
-        found += [f"p50 {row.p50_ms:.1f} ms, p99 {row.p99_ms:.1f} ms"] if row.p99_ms is not None else []
-        found += [f"{row.memory_mib:.0f} MiB"] if row.memory_mib is not None else []
-        found += [f"{row.seconds:.1f} s"] if row.seconds is not None else []
-        found += [row.remark] if row.remark else []
-        tell(f"  {row.work}: {row.system}: {', '.join(found)}")
-        yield row
+def told(row: Row) -> str:
+    """Return a row in a line, for whoever watches."""
+    found = [f"{row.per_second:,.0f}/s"] if row.per_second is not None else []
+    found += [f"p50 {row.p50_ms:.1f} ms, p99 {row.p99_ms:.1f} ms"] if row.p99_ms is not None else []
+    found += [f"{row.memory_mib:.0f} MiB"] if row.memory_mib is not None else []
+    found += [f"{row.seconds:.1f} s"] if row.seconds is not None else []
+    found += [row.remark] if row.remark else []
+    return f"{row.work}: {row.system}: {', '.join(found)}"
 
 
 def _end(signal_number: int, frame: object) -> None:

@@ -130,9 +130,13 @@ class Program:
 
 
 class Parts:
-    """Broker, database server, and a folder; a context manager that leaves nothing behind."""
+    """Broker, database server, and a folder; a context manager that leaves nothing behind.
 
-    def __init__(self) -> None:
+    :param node: a RabbitMQ node to share; one of its own when not given.
+    """
+
+    def __init__(self, *, node: RabbitNode | None = None) -> None:
+        self._shared_node = node
         self._ending = contextlib.ExitStack()
         self._numbers = 0
         self._python_of_peers: Path | None = None
@@ -149,8 +153,7 @@ class Parts:
             self._ending.callback(shutil.rmtree, self.folder, ignore_errors=True)
             # The user that PostgreSQL runs as must reach it.
             self.folder.chmod(0o755)
-            self.node = RabbitNode.start_private()
-            self._ending.callback(self.node.discard)
+            self.node = self._shared_node or self._ending.enter_context(RabbitNode.start_private())
             self.server = PrivatePostgres(self.folder / "pg")
             self._ending.callback(self.server.discard)
             start_noting_commits(self.server)

@@ -29,7 +29,7 @@ WARM_UP = 40
 #: Effects of one kind below which their spread tells nothing.
 FEWEST_EFFECTS = 20
 
-FULL, QUICK = 300, 40
+FULL, QUICK = 300, 25
 
 #: When each row was committed, told by PostgreSQL itself; rows of the inbox are written with the effect.
 _EFFECTS = sa.text(

@@ -50,10 +50,11 @@ class Amounts:
     even_seconds: int
     for_each_copy: int
     copies: tuple[int, ...] = (1, 2, 4)
+    copies_of_peers: tuple[int, ...] = (1, 2, 4)
 
 
 FULL = Amounts(30_000, 10_000, 20_000, 8_000, 20, 1_500)
-QUICK = Amounts(8_000, 2_000, 5_000, 1_500, 4, 500, (1, 2, 4))
+QUICK = Amounts(8_000, 1_500, 4_000, 1_500, 3, 400, copies_of_peers=())
 
 
 class Side:
@@ -202,7 +203,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
             yield from end_to_end(side, amounts)
     for system in (HOMEWARD, *PEERS):
         tell(f"copies: {system}")
-        for copies in amounts.copies:
+        for copies in amounts.copies if system == HOMEWARD else amounts.copies_of_peers:
             with side_of(parts, system) as side:
                 yield in_copies(side, copies, amounts.for_each_copy * copies)
 

@@ -20,7 +20,7 @@ from shared.messaging import announce
 
 WORK = "memory of {service} after {events:,} events"
 
-FULL, QUICK = 100_000, 4_000
+FULL, QUICK = 100_000, 2_000
 
 #: Rows of one import: each is an event that scheduling reacts to.
 _IMPORT_ROWS = 100

@@ -97,7 +97,9 @@ class TestFrames:
             wait_until(lambda: (proxy.snapshot() - before)["ack up"] >= ASKED, seconds=10)
             cost = proxy.snapshot() - before
         assert cost["deliver down"] == 2 * ASKED
-        assert cost["frames"] / ASKED <= FRAMES_OF_A_QUESTION, cost
+        # A connection that came up late may still be declaring what exists on the broker.
+        frames = cost["frames"] - cost["other up"] - cost["other down"]
+        assert frames / ASKED <= FRAMES_OF_A_QUESTION, cost
 
     def test_of_events_that_are_published_and_then_consumed(
         self, rabbitmq_node, environment, corner, tmp_path
