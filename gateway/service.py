@@ -273,6 +273,41 @@ class Gateway:
         information=WITHHELD,
     )
 
+    record_eligibility_answer = command(
+        "/v1/patients/{patient_id}/eligibility-answers",
+        intake.RecordEligibilityAnswer,
+        intake.Coverage,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    record_authorization = command(
+        "/v1/episodes/{episode_id}/authorizations",
+        intake.RecordAuthorization,
+        intake.Authorization,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    take_authorized_unit = command(
+        "/v1/authorizations/{authorization_id}/units",
+        intake.TakeAuthorizedUnit,
+        intake.Authorization,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    release_authorized_unit = command(
+        "/v1/authorizations/{authorization_id}/releases",
+        intake.ReleaseAuthorizedUnit,
+        intake.Authorization,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    get_coverage = question(
+        "/v1/episodes/{episode_id}/coverage",
+        intake.GetCoverage,
+        intake.EpisodeCoverage,
+        scope="coverage:read",
+        information=WITHHELD,
+    )
     publish_program = command(
         "/v1/programs", intake.PublishProgram, intake.FoundProgram, scope="programs:write"
     )

@@ -44,6 +44,7 @@ RESOURCES = (
     "check-ins",
     "clinicians",
     "consents",
+    "coverage",
     "discharges",
     "episodes",
     "escalations",

@@ -35,6 +35,8 @@ MAX_LIMIT = 500
 #: is closed from the list.
 ACTIONS = {
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
+    "authorization_denied": "/v1/episodes/{episode_id}/authorizations",
+    "authorization_review": "/v1/episodes/{episode_id}/authorizations",
     "consent_renewal": "/v1/patients/{patient_id}/consents",
     "discharge_proposal": "/v1/episodes/{episode_id}/discharge",
     "escalation": "/v1/escalations/{about_id}/closure",

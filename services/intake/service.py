@@ -6,11 +6,12 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import answering, asking, consenting, directory, schemas, tables
+from services.intake import answering, asking, consenting, covering, directory, schemas, tables
 from services.intake.domain import (
     admissions,
     assessments,
     consents,
+    coverage,
     decisions,
     diagnoses,
     fit,
@@ -537,6 +538,57 @@ class Intake:
             review.withdraw(at=episode.closed_at)
             _announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
 
+    # --- Cover ------------------------------------------------------------------------------------
+
+    @command(schemas.RecordEligibilityAnswer, roles=(*_DOOR, roles.OPERATIONS))
+    def record_eligibility_answer(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what a payer answered about somebody; an answer older than the known one changes nothing."""
+        patient = _patient(db, call.data["patient_id"])
+        kept = covering.keep_answer(db, patient, call.data, tenant_id=call.tenant_id, now=call.now)
+        return _dump(schemas.Coverage, kept)
+
+    @command(schemas.RecordAuthorization, roles=(*_DOOR, roles.OPERATIONS))
+    def record_authorization(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what a payer decided about days of care."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        kept = covering.keep_authorization(db, episode, call.data, actor=call.actor, now=call.now)
+        return _authorization_view(db, kept)
+
+    @command(schemas.TakeAuthorizedUnit, roles=_DOOR)
+    def take_authorized_unit(self, db: Session, call: Call) -> dict[str, Any]:
+        """Reserve a unit for a day; of two who want the last one, one gets it."""
+        authorization = _locked_authorization(db, call.data["authorization_id"])
+        covering.take_unit(db, authorization, served_on=call.data["served_on"], now=call.now)
+        return _authorization_view(db, authorization)
+
+    @command(schemas.ReleaseAuthorizedUnit, roles=_DOOR)
+    def release_authorized_unit(self, db: Session, call: Call) -> dict[str, Any]:
+        """Give a reserved unit back."""
+        authorization = _locked_authorization(db, call.data["authorization_id"])
+        covering.release_unit(db, authorization, served_on=call.data["served_on"])
+        return _authorization_view(db, authorization)
+
+    @question(schemas.GetCoverage, roles=(*_DOOR, roles.OPERATIONS))
+    def get_coverage(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at somebody's cover in an episode, the ledger of units, and what stands against being paid."""
+        episode = _episode(db, call.data["episode_id"])
+        covers = tables.coverages_of(db, patient_id=episode.patient_id)
+        found = tables.authorizations_of(db, episode_id=episode.episode_id)
+        return {
+            "patient_id": episode.patient_id,
+            "episode_id": episode.episode_id,
+            "coverages": [_dump(schemas.Coverage, one) for one in covers],
+            "authorizations": [_authorization_view(db, one) for one in found],
+            "warnings": covering.warnings(db, covers, found, now=call.now),
+        }
+
+    @on_timer(covering.AUTHORIZATION_ENDS)
+    def tell_authorization_ends(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Say that few covered days are left, and ask for more."""
+        authorization = tables.lock_authorization(db, authorization_id=timer.key)
+        if authorization is not None:
+            covering.watch(db, authorization, now=timer.due_at)
+
     # --- Directory --------------------------------------------------------------------------------
 
     @command(schemas.PublishProgram, roles=_DIRECTORY)
@@ -802,6 +854,13 @@ def _program(db: Session, program_id: str, *, lock: bool = False) -> programs.Pr
     return program
 
 
+def _locked_authorization(db: Session, authorization_id: str) -> coverage.Authorization:
+    authorization = tables.lock_authorization(db, authorization_id=authorization_id)
+    if authorization is None:
+        raise NotFound("No such authorisation.", field="authorization_id")
+    return authorization
+
+
 def _check_own(call: Call, patient_id: str, *, field: str) -> None:
     """Tell a patient who asks about somebody else that there is nobody."""
     if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
@@ -971,6 +1030,14 @@ def _credential_view(credential: program_credentials.ProgramCredential, *, now: 
     return _dump(schemas.ProgramCredential, credential) | {
         "status": credential.status(now=now),
         "recheck_due_at": write_moment(recheck_due_at) if recheck_due_at else None,
+    }
+
+
+def _authorization_view(db: Session, one: coverage.Authorization) -> dict[str, Any]:
+    ledger = one.count_units(tables.units_of(db, authorization_id=one.authorization_id))
+    return _dump(schemas.Authorization, one) | {
+        "ledger": _dump(schemas.UnitLedger, ledger),
+        "alerts": one.told,
     }
 
 

@@ -1,6 +1,6 @@
 """What intake tells the others."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from shared.contracts.event import EpisodeFact, Event, event
 
@@ -194,6 +194,44 @@ class ConsentExpired(Event):
 
 
 @event(source="intake")
+class EligibilityAnswered(Event):
+    """A payer answered whether, and how, it covers somebody."""
+
+    coverage_id: str
+    patient_id: str
+    journey_id: str
+    #: One of COVERAGE_STATES.
+    status: str
+    needs_authorization: bool
+    answered_at: datetime
+
+
+@event(source="intake")
+class AuthorizationDecided(EpisodeFact):
+    """A payer decided about some days of care."""
+
+    authorization_id: str
+    #: One of AUTHORIZATION_DECISIONS.
+    decision: str
+    units: int
+    first_covered_on: date
+    last_covered_on: date
+    decided_at: datetime
+
+
+@event(source="intake")
+class AuthorizationLow(EpisodeFact):
+    """Few authorised units, or few covered days, are left."""
+
+    authorization_id: str
+    #: "UNITS_5", "UNITS_3" or "DAYS_5".
+    reason: str
+    units_left: int
+    last_covered_on: date
+    found_at: datetime
+
+
+@event(source="intake")
 class ProgramCredentialChanged(Event):
     """A licence or accreditation of a listed program was checked, is about to end, or has ended."""
 
@@ -369,6 +407,20 @@ REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED
 
 #: What a review of the level of care came to.
 REVIEW_OUTCOMES = ("STAY", "STEP_UP", "STEP_DOWN", "PLAN_CHANGED")
+
+#: What a payer answers to the question whether somebody is covered.
+COVERAGE_STATES = ("ACTIVE", "INACTIVE", "UNKNOWN")
+
+#: What a payer decides about days of care, and why it says no.
+AUTHORIZATION_DECISIONS = ("APPROVED", "DENIED")
+DENIAL_CODES = (
+    "NOT_MEDICALLY_NECESSARY",
+    "NOT_COVERED",
+    "OUT_OF_NETWORK",
+    "MISSING_INFORMATION",
+    "LATE_REQUEST",
+    "OTHER",
+)
 
 #: What a program can hold: the state's licence, or an accreditor's word.
 PROGRAM_CREDENTIAL_KINDS = ("LICENCE", "ACCREDITATION")

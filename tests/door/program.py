@@ -57,6 +57,8 @@ class Program:
     discharged: Person
     consent_id: str
     credential_id: str
+    coverage_id: str
+    authorization_id: str
     outward_referral_id: str
     session_id: str
     seat_id: str
@@ -112,6 +114,7 @@ class Opening:
         treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
         consent_id = self.consent(treated, "TREATMENT")
         credential_id = self.list_program()
+        coverage_id, authorization_id = self.cover(treated)
         for kind in ("TREATMENT", "FOLLOW_UP"):
             self.consent(discharged, kind)
         for one in (treated, discharged):
@@ -147,6 +150,8 @@ class Opening:
             discharged=discharged,
             consent_id=consent_id,
             credential_id=credential_id,
+            coverage_id=coverage_id,
+            authorization_id=authorization_id,
             outward_referral_id=outward_referral_id,
             session_id=session_id,
             seat_id=seat_id,
@@ -188,6 +193,26 @@ class Opening:
             "facilitator_id": clinician_id,
         }
         return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def cover(self, who: Person) -> tuple[str, str]:
+        """Keep somebody's cover and what it authorised."""
+        answer = {
+            "payer": "BLUE_IL",
+            "status": "ACTIVE",
+            "needs_authorization": True,
+            "answered_at": write_moment(BEGINNING),
+        }
+        coverage_id = self.do(f"/v1/patients/{who.patient_id}/eligibility-answers", answer)["coverage_id"]
+        decided = {
+            "coverage_id": coverage_id,
+            "decision": "APPROVED",
+            "units": 20,
+            "first_on": "2026-02-02",
+            "last_on": "2026-12-31",
+            "decided_at": write_moment(BEGINNING),
+        }
+        authorization = self.do(f"/v1/episodes/{who.episode_id}/authorizations", decided)
+        return coverage_id, authorization["authorization_id"]
 
     def list_program(self) -> str:
         """List the site in the directory and return its licence."""

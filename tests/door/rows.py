@@ -87,6 +87,23 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "sign_rules": lambda program: Row(
         body={"pack": "PHQ9", "version": 1, "digest": newest("PHQ9").digest}, role=roles.MEDICAL_DIRECTOR
     ),
+    "record_eligibility_answer": lambda program: Row(
+        {"patient_id": program.treated.patient_id},
+        {"payer": "BLUE_IL", "status": "ACTIVE", "answered_at": "2026-02-02T15:00:00Z"},
+    ),
+    "record_authorization": lambda program: Row(
+        {"episode_id": program.treated.episode_id},
+        {
+            "coverage_id": program.coverage_id,
+            "decision": "APPROVED",
+            "units": 10,
+            "first_on": "2026-02-02",
+            "last_on": "2026-03-02",
+            "decided_at": "2026-02-02T15:00:00Z",
+        },
+    ),
+    "take_authorized_unit": _of("authorization_id", served_on="2026-02-06"),
+    "release_authorized_unit": _of("authorization_id", served_on="2026-02-05"),
     "publish_program": lambda program: Row(
         body={
             "site_id": program.site_id,

@@ -18,6 +18,17 @@ from services.intake.tables.assessments import (
 )
 from services.intake.tables.columns import mapper, metadata
 from services.intake.tables.consents import consent_rows, consents_of, lock_consent, lock_consents_of
+from services.intake.tables.coverage import (
+    authorization_rows,
+    authorizations_of,
+    coverage_rows,
+    coverages_of,
+    find_coverage,
+    lock_authorization,
+    lock_coverage,
+    unit_rows,
+    units_of,
+)
 from services.intake.tables.directory import (
     DELIVERIES_KEPT,
     ROWS_A_STATEMENT,
@@ -79,8 +90,12 @@ __all__ = [
     "admission_rows",
     "approaches_in",
     "assessment_rows",
+    "authorization_rows",
+    "authorizations_of",
     "consent_rows",
     "consents_of",
+    "coverage_rows",
+    "coverages_of",
     "credential_rows",
     "credentials_of",
     "decision_rows",
@@ -90,6 +105,7 @@ __all__ = [
     "episode_rows",
     "find_admission",
     "find_assessment",
+    "find_coverage",
     "find_duty",
     "find_episode",
     "find_instrument_answers",
@@ -111,8 +127,10 @@ __all__ = [
     "instrument_answers_of",
     "keep_delivery",
     "keep_facilities",
+    "lock_authorization",
     "lock_consent",
     "lock_consents_of",
+    "lock_coverage",
     "lock_credential",
     "lock_episode",
     "lock_follow_ups",
@@ -147,4 +165,6 @@ __all__ = [
     "staff_rows",
     "take_turn",
     "task_rows",
+    "unit_rows",
+    "units_of",
 ]

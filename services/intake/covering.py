@@ -1,0 +1,137 @@
+"""What follows from payers' answers and decisions: units taken and given back, alerts, and requests."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.intake import asking, tables
+from services.intake.domain import coverage
+from services.intake.domain.coverage import Authorization, Coverage
+from services.intake.domain.episodes import Episode
+from services.intake.domain.people import Patient
+from services.intake.domain.tasks import DONE
+from shared.clock import set_timer
+from shared.contracts.event import Actor
+from shared.errors import InvalidInput, NotFound
+from shared.ids import new_id
+from shared.messaging import announce
+
+#: Timer of the moment from which few covered days are left; its key is the authorisation.
+AUTHORIZATION_ENDS = "authorization_ends"
+
+
+def keep_answer(
+    db: Session, patient: Patient, data: dict[str, Any], *, tenant_id: str, now: datetime
+) -> Coverage:
+    """Keep a payer's answer, unless a newer one is known; return what is known then.
+
+    :raises InvalidInput: when the answer lies ahead.
+    """
+    if data["answered_at"] > now:
+        raise InvalidInput(
+            "The payer has not answered yet.", field="answered_at", rule="may not be in the future"
+        )
+    tables.take_turn(db, tenant_id=tenant_id, about=f"coverage:{patient.patient_id}".encode())
+    known = tables.lock_coverage(db, patient_id=patient.patient_id, payer=data["payer"])
+    if known is None:
+        known = Coverage(coverage_id=new_id(), journey_id=patient.journey_id, **data)
+        db.add(known)
+    elif known.answered_at >= data["answered_at"]:
+        return known
+    else:
+        for name, value in data.items():
+            setattr(known, name, value)
+    announce(db, known.answered())
+    return known
+
+
+def keep_authorization(
+    db: Session, episode: Episode, data: dict[str, Any], *, actor: Actor, now: datetime
+) -> Authorization:
+    """Keep what a payer decided; a denial asks for a talk with its physician, an approval answers requests.
+
+    :raises NotFound: when the cover is not there, or is somebody else's.
+    """
+    cover = tables.find_coverage(db, coverage_id=data["coverage_id"])
+    if cover is None or cover.patient_id != episode.patient_id:
+        raise NotFound("No such cover.", field="coverage_id")
+    authorization = Authorization(
+        authorization_id=new_id(),
+        patient_id=episode.patient_id,
+        journey_id=episode.journey_id,
+        recorded_by=actor.actor_id,
+        recorded_by_role=actor.role,
+        recorded_at=now,
+        **data,
+    )
+    for event in coverage.record(authorization):
+        announce(db, event)
+    for earlier in tables.authorizations_of(db, episode_id=episode.episode_id):
+        if authorization.decision == coverage.APPROVED:
+            asking.end(db, task_id=earlier.denial_task().task_id, outcome=DONE, at=now)
+        asking.end(db, task_id=earlier.review_task(now=now).task_id, outcome=DONE, at=now)
+    db.add(authorization)
+    if authorization.decision == coverage.DENIED:
+        asking.ask(db, authorization.denial_task())
+    watch(db, authorization, now=now)
+    return authorization
+
+
+def take_unit(db: Session, authorization: Authorization, *, served_on: date, now: datetime) -> None:
+    """Reserve a unit of an authorisation that is locked."""
+    taken = tables.units_of(db, authorization_id=authorization.authorization_id)
+    db.add(authorization.take(served_on, taken=taken, now=now))
+    db.flush()
+    watch(db, authorization, now=now)
+
+
+def release_unit(db: Session, authorization: Authorization, *, served_on: date) -> None:
+    """Give a reserved unit back; a used one stays used.
+
+    :raises NoSuchUnit: when none is reserved for the day.
+    """
+    for unit in tables.units_of(db, authorization_id=authorization.authorization_id):
+        if unit.served_on == served_on and unit.state == coverage.RESERVED:
+            db.delete(unit)
+            db.flush()
+            return
+    raise coverage.NoSuchUnit("No unit is reserved for the day.", field="served_on", rule="a reserved day")
+
+
+def watch(db: Session, authorization: Authorization, *, now: datetime) -> None:
+    """Say that few units or days are left, once each, and ask for more; look again when days run out."""
+    ledger = authorization.count_units(tables.units_of(db, authorization_id=authorization.authorization_id))
+    alerts = authorization.tell_low(ledger, now=now)
+    for alert in alerts:
+        announce(db, alert)
+    if alerts:
+        asking.ask(db, authorization.review_task(now=now))
+    if authorization.decision == coverage.APPROVED and authorization.low_from() > now:
+        key = authorization.authorization_id
+        set_timer(db, AUTHORIZATION_ENDS, key=key, due_at=authorization.low_from())
+
+
+def warnings(
+    db: Session, covers: Sequence[Coverage], authorizations: Sequence[Authorization], *, now: datetime
+) -> list[str]:
+    """Return codes of what stands against a day being paid now. They warn; they never stop care."""
+    active = [one for one in covers if one.status == "ACTIVE"]
+    if not active:
+        return ["NO_ACTIVE_COVER"]
+    if not all(one.needs_authorization for one in active):
+        return []
+    today = now.date()
+    current = [
+        one
+        for one in authorizations
+        if one.decision == coverage.APPROVED and one.first_on <= today <= one.last_on
+    ]
+    if not current:
+        return ["NO_AUTHORIZATION_TODAY"]
+    left = [
+        one.count_units(tables.units_of(db, authorization_id=one.authorization_id)).remaining
+        for one in current
+    ]
+    return [] if any(left) else ["NO_UNIT_LEFT"]

@@ -1,0 +1,113 @@
+"""Cover: payers' answers, authorisations and the units that are taken of them."""
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Index, String, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain import coverage
+from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
+from shared.contracts import intake as codes
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+
+coverage_rows = Table(
+    "coverages",
+    metadata,
+    id_column("coverage_id"),
+    tenant_column(),
+    belongs_to("patient_id", "patients.patient_id"),
+    reference("journey_id"),
+    Column("payer", String(64), nullable=False),
+    Column("status", CODE, nullable=False),
+    Column("in_network", sa.Boolean),
+    Column("needs_authorization", sa.Boolean, nullable=False),
+    Column("deductible_left", sa.Integer),
+    Column("out_of_pocket_left", sa.Integer),
+    Column("coinsurance_percent", sa.SmallInteger),
+    Column("copay", sa.Integer),
+    Column("answered_at", moment(), nullable=False),
+    sealed_column("member_number"),
+    one_of("status", codes.COVERAGE_STATES),
+    UniqueConstraint("tenant_id", "patient_id", "payer"),
+)
+
+authorization_rows = Table(
+    "authorizations",
+    metadata,
+    id_column("authorization_id"),
+    tenant_column(),
+    belongs_to("episode_id", "episodes.episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    belongs_to("coverage_id", "coverages.coverage_id"),
+    Column("decision", CODE, nullable=False),
+    Column("units", sa.Integer, nullable=False),
+    Column("first_on", sa.Date, nullable=False),
+    Column("last_on", sa.Date, nullable=False),
+    Column("decided_at", moment(), nullable=False),
+    *actor_columns("recorded", credential=False),
+    Column("recorded_at", moment(), nullable=False),
+    Column("denial_code", CODE),
+    sealed_column("number"),
+    Column("told", JSONB, nullable=False),
+    one_of("decision", codes.AUTHORIZATION_DECISIONS),
+    CheckConstraint("units >= 0", name="units"),
+    Index("ix_authorizations_tenant_episode", "tenant_id", "episode_id"),
+)
+
+unit_rows = Table(
+    "authorization_units",
+    metadata,
+    belongs_to("authorization_id", "authorizations.authorization_id"),
+    tenant_column(),
+    Column("served_on", sa.Date, nullable=False),
+    Column("state", CODE, nullable=False),
+    Column("taken_at", moment(), nullable=False),
+    sa.PrimaryKeyConstraint("authorization_id", "served_on"),
+    one_of("state", (coverage.RESERVED, coverage.USED)),
+)
+
+mapper.map_imperatively(coverage.Coverage, coverage_rows)
+mapper.map_imperatively(coverage.Authorization, authorization_rows)
+mapper.map_imperatively(coverage.Unit, unit_rows)
+
+sealed(coverage.Coverage, key="coverage_id", fields=("member_number",))
+sealed(coverage.Authorization, key="authorization_id", fields=("number",))
+
+
+def lock_coverage(db: Session, *, patient_id: str, payer: str) -> coverage.Coverage | None:
+    """Return a payer's answer about somebody, which nobody else changes until the transaction ends."""
+    query = sa.select(coverage.Coverage).where(
+        coverage_rows.c.patient_id == patient_id, coverage_rows.c.payer == payer
+    )
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def find_coverage(db: Session, *, coverage_id: str) -> coverage.Coverage | None:
+    """Return a payer's answer, if it is there."""
+    return db.scalar(sa.select(coverage.Coverage).where(coverage_rows.c.coverage_id == coverage_id))
+
+
+def coverages_of(db: Session, *, patient_id: str) -> list[coverage.Coverage]:
+    """Return what payers answered about somebody, by payer."""
+    query = sa.select(coverage.Coverage).where(coverage_rows.c.patient_id == patient_id)
+    return list(db.scalars(query.order_by(coverage_rows.c.payer)))
+
+
+def lock_authorization(db: Session, *, authorization_id: str) -> coverage.Authorization | None:
+    """Return an authorisation, which nobody else changes until the transaction ends."""
+    query = sa.select(coverage.Authorization).where(authorization_rows.c.authorization_id == authorization_id)
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def authorizations_of(db: Session, *, episode_id: str) -> list[coverage.Authorization]:
+    """Return the authorisations of an episode, oldest first."""
+    query = sa.select(coverage.Authorization).where(authorization_rows.c.episode_id == episode_id)
+    columns = authorization_rows.c
+    return list(db.scalars(query.order_by(columns.first_on, columns.recorded_at, columns.authorization_id)))
+
+
+def units_of(db: Session, *, authorization_id: str) -> list[coverage.Unit]:
+    """Return the units that are taken of an authorisation, by day."""
+    query = sa.select(coverage.Unit).where(unit_rows.c.authorization_id == authorization_id)
+    return list(db.scalars(query.order_by(unit_rows.c.served_on)))

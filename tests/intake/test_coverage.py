@@ -1,0 +1,249 @@
+"""Cover: payers' answers, authorisations, and units of which each is taken once."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.intake.domain import coverage
+from services.intake.service import Intake
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.intake import AuthorizationDecided, AuthorizationLow, EligibilityAnswered
+from shared.errors import Conflict, InvalidInput, NotFound, Refusal
+from shared.ids import new_id
+from tests.intake.builders import NOW
+from tests.intake.test_service import House
+from tests.support import Room
+
+MONDAY = date(2026, 2, 2)
+
+
+class Billing(House):
+    """A house with somebody in treatment whose payer has answered."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        self.patient = self.admitted()
+        self.cover = self.answer(needs_authorization=True)
+
+    def answer(self, **changes: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "patient_id": self.patient["patient_id"],
+            "payer": "BLUE_IL",
+            "status": "ACTIVE",
+            "answered_at": self.room.now.isoformat(),
+            "member_number": "XOF-Periwinkle-77",
+        }
+        return self.room.call("record_eligibility_answer", told | changes, role="front_desk")
+
+    def authorize(self, units: int = 10, **changes: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "episode_id": self.patient["episode_id"],
+            "coverage_id": self.cover["coverage_id"],
+            "decision": "APPROVED" if units else "DENIED",
+            "units": units,
+            "first_on": "2026-02-02",
+            "last_on": "2026-03-13",
+            "decided_at": self.room.now.isoformat(),
+        }
+        return self.room.call("record_authorization", told | changes, role="front_desk")
+
+    def take(self, authorization: dict[str, Any], day: date) -> dict[str, Any]:
+        told = {"authorization_id": authorization["authorization_id"], "served_on": day.isoformat()}
+        return self.room.call("take_authorized_unit", told, role="front_desk")
+
+    def release(self, authorization: dict[str, Any], day: date) -> dict[str, Any]:
+        told = {"authorization_id": authorization["authorization_id"], "served_on": day.isoformat()}
+        return self.room.call("release_authorized_unit", told, role="front_desk")
+
+    def seen(self) -> dict[str, Any]:
+        return self.room.ask("get_coverage", {"episode_id": self.patient["episode_id"]}, role="front_desk")
+
+    def low(self) -> list[tuple[str, int]]:
+        return [(event.reason, event.units_left) for event in self.room.announced_of(AuthorizationLow)]
+
+
+@pytest.fixture
+def billing(room_of: Callable[[type], Room]) -> Billing:
+    return Billing(room_of(Intake))
+
+
+class TestAnswers:
+    def test_are_kept_by_payer_the_newest_in_any_order(self, billing: Billing) -> None:
+        billing.room.advance(timedelta(days=1))
+        newest = billing.answer(status="INACTIVE", deductible_left=50_000)
+
+        late = billing.answer(answered_at=(billing.room.now - timedelta(hours=1)).isoformat())
+
+        assert late["status"] == newest["status"] == "INACTIVE"
+        assert [one.status for one in billing.room.announced_of(EligibilityAnswered)] == [
+            "ACTIVE",
+            "INACTIVE",
+        ]
+        assert billing.seen()["warnings"] == ["NO_ACTIVE_COVER"]
+
+    def test_seal_the_number_of_the_member(self, billing: Billing) -> None:
+        assert billing.seen()["coverages"][0]["member_number"] == "XOF-Periwinkle-77"
+        assert "Periwinkle" not in str(billing.room.dump())
+        assert all("Periwinkle" not in str(event.to_data()) for event in billing.room.announced)
+
+    def test_do_not_come_before_they_are_given(self, billing: Billing) -> None:
+        with pytest.raises(InvalidInput):
+            billing.answer(answered_at=(billing.room.now + timedelta(minutes=1)).isoformat())
+
+
+class TestAuthorizations:
+    def test_open_a_ledger(self, billing: Billing) -> None:
+        assert billing.seen()["warnings"] == ["NO_AUTHORIZATION_TODAY"]
+
+        authorization = billing.authorize()
+
+        assert authorization["ledger"] == {"authorized": 10, "reserved": 0, "used": 0, "remaining": 10}
+        assert billing.seen()["warnings"] == []
+        assert [one.units for one in billing.room.announced_of(AuthorizationDecided)] == [10]
+
+    def test_that_are_denied_ask_for_a_talk_until_there_is_an_approval(self, billing: Billing) -> None:
+        billing.authorize(0, denial_code="NOT_MEDICALLY_NECESSARY")
+        (task,) = [one for one in billing.room.announced_of(TaskOpened) if one.task == "authorization_denied"]
+
+        billing.authorize()
+
+        assert task.due_at == billing.room.now + timedelta(hours=48)
+        assert task.task_id in {one.task_id for one in billing.room.announced_of(TaskClosed)}
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"last_on": "2026-02-01"}, "last_on"),
+            ({"last_on": "2028-02-01"}, "last_on"),
+            ({"decided_at": "2030-01-01T00:00:00Z"}, "decided_at"),
+            ({"units": 0}, "units"),
+            ({"denial_code": "OTHER"}, "denial_code"),
+        ],
+    )
+    def test_are_refused_by_field(self, billing: Billing, changes: dict[str, Any], field: str) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            billing.authorize(**{"decision": "APPROVED"} | changes)
+
+        assert [problem["field"] for problem in refused.value.problems] == [field]
+
+    def test_are_of_the_persons_own_cover(self, billing: Billing) -> None:
+        with pytest.raises(NotFound):
+            billing.authorize(coverage_id=new_id())
+
+
+class TestUnits:
+    def test_are_taken_and_given_back(self, billing: Billing) -> None:
+        authorization = billing.authorize()
+
+        taken = billing.take(authorization, MONDAY)
+        with pytest.raises(Conflict):
+            billing.take(authorization, MONDAY)
+        back = billing.release(authorization, MONDAY)
+
+        assert (taken["ledger"]["remaining"], back["ledger"]["remaining"]) == (9, 10)
+        with pytest.raises(Conflict):
+            billing.release(authorization, MONDAY)
+
+    def test_are_for_covered_days(self, billing: Billing) -> None:
+        authorization = billing.authorize()
+
+        with pytest.raises(Conflict):
+            billing.take(authorization, date(2026, 3, 14))
+
+    def test_of_which_one_is_left_go_to_one_of_many_at_once(self, billing: Billing) -> None:
+        authorization = billing.authorize(units=1)
+        came: list[str] = []
+        together = threading.Barrier(6)
+
+        def want(day: date) -> None:
+            together.wait()
+            try:
+                billing.take(authorization, day)
+                came.append("taken")
+            except Refusal as refusal:
+                came.append(refusal.code)
+
+        wanting = [threading.Thread(target=want, args=(MONDAY + timedelta(days=n),)) for n in range(6)]
+        for one in wanting:
+            one.start()
+        for one in wanting:
+            one.join(timeout=60)
+
+        assert sorted(came) == ["no_unit_left"] * 5 + ["taken"]
+        (seen,) = billing.seen()["authorizations"]
+        assert seen["ledger"] == {"authorized": 1, "reserved": 1, "used": 0, "remaining": 0}
+        assert billing.seen()["warnings"] == ["NO_UNIT_LEFT"]
+
+    def test_that_are_few_are_told_at_five_and_three_once_each(self, billing: Billing) -> None:
+        authorization = billing.authorize(units=7)
+
+        for days in range(4):
+            billing.take(authorization, MONDAY + timedelta(days=days))
+        billing.release(authorization, MONDAY)
+        billing.take(authorization, MONDAY)
+
+        assert billing.low() == [("UNITS_5", 5), ("UNITS_3", 3)]
+        tasks = [one for one in billing.room.announced_of(TaskOpened) if one.task == "authorization_review"]
+        assert len(tasks) == 1
+        billing.authorize(first_on="2026-03-14", last_on="2026-04-30")
+        assert tasks[0].task_id in {one.task_id for one in billing.room.announced_of(TaskClosed)}
+
+
+class TestDays:
+    def test_that_are_few_are_told_five_business_days_before_the_last(self, billing: Billing) -> None:
+        billing.authorize()
+
+        billing.room.advance(datetime(2026, 3, 5, 23, 59, tzinfo=UTC))
+        assert billing.low() == []
+        billing.room.advance(datetime(2026, 3, 6, 0, 0, tzinfo=UTC))
+
+        assert billing.low() == [("DAYS_5", 10)]
+
+    @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 30))
+    def test_of_business_leave_weekends_out(self, day: date, count: int) -> None:
+        found = coverage.business_days_before(day, count)
+
+        between = [found + timedelta(days=n) for n in range((day - found).days)]
+        assert sum(one.weekday() < 5 for one in between) == count
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60), st.integers(1, 12))
+def test_no_unit_is_ever_taken_twice_or_beyond_what_is_authorised(
+    steps: list[tuple[bool, int]], units: int
+) -> None:
+    one = coverage.Authorization(
+        authorization_id="a",
+        patient_id="p",
+        episode_id="e",
+        journey_id="j",
+        coverage_id="c",
+        decision="APPROVED",
+        units=units,
+        first_on=MONDAY,
+        last_on=MONDAY + timedelta(days=18),
+        decided_at=NOW,
+        recorded_by="olga",
+        recorded_by_role="front_desk",
+        recorded_at=NOW,
+    )
+    taken: list[coverage.Unit] = []
+    told: list[str] = []
+    for take, offset in steps:
+        day = MONDAY + timedelta(days=offset)
+        if take:
+            with contextlib.suppress(Conflict):
+                taken.append(one.take(day, taken=taken, now=NOW))
+        else:
+            taken = [unit for unit in taken if unit.served_on != day]
+        told += [event.reason for event in one.tell_low(one.count_units(taken), now=NOW)]
+
+        assert one.count_units(taken).remaining >= 0
+        assert len({unit.served_on for unit in taken}) == len(taken)
+        assert all(one.first_on <= unit.served_on <= one.last_on for unit in taken)
+    assert len(told) == len(set(told))
