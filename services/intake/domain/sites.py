@@ -1,5 +1,6 @@
 """Sites of the program: where people come, in which time zone, and what it is licensed for."""
 
+import functools
 import zoneinfo
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,6 +8,9 @@ from datetime import date, datetime
 from shared.contracts.event import Event
 from shared.contracts.intake import LEVELS_OF_CARE, SiteOpened
 from shared.errors import Conflict, InvalidInput
+
+#: The zones of the tz database; read once, because reading them walks through its files.
+_known_zones = functools.cache(zoneinfo.available_timezones)
 
 
 class SiteAlreadyOpen(Conflict):
@@ -51,7 +55,7 @@ def open_site(
 
     :raises InvalidInput: when the zone is not in the tz database, or a level is none of ASAM's.
     """
-    if time_zone not in zoneinfo.available_timezones():
+    if time_zone not in _known_zones():
         raise InvalidInput(
             "The time zone is not known.", field="time_zone", rule="a zone of the IANA tz database"
         )
