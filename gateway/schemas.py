@@ -3,8 +3,10 @@
 from marshmallow import Schema, fields, validate
 
 from gateway import feed, trace, work
+from services.scheduling import schemas as scheduling
 from shared.contracts.common import TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.event import SERVICES
+from shared.contracts.scheduling import LETTER_PURPOSES
 from shared.schema_fields import Id, Moment
 
 
@@ -386,6 +388,117 @@ class Clock(Schema):
     next_due_at = Moment(
         allow_none=True, metadata={"description": "When simulated, the moment of what is due next."}
     )
+
+
+class Need(Schema):
+    """Why a patient needs somebody: an open task about them."""
+
+    task_id = fields.UUID(required=True)
+    task = fields.String(required=True)
+    reason = fields.String(required=True)
+    level = fields.String(required=True, allow_none=True)
+    owner_role = fields.String(required=True)
+    due_at = Moment(required=True)
+    overdue = fields.Boolean(required=True)
+
+
+class PatientsNeeds(Schema):
+    """Who needs somebody, the most urgent first."""
+
+    patient_id = fields.UUID(required=True)
+    tasks = fields.List(fields.Nested(Need), required=True)
+
+
+class FormsDue(Schema):
+    """What a patient is to be asked when they are here."""
+
+    patient_id = fields.UUID(required=True)
+    forms = fields.List(fields.String(), required=True)
+
+
+class Today(scheduling.Today):
+    """The day at a site, with who needs somebody and what is due."""
+
+    needs = fields.List(fields.Nested(PatientsNeeds), required=True)
+    forms_due = fields.List(fields.Nested(FormsDue), required=True)
+
+
+class GetDaySheet(Schema):
+    """Which day's sheet to print."""
+
+    site_id = Id(required=True, metadata={"description": "Which site."})
+    day = fields.Date(metadata={"description": "A day of the site's calendar; today when left out."})
+
+
+class WriteAttendanceLetter(Schema):
+    """A letter about what somebody attended, to a recipient whom they consented to be told."""
+
+    episode_id = Id(required=True, metadata={"description": "Which episode."})
+    purpose = fields.String(
+        required=True,
+        validate=validate.OneOf(LETTER_PURPOSES),
+        metadata={"description": "What it is for; it says no more than that needs."},
+    )
+    recipient_id = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "The recipient as the consent names it."},
+    )
+    recipient = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=500),
+        metadata={"description": "Name and address as they are printed, in lines."},
+    )
+    from_ = fields.Date(
+        data_key="from", metadata={"description": "First day; that of admission when left out."}
+    )
+    to = fields.Date(metadata={"description": "Last day; today when left out."})
+
+
+class OpenPatientCalendar(Schema):
+    """A secret address for a patient's calendar."""
+
+    patient_id = Id(required=True, metadata={"description": "Whose calendar."})
+
+
+class OpenClinicianCalendar(Schema):
+    """A secret address for a clinician's calendar."""
+
+    clinician_id = Id(required=True, metadata={"description": "Whose calendar."})
+
+
+class ListCalendarAddresses(Schema):
+    """Whose addresses are wanted."""
+
+    owner_id = Id(metadata={"description": "A patient or a clinician; all that one may see when left out."})
+
+
+class RevokeCalendarAddress(Schema):
+    """An address that is to lead nowhere."""
+
+    calendar_id = Id(required=True, metadata={"description": "Which address."})
+
+
+class ReadCalendar(Schema):
+    """A calendar by its secret address."""
+
+    address = fields.String(required=True, metadata={"description": "The secret, with .ics after it."})
+
+
+class CalendarAddress(Schema):
+    """An address of a calendar, without its secret."""
+
+    calendar_id = fields.UUID(required=True)
+    patient_id = fields.UUID(required=True, allow_none=True)
+    clinician_id = fields.UUID(required=True, allow_none=True)
+    opened_at = Moment(required=True)
+    revoked_at = Moment(required=True, allow_none=True)
+
+
+class NewCalendarAddress(CalendarAddress):
+    """An address of a calendar; whoever has it can read the calendar, and it is told only this once."""
+
+    address = fields.String(required=True, metadata={"description": "The path at this door."})
 
 
 class AcceptedJob(Schema):

@@ -17,9 +17,11 @@ from sqlalchemy.orm import Session
 
 from gateway import (
     asyncapi,
+    calendar_addresses,
     disclosure,
     feed,
     forwarding,
+    leaving,
     openapi,
     page,
     program_clock,
@@ -39,6 +41,7 @@ from services.intake import schemas as intake
 from services.monitoring import schemas as monitoring
 from services.scheduling import schemas as scheduling
 from shared.clock import real_now
+from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
@@ -432,6 +435,21 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
     )
+    check_out = command(
+        "/v1/sessions/{session_id}/check-outs",
+        scheduling.CheckOut,
+        scheduling.CheckedOut,
+        scope="sessions:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    add_walk_in = command(
+        "/v1/sessions/{session_id}/walk-ins",
+        scheduling.AddWalkIn,
+        scheduling.Seat,
+        scope="sessions:write",
+        information=_ATTENDANCE,
+    )
     record_roster = command(
         "/v1/sessions/{session_id}/roster",
         scheduling.RecordRoster,
@@ -462,6 +480,100 @@ class Gateway:
         status=200,
         scope="sessions:write",
         information=_ATTENDANCE,
+    )
+
+    get_attendance = question(
+        "/v1/episodes/{episode_id}/attendance",
+        scheduling.GetAttendance,
+        scheduling.Attendance,
+        scope="sessions:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    write_note = command(
+        "/v1/sessions/{session_id}/notes",
+        scheduling.WriteNote,
+        scheduling.Note,
+        scope="session-notes:write",
+        information=WITHHELD,
+    )
+    rewrite_note = command(
+        "/v1/session-notes/{note_id}/texts",
+        scheduling.RewriteNote,
+        scheduling.Note,
+        scope="session-notes:write",
+        information=WITHHELD,
+    )
+    sign_note = command(
+        "/v1/session-notes/{note_id}/signature",
+        scheduling.SignNote,
+        scheduling.Note,
+        status=200,
+        scope="session-notes:write",
+        information=WITHHELD,
+    )
+    cosign_note = command(
+        "/v1/session-notes/{note_id}/cosignature",
+        scheduling.CosignNote,
+        scheduling.Note,
+        status=200,
+        scope="session-notes:write",
+        information=WITHHELD,
+    )
+    add_addendum = command(
+        "/v1/session-notes/{note_id}/addenda",
+        scheduling.AddAddendum,
+        scheduling.Note,
+        scope="session-notes:write",
+        information=WITHHELD,
+    )
+    list_session_notes = question(
+        "/v1/sessions/{session_id}/notes",
+        scheduling.ListSessionNotes,
+        scheduling.Notes,
+        many=True,
+        scope="session-notes:read",
+        information=WITHHELD,
+    )
+    list_unsigned_notes = question(
+        "/v1/unsigned-notes",
+        scheduling.ListUnsignedNotes,
+        scheduling.UnsignedNotes,
+        many=True,
+        scope="session-notes:read",
+        information=WITHHELD,
+    )
+    give_feedback = command(
+        "/v1/sessions/{session_id}/feedback",
+        scheduling.GiveFeedback,
+        scheduling.Feedback,
+        scope="feedback:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    list_feedback = question(
+        "/v1/episodes/{episode_id}/feedback",
+        scheduling.ListFeedback,
+        scheduling.Feedbacks,
+        many=True,
+        scope="feedback:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    get_patient_calendar = question(
+        "/v1/patients/{patient_id}/calendar",
+        scheduling.GetPatientCalendar,
+        scheduling.PatientCalendar,
+        scope="calendars:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    get_clinician_calendar = question(
+        "/v1/clinicians/{clinician_id}/calendar",
+        scheduling.GetClinicianCalendar,
+        scheduling.ClinicianCalendar,
+        scope="calendars:read",
+        information=WITHHELD,
     )
 
     # --- monitoring -------------------------------------------------------------------------------
@@ -902,6 +1014,163 @@ class Gateway:
         answer = program_clock.jump_clock(self.commands, **asked)
         repeats.remember(request, answer)
         return Response.of(answer)
+
+    # --- The day, letters and calendars -----------------------------------------------------------
+
+    @route(
+        "GET",
+        "/v1/sites/{site_id}/today",
+        service="scheduling",
+        request=scheduling.GetToday,
+        answer=schemas.Today,
+        scope="sessions:read",
+        information=WITHHELD,
+    )
+    def get_today(self, request: Request) -> dict[str, Any]:
+        """Tell the day at a site, with who needs somebody and what is due."""
+        asked = self._asked_inside(request)
+        return leaving.today(self.commands, request, asked)
+
+    @route(
+        "GET",
+        "/v1/sites/{site_id}/day-sheet",
+        request=schemas.GetDaySheet,
+        scope="sessions:read",
+        information=WITHHELD,
+        summary="The day as a sheet to print",
+    )
+    def get_day_sheet(self, request: Request) -> Response:
+        """Return the day's sheet for when the network may go down."""
+        asked = self._asked_inside(request)
+        _loaded(schemas.GetDaySheet, asked)
+        return leaving.sheet(self.commands, request, asked)
+
+    @route(
+        "POST",
+        "/v1/episodes/{episode_id}/attendance-letters",
+        request=schemas.WriteAttendanceLetter,
+        status=201,
+        scope="letters:write",
+        information=WITHHELD,
+        summary="An attendance letter as PDF",
+    )
+    def write_attendance_letter(self, request: Request) -> Response:
+        """Write an attendance letter, where the patient consented to it."""
+        asked = self._asked_by_role(
+            request, schemas.WriteAttendanceLetter, (*roles.CARE_TEAM, roles.FRONT_DESK)
+        )
+        return leaving.letter(self.commands, request, asked)
+
+    @route(
+        "POST",
+        "/v1/patients/{patient_id}/calendar-addresses",
+        request=schemas.OpenPatientCalendar,
+        answer=schemas.NewCalendarAddress,
+        status=201,
+        scope="calendars:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    def open_patient_calendar(self, request: Request) -> Response:
+        """Make a secret address for a patient's calendar."""
+        asked = self._asked_by_role(request, schemas.OpenPatientCalendar, (*STAFF, roles.PATIENT))
+        self._ask(request, "scheduling", "get_patient_calendar", asked)
+        return self._open_calendar(request, roles.PATIENT, asked["patient_id"])
+
+    @route(
+        "POST",
+        "/v1/clinicians/{clinician_id}/calendar-addresses",
+        request=schemas.OpenClinicianCalendar,
+        answer=schemas.NewCalendarAddress,
+        status=201,
+        scope="calendars:write",
+        information=WITHHELD,
+    )
+    def open_clinician_calendar(self, request: Request) -> Response:
+        """Make a secret address for a clinician's calendar."""
+        asked = self._asked_by_role(request, schemas.OpenClinicianCalendar, STAFF)
+        self._ask(request, "scheduling", "get_clinician_calendar", asked)
+        return self._open_calendar(request, roles.CLINICIAN, asked["clinician_id"])
+
+    def _open_calendar(self, request: Request, owner_role: str, owner_id: str) -> Response:
+        return repeats.once(
+            request,
+            lambda db, origin: calendar_addresses.opened(
+                db,
+                tenant_id=origin.tenant_id,
+                owner_role=owner_role,
+                owner_id=owner_id,
+                by=origin.actor,
+                now=origin.now,
+            ),
+        )
+
+    @route(
+        "GET",
+        "/v1/calendar-addresses",
+        request=schemas.ListCalendarAddresses,
+        answer=schemas.CalendarAddress,
+        many=True,
+        scope="calendars:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    def list_calendar_addresses(self, request: Request) -> dict[str, Any]:
+        """Tell which addresses there are, without their secrets."""
+        asked = _loaded(schemas.ListCalendarAddresses, self._asked_inside(request))
+        with request.transaction() as (db, origin):
+            items = calendar_addresses.listed(
+                db, tenant_id=origin.tenant_id, owner_id=asked.get("owner_id"), by=origin.actor
+            )
+        return {"items": items, "next": None}
+
+    @route(
+        "POST",
+        "/v1/calendar-addresses/{calendar_id}/revocation",
+        request=schemas.RevokeCalendarAddress,
+        answer=schemas.CalendarAddress,
+        scope="calendars:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    def revoke_calendar_address(self, request: Request) -> Response:
+        """Let an address lead nowhere from now on."""
+        asked = self._asked_by_role(request, schemas.RevokeCalendarAddress, (*STAFF, roles.PATIENT))
+        return repeats.once(
+            request,
+            lambda db, origin: calendar_addresses.revoke(
+                db, tenant_id=origin.tenant_id, by=origin.actor, now=origin.now, **asked
+            ),
+        )
+
+    @route(
+        "GET",
+        "/calendars/{address}",
+        request=schemas.ReadCalendar,
+        summary="A calendar, for whoever has its secret address",
+    )
+    def read_calendar(self, request: Request) -> Response:
+        """Return the calendar behind a secret address."""
+        return leaving.calendar(self.commands, request)
+
+    def _asked_inside(self, request: Request) -> dict[str, Any]:
+        """Return what a question says, unless it comes from outside: there is nothing for them here."""
+        if request.known_caller.is_outside:
+            raise forwarding.nothing_there()
+        return forwarding.data_of(request)
+
+    def _asked_by_role(self, request: Request, schema: type[Schema], may: tuple[str, ...]) -> dict[str, Any]:
+        """Return what a command of the gateway's own says, in the order in which services refuse.
+
+        :raises Refusal: when it cannot be read, has no key, is not for the role, or breaks a rule.
+        """
+        data = forwarding.data_of(request)
+        _ = request.command_id
+        if request.known_caller.actor.role not in may:
+            raise Forbidden(
+                "The role may not do this.", code="role_may_not", field="role", rule=f"for {', '.join(may)}"
+            )
+        return _loaded(schema, data)
 
     # --- The work list ----------------------------------------------------------------------------
 

@@ -116,6 +116,22 @@ acknowledgements = sa.Table(
     sa.Column("acknowledged_at", moment()),
 )
 
+#: Secret addresses of calendars, by the digests of their secrets.
+calendar_addresses = sa.Table(
+    "calendar_addresses",
+    metadata,
+    id_column("calendar_id"),
+    tenant_column(),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("owner_role", sa.String(32), nullable=False),
+    sa.Column("owner_id", sa.String(64), nullable=False),
+    sa.Column("opened_by", sa.String(64), nullable=False),
+    sa.Column("opened_at", moment(), nullable=False),
+    sa.Column("revoked_at", moment()),
+    sa.UniqueConstraint("digest"),
+    sa.Index("ix_calendar_addresses_owner", "tenant_id", "owner_id", "opened_at"),
+)
+
 #: Advisory lock of the one writer that places events in the feed.
 _PLACE_LOCK = 4_202_001
 #: Events placed in one go.
@@ -414,6 +430,15 @@ def find_task(db: Session, *, tenant_id: str, task_id: str, lock: bool = False) 
         work.c.tenant_id == tenant_id, work.c.task_id == task_id, work.c.opening_id.is_not(None)
     )
     return db.execute(query.with_for_update(of=work) if lock else query).first()
+
+
+def open_tasks_about(db: Session, *, tenant_id: str, patient_ids: Sequence[str]) -> Sequence[Any]:
+    """Return the open tasks about some patients, the most urgent first."""
+    return db.execute(
+        _TASKS.where(work.c.tenant_id == tenant_id, work.c.patient_id.in_(patient_ids), _IS_OPEN).order_by(
+            work.c.urgency, work.c.due_at, work.c.task_id
+        )
+    ).all()
 
 
 def open_tasks(

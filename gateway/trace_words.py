@@ -31,6 +31,7 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
         else f"a session was missed, the {('second', 'third')[d['consecutive'] - 2]} in a row"
     ),
     "session_attended": lambda d: "a session was attended",
+    "service_delivered": lambda d: f"billing was told of {_times(len(d['kinds']), 'session')} of a day",
     "attendance_corrected": lambda d: (
         f"a mark was corrected from {words(d['from_state'])} to {words(d['to_state'])}"
     ),
@@ -74,6 +75,8 @@ _TIMERS = {
     "silent_for_two_weeks": "there had been no contact for two weeks",
     "attendance_grace_over": "the time of grace after the start was over",
     "roster_overdue": "nobody had recorded the attendance by then",
+    "session_over": "the session had been over for a while",
+    "remind_of_notes": "notes had not been signed by then",
     "escalation_not_acknowledged": "nobody had acknowledged by then",
     "escalation_not_acted_on": "nobody had acted by then",
     "page_not_left": "no page had left by then",

@@ -35,6 +35,7 @@ MAX_LIMIT = 500
 #: is closed from the list.
 ACTIONS = {
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
+    "check_out_missing": "/v1/sessions/{about_id}/check-outs",
     "authorization_denied": "/v1/episodes/{episode_id}/authorizations",
     "authorization_review": "/v1/episodes/{episode_id}/authorizations",
     "consent_renewal": "/v1/patients/{patient_id}/consents",
@@ -43,6 +44,8 @@ ACTIONS = {
     "level_decision": "/v1/episodes/{about_id}/level-decisions",
     "level_review": "/v1/level-reviews/{about_id}/closure",
     "no_week_fits": "/v1/patients/{patient_id}/obligations",
+    "note_cosignature": "/v1/session-notes/{about_id}/cosignature",
+    "note_overdue": "/v1/sessions/{about_id}/notes",
     "on_call_gap": "/v1/on-call-shifts",
     "outreach_call": "/v1/outreach/{about_id}/attempts",
     "outreach_call_again": "/v1/outreach/{about_id}/attempts",

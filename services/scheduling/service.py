@@ -6,11 +6,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import schemas, tables
+from services.scheduling import calendars, day, noting, schemas, tables
 from services.scheduling.domain import (
     attendance,
+    check_outs,
+    clinic_day,
     clinicians,
     dose,
+    feedback,
     groups,
     obligations,
     planner,
@@ -34,6 +37,9 @@ from shared.schema_fields import Id
 #: Who is at the door and in the rooms.
 _DESK_AND_CARE = (*roles.CARE_TEAM, roles.FRONT_DESK)
 
+#: Who writes and reads what was said in a session.
+_CARE = roles.CARE_TEAM
+
 #: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
 TRIED_AT_ONCE = 20
 
@@ -48,7 +54,14 @@ class Scheduling:
     @reacts_to(SiteOpened)
     def keep_site(self, db: Session, event: SiteOpened, now: datetime) -> None:
         """Keep the site's time zone, and begin its weekly rounds."""
-        if tables.add_site(db, site_id=event.site_id, time_zone=event.time_zone, opened_at=event.opened_at):
+        if tables.add_site(
+            db,
+            site_id=event.site_id,
+            time_zone=event.time_zone,
+            opened_at=event.opened_at,
+            emergency_line=event.emergency_line,
+        ):
+            noting.set_reminder(db, site_id=event.site_id, zone=event.time_zone, after=event.opened_at)
             self._set_booking_timer(db, event.site_id, event.time_zone, after=event.opened_at)
             self._set_weighing_timer(db, event.site_id, event.time_zone, after=event.opened_at)
 
@@ -126,8 +139,13 @@ class Scheduling:
 
     @command(schemas.CloseTask, roles=(roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that somebody has dealt with a credential that runs out."""
+        """Note that somebody has dealt with what was asked of them."""
         data = call.data
+        asked = tables.find_asked(db, task_id=data["task_id"])
+        if asked is not None:
+            announce(db, asked.close(outcome=data["outcome"], now=call.now))
+            told = {name: data[name] for name in ("task_id", "task", "outcome")}
+            return {**told, "closed_at": write_moment(call.now), "patient_id": asked.patient_id}
         clinician = db.get(clinicians.Clinician, data["about_id"], with_for_update=True)
         if clinician is None:
             raise clinicians.NoSuchTask(field="task_id", rule="must be a task about a clinician")
@@ -301,11 +319,40 @@ class Scheduling:
         session, seats, seat = self._seat_at_door(db, call)
         if call.actor.role == roles.PATIENT and "arrived_at" in call.data:
             raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
+        if call.actor.role == roles.PATIENT:
+            clinic_day.check_may_enter(session, arrived_at=call.now)
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         caused = seat.check_in(
             session=session,
             arrived_at=call.data.get("arrived_at", call.now),
             past=past[seat.episode_id],
+            now=call.now,
+        )
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.CheckOut, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def check_out(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that a patient leaves, and hear whether they are safe."""
+        session, seats, seat = self._seat_at_door(db, call)
+        if call.actor.role == roles.PATIENT and "left_at" in call.data:
+            raise attendance.TimesDoNotFit(field="left_at", rule="is for the desk to enter")
+        answer, left_at = call.data["answer"], call.data.get("left_at", call.now)
+        caused = day.check_out(db, session, seat, answer=answer, left_at=left_at, now=call.now)
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return day.checked_out_view(db, session, seat, answer=answer)
+
+    @command(schemas.AddWalkIn, roles=_DESK_AND_CARE)
+    def add_walk_in(self, db: Session, call: Call) -> dict[str, Any]:
+        """Seat and check in a patient who came without having been booked."""
+        session = tables.lock_session(db, session_id=call.data["session_id"])
+        seats = tables.seats_of(db, session_id=session.session_id)
+        seat, caused = day.walk_in(
+            db,
+            session,
+            seats,
+            patient_id=call.data["patient_id"],
+            arrived_at=call.data.get("arrived_at", call.now),
             now=call.now,
         )
         self._after_marks(db, session, seats, caused, now=call.now)
@@ -383,6 +430,145 @@ class Scheduling:
         self._after_marks(db, session, seats, caused, now=call.now)
         return _session_view(session, seats)
 
+    # --- The day ----------------------------------------------------------------------------------
+
+    @question(schemas.GetToday, roles=_DESK_AND_CARE)
+    def get_today(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the day at a site: who is expected, who came, and of whom nothing is known."""
+        site = tables.site_of(db, site_id=call.data["site_id"])
+        if site is None:
+            raise records.NoSuchSite(field="site_id", rule="must be a site")
+        return day.today_view(db, site=site, day=call.data.get("day"), now=call.now)
+
+    @question(schemas.GetAttendance, roles=(*STAFF, roles.PATIENT))
+    def get_attendance(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what an episode's patient attended: days, weeks, and minutes by modality."""
+        episode = db.get(records.Episode, call.data["episode_id"])
+        site = tables.site_of(db, site_id=episode.site_id) if episode and episode.site_id else None
+        if episode is None or site is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        first, last = call.data.get("from_"), call.data.get("to")
+        return day.attendance_view(db, episode=episode, site=site, first=first, last=last, now=call.now)
+
+    # --- Session notes ----------------------------------------------------------------------------
+
+    @command(schemas.WriteNote, roles=_CARE)
+    def write_note(self, db: Session, call: Call) -> dict[str, Any]:
+        """Write a note on a session, or on one patient's part in it; sign it at once where asked to."""
+        session = tables.lock_session(db, session_id=call.data["session_id"])
+        seats = tables.seats_of(db, session_id=session.session_id)
+        patient_id, text = call.data.get("patient_id"), call.data["text"]
+        note = noting.write(db, session, seats, patient_id=patient_id, text=text, by=call.actor, now=call.now)
+        if call.data["sign"]:
+            caused = note.sign(by=call.actor, now=call.now)
+            _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        return noting.notes_view(db, [note])[0]
+
+    @command(schemas.RewriteNote, roles=_CARE)
+    def rewrite_note(self, db: Session, call: Call) -> dict[str, Any]:
+        """Write a draft anew."""
+        note, _ = noting.locked(db, call.data["note_id"])
+        note.rewrite(text=call.data["text"], by=call.actor)
+        return noting.notes_view(db, [note])[0]
+
+    @command(schemas.SignNote, roles=_CARE)
+    def sign_note(self, db: Session, call: Call) -> dict[str, Any]:
+        """Sign a note as its author: from then on it does not change."""
+        note, session = noting.locked(db, call.data["note_id"])
+        caused = note.sign(by=call.actor, now=call.now)
+        _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        return noting.notes_view(db, [note])[0]
+
+    @command(schemas.CosignNote, roles=_CARE)
+    def cosign_note(self, db: Session, call: Call) -> dict[str, Any]:
+        """Sign for what somebody without a licence wrote."""
+        note, session = noting.locked(db, call.data["note_id"])
+        caused = note.cosign(by=call.actor, now=call.now)
+        _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        return noting.notes_view(db, [note])[0]
+
+    @command(schemas.AddAddendum, roles=_CARE)
+    def add_addendum(self, db: Session, call: Call) -> dict[str, Any]:
+        """Say more about a session whose note is signed."""
+        note, _ = noting.locked(db, call.data["note_id"])
+        db.add(note.add(addendum_id=new_id(), text=call.data["text"], by=call.actor, now=call.now))
+        db.flush()
+        return noting.notes_view(db, [note])[0]
+
+    @question(schemas.ListSessionNotes, roles=_CARE)
+    def list_session_notes(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the notes on a session."""
+        if db.get(attendance.Session, call.data["session_id"]) is None:
+            raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+        found = tables.notes_of(db, session_ids=[call.data["session_id"]])[call.data["session_id"]]
+        return {"items": noting.notes_view(db, found), "next": None}
+
+    @question(schemas.ListUnsignedNotes, roles=(*_CARE, roles.OPERATIONS))
+    def list_unsigned_notes(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the sessions that need a signed note, the one due first first."""
+        data = call.data
+        found = tables.unsigned_notes(
+            db,
+            site_id=data.get("site_id"),
+            facilitator_id=data.get("facilitator_id"),
+            due_before=call.now if data["overdue"] else None,
+            after=_read_cursor(data.get("after")),
+            at_most=data["limit"],
+        )
+        last = found[-1] if len(found) == data["limit"] else None
+        following = (last.note_due_at, last.session_id) if last and last.note_due_at else None
+        return {"items": noting.unsigned_view(db, found, now=call.now), "next": _write_cursor(following)}
+
+    # --- Feedback ---------------------------------------------------------------------------------
+
+    @command(schemas.GiveFeedback, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def give_feedback(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a patient's word on a session; the last one counts."""
+        _, _, seat = self._seat_at_door(db, call)
+        feedback.check_can_rate(seat, now=call.now)
+        given = day.rate(db, seat, rating=call.data["rating"], reason=call.data.get("reason"), now=call.now)
+        return _dumped(schemas.Feedback(), {**_columns(given), "reason": given.reason})
+
+    @question(schemas.ListFeedback, roles=(*_CARE, roles.PATIENT))
+    def list_feedback(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what a patient said of their sessions."""
+        data = call.data
+        episode = db.get(records.Episode, data["episode_id"])
+        if episode is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        after = _read_cursor(data.get("after"))
+        found = tables.feedback_of_episode(
+            db, episode_id=episode.episode_id, after=after, at_most=data["limit"]
+        )
+        last = (found[-1].starts_at, found[-1].seat_id) if len(found) == data["limit"] else None
+        items = [{**_columns(given), "reason": given.reason} for given in found]
+        return _dumped(schemas.Feedbacks(), {"items": items, "next": _write_cursor(last)})
+
+    # --- Calendars --------------------------------------------------------------------------------
+
+    @question(schemas.GetPatientCalendar, roles=(*STAFF, roles.PATIENT))
+    def get_patient_calendar(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return when a patient is to be somewhere."""
+        patient_id = call.data["patient_id"]
+        _own_or_not_there(call, patient_id=patient_id)
+        since, until = calendars.stretch(call.data, now=call.now)
+        found = tables.calendar_of_patient(db, patient_id=patient_id, since=since, until=until)
+        if not found and db.get(records.Patient, patient_id) is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
+        return {"patient_id": patient_id, "items": calendars.entries(found)}
+
+    @question(schemas.GetClinicianCalendar)
+    def get_clinician_calendar(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return when a clinician is to be somewhere."""
+        clinician_id = call.data["clinician_id"]
+        since, until = calendars.stretch(call.data, now=call.now)
+        found = tables.calendar_of_clinician(db, clinician_id=clinician_id, since=since, until=until)
+        if not found and db.get(clinicians.Clinician, clinician_id) is None:
+            raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician")
+        return {"clinician_id": clinician_id, "items": calendars.entries(found)}
+
     # --- Timers -----------------------------------------------------------------------------------
 
     @on_timer("attendance_grace_over")
@@ -413,7 +599,15 @@ class Scheduling:
         caused: list[Event] = []
         for seat in seats:
             caused += seat.credit_check_in(session=session, past=past.get(seat.episode_id, []), now=now)
+            caused += check_outs.ask(seat, session=session, now=now)
         self._after_marks(db, session, seats, caused, now=now)
+
+    @on_timer("remind_of_notes")
+    def remind_of_notes(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask each clinician of a site for the oldest note that is overdue."""
+        site = self._locked_site(db, timer.key)
+        noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
+        _announce_all(db, noting.remind(db, site_id=site.site_id, now=now))
 
     @on_timer("book_next_week")
     def book_next_week(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -433,6 +627,8 @@ class Scheduling:
         """Compare what each patient attended in the week that ends with the floor of their level."""
         site = self._locked_site(db, timer.key)
         self._set_weighing_timer(db, site.site_id, site.time_zone, after=timer.due_at)
+        # A site that an older version opened has no reminder yet.
+        noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
         monday = weeks.monday_of(weeks.local_day(at=timer.due_at, zone=site.time_zone))
         active = tables.active_plans(db, site_id=site.site_id)
         if not active:
@@ -729,14 +925,23 @@ class Scheduling:
         now: datetime,
     ) -> None:
         """Announce what marks caused, and keep only the timers that still have something to watch."""
+        for seat in seats:
+            caused += check_outs.settle(seat, session=session, now=now)
+        caused += noting.after_marks(db, session, seats, now=now)
         _announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
         if not any(seat.state == "SCHEDULED" for seat in seats):
             cancel_timer(db, "attendance_grace_over", key=session.session_id)
         if session.roster_asked == "DONE":
             cancel_timer(db, "roster_overdue", key=session.session_id)
-        if any(seat.state == "CHECKED_IN" for seat in seats):
+        waits_for_check_out = any(
+            check_outs.is_missing(seat, session=session) and not seat.check_out_asked for seat in seats
+        )
+        if waits_for_check_out or any(seat.state == "CHECKED_IN" for seat in seats):
             over_at = session.ends_at + attendance.CHECK_OUT_GRACE
-            set_timer(db, "session_over", key=session.session_id, due_at=max(over_at, now))
+            # After a late entry its check-out has a moment to be entered as well.
+            if over_at <= now:
+                over_at = now + attendance.CHECK_OUT_GRACE
+            set_timer(db, "session_over", key=session.session_id, due_at=over_at)
         else:
             cancel_timer(db, "session_over", key=session.session_id)
 

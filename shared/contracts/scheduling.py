@@ -116,6 +116,24 @@ class WeeklyDoseShortfall(EpisodeFact):
     consecutive_weeks: int
 
 
+@event(source="scheduling")
+class ServiceDelivered(EpisodeFact):
+    """What of a patient's day may be billed: attended, in a signed note, by somebody with a credential.
+
+    Told anew whenever it changes: the newest revision counts, and empty minutes take the day back.
+    """
+
+    delivery_id: str
+    site_id: str
+    served_on: date
+    #: Kind of each session, and the minutes credited for it, in the same order.
+    kinds: tuple[str, ...]
+    minutes: tuple[int, ...]
+    #: Grows by one with each change of the same day, so that the newest wins in any order.
+    revision: int
+    told_at: datetime
+
+
 #: States of a seat: nobody is absent without a human's mark or others' presence.
 SEAT_STATES = (
     "SCHEDULED",
@@ -187,4 +205,4 @@ NO_WEEK_REASONS = (
 )
 
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
-TASKS_CLOSED_BY_HAND = ("credential_expires",)
+TASKS_CLOSED_BY_HAND = ("check_out_contact", "credential_expires", "feedback_drop")

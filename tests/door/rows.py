@@ -180,6 +180,27 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "check_in": lambda program: Row(
         {"session_id": program.session_id}, {"patient_id": program.treated.patient_id}
     ),
+    "check_out": lambda program: Row(
+        {"session_id": program.session_id}, {"patient_id": program.treated.patient_id, "answer": "SAFE"}
+    ),
+    "add_walk_in": lambda program: Row(
+        {"session_id": program.session_id}, {"patient_id": program.treated.patient_id}
+    ),
+    "write_note": _of("session_id", text="A quiet evening."),
+    "rewrite_note": lambda program: Row({"note_id": new_id()}, {"text": "A quiet evening."}),
+    "sign_note": lambda program: Row({"note_id": new_id()}),
+    "cosign_note": lambda program: Row({"note_id": new_id()}),
+    "add_addendum": lambda program: Row({"note_id": new_id()}, {"text": "It was longer."}),
+    "give_feedback": lambda program: Row(
+        {"session_id": program.session_id}, {"patient_id": program.treated.patient_id, "rating": 8}
+    ),
+    "write_attendance_letter": lambda program: Row(
+        {"episode_id": program.treated.episode_id},
+        {"purpose": "COURT", "recipient_id": "court-7", "recipient": "The clerk"},
+    ),
+    "open_patient_calendar": lambda program: Row({"patient_id": program.treated.patient_id}),
+    "open_clinician_calendar": lambda program: Row({"clinician_id": program.clinician_id}),
+    "revoke_calendar_address": lambda program: Row({"calendar_id": new_id()}),
     "record_roster": lambda program: Row(
         {"session_id": program.session_id}, {"marks": [{"seat_id": program.seat_id, "mark": "PRESENT"}]}
     ),
@@ -249,11 +270,21 @@ def entry_of(name: str) -> Command | None:
     return found
 
 
+#: The roles that may use what the gateway does itself, by scope.
+_OWN_ROLES: dict[str, tuple[str, ...]] = {
+    "calendars:write": STAFF,
+    "letters:write": (*roles.CARE_TEAM, roles.FRONT_DESK),
+    "work:write": STAFF,
+}
+
+
 def roles_of(name: str) -> tuple[str, ...]:
     """Return the roles that may."""
     entry = entry_of(name)
     if entry is None:
-        return STAFF if COMMANDS[name].scope == "work:write" else (roles.OPERATIONS,)
+        return _OWN_ROLES.get(COMMANDS[name].scope, (roles.OPERATIONS,)) + (
+            (roles.PATIENT,) if COMMANDS[name].patients else ()
+        )
     return tuple(entry.roles)
 
 

@@ -56,6 +56,9 @@ CHECK_IN_OPENS = timedelta(minutes=60)
 #: Design default.
 CHECK_OUT_GRACE = timedelta(minutes=30)
 
+#: No session lasts longer: blocks are at most four hours. Design default.
+LONGEST_SESSION = timedelta(hours=12)
+
 #: States of a seat that nobody sits on any more.
 GIVEN_UP = ("CANCELLED", "CANCELLED_BY_PROGRAM")
 

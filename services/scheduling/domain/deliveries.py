@@ -1,7 +1,35 @@
-"""What of a patient's day may be billed."""
+"""What of a patient's day may be billed: a signed note, minutes that were attended, a valid credential."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+
+from services.scheduling.domain.attendance import Seat
+from shared.contracts.scheduling import ATTENDED_STATES, ServiceDelivered
+
+#: Fewest credited minutes that count as a session, by kind; payers count a group from 45 minutes, an
+#: individual session from 16 and one with the family from 26 (brief 7: 90853, 90832, 90847).
+LEAST_MINUTES = {"INDIVIDUAL": 16, "FAMILY": 26}
+LEAST_MINUTES_OF_GROUP = 45
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """One session of a patient's day, with what billing asks about it."""
+
+    seat: Seat
+    kind: str
+    #: Whether the patient stands in a signed note.
+    noted: bool
+    #: Whether whoever led it had an unexpired credential on that day.
+    credential_valid: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be billed."""
+        least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
+        attended = self.seat.state in ATTENDED_STATES and self.seat.credited_minutes >= least
+        return attended and self.noted and self.credential_valid
 
 
 @dataclass(eq=False, kw_only=True)
@@ -18,3 +46,27 @@ class ServiceDay:
     minutes: list[int] = field(default_factory=list)
     revision: int = 0
     tenant_id: str = ""
+
+    def tell(self, held: Iterable[Held], *, now: datetime) -> ServiceDelivered | None:
+        """Return what is to be told now; nothing when others know it already."""
+        counted = sorted(
+            (one for one in held if one.counts), key=lambda one: (one.seat.starts_at, one.seat.seat_id)
+        )
+        kinds = [one.kind for one in counted]
+        minutes = [one.seat.credited_minutes for one in counted]
+        if (kinds, minutes) == (self.kinds, self.minutes):
+            return None
+        self.kinds, self.minutes = kinds, minutes
+        self.revision += 1
+        return ServiceDelivered(
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            delivery_id=self.delivery_id,
+            site_id=self.site_id,
+            served_on=self.served_on,
+            kinds=tuple(kinds),
+            minutes=tuple(minutes),
+            revision=self.revision,
+            told_at=now,
+        )

@@ -118,6 +118,8 @@ class Seat(Schema):
     state = fields.String(required=True, validate=validate.OneOf(SEAT_STATES))
     arrived_at = Moment(allow_none=True)
     left_at = Moment(allow_none=True)
+    checked_out_at = Moment(allow_none=True)
+    walked_in = fields.Boolean(metadata=described("Whether the patient came without having been booked."))
     credited_minutes = fields.Integer(required=True)
     excuse_reason = fields.String(allow_none=True)
     revision = fields.Integer(required=True)

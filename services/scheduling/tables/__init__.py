@@ -31,6 +31,15 @@ from services.scheduling.tables.clinicians import (
     clinicians_of_site,
     clinicians_table,
 )
+from services.scheduling.tables.days import (
+    attended_within,
+    calendar_of_clinician,
+    calendar_of_patient,
+    has_seat_between,
+    rosters_of,
+    seats_within,
+    sessions_of_day,
+)
 from services.scheduling.tables.feedback import (
     feedback,
     feedback_before,
@@ -42,11 +51,11 @@ from services.scheduling.tables.groups import (
 )
 from services.scheduling.tables.notes import (
     addenda_of,
+    lock_service_days,
     note_addenda,
     notes_of,
     overdue_notes,
     service_days,
-    service_days_of,
     session_notes,
     unsigned_notes,
 )
@@ -70,6 +79,7 @@ from services.scheduling.tables.records import (
     lock_site,
     patients,
     present_episode_of,
+    site_of,
     sites,
 )
 
@@ -79,6 +89,9 @@ __all__ = [
     "add_site",
     "addenda_of",
     "asked",
+    "attended_within",
+    "calendar_of_clinician",
+    "calendar_of_patient",
     "cancel_seats",
     "clinicians_of_site",
     "clinicians_table",
@@ -91,9 +104,11 @@ __all__ = [
     "floors_of",
     "groups_of_site",
     "groups_table",
+    "has_seat_between",
     "hours_taken",
     "lock_episode_of",
     "lock_patient",
+    "lock_service_days",
     "lock_session",
     "lock_site",
     "mapper",
@@ -110,15 +125,19 @@ __all__ = [
     "plans_with_therapists",
     "plans_without_week",
     "present_episode_of",
+    "rosters_of",
     "seats",
     "seats_between",
     "seats_of",
     "seats_of_episode",
+    "seats_within",
     "service_days",
     "service_days_of",
     "session_notes",
     "sessions",
     "sessions_between",
+    "sessions_of_day",
+    "site_of",
     "sites",
     "unsigned_notes",
     "weekly_plans",

@@ -1,10 +1,11 @@
 """Notes on sessions, and what of them was told to billing."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,7 @@ from services.scheduling.domain.deliveries import ServiceDay
 from services.scheduling.domain.notes import Addendum, Note
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import NOTE_STATES
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, origin_of, reference, sealed, sealed_column, tenant_column
 
 session_notes = Table(
     "session_notes",
@@ -112,7 +113,8 @@ def overdue_notes(
         sa.select(attendance.Session)
         .where(attendance.Session.note_due_at.is_not(None), attendance.Session.note_due_at <= now)
         .order_by(attendance.Session.session_id)
-        .with_for_update(key_share=True)
+        # Who marks or notes one of them right now is not waited for: the next reminder sees it.
+        .with_for_update(key_share=True, skip_locked=True)
     )
     if site_id is not None:
         found = found.where(attendance.Session.site_id == site_id)
@@ -150,15 +152,32 @@ def unsigned_notes(
     return list(db.scalars(found))
 
 
-def service_days_of(db: Session, *, days: Iterable[tuple[str, date]]) -> dict[tuple[str, date], ServiceDay]:
-    """Return what was told of some episodes' days, locked, where anything was."""
-    asked = sorted(set(days))
-    if not asked:
-        return {}
-    rows = db.scalars(
-        sa.select(ServiceDay)
-        .where(sa.tuple_(ServiceDay.episode_id, ServiceDay.served_on).in_(asked))
-        .order_by(ServiceDay.delivery_id)
-        .with_for_update()
+def lock_service_days(db: Session, *, new: list[ServiceDay]) -> list[ServiceDay]:
+    """Return what was told of some patients' days, locked; made where nothing was told yet."""
+    tenant_id = origin_of(db).tenant_id
+    made = [
+        {
+            "delivery_id": day.delivery_id,
+            "tenant_id": tenant_id,
+            "patient_id": day.patient_id,
+            "episode_id": day.episode_id,
+            "journey_id": day.journey_id,
+            "site_id": day.site_id,
+            "served_on": day.served_on,
+            "kinds": day.kinds,
+            "minutes": day.minutes,
+            "revision": day.revision,
+        }
+        # Sorted, so that two who make the same days wait for each other and never in a circle.
+        for day in sorted(new, key=lambda day: day.delivery_id)
+    ]
+    db.execute(postgresql.insert(service_days).values(made).on_conflict_do_nothing())
+    return list(
+        db.scalars(
+            sa.select(ServiceDay)
+            .where(ServiceDay.delivery_id.in_([day["delivery_id"] for day in made]))
+            .order_by(ServiceDay.delivery_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
     )
-    return {(day.episode_id, day.served_on): day for day in rows}

@@ -32,7 +32,6 @@ patients = Table(
     Column("bound_by", JSONB, nullable=False, server_default="[]"),
     reference("obligations_site_id", nullable=True),
     Column("obligations_declared_at", moment()),
-    Column("wants_no_peer", sa.Boolean, nullable=False, server_default="false"),
 )
 
 episodes = Table(
@@ -75,6 +74,11 @@ def add_site(
         .returning(sites.c.site_id)
     ).first()
     return added is not None
+
+
+def site_of(db: Session, *, site_id: str) -> records.Site | None:
+    """Return the site, if it is one of the tenant's."""
+    return db.scalar(sa.select(records.Site).where(records.Site.site_id == site_id))
 
 
 def lock_site(db: Session, *, site_id: str) -> records.Site | None:

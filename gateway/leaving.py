@@ -1,0 +1,205 @@
+"""What is put together at the door from several services, and what leaves it on paper or by subscription."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import eventlet.tpool
+import orjson
+
+from gateway import calendar_addresses, calendar_feed, day_sheet, disclosure, letters, repeats, tables
+from gateway.disclosure import Audience
+from gateway.http import Request, Response
+from shared.contracts import roles
+from shared.contracts.event import write_moment
+from shared.errors import Forbidden, NotFound, Refusal
+from shared.ids import derived_id, new_id
+from shared.messaging import CommandClient, announce
+
+#: How far back and ahead a subscribed calendar tells. Design default, after scheduling's own.
+FEED_BACK = timedelta(weeks=4)
+FEED_AHEAD = timedelta(weeks=8)
+
+
+class ConsentMissing(Forbidden):
+    """Raised when a letter would leave without the patient's consent to tell its recipient."""
+
+
+def ask(
+    commands: CommandClient, request: Request, service: str, name: str, data: dict[str, Any]
+) -> dict[str, Any]:
+    """Ask a service as the caller and return what it answers."""
+    caller = request.known_caller
+    answer: dict[str, Any] = commands.send(
+        service,
+        name,
+        data,
+        tenant_id=caller.tenant_id,
+        actor=caller.actor,
+        command_id=new_id(),
+        correlation_id=request.correlation_id,
+        traceparent=request.traceparent,
+    )["answer"]
+    return answer
+
+
+# --- The day --------------------------------------------------------------------------------------
+
+
+def today(commands: CommandClient, request: Request, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the day at a site, with who needs somebody and what is due."""
+    told = ask(commands, request, "scheduling", "get_today", asked)
+    patients = disclosure.patients_in(told)
+    present = {seat["patient_id"] for part in ("expected", "arrived", "unmarked") for seat in told[part]}
+    forms = [_forms_due(commands, request, patient_id) for patient_id in sorted(present)]
+    return told | {
+        "needs": needs_of(request, patients),
+        "forms_due": [due for due in forms if due["forms"]],
+    }
+
+
+def _forms_due(commands: CommandClient, request: Request, patient_id: str) -> dict[str, Any]:
+    try:
+        told = ask(commands, request, "intake", "get_due_instruments", {"patient_id": patient_id})
+    except Refusal:
+        # Of somebody of whom nothing can be told now, nothing is due: the day is shown all the same.
+        told = {}
+    return {"patient_id": patient_id, "forms": [due["instrument"] for due in told.get("due", ())]}
+
+
+def needs_of(request: Request, patient_ids: set[str]) -> list[dict[str, Any]]:
+    """Return, of some patients, who needs somebody: the open tasks about each, the most urgent first."""
+    with request.transaction() as (db, origin):
+        rows = tables.open_tasks_about(db, tenant_id=origin.tenant_id, patient_ids=sorted(patient_ids))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        told = {
+            "task_id": row.task_id,
+            "task": row.task,
+            "reason": row.reason,
+            "level": row.level,
+            "owner_role": row.owner_role,
+            "due_at": write_moment(row.due_at),
+            "overdue": row.due_at < origin.now,
+        }
+        found.setdefault(row.patient_id, []).append(told)
+    return [{"patient_id": patient_id, "tasks": tasks} for patient_id, tasks in found.items()]
+
+
+def sheet(commands: CommandClient, request: Request, asked: dict[str, Any]) -> Response:
+    """Return the day's sheet as a page to print."""
+    today = ask(commands, request, "scheduling", "get_today", asked)
+    names: dict[str, str] = {}
+    for patient_id in sorted(disclosure.patients_in(today)):
+        try:
+            person = ask(commands, request, "intake", "get_patient", {"patient_id": patient_id})
+        except NotFound:
+            person = {}
+        names[patient_id] = day_sheet.short_name(
+            person.get("given_name"), person.get("family_name"), otherwise=patient_id
+        )
+    response = Response(
+        body=day_sheet.written(today, name_of=names.__getitem__), content_type=day_sheet.CONTENT_TYPE
+    )
+    response.headers.append(("Content-Security-Policy", day_sheet.CONTENT_SECURITY_POLICY))
+    return response
+
+
+# --- Letters --------------------------------------------------------------------------------------
+
+
+def letter(commands: CommandClient, request: Request, asked: dict[str, Any]) -> Response:
+    """Write an attendance letter to an outside recipient, if the patient consented, and account for it.
+
+    :raises ConsentMissing: when no consent covers it now.
+    """
+    caller = request.known_caller
+    attendance = ask(
+        commands,
+        request,
+        "scheduling",
+        "get_attendance",
+        {name: asked[name] for name in ("episode_id", "from", "to") if name in asked},
+    )
+    person = ask(commands, request, "intake", "get_patient", {"patient_id": attendance["patient_id"]})
+    sites = ask(commands, request, "intake", "list_sites", {})["items"]
+    sender = next((site["name"] for site in sites if site["site_id"] == attendance["site_id"]), "")
+    audience = Audience(tenant_id=caller.tenant_id, recipient_id=asked["recipient_id"])
+    role, credential = caller.actor.role.replace("_", " "), caller.actor.credential
+    issued_by = f"{role}, {credential}" if credential else role
+
+    def write(db: Any, origin: Any) -> dict[str, Any]:
+        decision = disclosure.may_leave(
+            db,
+            audience=audience,
+            patient_id=attendance["patient_id"],
+            information_class="ATTENDANCE",
+            now=origin.now,
+        )
+        if not decision.allowed or decision.consent_id is None:
+            raise ConsentMissing(
+                "No consent lets this recipient know.", field="recipient_id", rule=decision.reason
+            )
+        document = eventlet.tpool.execute(
+            letters.written,
+            letters.Letter(
+                letter_id=derived_id(request.command_id, "letter"),
+                purpose=asked["purpose"],
+                recipient=tuple(asked["recipient"].splitlines()),
+                sender=sender,
+                patient_name=f"{person['given_name']} {person['family_name']}",
+                birth_date=person["birth_date"],
+                attendance=attendance,
+                issued_by=issued_by,
+                issued_on=origin.now.date(),
+                consent_id=decision.consent_id,
+            ),
+        )
+        left = {(attendance["patient_id"], decision.consent_id): {"ATTENDANCE"}}
+        for event in disclosure.account_for(
+            left, audience=audience, cause_id=request.command_id, now=origin.now
+        ):
+            announce(db, event)
+        return {"patient_id": attendance["patient_id"], "letter": base64.b64encode(document).decode()}
+
+    answer = repeats.once(request, write)
+    kept = orjson.loads(answer.body)
+    request.about_id = kept["patient_id"]
+    return Response(
+        status=answer.status,
+        body=base64.b64decode(kept["letter"]),
+        content_type=letters.CONTENT_TYPE,
+        headers=[*answer.headers, ("Content-Disposition", 'attachment; filename="letter.pdf"')],
+    )
+
+
+# --- Calendars ------------------------------------------------------------------------------------
+
+
+def calendar(commands: CommandClient, request: Request) -> Response:
+    """Return the calendar behind a secret address.
+
+    :raises NotFound: when the address was revoked, never was, or its owner is gone.
+    """
+    with request.door.wiring.engine_of("gateway").connect() as connection:
+        caller, calendar_id = calendar_addresses.owner_of(connection, request.ids["address"])
+    request.caller = caller
+    request.about_id = calendar_id
+    owner, name = (
+        ("patient_id", "get_patient_calendar")
+        if caller.actor.role == roles.PATIENT
+        else ("clinician_id", "get_clinician_calendar")
+    )
+    now = request.door.wiring.clock.now()
+    asked = {
+        owner: caller.actor.actor_id,
+        "from": write_moment(now - FEED_BACK),
+        "to": write_moment(now + FEED_AHEAD),
+    }
+    try:
+        items = ask(commands, request, "scheduling", name, asked)["items"]
+    except Refusal as refusal:
+        if refusal.status != NotFound.status:
+            raise
+        raise calendar_addresses.NoSuchCalendarAddress(field="address", rule="one that holds now") from None
+    return Response(body=calendar_feed.written(items, now=now), content_type=calendar_feed.CONTENT_TYPE)

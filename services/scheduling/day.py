@@ -1,0 +1,205 @@
+"""The day at a site as the service sees it: check-outs, walk-ins, the day's view, what was attended.
+
+All of it runs in the transaction of what caused it.
+"""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import schemas, tables
+from services.scheduling.domain import (
+    attendance,
+    attended,
+    check_outs,
+    clinic_day,
+    feedback,
+    records,
+    weeks,
+)
+from shared.contracts.event import Event
+from shared.errors import InvalidInput
+from shared.messaging import announce
+
+#: Days that one question about attendance may span: a year of treatment and its two ends.
+MOST_DAYS = 400
+
+
+class StretchNotUsable(InvalidInput):
+    """Raised when a stretch of days ends before it begins, or is too long."""
+
+
+def check_out(
+    db: Session,
+    session: attendance.Session,
+    seat: attendance.Seat,
+    *,
+    answer: str,
+    left_at: datetime,
+    now: datetime,
+) -> list[Event]:
+    """Close a patient's presence and hear their answer; return what is to be announced."""
+    past = tables.past_of(db, episode_ids=[seat.episode_id])
+    caused, asked = check_outs.check_out(
+        seat, session=session, left_at=left_at, answer=answer, past=past[seat.episode_id], now=now
+    )
+    if asked is not None:
+        db.add(asked)
+    return caused
+
+
+def checked_out_view(
+    db: Session, session: attendance.Session, seat: attendance.Seat, *, answer: str
+) -> dict[str, Any]:
+    """Return a seat after its check-out, with who helps where the answer carries risk."""
+    site = tables.site_of(db, site_id=session.site_id)
+    lines = check_outs.crisis_lines(answer=answer, emergency_line=site.emergency_line if site else None)
+    view: dict[str, Any] = schemas.CheckedOut().dump({**columns(seat), "crisis_lines": lines})
+    return view
+
+
+def walk_in(
+    db: Session,
+    session: attendance.Session,
+    seats: list[attendance.Seat],
+    *,
+    patient_id: str,
+    arrived_at: datetime,
+    now: datetime,
+) -> tuple[attendance.Seat, list[Event]]:
+    """Seat and check in somebody who came; who has a seat already is only checked in.
+
+    :raises NoSuchPatient: when there is nobody of that id in the program.
+    """
+    own = next((seat for seat in seats if seat.patient_id == patient_id), None)
+    caused: list[Event] = []
+    if own is None or own.state in attendance.GIVEN_UP:
+        # Whoever books for the same patient waits for the same row.
+        patient = tables.lock_patient(db, patient_id=patient_id)
+        episode = tables.present_episode_of(db, patient_id=patient_id) if patient else None
+        if episode is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient in the program")
+        elsewhere = tables.has_seat_between(
+            db,
+            patient_id=patient_id,
+            since=session.starts_at,
+            until=session.ends_at,
+            besides=session.session_id,
+        )
+        own, scheduled = clinic_day.walk_in(
+            session, seats=seats, episode=episode, elsewhere=elsewhere, now=now
+        )
+        if own not in seats:
+            db.add(own)
+            seats.append(own)
+        caused.append(scheduled)
+    past = tables.past_of(db, episode_ids=[own.episode_id])
+    caused += own.check_in(session=session, arrived_at=arrived_at, past=past[own.episode_id], now=now)
+    return own, caused
+
+
+def today_view(db: Session, *, site: records.Site, day: date | None, now: datetime) -> dict[str, Any]:
+    """Return the day at a site: its sessions, and its seats by what is known of them."""
+    day = day or weeks.local_day(at=now, zone=site.time_zone)
+    held = tables.sessions_of_day(
+        db,
+        site_id=site.site_id,
+        since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
+        until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
+    )
+    found = clinic_day.day_of(held, now=now)
+    sessions = []
+    for session, seats in held:
+        counts: dict[str, int] = {}
+        for seat in seats:
+            counts[seat.state] = counts.get(seat.state, 0) + 1
+        sessions.append({**columns(session), "counts": counts, "seats": [columns(seat) for seat in seats]})
+    view: dict[str, Any] = schemas.Today().dump(
+        {
+            "site_id": site.site_id,
+            "day": day,
+            "time_zone": site.time_zone,
+            "as_of": now,
+            "sessions": sessions,
+            **{name: [columns(seat) for seat in seats] for name, seats in vars(found).items()},
+        }
+    )
+    return view
+
+
+def attendance_view(
+    db: Session,
+    *,
+    episode: records.Episode,
+    site: records.Site,
+    first: date | None,
+    last: date | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return what an episode's patient attended from one local day to another, both included.
+
+    :raises StretchNotUsable: when the stretch ends before it begins, or is too long.
+    """
+    zone = site.time_zone
+    began = weeks.local_day(at=episode.admitted_at or now, zone=zone)
+    last = last or max(weeks.local_day(at=now, zone=zone), first or began)
+    first = first or min(began, last)
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise StretchNotUsable(field="to", rule=f"not before from, and at most {MOST_DAYS} days")
+    seats = tables.seats_within(
+        db,
+        episode_id=episode.episode_id,
+        since=weeks.moment_of(day=first, at=time.min, zone=zone),
+        until=weeks.moment_of(day=last + timedelta(days=1), at=time.min, zone=zone),
+    )
+    past = tables.past_of(db, episode_ids=[episode.episode_id])
+    view: dict[str, Any] = schemas.Attendance().dump(
+        {
+            "episode_id": episode.episode_id,
+            "patient_id": episode.patient_id,
+            "site_id": site.site_id,
+            "time_zone": zone,
+            "from_": first,
+            "to": last,
+            **vars(attended.tally(seats)),
+            "consecutive_absences": attendance.absences_in_row(past[episode.episode_id]),
+            "modalities": attended.dose_by_modality(seats),
+            "weeks": attended.weeks_of(seats, floor=episode.weekly_minutes_floor or 0, zone=zone),
+            "days": attended.days_there(seats, zone=zone),
+        }
+    )
+    return view
+
+
+def rate(
+    db: Session, seat: attendance.Seat, *, rating: int, reason: str | None, now: datetime
+) -> feedback.Feedback:
+    """Keep a patient's word on a session in place of an earlier one; tell the counselor of a fall."""
+    given = db.get(feedback.Feedback, seat.seat_id)
+    if given is None:
+        given = feedback.Feedback(
+            seat_id=seat.seat_id,
+            session_id=seat.session_id,
+            patient_id=seat.patient_id,
+            episode_id=seat.episode_id,
+            journey_id=seat.journey_id,
+            starts_at=seat.starts_at,
+            rating=rating,
+            given_at=now,
+        )
+        db.add(given)
+    given.rating, given.given_at, given.reason = rating, now, reason
+    before = tables.feedback_before(db, episode_id=seat.episode_id, starts_at=seat.starts_at)
+    asked = tables.find_asked(db, task_id=feedback.task_id_of(seat.seat_id))
+    caused, newly_asked = feedback.watch(given, before=before, asked=asked, now=now)
+    if newly_asked is not None:
+        db.add(newly_asked)
+    for event in caused:
+        announce(db, event)
+    return given
+
+
+def columns(row: Any) -> dict[str, Any]:
+    """Return a row's columns by name."""
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}

@@ -1,0 +1,192 @@
+"""How a patient leaves: the check-out with its one safety question, and who is asked when it is missing.
+
+The question is whether the patient is safe on the way home and at home tonight. An answer that tells of
+danger is announced in the same transaction, whatever else the check-out is worth.
+"""
+
+from datetime import datetime, timedelta
+
+from services.scheduling.domain.asked import Asked
+from services.scheduling.domain.attendance import (
+    CHECK_OUT_GRACE,
+    GIVEN_UP,
+    Mark,
+    Seat,
+    SeatGivenUp,
+    Seen,
+    Session,
+    SessionCalledOff,
+    TimesDoNotFit,
+)
+from shared.contracts import roles
+from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.event import Event
+from shared.contracts.scheduling import ATTENDED_STATES
+from shared.errors import Conflict
+from shared.ids import derived_id
+
+#: Answers that tell of danger, and the level of each: as grave as the same word in a daily check-in.
+#: Safety rule (brief 4.5 and 13b.1); that doubt is a danger too is ours.
+DANGER_LEVELS = {"NOT_SAFE": "E4", "UNSURE": "E3"}
+
+#: How soon somebody talks to a patient who would not answer. Design default.
+CONTACT_WITHIN = timedelta(hours=2)
+
+#: How long somebody who is asked for a missing check-out has. Design default.
+CHECK_OUT_DUE = timedelta(hours=2)
+
+#: Whom anybody may call in danger; part of every answer that carries risk. Safety rule (brief 13b.13).
+CRISIS_LINES = {
+    "call_or_text_988": "988 Suicide and Crisis Lifeline; press 1 for veterans; Spanish on request.",
+    "call_911": "Emergency services",
+}
+
+MISSING = "check_out_missing"
+CONTACT = "check_out_contact"
+
+
+class NotCheckedIn(Conflict):
+    """Raised when somebody checks out who was not there."""
+
+
+def crisis_lines(*, answer: str, emergency_line: str | None) -> dict[str, str] | None:
+    """Return who helps now, the program's own number first; None after an answer without risk."""
+    if answer == "SAFE":
+        return None
+    own = {"program_emergency_line": emergency_line} if emergency_line else {}
+    return own | CRISIS_LINES
+
+
+def check_out(
+    seat: Seat, *, session: Session, left_at: datetime, answer: str, past: list[Seen], now: datetime
+) -> tuple[list[Event], Asked | None]:
+    """Close a patient's presence; a second time changes nothing but an answer of another danger.
+
+    Presence is credited up to *left_at*, unless a facilitator's mark named an earlier time.
+
+    :return: what is to be announced, and what somebody is asked to do by hand.
+    :raises SessionCalledOff: when the program cancelled the session.
+    :raises SeatGivenUp: when the seat was cancelled.
+    :raises NotCheckedIn: when nobody noted that the patient was there.
+    :raises TimesDoNotFit: when the patient left in the future, or before arriving.
+    """
+    if session.state != "PLANNED":
+        raise SessionCalledOff
+    if seat.state in GIVEN_UP:
+        raise SeatGivenUp
+    if seat.arrived_at is None:
+        raise NotCheckedIn(field="patient_id", rule="checked in, or marked as present, before")
+    if left_at > now:
+        raise TimesDoNotFit(field="left_at", rule="not in the future")
+    if left_at <= seat.arrived_at:
+        raise TimesDoNotFit(field="left_at", rule="after arriving")
+    caused, asked = _heard(seat, answer=answer, now=now)
+    if seat.checked_out_at is not None:
+        return caused, asked
+    seat.checked_out_at = left_at
+    caused += _presence_until(seat, session=session, left_at=left_at, past=past, now=now)
+    return caused + settle(seat, session=session, now=now), asked
+
+
+def _heard(seat: Seat, *, answer: str, now: datetime) -> tuple[list[Event], Asked | None]:
+    """Take the answer; the same one again, and a harmless one after it, says nothing new."""
+    if answer == seat.check_out_answer or (seat.check_out_answer is not None and answer not in DANGER_LEVELS):
+        return [], None
+    seat.check_out_answer = answer
+    level = DANGER_LEVELS.get(answer)
+    if level is not None:
+        concern = SafetyConcernRaised(
+            concern_id=derived_id(seat.seat_id, "check_out", answer),
+            patient_id=seat.patient_id,
+            concern="DANGER_ANSWER",
+            level=level,
+            evidence_id=seat.seat_id,
+            raised_at=now,
+            episode_id=seat.episode_id,
+            journey_id=seat.journey_id,
+        )
+        return [concern], None
+    if answer != "DECLINED":
+        return [], None
+    asked = Asked(
+        task_id=derived_id(seat.seat_id, CONTACT),
+        task=CONTACT,
+        about_id=seat.seat_id,
+        patient_id=seat.patient_id,
+        episode_id=seat.episode_id,
+        journey_id=seat.journey_id,
+    )
+    opened = asked.opened(
+        owner_role=roles.COUNSELOR,
+        reason="SAFETY_QUESTION_DECLINED",
+        due_at=now + CONTACT_WITHIN,
+        next_role=roles.SUPERVISOR,
+    )
+    return [opened], asked
+
+
+def _presence_until(
+    seat: Seat, *, session: Session, left_at: datetime, past: list[Seen], now: datetime
+) -> list[Event]:
+    if left_at <= session.starts_at:
+        # They came, and went before it began: of the session itself nothing is known yet.
+        seat.arrived_at = seat.left_at = seat.checked_in_at = seat.checked_out_at = None
+        state = "SCHEDULED" if now < session.starts_at else "UNMARKED"
+        return seat.become(state=state, session=session, past=past, now=now)
+    marked_earlier = seat.left_at is not None and seat.left_at < min(left_at, session.ends_at)
+    if seat.state != "CHECKED_IN" and (seat.state not in ATTENDED_STATES or marked_earlier):
+        return []
+    mark = Mark(mark="PRESENT", arrived_at=seat.arrived_at, left_at=left_at)
+    return seat.take(mark=mark, session=session, past=past, now=now)
+
+
+def is_missing(seat: Seat, *, session: Session) -> bool:
+    """Tell whether the check-out of somebody who checked in did not come.
+
+    A mark that says when the patient left stands for it.
+    """
+    there = seat.state == "CHECKED_IN" or seat.state in ATTENDED_STATES
+    marked_earlier = seat.left_at is not None and seat.left_at < session.ends_at
+    return there and seat.checked_in_at is not None and seat.checked_out_at is None and not marked_earlier
+
+
+def ask(seat: Seat, *, session: Session, now: datetime) -> list[Event]:
+    """Ask for the check-out of a patient who has not left half an hour after the end."""
+    if seat.check_out_asked or not is_missing(seat, session=session):
+        return []
+    if now < session.ends_at + CHECK_OUT_GRACE:
+        return []
+    seat.check_out_asked = True
+    return [
+        TaskOpened(
+            task_id=derived_id(seat.seat_id, MISSING),
+            task=MISSING,
+            owner_role=roles.FRONT_DESK,
+            reason="NO_CHECK_OUT",
+            due_at=now + CHECK_OUT_DUE,
+            about_id=session.session_id,
+            patient_id=seat.patient_id,
+            episode_id=seat.episode_id,
+            journey_id=seat.journey_id,
+            next_role=roles.COUNSELOR,
+        )
+    ]
+
+
+def settle(seat: Seat, *, session: Session, now: datetime) -> list[Event]:
+    """Ask no longer once the check-out has come, or the patient was not there after all."""
+    if not seat.check_out_asked or is_missing(seat, session=session):
+        return []
+    seat.check_out_asked = False
+    return [
+        TaskClosed(
+            task_id=derived_id(seat.seat_id, MISSING),
+            task=MISSING,
+            outcome="DONE" if seat.state in ATTENDED_STATES else "WITHDRAWN",
+            closed_at=now,
+            about_id=session.session_id,
+            patient_id=seat.patient_id,
+            episode_id=seat.episode_id,
+            journey_id=seat.journey_id,
+        )
+    ]

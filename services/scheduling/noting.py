@@ -1,0 +1,220 @@
+"""Notes on sessions as the service sees them: what is owed, what is overdue, what may be billed.
+
+All of it runs in the transaction of what caused it.
+"""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import schemas, tables
+from services.scheduling.day import columns
+from services.scheduling.domain import attendance, clinicians, deliveries, notes, records, weeks
+from shared.clock import set_timer
+from shared.contracts.event import Actor, Event
+from shared.contracts.scheduling import ATTENDED_STATES
+from shared.ids import derived_id, new_id
+
+#: Local time at which clinicians are asked for notes that are overdue. Design default.
+REMINDER_TIME = time(8)
+
+
+def set_reminder(db: Session, *, site_id: str, zone: str, after: datetime) -> None:
+    """Look for overdue notes of a site on the next morning."""
+    today = weeks.local_day(at=after, zone=zone)
+    due_at = next(
+        at
+        for day in (today, today + timedelta(days=1), today + timedelta(days=2))
+        if (at := weeks.moment_of(day=day, at=REMINDER_TIME, zone=zone)) > after
+    )
+    set_timer(db, "remind_of_notes", key=site_id, due_at=due_at)
+
+
+def write(
+    db: Session,
+    session: attendance.Session,
+    seats: list[attendance.Seat],
+    *,
+    patient_id: str | None,
+    text: str,
+    by: Actor,
+    now: datetime,
+) -> notes.Note:
+    """Write a draft about a session, or about one patient in it.
+
+    :raises NoteWrittenAlready: when there is one about the same.
+    """
+    seat = next((seat for seat in seats if patient_id is not None and seat.patient_id == patient_id), None)
+    notes.check_can_note(session, seat=seat, of_patient=patient_id is not None, now=now)
+    seat_id = seat.seat_id if seat else None
+    known = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
+    if any(note.seat_id == seat_id for note in known):
+        raise notes.NoteWrittenAlready(field="session_id", rule="one note about the same")
+    note = notes.Note(
+        note_id=new_id(),
+        session_id=session.session_id,
+        seat_id=seat_id,
+        patient_id=patient_id,
+        author_id=by.actor_id,
+        author_role=by.role,
+        written_at=now,
+        due_at=session.ends_at + notes.NOTE_DUE,
+        text=text,
+    )
+    db.add(note)
+    return note
+
+
+def locked(db: Session, note_id: str) -> tuple[notes.Note, attendance.Session]:
+    """Return a note and its session, locked: signatures of one session follow one another.
+
+    :raises NoSuchNote: when there is none.
+    """
+    note = db.get(notes.Note, note_id)
+    if note is None:
+        raise notes.NoSuchNote(field="note_id", rule="must be a note")
+    session = tables.lock_session(db, session_id=note.session_id)
+    db.refresh(note)
+    return note, session
+
+
+def after_signature(
+    db: Session, session: attendance.Session, caused: list[Event], *, now: datetime
+) -> list[Event]:
+    """Return what follows from a signature besides what it caused itself."""
+    seats = tables.seats_of(db, session_id=session.session_id)
+    return [*caused, *_in_line(db, session, seats, now=now)]
+
+
+def after_marks(
+    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
+) -> list[Event]:
+    """Return what marks change of the notes that are owed, and of what may be billed."""
+    nobody = not any(seat.state in ATTENDED_STATES for seat in seats)
+    if nobody and session.noted_at is None and session.note_due_at is None:
+        return []
+    return _in_line(db, session, seats, now=now)
+
+
+def remind(db: Session, *, site_id: str, now: datetime) -> list[Event]:
+    """Ask each of a site's clinicians for the oldest note that is overdue."""
+    return notes.ask_for_oldest(tables.overdue_notes(db, now=now, site_id=site_id), now=now)
+
+
+def _in_line(
+    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
+) -> list[Event]:
+    db.flush()
+    written = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
+    was_asked = session.note_asked
+    caused = notes.owe(session, seats=seats, notes=written, now=now)
+    if was_asked and not session.note_asked:
+        db.flush()
+        overdue = tables.overdue_notes(db, now=now, facilitator_id=session.facilitator_id)
+        caused += notes.ask_for_oldest(overdue, now=now)
+    if any(note.state == "SIGNED" for note in written):
+        caused += _tell_billing(db, session, seats, now=now)
+    return caused
+
+
+def _tell_billing(
+    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
+) -> list[Event]:
+    """Tell of the session's day, for each who has a seat in it, what may be billed, where that changed."""
+    site = tables.site_of(db, site_id=session.site_id)
+    concerned = [seat for seat in seats if seat.told]
+    if site is None or not concerned:
+        return []
+    day = weeks.local_day(at=session.starts_at, zone=site.time_zone)
+    # Locked first: who signs another session of the same day has been told of by then.
+    told = tables.lock_service_days(db, new=[_service_day(seat, site=site, day=day) for seat in concerned])
+    db.flush()
+    held = _held_on(db, episode_ids=[seat.episode_id for seat in concerned], site=site, day=day)
+    caused: list[Event] = []
+    for service_day in told:
+        event = service_day.tell(held.get(service_day.episode_id, ()), now=now)
+        if event is not None:
+            caused.append(event)
+    return caused
+
+
+def _service_day(seat: attendance.Seat, *, site: records.Site, day: date) -> deliveries.ServiceDay:
+    return deliveries.ServiceDay(
+        delivery_id=derived_id(seat.episode_id, "service day", day.isoformat()),
+        patient_id=seat.patient_id,
+        episode_id=seat.episode_id,
+        journey_id=seat.journey_id,
+        site_id=site.site_id,
+        served_on=day,
+    )
+
+
+def _held_on(
+    db: Session, *, episode_ids: list[str], site: records.Site, day: date
+) -> dict[str, list[deliveries.Held]]:
+    """Return what the patients of some episodes attended on a day, by episode."""
+    attended = tables.attended_within(
+        db,
+        episode_ids=episode_ids,
+        since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
+        until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
+    )
+    sessions = {session.session_id: session for _, session in attended}
+    written = tables.notes_of(db, session_ids=sessions)
+    valid = {
+        facilitator_id: _may_lead(db, facilitator_id, on=day)
+        for facilitator_id in {session.facilitator_id for session in sessions.values()}
+    }
+    found: dict[str, list[deliveries.Held]] = {}
+    for seat, session in attended:
+        own = notes.without_note(seats=[seat], notes=written[session.session_id])
+        found.setdefault(seat.episode_id, []).append(
+            deliveries.Held(
+                seat=seat, kind=session.kind, noted=not own, credential_valid=valid[session.facilitator_id]
+            )
+        )
+    return found
+
+
+def _may_lead(db: Session, clinician_id: str, *, on: date) -> bool:
+    clinician = db.get(clinicians.Clinician, clinician_id)
+    return clinician is not None and clinician.may_lead(on=on)
+
+
+def notes_view(db: Session, found: list[notes.Note]) -> list[dict[str, Any]]:
+    """Return notes as their readers see them, each with what was added."""
+    addenda = tables.addenda_of(db, note_ids=[note.note_id for note in found])
+    return [
+        schemas.Note().dump(
+            {
+                **columns(note),
+                "text": note.text,
+                "addenda": [{**columns(one), "text": one.text} for one in addenda[note.note_id]],
+            }
+        )
+        for note in found
+    ]
+
+
+def unsigned_view(db: Session, found: list[attendance.Session], *, now: datetime) -> list[dict[str, Any]]:
+    """Return what is still owed about some sessions."""
+    ids = [session.session_id for session in found]
+    written, seats = tables.notes_of(db, session_ids=ids), tables.rosters_of(db, session_ids=ids)
+    items = []
+    for session in found:
+        own = written[session.session_id]
+        without = notes.without_note(seats=seats[session.session_id], notes=own)
+        items.append(
+            schemas.UnsignedNote().dump(
+                {
+                    **columns(session),
+                    "due_at": session.note_due_at,
+                    "overdue": session.note_due_at is not None and session.note_due_at <= now,
+                    "drafts": [note.note_id for note in own if note.state == "DRAFT"],
+                    "await_cosignature": [note.note_id for note in own if note.state == "AWAITS_COSIGNATURE"],
+                    "patients_without_note": sorted(seat.patient_id for seat in without),
+                }
+            )
+        )
+    return items

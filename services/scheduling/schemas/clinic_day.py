@@ -1,0 +1,135 @@
+"""The day at a site, check-outs and walk-ins, and what a patient attended."""
+
+from marshmallow import Schema, fields, validate
+
+from services.scheduling.schemas.attendance import Seat, SessionSummary
+from services.scheduling.schemas.fields import described
+from shared.contracts.scheduling import CHECK_OUT_ANSWERS
+from shared.schema_fields import Id, Moment
+
+
+class CheckOut(Schema):
+    """A patient leaves, and says whether they are safe."""
+
+    session_id = Id(required=True, metadata=described("Which session."))
+    patient_id = Id(metadata=described("Who; a patient's own token may leave it out."))
+    answer = fields.String(
+        required=True,
+        validate=validate.OneOf(CHECK_OUT_ANSWERS),
+        metadata=described("Are you safe on your way home and at home tonight?"),
+    )
+    left_at = Moment(metadata=described("For a late entry by the desk: when it truly was."))
+
+
+class CheckedOut(Seat):
+    """A seat after its check-out; who helps now, where the answer carries risk."""
+
+    crisis_lines = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True)
+
+
+class AddWalkIn(Schema):
+    """A patient came to a session without having been booked."""
+
+    session_id = Id(required=True, metadata=described("Which session."))
+    patient_id = Id(required=True, metadata=described("Who; somebody in the program."))
+    arrived_at = Moment(metadata=described("For a late entry: when it truly was."))
+
+
+class GetToday(Schema):
+    """The day at a site."""
+
+    site_id = Id(required=True, metadata=described("Which site."))
+    day = fields.Date(metadata=described("A day of the site's calendar; today when left out."))
+
+
+class SeatToday(Seat):
+    """A seat, and when its session is."""
+
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+
+
+class SessionToday(SessionSummary):
+    """A session of the day with its seats."""
+
+    seats = fields.List(fields.Nested(Seat), required=True)
+
+
+class Today(Schema):
+    """The day at a site: what is known of every seat."""
+
+    site_id = Id(required=True)
+    day = fields.Date(required=True)
+    time_zone = fields.String(required=True)
+    as_of = Moment(required=True)
+    sessions = fields.List(fields.Nested(SessionToday), required=True)
+    expected = fields.List(fields.Nested(SeatToday), required=True, metadata=described("Still to come."))
+    arrived = fields.List(fields.Nested(SeatToday), required=True, metadata=described("Here now."))
+    left = fields.List(fields.Nested(SeatToday), required=True, metadata=described("Were here."))
+    unmarked = fields.List(
+        fields.Nested(SeatToday), required=True, metadata=described("Nobody has said whether they came.")
+    )
+    absent = fields.List(
+        fields.Nested(SeatToday), required=True, metadata=described("Did not come, excused or not.")
+    )
+    walk_ins = fields.List(
+        fields.Nested(SeatToday), required=True, metadata=described("Came without having been booked.")
+    )
+    check_outs_missing = fields.List(
+        fields.Nested(SeatToday),
+        required=True,
+        metadata=described("Checked in, and not out half an hour after the end."),
+    )
+
+
+class GetAttendance(Schema):
+    """What an episode's patient attended."""
+
+    episode_id = Id(required=True, metadata=described("Which episode."))
+    from_ = fields.Date(data_key="from", metadata=described("First day; that of admission when left out."))
+    to = fields.Date(metadata=described("Last day; today when left out."))
+
+
+class ModalityDose(Schema):
+    """What a patient got of one modality."""
+
+    modality = fields.String(required=True)
+    sessions = fields.Integer(required=True)
+    minutes = fields.Integer(required=True, metadata=described("Clinical minutes, breaks excluded."))
+
+
+class WeekAttended(Schema):
+    """One local week, from Monday."""
+
+    week_starts_on = fields.Date(required=True)
+    attended_minutes = fields.Integer(required=True)
+    floor_minutes = fields.Integer(required=True)
+
+
+class DayAttended(Schema):
+    """One local day on which the patient was there."""
+
+    day = fields.Date(required=True)
+    sessions = fields.Integer(required=True)
+    minutes = fields.Integer(required=True, metadata=described("Minutes there, breaks included."))
+
+
+class Attendance(Schema):
+    """What a patient attended from one day to another, both included."""
+
+    episode_id = Id(required=True)
+    patient_id = Id(required=True)
+    site_id = Id(required=True)
+    time_zone = fields.String(required=True)
+    from_ = fields.Date(required=True, data_key="from")
+    to = fields.Date(required=True)
+    planned_sessions = fields.Integer(required=True)
+    attended_sessions = fields.Integer(required=True)
+    excused_sessions = fields.Integer(required=True)
+    missed_sessions = fields.Integer(required=True)
+    planned_minutes = fields.Integer(required=True)
+    attended_minutes = fields.Integer(required=True)
+    consecutive_absences = fields.Integer(required=True, metadata=described("As they stand now."))
+    modalities = fields.List(fields.Nested(ModalityDose), required=True)
+    weeks = fields.List(fields.Nested(WeekAttended), required=True)
+    days = fields.List(fields.Nested(DayAttended), required=True)

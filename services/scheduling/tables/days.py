@@ -1,0 +1,149 @@
+"""Sessions and seats of a stretch of time: of a site's day, of a patient, of a clinician."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from services.scheduling.domain import attendance
+from services.scheduling.domain.attendance import GIVEN_UP
+from shared.contracts.scheduling import ATTENDED_STATES
+
+
+def sessions_of_day(
+    db: Session, *, site_id: str, since: datetime, until: datetime
+) -> list[tuple[attendance.Session, list[attendance.Seat]]]:
+    """Return a site's sessions that start within a stretch, each with its seats."""
+    sessions = list(
+        db.scalars(
+            sa.select(attendance.Session)
+            .where(
+                attendance.Session.site_id == site_id,
+                attendance.Session.starts_at >= since,
+                attendance.Session.starts_at < until,
+                attendance.Session.state != "CANCELLED",
+            )
+            .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+        )
+    )
+    seats = rosters_of(db, session_ids=[session.session_id for session in sessions])
+    return [(session, seats[session.session_id]) for session in sessions]
+
+
+def rosters_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[attendance.Seat]]:
+    """Return the seats of some sessions, by session, in the order of their ids."""
+    found: dict[str, list[attendance.Seat]] = {session_id: [] for session_id in session_ids}
+    if not found:
+        return found
+    rows = db.scalars(
+        sa.select(attendance.Seat)
+        .where(attendance.Seat.session_id.in_(list(found)))
+        .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
+    )
+    for seat in rows:
+        found[seat.session_id].append(seat)
+    return found
+
+
+def seats_within(
+    db: Session, *, episode_id: str, since: datetime, until: datetime
+) -> list[tuple[attendance.Seat, attendance.Session]]:
+    """Return an episode's seats that start within a stretch, each with its session."""
+    rows = db.execute(
+        sa.select(attendance.Seat, attendance.Session)
+        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+        .where(
+            attendance.Seat.episode_id == episode_id,
+            attendance.Seat.starts_at >= since,
+            attendance.Seat.starts_at < until,
+        )
+        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+    )
+    return [(seat, session) for seat, session in rows]
+
+
+def attended_within(
+    db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
+) -> list[tuple[attendance.Seat, attendance.Session]]:
+    """Return the seats of some episodes on which somebody was there, each with its session."""
+    rows = db.execute(
+        sa.select(attendance.Seat, attendance.Session)
+        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+        .where(
+            attendance.Seat.episode_id.in_(sorted(set(episode_ids))),
+            attendance.Seat.state.in_(ATTENDED_STATES),
+            attendance.Seat.starts_at >= since,
+            attendance.Seat.starts_at < until,
+        )
+        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+        .execution_options(populate_existing=True)
+    )
+    return [(seat, session) for seat, session in rows]
+
+
+def has_seat_between(db: Session, *, patient_id: str, since: datetime, until: datetime, besides: str) -> bool:
+    """Tell whether a patient has a seat that overlaps a stretch.
+
+    :param besides: a session that does not count.
+    """
+    return bool(
+        db.scalar(
+            sa.select(
+                sa.exists().where(
+                    attendance.Seat.patient_id == patient_id,
+                    attendance.Seat.state.not_in(GIVEN_UP),
+                    attendance.Seat.session_id != besides,
+                    attendance.Seat.starts_at < until,
+                    attendance.Seat.ends_at > since,
+                    # The index is on the start, and no session lasts a day.
+                    attendance.Seat.starts_at > since - attendance.LONGEST_SESSION,
+                    attendance.Seat.tenant_id == db.info["tenant_id"],
+                )
+            )
+        )
+    )
+
+
+def calendar_of_patient(
+    db: Session, *, patient_id: str, since: datetime, until: datetime
+) -> list[tuple[str, datetime, datetime, bool]]:
+    """Return id, start, end and whether it is called off of each of a patient's seats, by start."""
+    rows = db.execute(
+        sa.select(
+            attendance.Seat.seat_id,
+            attendance.Seat.starts_at,
+            attendance.Seat.ends_at,
+            attendance.Seat.state,
+        )
+        .where(
+            attendance.Seat.patient_id == patient_id,
+            attendance.Seat.starts_at > since - attendance.LONGEST_SESSION,
+            attendance.Seat.starts_at < until,
+            attendance.Seat.ends_at > since,
+        )
+        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+    )
+    return [(row[0], row[1], row[2], row[3] in (*GIVEN_UP, "EXCUSED")) for row in rows]
+
+
+def calendar_of_clinician(
+    db: Session, *, clinician_id: str, since: datetime, until: datetime
+) -> list[tuple[str, datetime, datetime, bool]]:
+    """Return id, start, end and whether it is called off of each session that a clinician leads, by start."""
+    rows = db.execute(
+        sa.select(
+            attendance.Session.session_id,
+            attendance.Session.starts_at,
+            attendance.Session.ends_at,
+            attendance.Session.state,
+        )
+        .where(
+            attendance.Session.facilitator_id == clinician_id,
+            attendance.Session.starts_at > since - attendance.LONGEST_SESSION,
+            attendance.Session.starts_at < until,
+            attendance.Session.ends_at > since,
+        )
+        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+    )
+    return [(row[0], row[1], row[2], row[3] != "PLANNED") for row in rows]

@@ -1,0 +1,404 @@
+"""The day at a site: check-outs and their safety question, walk-ins, the day's view, late entries."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.scheduling.domain import attendance, check_outs, clinic_day
+from services.scheduling.service import Scheduling
+from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed, SessionScheduled
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
+from tests.scheduling.builders import (
+    SITE,
+    admission_of,
+    furnish,
+    ids_of,
+    morning_session,
+    open_group,
+    referral_of,
+    seat_of,
+    site_opened,
+)
+from tests.support import Room
+
+#: Nine o'clock on the first Monday, in Chicago.
+MONDAY = datetime.fromisoformat("2026-02-02T09:00:00-06:00")
+
+
+@pytest.fixture
+def room(room_of) -> Room:
+    room = room_of(Scheduling)
+    furnish(room)
+    return room
+
+
+def admit(room: Room, *names: str) -> None:
+    for name in names:
+        room.deliver(referral_of(name), admission_of(name))
+
+
+def monday_group(room: Room, name: str) -> str:
+    episode_id = ids_of(name)["episode_id"]
+    sessions = room.ask("list_patient_sessions", {"episode_id": episode_id})["items"]
+    return next(one["session_id"] for one in sessions if one["kind"] == "GROUP")
+
+
+def starts_of(room: Room, session_id: str) -> datetime:
+    return datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
+
+
+def check_in(room: Room, session_id: str, name: str, **more: Any) -> dict[str, Any]:
+    patient_id = ids_of(name)["patient_id"]
+    body = {"session_id": session_id, "patient_id": patient_id, **more}
+    return room.call("check_in", body, role="front_desk")
+
+
+def check_out(
+    room: Room, session_id: str, name: str, answer: str = "SAFE", role: str = "front_desk", **more: Any
+) -> dict[str, Any]:
+    patient_id = ids_of(name)["patient_id"]
+    body = {"session_id": session_id, "patient_id": patient_id, "answer": answer, **more}
+    actor_id = patient_id if role == "patient" else None
+    return room.call("check_out", body, role=role, actor_id=actor_id)
+
+
+def tasks(room: Room, name: str) -> list[str]:
+    closed = {event.task_id for event in room.announced_of(TaskClosed)}
+    opened = [one.task_id for one in room.announced_of(TaskOpened) if one.task == name]
+    return [task_id for task_id in opened if task_id not in closed]
+
+
+class TestCheckOut:
+    def test_closes_presence_with_the_time_of_leaving(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts - timedelta(minutes=5))
+        check_in(room, session_id, "Ada")
+
+        room.at(starts + timedelta(minutes=90))
+        seat = check_out(room, session_id, "Ada")
+
+        (attended,) = room.announced_of(SessionAttended)
+        assert (seat["state"], seat["credited_minutes"]) == ("PARTIAL", 82)
+        assert (attended.credited_minutes, seat["crisis_lines"]) == (82, None)
+        assert room.announced_of(SafetyConcernRaised) == []
+
+    @pytest.mark.parametrize(("answer", "level"), [("NOT_SAFE", "E4"), ("UNSURE", "E3")])
+    def test_announces_a_danger_at_once_and_tells_who_helps(self, room, answer, level):
+        room.deliver(site_opened(site_id=derived_id("site", "other")))
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=3))
+
+        seat = check_out(room, session_id, "Ada", answer, role="patient")
+        again = check_out(room, session_id, "Ada", answer)
+
+        (concern,) = room.announced_of(SafetyConcernRaised)
+        assert (concern.concern, concern.level, concern.patient_id) == (
+            "DANGER_ANSWER",
+            level,
+            ids_of("Ada")["patient_id"],
+        )
+        assert "call_or_text_988" in seat["crisis_lines"]
+        assert "call_911" in again["crisis_lines"]
+        assert "answer" not in seat
+
+    def test_hears_a_danger_that_is_told_after_a_harmless_answer(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=3))
+        check_out(room, session_id, "Ada", "SAFE")
+
+        check_out(room, session_id, "Ada", "NOT_SAFE")
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E4"]
+        assert len(room.announced_of(SessionAttended)) == 1
+
+    def test_asks_the_counselor_to_talk_to_whoever_declines_and_is_closed_by_hand(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=3))
+        check_out(room, session_id, "Ada", "DECLINED")
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "check_out_contact"]
+
+        room.call(
+            "close_task",
+            {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"},
+            role="supervisor",
+        )
+
+        assert (task.owner_role, task.reason) == ("counselor", "SAFETY_QUESTION_DECLINED")
+        assert tasks(room, "check_out_contact") == []
+
+    def test_that_does_not_come_opens_a_task_half_an_hour_after_the_end(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        check_in(room, session_id, "Ben")
+        room.at(starts + timedelta(hours=3))
+        check_out(room, session_id, "Ben")
+
+        room.advance(timedelta(minutes=29))
+        before = tasks(room, "check_out_missing")
+        room.advance(timedelta(minutes=1))
+
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "check_out_missing"]
+        assert before == []
+        assert task.patient_id == ids_of("Ada")["patient_id"]
+        assert task.due_at > room.now
+        check_out(room, session_id, "Ada", left_at=(starts + timedelta(hours=3)).isoformat())
+        assert tasks(room, "check_out_missing") == []
+
+    def test_is_asked_for_though_the_roster_came(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(minutes=20))
+        marks = [{"patient_id": ids_of("Ada")["patient_id"], "mark": "PRESENT"}]
+        room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+
+        room.advance(starts + timedelta(hours=3, minutes=31))
+
+        assert len(tasks(room, "check_out_missing")) == 1
+
+    def test_is_refused_without_having_been_there_or_in_the_future(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        with pytest.raises(Conflict, match="was not there"):
+            check_out(room, session_id, "Ada")
+        check_in(room, session_id, "Ada")
+        with pytest.raises(InvalidInput):
+            check_out(room, session_id, "Ada", left_at=(starts + timedelta(hours=1)).isoformat())
+        with pytest.raises(InvalidInput):
+            check_out(room, session_id, "Ada", role="patient", left_at=starts.isoformat())
+
+    def test_of_a_roster_that_came_first_takes_back_what_was_not_attended(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts + timedelta(minutes=20))
+        marks = [{"patient_id": ids_of("Ada")["patient_id"], "mark": "PRESENT"}]
+        room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+
+        room.at(starts + timedelta(minutes=60))
+        seat = check_out(room, session_id, "Ada")
+
+        (corrected,) = room.announced_of(AttendanceCorrected)
+        assert (seat["state"], seat["credited_minutes"]) == ("PARTIAL", 55)
+        assert (corrected.from_state, corrected.to_state) == ("PRESENT", "PARTIAL")
+
+
+class TestLeavingBeforeTheStart:
+    def test_leaves_the_session_open_and_still_hears_the_danger(self):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+        early = session.starts_at - timedelta(minutes=30)
+        seat.check_in(session=session, arrived_at=early, past=[], now=early)
+
+        caused, _ = check_outs.check_out(
+            seat,
+            session=session,
+            left_at=early + timedelta(minutes=10),
+            answer="NOT_SAFE",
+            past=[],
+            now=early + timedelta(minutes=10),
+        )
+
+        assert [type(event) for event in caused] == [SafetyConcernRaised]
+        assert (seat.state, seat.arrived_at, seat.credited_minutes) == ("SCHEDULED", None, 0)
+
+
+class TestPatientsOwnCheckIn:
+    def test_to_a_group_that_began_a_while_ago_goes_to_the_desk(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        patient_id = ids_of("Ada")["patient_id"]
+        room.at(starts + timedelta(minutes=16))
+
+        with pytest.raises(Conflict, match="began a while ago"):
+            room.call("check_in", {"session_id": session_id}, role="patient", actor_id=patient_id)
+
+        assert check_in(room, session_id, "Ada")["state"] == "CHECKED_IN"
+
+
+class TestWalkIn:
+    def test_is_seated_announced_and_checked_in_once(self, room):
+        admit(room, "Ada")
+        other = open_group(
+            room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"), weekdays=[0]
+        )
+        room.deliver(referral_of("Eve"), admission_of("Eve"))
+        found = room.ask("list_sessions", {"site_id": SITE, "limit": 500})["items"]
+        dusk = [one for one in found if one["group_id"] == other]
+        monday = dusk[0]["session_id"] if dusk else monday_group(room, "Ada")
+        room.at(starts_of(room, monday))
+        who = {"session_id": monday, "patient_id": ids_of("Ada")["patient_id"]}
+        before = len(room.announced_of(SessionScheduled))
+
+        seat = room.call("add_walk_in", who, role="front_desk")
+        again = room.call("add_walk_in", who, role="front_desk")
+
+        assert (seat["state"], again["seat_id"]) == ("CHECKED_IN", seat["seat_id"])
+        assert len(room.announced_of(SessionScheduled)) - before <= 1
+
+    def test_takes_the_last_seat_and_no_thirteenth(self):
+        session = morning_session(capacity=2)
+        seats = [seat_of("Ada", session, number=1)]
+        episode = episode_of("Ben")
+
+        ben, _ = clinic_day.walk_in(session, seats=seats, episode=episode, elsewhere=False, now=MONDAY)
+
+        assert ben.number == 2
+        with pytest.raises(clinic_day.SessionFull):
+            clinic_day.walk_in(
+                session, seats=[*seats, ben], episode=episode_of("Cleo"), elsewhere=False, now=MONDAY
+            )
+        with pytest.raises(clinic_day.PatientElsewhere):
+            clinic_day.walk_in(session, seats=seats, episode=episode, elsewhere=True, now=MONDAY)
+
+    def test_is_for_people_in_the_program_only(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        room.at(starts_of(room, session_id))
+        with pytest.raises(NotFound):
+            room.call("add_walk_in", {"session_id": session_id, "patient_id": ids_of("Nobody")["patient_id"]})
+
+
+def episode_of(name: str) -> Any:
+    from services.scheduling.domain.records import Episode  # noqa: PLC0415
+
+    return Episode(**ids_of(name))
+
+
+class TestToday:
+    def test_tells_of_every_seat_what_is_known(self, room):
+        admit(room, "Ada", "Ben", "Cleo")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts - timedelta(minutes=10))
+        check_in(room, session_id, "Ada")
+        ask = {"site_id": SITE, "day": starts.date().isoformat()}
+
+        early = room.ask("get_today", ask, role="front_desk")
+        room.at(starts + timedelta(minutes=16))
+        late = room.ask("get_today", ask, role="front_desk")
+        check_out(room, session_id, "Ada")
+        after = room.ask("get_today", ask, role="front_desk")
+
+        def who(view, part):
+            here = [seat for seat in view[part] if seat["session_id"] == session_id]
+            return {seat["patient_id"] for seat in here}
+
+        ada, ben = ids_of("Ada")["patient_id"], ids_of("Ben")["patient_id"]
+        assert (who(early, "arrived"), ben in who(early, "expected")) == ({ada}, True)
+        assert (ben in who(late, "unmarked"), who(late, "expected")) == (True, set())
+        assert (who(after, "left"), who(after, "arrived")) == ({ada}, set())
+
+    def test_is_the_day_of_the_sites_clock_also_when_clocks_change(self, room):
+        admit(room, "Ada")
+        room.advance("2026-03-08T12:00:00-05:00")
+        view = room.ask("get_today", {"site_id": SITE}, role="front_desk")
+        monday = room.ask("get_today", {"site_id": SITE, "day": "2026-03-09"}, role="front_desk")
+        assert (view["day"], view["sessions"]) == ("2026-03-08", [])
+        blocks = [one for one in monday["sessions"] if one["kind"] == "GROUP"]
+        assert all(one["starts_at"].endswith("T14:00:00Z") for one in blocks)
+
+    def test_of_a_site_elsewhere_is_not_there(self, room):
+        with pytest.raises(NotFound):
+            room.ask("get_today", {"site_id": derived_id("site", "nowhere")}, role="front_desk")
+
+
+class TestLateEntry:
+    def test_after_a_miss_keeps_true_times_and_takes_the_miss_back(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ben")
+        room.advance(starts + timedelta(hours=5))
+        missed = [one.patient_id for one in room.announced_of(SessionMissed)]
+
+        seat = check_in(room, session_id, "Ada", arrived_at=(starts + timedelta(minutes=3)).isoformat())
+        out = check_out(room, session_id, "Ada", left_at=(starts + timedelta(minutes=175)).isoformat())
+
+        assert ids_of("Ada")["patient_id"] in missed
+        assert datetime.fromisoformat(seat["arrived_at"]) == starts + timedelta(minutes=3)
+        assert datetime.fromisoformat(out["left_at"]) == starts + timedelta(minutes=175)
+        last = room.announced_of(AttendanceCorrected)[-1]
+        assert (last.from_state, last.consecutive, last.revision) == ("CHECKED_IN", 0, 2)
+        room.advance(timedelta(hours=2))
+        mine = [one for one in room.announced_of(TaskOpened) if one.task == "check_out_missing"]
+        assert ids_of("Ada")["patient_id"] not in [one.patient_id for one in mine]
+
+
+class TestAttendanceOfAnEpisode:
+    def test_counts_days_weeks_and_minutes_by_modality_across_new_year(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, weekdays=[0, 2, 4])
+        admitted = datetime.fromisoformat("2026-12-28T08:00:00-06:00")
+        room.advance(admitted)
+        room.deliver(referral_of("Ada"), admission_of("Ada", admitted_at=admitted))
+        episode_id = ids_of("Ada")["episode_id"]
+        held = [
+            one
+            for one in room.ask("list_patient_sessions", {"episode_id": episode_id})["items"]
+            if one["kind"] == "GROUP" and one["starts_at"] < "2027-01-04"
+        ]
+        for one in held:
+            starts = datetime.fromisoformat(one["starts_at"])
+            room.advance(starts + timedelta(minutes=10))
+            marks = [{"seat_id": one["seat_id"], "mark": "PRESENT"}]
+            room.call("record_roster", {"session_id": one["session_id"], "marks": marks})
+
+        told = room.ask("get_attendance", {"episode_id": episode_id, "to": "2027-01-03"})
+
+        assert told["attended_sessions"] == len(held) == 3
+        assert [week["week_starts_on"] for week in told["weeks"]] == ["2026-12-28"]
+        assert told["modalities"] == [{"modality": "PROCESS", "sessions": 3, "minutes": 495}]
+        assert [day["minutes"] for day in told["days"]] == [180, 180, 180]
+        assert {day["day"][:4] for day in told["days"]} == {"2026", "2027"}
+        with pytest.raises(InvalidInput):
+            room.ask("get_attendance", {"episode_id": episode_id, "from": "2027-02-01", "to": "2027-01-01"})
+
+    def test_is_the_patients_own(self, room):
+        admit(room, "Ada")
+        with pytest.raises(NotFound):
+            room.ask(
+                "get_attendance",
+                {"episode_id": ids_of("Ada")["episode_id"]},
+                role="patient",
+                actor_id=ids_of("Ben")["patient_id"],
+            )
+
+
+class TestDoorDownOverAStart:
+    def test_asks_for_the_roster_and_misses_nobody_who_is_entered_late(self):
+        session = morning_session()
+        seats = [seat_of("Ada", session), seat_of("Ben", session, number=2)]
+        seats[0].check_in(session=session, arrived_at=session.starts_at, past=[], now=session.starts_at)
+        late = session.starts_at + attendance.GRACE + attendance.DOOR_DOWN_AFTER + timedelta(minutes=1)
+
+        caused = session.judge(seats=seats, past={}, now=late)
+
+        assert [type(event) for event in caused] == [TaskOpened]
+        assert [seat.state for seat in seats] == ["CHECKED_IN", "UNMARKED"]
