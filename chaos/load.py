@@ -15,6 +15,7 @@ import psycopg2
 import urllib3
 
 from chaos.house import House, wait_until
+from services.intake.domain import placement
 from shared.ids import derived_id, new_id
 from tests.door.program import assessment
 
@@ -127,6 +128,15 @@ class Load:
             "levels_licensed": ["1", "2.1"],
         }
         self.send("site", "/v1/sites", body, role="operations", announces={"site_opened": 1})
+        rules = placement.newest()
+        signed = {"pack": rules.code, "version": rules.version, "digest": rules.digest}
+        self.send(
+            "rules",
+            "/v1/rule-signatures",
+            signed,
+            role="medical_director",
+            announces={"rules_signed": 1},
+        )
 
     def start(self) -> None:
         """Set everybody to work."""

@@ -18,6 +18,7 @@ from services.intake.domain import (
     obligations,
     outward,
     people,
+    placement,
     program_credentials,
     programs,
     reentries,
@@ -180,6 +181,9 @@ class Intake:
             actor=call.actor,
             now=call.now,
             recorded=answering.recorded_for(db, episode, now=call.now),
+            # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
+            # nobody can decide on their word.
+            rules_version=answering.rules_in_force(db).get(placement.CODE),
         )
         db.add(assessment)
         _announce_all(db, events)
@@ -197,6 +201,7 @@ class Intake:
         decisions.check_licensed(call.actor)
         episode = _locked_episode(db, call.data["episode_id"])
         assessment = _assessment(db, call.data["assessment_id"])
+        rules.check_signed(assessment.rule_version, tables.rule_signatures(db))
         decision, events = decisions.decide(
             decision_id=new_id(),
             episode=episode,

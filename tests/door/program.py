@@ -174,6 +174,7 @@ class Opening:
         """Open the site with its staff and groups; return a clinician and a group."""
         site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
         self.site_id = self.do("/v1/sites", site, role="operations")["site_id"]
+        self.door.sign_rules()
         self.door.settle()
         clinician_id = ""
         for kind in ("LCSW", "LPC", "LADC"):

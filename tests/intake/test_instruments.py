@@ -35,11 +35,6 @@ class Desk(House):
     def rules(self) -> list[dict[str, Any]]:
         return self.room.ask("list_rules", {})["items"]
 
-    def sign(self, pack: str, **changes: Any) -> dict[str, Any]:
-        (listed,) = (one for one in self.rules() if one["pack"] == pack)
-        request = {"pack": pack, "version": listed["version"], "digest": listed["digest"]}
-        return self.room.call("sign_rules", request | changes, role=roles.MEDICAL_DIRECTOR, credential="MD")
-
     def sign_all(self) -> None:
         for one in self.rules():
             if one["may_be_signed"]:
@@ -399,6 +394,30 @@ class TestSignRules:
         listed = desk.room.ask("list_rules", {}, tenant_id="riverside")["items"]
 
         assert not any(one["in_force"] for one in listed)
+
+
+class TestUnsignedPlacement:
+    @pytest.fixture
+    def unsigned(self, desk: Desk) -> Desk:
+        with desk.room.engine.begin() as connection:
+            connection.execute(tables.rule_signature_rows.delete())
+        return desk
+
+    def test_nobody_decides_on_its_word(self, unsigned: Desk) -> None:
+        assessment = unsigned.assess(unsigned.referral["episode_id"])
+
+        with pytest.raises(Conflict) as refused:
+            unsigned.decide(assessment)
+        unsigned.sign("PLACEMENT_ASAM3")
+
+        assert refused.value.code == "rules_not_signed"
+        assert unsigned.decide(assessment)["decided_level"] == "2.1"
+
+    def test_holds_up_no_danger(self, unsigned: Desk) -> None:
+        danger = {"suicidal_intent": "ACTIVE", "violence_threat": False}
+        unsigned.assess(unsigned.referral["episode_id"], danger=danger)
+
+        assert len(unsigned.room.announced_of(SafetyConcernRaised)) == 1
 
 
 class TestUnsignedInstrument:

@@ -53,11 +53,14 @@ class TestInForce:
         assert rules.in_force([signature], licensed=("DAST10",)) == {"DAST10": 1}
         assert rules.in_force([signature], licensed=()) == {}
 
-    def test_without_a_signature_is_nothing(self) -> None:
-        with pytest.raises(Conflict) as refused:
-            rules.version_in_force("PLACEMENT_ASAM3", {})
+    def test_a_recommendation_counts_under_signed_rules_only(self) -> None:
+        signature = sign(rules.find("PLACEMENT_ASAM3", 1))
 
-        assert refused.value.code == "rules_not_signed"
+        rules.check_signed("ASAM3-1", [signature])
+        for rule_version, signatures in (("ASAM3-1", []), ("ASAM4-1", [signature]), ("ASAM3-0", [signature])):
+            with pytest.raises(Conflict) as refused:
+                rules.check_signed(rule_version, signatures)
+            assert refused.value.code == "rules_not_signed"
 
 
 class TestDifference:

@@ -41,6 +41,7 @@ class House:
     def __init__(self, room: Room) -> None:
         self.room = room
         self.open_site()
+        self.sign("PLACEMENT_ASAM3")
 
     def open_site(self, **changes: Any) -> dict[str, Any]:
         request = {
@@ -51,6 +52,11 @@ class House:
             "emergency_phone": "+1 312 555 0142",
         }
         return self.room.call("open_site", request | changes, role="operations", credential="")
+
+    def sign(self, pack: str, **changes: Any) -> dict[str, Any]:
+        (listed,) = (one for one in self.room.ask("list_rules", {})["items"] if one["pack"] == pack)
+        request = {name: listed[name] for name in ("pack", "version", "digest")} | changes
+        return self.room.call("sign_rules", request, role="medical_director", credential="MD")
 
     def refer(self, **changes: Any) -> dict[str, Any]:
         return self.room.call("register_referral", referral_request(**changes), role="front_desk")

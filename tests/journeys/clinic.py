@@ -77,6 +77,7 @@ class Clinic:
             },
             role="operations",
         )
+        clinic.door.sign_rules()
         clinic.door.settle()
         clinic.hire("therapist", "LCSW")
         for track in TRACKS:

@@ -178,18 +178,21 @@ def in_force(signatures: Iterable[RuleSignature], *, licensed: Iterable[str]) ->
     return found
 
 
-def version_in_force(pack: str, versions: dict[str, int]) -> int:
-    """Return the version of a pack that is in force.
+def check_signed(rule_version: str, signatures: Iterable[RuleSignature]) -> None:
+    """Refuse to act on a recommendation by rules that nobody of the tenant has signed.
 
-    :raises RulesNotSigned: when none is.
+    :param rule_version: as it stands on the assessment, e.g. "ASAM3-1".
+    :raises RulesNotSigned: when no signature covers that version.
     """
-    if pack not in versions:
-        raise RulesNotSigned(
-            "The rules are not in force: the medical director has not signed them.",
-            field="rules",
-            rule=f"{pack} signed by the medical director",
-        )
-    return versions[pack]
+    signed = {(one.pack, one.version, one.digest) for one in signatures}
+    for pack in _placement_packs():
+        if pack.rule_version == rule_version and (pack.code, pack.version, pack.digest) in signed:
+            return
+    raise RulesNotSigned(
+        "The rules are not in force: the medical director has not signed them.",
+        field="assessment_id",
+        rule=f"the rules {rule_version} are signed by the medical director",
+    )
 
 
 def difference(pack: str, older: int, newer: int) -> list[str]:
