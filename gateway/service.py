@@ -375,7 +375,126 @@ class Gateway:
         many=True,
         scope="clinicians:read",
     )
+    record_credential = command(
+        "/v1/clinicians/{clinician_id}/credentials",
+        scheduling.RecordCredential,
+        scheduling.Clinician,
+        scope="clinicians:write",
+    )
+    check_credential = command(
+        "/v1/clinicians/{clinician_id}/credential-checks",
+        scheduling.CheckCredential,
+        scheduling.Clinician,
+        scope="clinicians:write",
+    )
+    record_absence = command(
+        "/v1/clinicians/{clinician_id}/absences",
+        scheduling.RecordAbsence,
+        scheduling.Absence,
+        scope="clinicians:write",
+    )
+    hand_over_caseload = command(
+        "/v1/clinicians/{clinician_id}/hand-overs",
+        scheduling.HandOverCaseload,
+        scheduling.HandedOver,
+        scope="clinicians:write",
+    )
+    add_room = command("/v1/rooms", scheduling.AddRoom, scheduling.Room, scope="rooms:write")
+    list_rooms = question("/v1/rooms", scheduling.ListRooms, scheduling.Rooms, many=True, scope="rooms:read")
+    plan_session = command(
+        "/v1/sessions", scheduling.PlanSession, scheduling.PlannedSession, scope="sessions:write"
+    )
+    assign_session = command(
+        "/v1/sessions/{session_id}/assignments",
+        scheduling.AssignSession,
+        scheduling.PlannedSession,
+        scope="sessions:write",
+        information=WITHHELD,
+    )
+    book_seat = command(
+        "/v1/sessions/{session_id}/seats",
+        scheduling.BookSeat,
+        scheduling.Booking,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    release_seat = command(
+        "/v1/seats/{seat_id}/release",
+        scheduling.ReleaseSeat,
+        scheduling.Seat,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    swap_seat = command(
+        "/v1/seats/{seat_id}/swaps",
+        scheduling.SwapSeat,
+        scheduling.Seat,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    make_up_session = command(
+        "/v1/seats/{seat_id}/make-ups",
+        scheduling.MakeUpSession,
+        scheduling.Seat,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    list_alternatives = question(
+        "/v1/seats/{seat_id}/alternatives",
+        scheduling.ListAlternatives,
+        scheduling.Alternatives,
+        many=True,
+        scope="bookings:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    accept_offer = command(
+        "/v1/waiting-list-entries/{wait_id}/acceptance",
+        scheduling.AcceptOffer,
+        scheduling.Seat,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    leave_waiting_list = command(
+        "/v1/waiting-list-entries/{wait_id}/withdrawal",
+        scheduling.LeaveWaitingList,
+        scheduling.Wait,
+        scope="bookings:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    list_waits = question(
+        "/v1/episodes/{episode_id}/waiting-list-entries",
+        scheduling.ListWaits,
+        scheduling.Waits,
+        many=True,
+        scope="bookings:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    close_site = command(
+        "/v1/sites/{site_id}/closures", scheduling.CloseSite, scheduling.SiteClosure, scope="sessions:write"
+    )
+    list_closures = question(
+        "/v1/sites/{site_id}/closures",
+        scheduling.ListClosures,
+        scheduling.Closures,
+        many=True,
+        scope="sessions:read",
+    )
     open_group = command("/v1/groups", scheduling.OpenGroup, scheduling.Group, scope="groups:write")
+    change_enrolment = command(
+        "/v1/groups/{group_id}/enrolment",
+        scheduling.ChangeEnrolment,
+        scheduling.Group,
+        status=200,
+        scope="groups:write",
+    )
     list_groups = question(
         "/v1/groups", scheduling.ListGroups, scheduling.Groups, many=True, scope="groups:read"
     )

@@ -41,6 +41,7 @@ OPERATIONS = "operations"
 RESOURCES = (
     "aftercare",
     "assessments",
+    "bookings",
     "calendars",
     "check-ins",
     "clinicians",
@@ -88,6 +89,8 @@ SCOPES = (
 PATIENT_SCOPES = (
     "aftercare:read",
     "aftercare:write",
+    "bookings:read",
+    "bookings:write",
     "calendars:read",
     "calendars:write",
     "check-ins:read",

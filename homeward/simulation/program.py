@@ -6,7 +6,7 @@ from datetime import timedelta
 from homeward.simulation.world import World
 from shared.contracts import roles
 from shared.contracts.event import write_moment
-from shared.contracts.scheduling import TRACKS
+from shared.contracts.scheduling import DAY_TRACKS
 
 TIME_ZONE = "America/Chicago"
 
@@ -58,7 +58,7 @@ def open_program(world: World) -> None:
     for number in range(1, THERAPISTS + 1):
         _add_clinician(world, f"{run}-0000-7000-8001-{number:012x}", "LCSW" if number % 2 else "LPC")
     number = 0
-    for track in TRACKS:
+    for track in DAY_TRACKS:
         for modality in MODALITIES[:GROUPS_A_TRACK]:
             number += 1
             facilitator_id = f"{run}-0000-7000-8002-{number:012x}"

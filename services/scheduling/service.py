@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import calendars, day, noting, schemas, tables
+from services.scheduling import calendars, day, noting, schemas, seating, staffing, tables
 from services.scheduling.domain import (
     attendance,
     check_outs,
@@ -19,6 +19,7 @@ from services.scheduling.domain import (
     planner,
     plans,
     records,
+    rooms,
     weeks,
 )
 from shared import safety
@@ -36,6 +37,9 @@ from shared.schema_fields import Id
 
 #: Who is at the door and in the rooms.
 _DESK_AND_CARE = (*roles.CARE_TEAM, roles.FRONT_DESK)
+
+#: Who decides about clinicians, groups and rooms.
+_STAFFING = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 
 #: Who writes and reads what was said in a session.
 _CARE = roles.CARE_TEAM
@@ -106,7 +110,11 @@ class Scheduling:
             raise TooEarly
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
+        booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
         _announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
+        seating.leave_all(db, episode_id=event.episode_id, now=now)
+        if booked:
+            seating.free_seats(db, booked, reason="DISCHARGED", now=now)
         self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE)
 
     @reacts_to(SafetyConcernTaken)
@@ -134,6 +142,7 @@ class Scheduling:
             ],
         )
         db.add(clinician)
+        staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
 
@@ -154,6 +163,171 @@ class Scheduling:
         )
         told = {name: data[name] for name in ("task_id", "task", "outcome")}
         return {**told, "closed_at": write_moment(call.now), "patient_id": None}
+
+    @command(schemas.RecordCredential, roles=_STAFFING)
+    def record_credential(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record a credential that is new or renewed, and close what asked for the renewal."""
+        data = call.data
+        clinician = staffing.clinician_of(db, data["clinician_id"])
+        site = self._locked_site(db, clinician.site_id)
+        today = weeks.local_day(at=call.now, zone=site.time_zone)
+        credential = {name: data[name] for name in ("kind", "state")}
+        credential["expires_on"] = data["expires_on"].isoformat()
+        if "supervised_by" in data:
+            supervisor = staffing.clinician_of(db, data["supervised_by"], field="supervised_by")
+            if not supervisor.may_counsel(on=today):
+                raise clinicians.SupervisorNotLicensed(field="supervised_by", rule="a licensed therapist")
+            credential["supervised_by"] = supervisor.clinician_id
+        _announce_all(db, clinician.record_credential(credential, now=call.now))
+        staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
+        staffing.settle(db, clinician, site, now=call.now)
+        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        return _clinician_view(clinician, today=today)
+
+    @command(schemas.CheckCredential, roles=_STAFFING)
+    def check_credential(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note what the primary source said; a credential that is not confirmed counts no longer."""
+        data = call.data
+        clinician = staffing.clinician_of(db, data["clinician_id"])
+        site = self._locked_site(db, clinician.site_id)
+        today = weeks.local_day(at=call.now, zone=site.time_zone)
+        clinician.check_credential(
+            kind=data["kind"],
+            state=data["state"],
+            source=data["source"],
+            outcome=data["outcome"],
+            checked_on=today,
+        )
+        left = staffing.uncovered(db, clinician, site, now=call.now)
+        if left:
+            asked = clinician.ask_to_reassign(
+                reason="CREDENTIAL_NOT_CONFIRMED",
+                about=today.isoformat(),
+                due_at=left[0].starts_at,
+                now=call.now,
+            )
+            _announce_all(db, asked)
+        else:
+            staffing.settle(db, clinician, site, now=call.now)
+        return _clinician_view(clinician, today=today)
+
+    @command(schemas.RecordAbsence, roles=_STAFFING)
+    def record_absence(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record that a clinician is away; a stand-in takes the sessions, or somebody is asked."""
+        data = call.data
+        if data["ends_at"] <= data["starts_at"]:
+            raise clinicians.AbsenceEndsBeforeStart(field="ends_at", rule="after starts_at")
+        clinician = staffing.clinician_of(db, data["clinician_id"])
+        site = self._locked_site(db, clinician.site_id)
+        stand_in = None
+        if "stand_in_id" in data:
+            stand_in = self._colleague(db, data["stand_in_id"], of=clinician, field="stand_in_id")
+        absence = clinicians.Absence(
+            absence_id=new_id(),
+            clinician_id=clinician.clinician_id,
+            site_id=site.site_id,
+            starts_at=data["starts_at"],
+            ends_at=data["ends_at"],
+            reason=data["reason"],
+            recorded_at=call.now,
+            stand_in_id=stand_in.clinician_id if stand_in else None,
+        )
+        done = staffing.record_absence(db, clinician, site, absence=absence, stand_in=stand_in, now=call.now)
+        view = {**_columns(absence), "moved": len(done.moved), "left": _left_view(done.left)}
+        return _dumped(schemas.Absence(), view)
+
+    @command(schemas.HandOverCaseload, roles=_STAFFING)
+    def hand_over_caseload(self, db: Session, call: Call) -> dict[str, Any]:
+        """Give a clinician's sessions to another, for a while or for good."""
+        data = call.data
+        clinician = staffing.clinician_of(db, data["clinician_id"])
+        site = self._locked_site(db, clinician.site_id)
+        to = self._colleague(db, data["to_clinician_id"], of=clinician, field="to_clinician_id")
+        done = staffing.hand_over(
+            db,
+            clinician,
+            to,
+            site,
+            since=data.get("from_", call.now),
+            until=data.get("until"),
+            now=call.now,
+        )
+        return _dumped(
+            schemas.HandedOver(),
+            {
+                "clinician_id": clinician.clinician_id,
+                "to_clinician_id": to.clinician_id,
+                "moved": len(done.moved),
+                "groups_moved": done.groups_moved,
+                "hours_moved": done.hours_moved,
+                "left": _left_view(done.left),
+            },
+        )
+
+    @command(schemas.AssignSession, roles=_STAFFING)
+    def assign_session(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have somebody else lead one session, or hold it in another room."""
+        data = call.data
+        session = tables.lock_session(db, session_id=data["session_id"])
+        session.check_can_change(now=call.now)
+        site = self._locked_site(db, session.site_id)
+        if "clinician_id" in data:
+            to = staffing.clinician_of(db, data["clinician_id"])
+            if to.site_id != session.site_id:
+                raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician of the site")
+            staffing.assign(db, session, to, site, now=call.now)
+        if "room_id" in data:
+            room = _room_of(db, data["room_id"])
+            room.check_holds(site_id=session.site_id, capacity=session.capacity, mode=session.mode)
+            session.room_id = room.room_id
+            seating.write_down(db)
+        return _planned_view(session)
+
+    @command(schemas.AddRoom, roles=_STAFFING)
+    def add_room(self, db: Session, call: Call) -> dict[str, Any]:
+        """Add a room to a site."""
+        data = call.data
+        site = self._locked_site(db, data["site_id"])
+        room_id = data.get("room_id") or new_id()
+        if db.get(rooms.Room, room_id) is not None:
+            raise rooms.RoomKnownAlready(field="room_id", rule="must be new")
+        room = rooms.Room(
+            room_id=room_id,
+            site_id=site.site_id,
+            label=data["label"],
+            places=data["places"],
+            added_at=call.now,
+        )
+        db.add(room)
+        return _dumped(schemas.Room(), room)
+
+    @question(schemas.ListRooms)
+    def list_rooms(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the rooms, by label."""
+        found = tables.rooms_of_site(db, site_id=call.data.get("site_id"))
+        return _dumped(schemas.Rooms(), {"items": found, "next": None})
+
+    @command(schemas.PlanSession, roles=(*_STAFFING, roles.CLINICIAN, roles.COUNSELOR))
+    def plan_session(self, db: Session, call: Call) -> dict[str, Any]:
+        """Plan a session outside the standing groups: a workshop, a family session, an open hour."""
+        data = call.data
+        site = self._locked_site(db, data["site_id"])
+        leader = staffing.clinician_of(db, data["facilitator_id"], field="facilitator_id")
+        if leader.site_id != site.site_id:
+            raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
+        session = attendance.plan_session(
+            **{**data, "room_id": data.get("room_id"), "clinical_minutes": data.get("clinical_minutes")},
+            session_id=staffing.new_session_id(call.command_id),
+            now=call.now,
+        )
+        if session.room_id is not None:
+            room = _room_of(db, session.room_id)
+            room.check_holds(site_id=site.site_id, capacity=session.capacity, mode=session.mode)
+        staffing.check_standing(db, session, site, now=call.now)
+        db.add(session)
+        seating.write_down(db)
+        staffing.assign(db, session, leader, site, now=call.now)
+        return _planned_view(session)
 
     @command(schemas.OpenGroup, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
     def open_group(self, db: Session, call: Call) -> dict[str, Any]:
@@ -182,12 +356,25 @@ class Scheduling:
             clinical_minutes=data.get("clinical_minutes"),
             capacity=data.get("capacity"),
             facilitator=facilitator,
+            enrolment=data["enrolment"],
+            mode=data.get("mode"),
             taken=elsewhere,
             today=weeks.local_day(at=call.now, zone=site.time_zone),
             now=call.now,
         )
         db.add(group)
         db.flush()
+        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @command(schemas.ChangeEnrolment, roles=(*roles.CARE_TEAM, roles.OPERATIONS))
+    def change_enrolment(self, db: Session, call: Call) -> dict[str, Any]:
+        """Close a group to newcomers, or open it again."""
+        group = db.get(groups.Group, call.data["group_id"], with_for_update=True)
+        if group is None:
+            raise groups.NoSuchGroup(field="group_id", rule="must be a group")
+        site = self._locked_site(db, group.site_id)
+        group.enrolment = call.data["enrolment"]
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
@@ -236,6 +423,7 @@ class Scheduling:
                 found_at=call.now,
             ),
         )
+        seating.give_up_bound(db, patient, bound_by=patient.obligations(), zone=site.time_zone, now=call.now)
         self._keep_week_clear(db, patient, now=call.now)
         return _obligations_view(patient, fit)
 
@@ -401,6 +589,8 @@ class Scheduling:
         if "note" in call.data:
             seat.note = call.data["note"]
         self._after_marks(db, session, seats, caused, now=call.now)
+        if seat.number is not None:
+            self._free_excused(db, session, seat, now=call.now)
         return _dumped(schemas.Seat(), _columns(seat))
 
     @command(schemas.CorrectAttendance, roles=_DESK_AND_CARE)
@@ -428,6 +618,8 @@ class Scheduling:
         past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
         caused = session.cancel(reason=call.data["reason"], seats=seats, past=past, now=call.now)
         self._after_marks(db, session, seats, caused, now=call.now)
+        queue = tables.waits_for(db, session_ids=[session.session_id]).get(session.session_id, [])
+        seating.after_calling_off(db, session, queue, now=call.now)
         return _session_view(session, seats)
 
     # --- The day ----------------------------------------------------------------------------------
@@ -569,7 +761,130 @@ class Scheduling:
             raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician")
         return {"clinician_id": clinician_id, "items": calendars.entries(found)}
 
+    # --- Booking by hand --------------------------------------------------------------------------
+
+    @command(schemas.BookSeat, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def book_seat(self, db: Session, call: Call) -> dict[str, Any]:
+        """Book a patient into a session, or put them on its waiting list."""
+        patient_id = call.data.get("patient_id") or _own_id(call)
+        if patient_id is None:
+            raise InvalidInput(field="patient_id", rule="Missing data for required field.")
+        _own_or_not_there(call, patient_id=patient_id)
+        seat, wait = seating.book(
+            db,
+            session_id=call.data["session_id"],
+            patient_id=patient_id,
+            wait=call.data["wait"],
+            now=call.now,
+        )
+        view = {
+            "outcome": "BOOKED" if seat else "WAITING",
+            "patient_id": patient_id,
+            "seat": _columns(seat) if seat else None,
+            "wait": wait,
+        }
+        return _dumped(schemas.Booking(), view)
+
+    @command(schemas.ReleaseSeat, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def release_seat(self, db: Session, call: Call) -> dict[str, Any]:
+        """Give back a seat that was booked by hand; it goes to whoever waits for it."""
+        seat = seating.release(db, seat_id=call.data["seat_id"], patient_id=_own_id(call), now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.SwapSeat, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def swap_seat(self, db: Session, call: Call) -> dict[str, Any]:
+        """Move a patient to an equivalent session of the same week."""
+        seat = seating.swap(
+            db,
+            seat_id=call.data["seat_id"],
+            to_session_id=call.data["to_session_id"],
+            patient_id=_own_id(call),
+            now=call.now,
+        )
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.MakeUpSession, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def make_up_session(self, db: Session, call: Call) -> dict[str, Any]:
+        """Book a session in place of a missed one of the same week."""
+        seat = seating.make_up(
+            db,
+            seat_id=call.data["seat_id"],
+            to_session_id=call.data["to_session_id"],
+            patient_id=_own_id(call),
+            now=call.now,
+        )
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @question(schemas.ListAlternatives, roles=(*STAFF, roles.PATIENT))
+    def list_alternatives(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the sessions that a seat can be swapped for, or made up in, by their start."""
+        found = seating.alternatives(db, seat_id=call.data["seat_id"], patient_id=_own_id(call), now=call.now)
+        items = [{**_columns(session), "free_seats": free} for session, free in found]
+        return _dumped(schemas.Alternatives(), {"items": items, "next": None})
+
+    @command(schemas.AcceptOffer, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def accept_offer(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a seat that was offered to somebody on a waiting list."""
+        seat = seating.accept(db, wait_id=call.data["wait_id"], patient_id=_own_id(call), now=call.now)
+        return _dumped(schemas.Seat(), _columns(seat))
+
+    @command(schemas.LeaveWaitingList, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def leave_waiting_list(self, db: Session, call: Call) -> dict[str, Any]:
+        """Wait no longer; a seat that was offered goes to the next."""
+        wait = seating.leave_waiting_list(
+            db, wait_id=call.data["wait_id"], patient_id=_own_id(call), now=call.now
+        )
+        return _dumped(schemas.Wait(), wait)
+
+    @question(schemas.ListWaits, roles=(*STAFF, roles.PATIENT))
+    def list_waits(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the entries of an episode on waiting lists."""
+        episode = db.get(records.Episode, call.data["episode_id"])
+        if episode is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        found = tables.waits_of_episode(db, episode_id=episode.episode_id)
+        return _dumped(schemas.Waits(), {"items": found, "next": None})
+
+    @command(schemas.CloseSite, roles=(*_DESK_AND_CARE, roles.OPERATIONS))
+    def close_site(self, db: Session, call: Call) -> dict[str, Any]:
+        """Close a site for a while: everything that starts in it is called off, and counts for nobody."""
+        data = call.data
+        site = self._locked_site(db, data["site_id"])
+        closure, called_off, under_way = seating.close_site(
+            db,
+            site,
+            closed_from=data["closed_from"],
+            closed_until=data["closed_until"],
+            reason=data["reason"],
+            now=call.now,
+        )
+        view = {
+            **_columns(closure),
+            "cancelled_session_ids": [session.session_id for session in called_off],
+            "under_way_session_ids": [session.session_id for session in under_way],
+        }
+        return _dumped(schemas.SiteClosure(), view)
+
+    @question(schemas.ListClosures)
+    def list_closures(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the closures of a site that are not over."""
+        found = tables.closures_between(db, site_id=call.data["site_id"], since=call.now, until=None)
+        return _dumped(schemas.Closures(), {"items": found, "next": None})
+
     # --- Timers -----------------------------------------------------------------------------------
+
+    @on_timer("credential_watch")
+    def watch_credentials(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for renewals that are due, and tell of credentials that have run out."""
+        clinician = staffing.clinician_of(db, timer.key)
+        site = self._locked_site(db, clinician.site_id)
+        staffing.watch_credentials(db, clinician, site, now=now)
+
+    @on_timer("seat_offer_over")
+    def end_offer(self, db: Session, timer: Timer, now: datetime) -> None:
+        """End an offer that nobody took, and offer the seat to the next."""
+        seating.end_offer(db, wait_id=timer.key, now=now)
 
     @on_timer("attendance_grace_over")
     def mark_no_shows(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -633,14 +948,14 @@ class Scheduling:
         active = tables.active_plans(db, site_id=site.site_id)
         if not active:
             return
+        since = weeks.moment_of(day=monday, at=datetime.min.time(), zone=site.time_zone)
+        until = weeks.moment_of(day=monday + timedelta(days=7), at=datetime.min.time(), zone=site.time_zone)
         seats = tables.seats_between(
-            db,
-            episode_ids=[plan.episode_id for plan in active],
-            since=weeks.moment_of(day=monday, at=datetime.min.time(), zone=site.time_zone),
-            until=weeks.moment_of(
-                day=monday + timedelta(days=7), at=datetime.min.time(), zone=site.time_zone
-            ),
+            db, episode_ids=[plan.episode_id for plan in active], since=since, until=until
         )
+        if tables.closures_between(db, site_id=site.site_id, since=since, until=until):
+            # Nobody's hours are judged in a week in which the program was closed.
+            return
         floors = tables.floors_of(db, episode_ids=[plan.episode_id for plan in active])
         for plan in active:
             caused = dose.weigh(
@@ -653,6 +968,22 @@ class Scheduling:
             _announce_all(db, caused)
 
     # --- Shared steps -----------------------------------------------------------------------------
+
+    def _free_excused(
+        self, db: Session, session: attendance.Session, seat: attendance.Seat, *, now: datetime
+    ) -> None:
+        """Give the seat of somebody who cannot come to whoever waits, while there is time."""
+        if seat.state == "EXCUSED" and session.starts_at > now and session.kind != "INDIVIDUAL":
+            seat.number = None
+            seating.free_seats(db, [session.session_id], reason="EXCUSED", now=now)
+
+    def _colleague(
+        self, db: Session, clinician_id: str, *, of: clinicians.Clinician, field: str
+    ) -> clinicians.Clinician:
+        found = staffing.clinician_of(db, clinician_id, field=field)
+        if found.site_id != of.site_id or found is of:
+            raise clinicians.NoSuchClinician(field=field, rule="must be another clinician of the site")
+        return found
 
     def _locked_site(self, db: Session, site_id: str) -> records.Site:
         site = tables.lock_site(db, site_id=site_id)
@@ -736,7 +1067,8 @@ class Scheduling:
                 admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
             ),
             meetings=plans.meetings_of(
-                groups=by_id.values(), taken={key: len(numbers) for key, numbers in taken.items()}
+                groups=plans.joinable(groups=by_id.values(), own=own),
+                taken={key: len(numbers) for key, numbers in taken.items()},
             ),
             therapists=self._therapists(
                 db,
@@ -787,6 +1119,7 @@ class Scheduling:
         places = tables.places_of(db, plan_ids=[plan.plan_id for plan in booked])
         today = weeks.local_day(at=after, zone=site.time_zone)
         dated: list[plans.DatedSession] = []
+        freed: list[str] = []
         for plan in booked:
             last = max(through, plan.booked_through or through)
             first = plan.booked_through + timedelta(days=1) if plan.booked_through else today
@@ -800,9 +1133,11 @@ class Scheduling:
                 last=last,
             )
             if replaces:
-                self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
+                freed += self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
             plan.booked_through = last
             dated += own
+        dated = seating.bookable_dates(db, site, dated, after=after)
+        dated = staffing.led_dates(db, site, dated, after=after)
         new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
         for session in dated:
             if session.session_id in new_sessions:
@@ -812,14 +1147,19 @@ class Scheduling:
                     key=session.session_id,
                     due_at=session.starts_at + attendance.GRACE,
                 )
+        if freed:
+            seating.free_seats(db, freed, reason="REPLANNED", now=after)
         first_session_at = min((session.starts_at for session in dated), default=None)
         return first_session_at, [session.scheduled() for session in dated if session.seat_id in new_seats]
 
     def _cancel_seats(
         self, db: Session, plan: plans.WeeklyPlan, *, after: datetime | None, keep: Iterable[str] = ()
-    ) -> None:
-        for session_id in tables.cancel_seats(db, episode_id=plan.episode_id, after=after, keep=keep):
+    ) -> list[str]:
+        """Cancel seats of a plan; return the sessions in which others can sit instead."""
+        fallen, freed = tables.cancel_seats(db, episode_id=plan.episode_id, after=after, keep=keep)
+        for session_id in fallen:
             cancel_timer(db, "attendance_grace_over", key=session_id)
+        return freed
 
     def _end_plan(self, db: Session, plan: plans.WeeklyPlan, *, at: datetime) -> list[Event]:
         """End the plan, give its places back and cancel every seat that nobody has judged yet."""
@@ -892,7 +1232,8 @@ class Scheduling:
         """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""
         staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
         for clinician in staff.values():
-            _announce_all(db, clinician.warn_of_expiry(through=through, zone=site.time_zone))
+            # Those added by an older version are watched from now on.
+            staffing.watch_credentials(db, clinician, site, now=at)
         lapsing = {one.clinician_id for one in staff.values() if not one.may_counsel(on=through)}
         for plan, episode, patient in tables.plans_with_therapists(db, clinician_ids=sorted(lapsing)):
             self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
@@ -955,6 +1296,26 @@ def _own_or_not_there(call: Call, *, patient_id: str) -> None:
     """Let a patient see and change only what is their own."""
     if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
         raise records.NoSuchPatient
+
+
+def _own_id(call: Call) -> str | None:
+    """Return the patient whose token asks; None where the staff does."""
+    return call.actor.actor_id if call.actor.role == roles.PATIENT else None
+
+
+def _room_of(db: Session, room_id: str) -> rooms.Room:
+    room = db.get(rooms.Room, room_id)
+    if room is None:
+        raise rooms.NoSuchRoom(field="room_id", rule="must be a room")
+    return room
+
+
+def _planned_view(session: attendance.Session) -> dict[str, Any]:
+    return _dumped(schemas.PlannedSession(), {**_columns(session), "counts": {}})
+
+
+def _left_view(left: list[tuple[attendance.Session, str]]) -> list[dict[str, Any]]:
+    return [{"session_id": session.session_id, "reason": reason} for session, reason in left]
 
 
 def _mark_of(row: dict[str, Any]) -> attendance.Mark:

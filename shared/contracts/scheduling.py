@@ -105,6 +105,118 @@ class SessionCancelled(Event):
     cancelled_at: datetime
 
 
+@event(source="scheduling")
+class SeatCancelled(EpisodeFact):
+    """The program took back a seat that somebody had: it never counts against them."""
+
+    seat_id: str
+    session_id: str
+    kind: str
+    starts_at: datetime
+    #: One of CANCELLATION_REASONS.
+    reason: str
+    cancelled_at: datetime
+
+
+@event(source="scheduling")
+class SiteClosed(Event):
+    """A site closes for a while: everything that starts in it is called off in one step."""
+
+    closure_id: str
+    site_id: str
+    closed_from: datetime
+    closed_until: datetime
+    #: One of CANCELLATION_REASONS.
+    reason: str
+    sessions_cancelled: int
+    seats_cancelled: int
+
+
+@event(source="scheduling")
+class SeatFreed(Event):
+    """A session to come has room again."""
+
+    session_id: str
+    site_id: str
+    group_id: str | None
+    starts_at: datetime
+    free_seats: int
+    #: "EXCUSED", "SWAPPED", "RELEASED", "DISCHARGED", "REPLANNED" or "OFFER_ENDED".
+    reason: str
+    freed_at: datetime
+
+
+@event(source="scheduling")
+class SeatOffered(EpisodeFact):
+    """A seat has become free for the next on the waiting list, who has until a moment to take it."""
+
+    wait_id: str
+    session_id: str
+    starts_at: datetime
+    expires_at: datetime
+
+
+@event(source="scheduling")
+class SeatOfferSettled(EpisodeFact):
+    """What became of an offered seat, or of waiting for one."""
+
+    wait_id: str
+    session_id: str
+    #: One of WAIT_OUTCOMES.
+    outcome: str
+    settled_at: datetime
+
+
+@event(source="scheduling")
+class SessionSwapped(EpisodeFact):
+    """Somebody moved a session to an equivalent one of the same week."""
+
+    from_seat_id: str
+    from_session_id: str
+    to_seat_id: str
+    to_session_id: str
+    #: Whether the patient did it without the staff.
+    by_patient: bool
+    swapped_at: datetime
+
+
+@event(source="scheduling")
+class MakeUpBooked(EpisodeFact):
+    """Somebody makes up for a session that they could not attend."""
+
+    missed_seat_id: str
+    seat_id: str
+    session_id: str
+    starts_at: datetime
+    booked_at: datetime
+
+
+@event(source="scheduling")
+class SessionReassigned(Event):
+    """Somebody else leads a session."""
+
+    session_id: str
+    site_id: str
+    from_facilitator_id: str
+    to_facilitator_id: str
+    starts_at: datetime
+    reassigned_at: datetime
+
+
+@event(source="scheduling")
+class CredentialExpired(Event):
+    """A clinician's credential has run out: no new session that needs it is booked."""
+
+    clinician_id: str
+    site_id: str
+    #: What it was, e.g. "LCSW".
+    kind: str
+    state: str
+    expired_on: date
+    #: Sessions already booked that somebody else has to lead.
+    sessions_affected: int
+
+
 @event(source="scheduling", reacting=("monitoring",))
 class WeeklyDoseShortfall(EpisodeFact):
     """The clinical hours attended in a week stayed under the floor of the level."""
@@ -165,11 +277,35 @@ NOTE_STATES = ("DRAFT", "AWAITS_COSIGNATURE", "SIGNED")
 #: What an attendance letter is for.
 LETTER_PURPOSES = ("COURT", "EMPLOYER", "FAMILY_LEAVE")
 
-#: Times of day at which a site's groups meet.
-TRACKS = ("MORNING", "AFTERNOON", "EVENING")
+#: Times of day at which groups meet at a site.
+DAY_TRACKS = ("MORNING", "AFTERNOON", "EVENING")
 
-#: Kinds of standing groups; every session is of one of these or "INDIVIDUAL".
+#: Tracks that a group can be of: one of a time of day, or one for which nobody leaves home.
+TRACKS = (*DAY_TRACKS, "TELEHEALTH")
+
+#: How people take part in a session.
+MODES = ("IN_PERSON", "VIDEO", "AUDIO")
+
+#: Whether a group takes newcomers.
+ENROLMENTS = ("OPEN", "CLOSED")
+
+#: How a seat came about: from the standing week, or booked, swapped or made up by hand.
+SEAT_ORIGINS = ("PLAN", "BOOKED", "SWAP", "MAKE_UP")
+
+#: Ways in which waiting for a seat ends.
+WAIT_OUTCOMES = ("TAKEN", "EXPIRED", "WITHDRAWN", "SESSION_GONE")
+
+#: Why a clinician is away.
+ABSENCE_REASONS = ("SICK", "LEAVE", "TRAINING", "OTHER")
+
+#: Who was asked whether a credential is real.
+CHECK_SOURCES = ("STATE_BOARD", "CERTIFYING_BODY", "NPDB", "OTHER_PRIMARY_SOURCE")
+
+#: Kinds of standing groups.
 GROUP_KINDS = ("GROUP", "EDUCATION")
+
+#: Kinds of sessions. What a support group does is no treatment: its hours do not count.
+SESSION_KINDS = (*GROUP_KINDS, "INDIVIDUAL", "FAMILY", "SUPPORT")
 
 #: What groups and individual sessions do.
 MODALITIES = (

@@ -71,6 +71,10 @@ class Program:
     staff_id: str
     shift_id: str
     task_id: str
+    colleague_id: str
+    open_session_id: str
+    booked_seat_id: str
+    wait_id: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -121,6 +125,9 @@ class Opening:
             self.do(f"/v1/episodes/{one.episode_id}/admission")
         outward_referral_id = self.refer_elsewhere(elsewhere)
         self.door.settle()
+        colleague_id, booked_seat_id, wait_id, open_session_id = self.book(
+            treated, discharged, clinician_id=clinician_id
+        )
         contact_id, lapse_id = self.discharge(discharged)
         plan_id = self.door.get(f"/v1/episodes/{treated.episode_id}/treatment-plan").ok["plan_id"]
         self.do(f"/v1/treatment-plans/{plan_id}/signatures", {"as": "PATIENT"})
@@ -164,6 +171,10 @@ class Opening:
             staff_id=staff_id,
             shift_id=shift_id,
             task_id=self.door.get("/v1/work?task=lapse_contact").ok["items"][0]["task_id"],
+            colleague_id=colleague_id,
+            open_session_id=open_session_id,
+            booked_seat_id=booked_seat_id,
+            wait_id=wait_id,
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
@@ -238,6 +249,35 @@ class Opening:
         }
         path = f"/v1/programs/{self.site_id}/credentials"
         return str(self.do(path, licence, role="operations")["credential_id"])
+
+    def book(self, who: Person, other: Person, *, clinician_id: str) -> tuple[str, str, str, str]:
+        """Book one patient into the last seat of a workshop, for which another waits.
+
+        :return: a colleague of the clinician, the seat, the entry of the waiting list, and a workshop
+            that nobody has booked.
+        """
+        staff = self.door.get(f"/v1/clinicians?site_id={self.site_id}").ok["items"]
+        now = read_moment(self.door.get("/v1/clock", role="operations").ok["now"])
+        # Early in the day, when no group meets, and long after all that is told here.
+        first = (now + timedelta(days=200)).replace(hour=14, minute=0)
+        workshops = []
+        for days in (0, 1):
+            starts_at = first + timedelta(days=days)
+            workshop = {
+                "site_id": self.site_id,
+                "kind": "EDUCATION",
+                "modality": "LIFE_SKILLS",
+                "facilitator_id": clinician_id,
+                "starts_at": write_moment(starts_at),
+                "ends_at": write_moment(starts_at + timedelta(hours=1)),
+                "capacity": 1,
+            }
+            workshops.append(self.do("/v1/sessions", workshop, role="supervisor")["session_id"])
+        seats = f"/v1/sessions/{workshops[0]}/seats"
+        seat = self.do(seats, {"patient_id": who.patient_id})["seat"]
+        wait = self.do(seats, {"patient_id": other.patient_id})["wait"]
+        colleague_id = next(one["clinician_id"] for one in staff if one["clinician_id"] != clinician_id)
+        return colleague_id, seat["seat_id"], wait["wait_id"], workshops[1]
 
     def plan_duty(self) -> tuple[str, str]:
         """Have somebody on duty for days, of which one is given back; return who, and their other duty."""

@@ -170,6 +170,67 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         role=roles.OPERATIONS,
         free=("group_id",),
     ),
+    "change_enrolment": _of("group_id", enrolment="CLOSED"),
+    "record_credential": lambda program: Row(
+        {"clinician_id": program.clinician_id},
+        {"kind": "LADC", "state": "WI", "expires_on": "2031-01-31"},
+        role=roles.SUPERVISOR,
+    ),
+    "check_credential": lambda program: Row(
+        {"clinician_id": program.clinician_id},
+        {"kind": "LADC", "state": "IL", "source": "STATE_BOARD", "outcome": "CONFIRMED"},
+        role=roles.SUPERVISOR,
+    ),
+    "record_absence": lambda program: Row(
+        {"clinician_id": program.clinician_id},
+        {"starts_at": "2027-01-04T08:00:00Z", "ends_at": "2027-01-05T08:00:00Z", "reason": "SICK"},
+        role=roles.SUPERVISOR,
+    ),
+    "hand_over_caseload": lambda program: Row(
+        {"clinician_id": program.clinician_id},
+        {"to_clinician_id": program.colleague_id, "until": "2027-01-05T08:00:00Z"},
+        role=roles.SUPERVISOR,
+    ),
+    "add_room": lambda program: Row(
+        body={"room_id": new_id(), "site_id": program.site_id, "label": "Blue", "places": 12},
+        role=roles.OPERATIONS,
+        free=("room_id",),
+    ),
+    "plan_session": lambda program: Row(
+        body={
+            "site_id": program.site_id,
+            "kind": "EDUCATION",
+            "modality": "LIFE_SKILLS",
+            "facilitator_id": program.clinician_id,
+            "starts_at": "2027-01-09T14:00:00Z",
+            "ends_at": "2027-01-09T15:00:00Z",
+            "capacity": 12,
+        },
+        role=roles.SUPERVISOR,
+    ),
+    "assign_session": lambda program: Row(
+        {"session_id": program.open_session_id},
+        {"clinician_id": program.colleague_id},
+        role=roles.SUPERVISOR,
+    ),
+    "book_seat": lambda program: Row(
+        {"session_id": program.open_session_id}, {"patient_id": program.treated.patient_id}
+    ),
+    "release_seat": lambda program: Row({"seat_id": program.booked_seat_id}),
+    "swap_seat": lambda program: Row(
+        {"seat_id": program.booked_seat_id}, {"to_session_id": program.open_session_id}
+    ),
+    "make_up_session": lambda program: Row(
+        {"seat_id": program.booked_seat_id}, {"to_session_id": program.open_session_id}
+    ),
+    "accept_offer": _of("wait_id"),
+    "leave_waiting_list": _of("wait_id"),
+    "close_site": _of(
+        "site_id",
+        closed_from="2027-02-01T00:00:00Z",
+        closed_until="2027-02-02T00:00:00Z",
+        reason="WEATHER",
+    ),
     "declare_obligations": lambda program: Row(
         {"patient_id": program.treated.patient_id},
         {

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from shared.contracts.event import read_moment, write_moment
-from shared.contracts.scheduling import TRACKS
+from shared.contracts.scheduling import DAY_TRACKS
 from shared.ids import derived_id
 from tests.journeys.house import Door, House
 
@@ -80,7 +80,7 @@ class Clinic:
         clinic.door.sign_rules()
         clinic.door.settle()
         clinic.hire("therapist", "LCSW")
-        for track in TRACKS:
+        for track in DAY_TRACKS:
             clinic.hire(track, "LADC")
             group = {
                 "group_id": clinic.id_of("group", track),

@@ -254,13 +254,14 @@ class TestCancel:
         ada, ben = seat_of("Ada", session), seat_of("Ben", session)
         take(ada, session, "NO_SHOW")
 
-        cancelled, corrected = session.cancel(
+        cancelled, corrected, *told = session.cancel(
             reason="FACILITATOR_ABSENT", seats=[ada, ben], past={}, now=NOON
         )
 
         assert cancelled.reason == "FACILITATOR_ABSENT"
         assert (corrected.patient_id, corrected.to_state) == (ada.patient_id, "CANCELLED_BY_PROGRAM")
         assert ben.state == "CANCELLED_BY_PROGRAM"
+        assert {one.patient_id for one in told} == {ada.patient_id, ben.patient_id}
         assert session.cancel(reason="CLOSURE", seats=[ada, ben], past={}, now=NOON) == []
 
     def test_is_refused_once_somebody_was_there(self):

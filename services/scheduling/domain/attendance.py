@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.scheduling.domain.groups import LONGEST_BLOCK, MOST_IN_EDUCATION, MOST_IN_GROUP
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.contracts.scheduling import (
     ATTENDED_STATES,
     AttendanceCorrected,
+    SeatCancelled,
     SessionAttended,
     SessionCancelled,
     SessionMissed,
@@ -76,6 +78,18 @@ class NoSuchSeat(NotFound):
 
 class SessionNotStarted(Conflict):
     """Raised when attendance is marked before there is any."""
+
+
+class SessionUnderWay(Conflict):
+    """Raised when a session is changed that has begun."""
+
+
+class SessionTimesDoNotFit(InvalidInput):
+    """Raised when a session is in the past, too long, or shorter than its minutes of treatment."""
+
+
+class TooManySeats(InvalidInput):
+    """Raised when a session has more seats than its kind may have."""
 
 
 class CheckInNotOpen(Conflict):
@@ -152,6 +166,9 @@ class Session:
     noted_at: datetime | None = None
     #: Whether somebody is asked for the note.
     note_asked: bool = False
+    #: One of MODES: how people take part.
+    mode: str = "IN_PERSON"
+    room_id: str | None = None
     tenant_id: str = ""
 
     def judge(self, *, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime) -> list[Event]:
@@ -209,6 +226,17 @@ class Session:
         if now < self.starts_at:
             raise SessionNotStarted
 
+    def check_can_change(self, *, now: datetime) -> None:
+        """Refuse to change who leads a session, or where, once it has begun.
+
+        :raises SessionCalledOff: when it was called off.
+        :raises SessionUnderWay: when it has begun.
+        """
+        if self.state != "PLANNED":
+            raise SessionCalledOff
+        if now >= self.starts_at:
+            raise SessionUnderWay
+
     def cancel(
         self, *, reason: str, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime
     ) -> list[Event]:
@@ -241,6 +269,19 @@ class Session:
                     now=now,
                 )
                 seat.number = None
+                caused.append(
+                    SeatCancelled(
+                        patient_id=seat.patient_id,
+                        episode_id=seat.episode_id,
+                        journey_id=seat.journey_id,
+                        seat_id=seat.seat_id,
+                        session_id=self.session_id,
+                        kind=self.kind,
+                        starts_at=self.starts_at,
+                        reason=reason,
+                        cancelled_at=now,
+                    )
+                )
         return caused + self.settle(seats=seats, now=now)
 
     def _roster_task_id(self) -> str:
@@ -301,6 +342,12 @@ class Seat:
     told: bool = False
     #: How often what they were told was corrected.
     revision: int = 0
+    #: One of SEAT_ORIGINS: how the seat came about.
+    origin: str = "PLAN"
+    #: The seat that was missed, where this one makes up for it.
+    makes_up: str | None = None
+    #: The seat that was taken in place of this one.
+    swapped_to: str | None = None
     tenant_id: str = ""
 
     def check_in(
@@ -347,6 +394,8 @@ class Seat:
         arrived_at, left_at = self._times(mark=mark, session=session, now=now)
         self.arrived_at, self.left_at = arrived_at, left_at
         state, credited = worth(session=session, arrived_at=arrived_at, left_at=left_at)
+        if self.makes_up is not None and state == "PRESENT":
+            state = "MADE_UP"
         return self.become(state=state, credited_minutes=credited, session=session, past=past, now=now)
 
     def credit_check_in(self, *, session: Session, past: list[Seen], now: datetime) -> list[Event]:
@@ -468,6 +517,57 @@ class Seat:
         if arrived_at >= min(left_at, session.ends_at) or left_at <= session.starts_at:
             raise TimesDoNotFit(field="arrived_at", rule="before leaving, and within the session")
         return arrived_at, left_at
+
+
+def plan_session(
+    *,
+    session_id: str,
+    site_id: str,
+    kind: str,
+    modality: str,
+    facilitator_id: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    clinical_minutes: int | None,
+    capacity: int,
+    mode: str,
+    room_id: str | None,
+    now: datetime,
+) -> Session:
+    """Plan a session outside the standing groups.
+
+    :raises SessionTimesDoNotFit: when it starts in the past, ends before it starts, lasts more than
+        four hours or has more minutes of treatment than it lasts.
+    :raises TooManySeats: when it has more seats than its kind may have.
+    """
+    minutes = int((ends_at - starts_at).total_seconds()) // 60
+    if starts_at <= now:
+        raise SessionTimesDoNotFit(field="starts_at", rule="in the future")
+    if not 0 < minutes <= LONGEST_BLOCK:
+        raise SessionTimesDoNotFit(field="ends_at", rule=f"at most {LONGEST_BLOCK} minutes after starts_at")
+    if kind == "SUPPORT":
+        clinical_minutes = 0
+    elif clinical_minutes is None:
+        clinical_minutes = minutes
+    if clinical_minutes > minutes:
+        raise SessionTimesDoNotFit(field="clinical_minutes", rule="at most the minutes of the session")
+    most = {"INDIVIDUAL": 1, "EDUCATION": MOST_IN_EDUCATION}.get(kind, MOST_IN_GROUP)
+    if capacity > most:
+        raise TooManySeats(field="capacity", rule=f"at most {most} for {kind}")
+    return Session(
+        session_id=session_id,
+        site_id=site_id,
+        group_id=None,
+        kind=kind,
+        modality=modality,
+        facilitator_id=facilitator_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        clinical_minutes=clinical_minutes,
+        capacity=capacity,
+        mode=mode,
+        room_id=room_id,
+    )
 
 
 def worth(*, session: Session, arrived_at: datetime, left_at: datetime) -> tuple[str, int]:

@@ -31,6 +31,7 @@ TRACK_HOURS: dict[str, tuple[time, time]] = {
     "MORNING": (time(9), time(12)),
     "AFTERNOON": (time(13), time(16)),
     "EVENING": (time(18), time(21)),
+    "TELEHEALTH": (time(18), time(21)),
 }
 
 
@@ -48,6 +49,10 @@ class BlockOutOfBounds(InvalidInput):
 
 class GroupTooLarge(InvalidInput):
     """Raised when a group has more seats than its kind may have."""
+
+
+class EnrolmentClosed(Conflict):
+    """Raised when a newcomer is booked into a group that takes none."""
 
 
 class ClinicianDoubleBooked(Conflict):
@@ -70,6 +75,10 @@ class Group:
     capacity: int
     facilitator_id: str
     opened_at: datetime
+    #: "OPEN" to newcomers at any time, or "CLOSED" to all but those who are in it.
+    enrolment: str = "OPEN"
+    #: One of MODES: how people take part.
+    mode: str = "IN_PERSON"
     tenant_id: str = ""
 
     @property
@@ -95,6 +104,8 @@ def open_group(
     clinical_minutes: int | None,
     capacity: int | None,
     facilitator: Clinician,
+    enrolment: str,
+    mode: str | None,
     taken: Iterable[Span],
     today: date,
     now: datetime,
@@ -136,6 +147,8 @@ def open_group(
         capacity=capacity,
         facilitator_id=facilitator.clinician_id,
         opened_at=now,
+        enrolment=enrolment,
+        mode=mode or ("VIDEO" if track == "TELEHEALTH" else "IN_PERSON"),
     )
     elsewhere = tuple(taken)
     if any(own.meets(other) for own in group.spans() for other in elsewhere):

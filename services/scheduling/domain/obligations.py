@@ -6,7 +6,7 @@ from datetime import time
 
 from services.scheduling.domain.planner import INDIVIDUAL_MINUTES, Meeting
 from services.scheduling.domain.weeks import Span, span
-from shared.contracts.scheduling import TRACKS
+from shared.contracts.scheduling import DAY_TRACKS, TRACKS
 
 #: Clinical minutes a week that a track must be able to place: the nine hours of level 2.1.
 #: ASAM Criteria, 3rd edition.
@@ -60,9 +60,12 @@ def fit_of_tracks(*, meetings: Iterable[Meeting], bound_by: Iterable[Obligation]
     """
     busy = tuple(obligation.span() for obligation in bound_by)
     fits = []
+    offered = tuple(meetings)
     for track in TRACKS:
+        if track not in DAY_TRACKS and not any(meeting.track == track for meeting in offered):
+            continue
         by_day: dict[int, int] = {}
-        for meeting in meetings:
+        for meeting in offered:
             if meeting.track == track and not any(meeting.span().meets(taken) for taken in busy):
                 by_day[meeting.weekday] = max(by_day.get(meeting.weekday, 0), meeting.clinical_minutes)
         placeable = sum(by_day.values()) + (INDIVIDUAL_MINUTES if by_day else 0)

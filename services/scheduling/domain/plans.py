@@ -285,6 +285,7 @@ class DatedSession:
     clinical_minutes: int
     capacity: int
     number: int | None
+    mode: str = "IN_PERSON"
 
     def scheduled(self) -> SessionScheduled:
         """Return the fact that the patient has this seat."""
@@ -340,6 +341,7 @@ def dated_sessions(
                     clinical_minutes=group.clinical_minutes,
                     capacity=group.capacity,
                     number=place.number,
+                    mode=group.mode,
                 )
             )
         if hour is not None and hour.weekday == day.weekday():
@@ -388,6 +390,12 @@ def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -
         for group in groups
         for weekday in group.weekdays
     ]
+
+
+def joinable(*, groups: Iterable[Group], own: Iterable[Place]) -> list[Group]:
+    """Return the groups that somebody can be planned into: open ones, and those that they are in."""
+    held = {place.group_id for place in own}
+    return [group for group in groups if group.enrolment == "OPEN" or group.group_id in held]
 
 
 def place_span(*, place: Place, group: Group) -> Span:

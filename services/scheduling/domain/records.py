@@ -44,8 +44,6 @@ class Patient:
     bound_by: list[dict[str, Any]] = field(default_factory=list)
     obligations_site_id: str | None = None
     obligations_declared_at: datetime | None = None
-    #: Whether the person wants to be matched with nobody.
-    wants_no_peer: bool = False
     tenant_id: str = ""
 
     def obligations(self) -> tuple[Obligation, ...]:

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from services.scheduling.schemas.fields import WEEKDAY, LocalTime, described
-from shared.contracts.scheduling import GROUP_KINDS, MODALITIES, TRACKS
+from shared.contracts.scheduling import ENROLMENTS, GROUP_KINDS, MODALITIES, MODES, TRACKS
 from shared.schema_fields import Id
 
 
@@ -44,6 +44,26 @@ class OpenGroup(Schema):
         metadata=described("Seats: at most 12, in education 30, which are the defaults."),
     )
     facilitator_id = Id(required=True, metadata=described("The clinician who leads the group."))
+    enrolment = fields.String(
+        load_default="OPEN",
+        validate=validate.OneOf(ENROLMENTS),
+        metadata=described("Whether newcomers may join at any time."),
+    )
+    mode = fields.String(
+        validate=validate.OneOf(MODES),
+        metadata=described("How people take part: by video on the telehealth track, else in person."),
+    )
+
+
+class ChangeEnrolment(Schema):
+    """A group is closed to newcomers, or opened again."""
+
+    group_id = Id(required=True, metadata=described("Which group."))
+    enrolment = fields.String(
+        required=True,
+        validate=validate.OneOf(ENROLMENTS),
+        metadata=described("CLOSED keeps those who are in it together."),
+    )
 
 
 class ListGroups(Schema):
@@ -66,6 +86,8 @@ class Group(Schema):
     clinical_minutes = fields.Integer(required=True)
     capacity = fields.Integer(required=True)
     facilitator_id = Id(required=True)
+    enrolment = fields.String(required=True)
+    mode = fields.String(required=True)
     free_places = fields.List(
         fields.Integer(),
         required=True,

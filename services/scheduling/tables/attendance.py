@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
 from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
-from shared.contracts.scheduling import ATTENDED_STATES, GROUP_KINDS, SEAT_STATES
+from shared.contracts.scheduling import ATTENDED_STATES, MODES, SEAT_ORIGINS, SEAT_STATES, SESSION_KINDS
 from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
 
 sessions = Table(
@@ -35,11 +35,17 @@ sessions = Table(
     Column("note_due_at", moment()),
     Column("noted_at", moment()),
     Column("note_asked", sa.Boolean, nullable=False, server_default="false"),
-    one_of("kind", (*GROUP_KINDS, "INDIVIDUAL")),
+    Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
+    reference("room_id", nullable=True),
+    one_of("kind", SESSION_KINDS),
+    one_of("mode", MODES),
     one_of("state", ("PLANNED", "CANCELLED", "CANCELLED_BY_PROGRAM")),
     one_of("roster_asked", ("NOBODY", "FACILITATOR", "SUPERVISOR", "DONE")),
     sa.CheckConstraint("starts_at < ends_at", name="starts_before_end"),
     one_place_at_a_time("facilitator_id", name="ex_sessions_facilitator", where="state = 'PLANNED'"),
+    one_place_at_a_time(
+        "room_id", name="ex_sessions_room", where="state = 'PLANNED' AND room_id IS NOT NULL"
+    ),
     Index(None, "tenant_id", "site_id", "starts_at"),
     Index("ix_sessions_facilitator", "tenant_id", "facilitator_id", "starts_at"),
     Index(
@@ -73,7 +79,11 @@ seats = Table(
     sealed_column("note"),
     Column("told", sa.Boolean, nullable=False),
     Column("revision", sa.Integer, nullable=False),
+    Column("origin", sa.String(8), nullable=False, server_default="PLAN"),
+    reference("makes_up", nullable=True),
+    reference("swapped_to", nullable=True),
     one_of("state", SEAT_STATES),
+    one_of("origin", SEAT_ORIGINS),
     UniqueConstraint("tenant_id", "session_id", "number"),
     sa.CheckConstraint("number BETWEEN 1 AND capacity", name="within_capacity"),
     one_place_at_a_time(

@@ -18,6 +18,8 @@ clinicians_table = Table(
     sealed_column("name"),
     Column("credentials", JSONB, nullable=False),
     Column("expiries_closed", JSONB, nullable=False, server_default="[]"),
+    Column("expiries_told", JSONB, nullable=False, server_default="[]"),
+    Column("reassigning", JSONB, nullable=False, server_default="[]"),
     Column("added_at", moment(), nullable=False),
     Index(None, "tenant_id", "site_id"),
 )

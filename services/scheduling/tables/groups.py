@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.contracts.scheduling import GROUP_KINDS, TRACKS
+from shared.contracts.scheduling import ENROLMENTS, GROUP_KINDS, MODES, TRACKS
 from shared.database import id_column, moment, reference, tenant_column
 
 groups_table = Table(
@@ -26,8 +26,12 @@ groups_table = Table(
     Column("capacity", sa.Integer, nullable=False),
     reference("facilitator_id"),
     Column("opened_at", moment(), nullable=False),
+    Column("enrolment", sa.String(8), nullable=False, server_default="OPEN"),
+    Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
     one_of("kind", GROUP_KINDS),
     one_of("track", TRACKS),
+    one_of("enrolment", ENROLMENTS),
+    one_of("mode", MODES),
     sa.CheckConstraint(
         f"capacity <= CASE kind WHEN 'EDUCATION' THEN {groups.MOST_IN_EDUCATION}"
         f" ELSE {groups.MOST_IN_GROUP} END",

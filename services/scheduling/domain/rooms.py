@@ -1,0 +1,76 @@
+"""Rooms in which sessions meet, and the days on which a site is closed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.errors import Conflict, InvalidInput, NotFound
+
+
+class NoSuchRoom(NotFound):
+    """Raised when a room is named that is not there, or not of the site."""
+
+
+class RoomKnownAlready(Conflict):
+    """Raised when a room is added under an id that is taken."""
+
+
+class RoomTaken(Conflict):
+    """Raised when two sessions would meet in one room."""
+
+
+class RoomTooSmall(InvalidInput):
+    """Raised when a session has more seats than its room has places."""
+
+
+class NoRoomNeeded(InvalidInput):
+    """Raised when a session for which nobody leaves home is given a room."""
+
+
+class ClosureEndsBeforeStart(InvalidInput):
+    """Raised when a closure ends before it begins, or lies in the past."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Room:
+    """A room of a site."""
+
+    room_id: str
+    site_id: str
+    label: str
+    places: int
+    added_at: datetime
+    tenant_id: str = ""
+
+    def check_holds(self, *, site_id: str, capacity: int, mode: str) -> None:
+        """Refuse a session that does not belong into the room.
+
+        :raises NoSuchRoom: when it is at another site.
+        :raises NoRoomNeeded: when nobody leaves home for it.
+        :raises RoomTooSmall: when it has more seats than the room has places.
+        """
+        if self.site_id != site_id:
+            raise NoSuchRoom(field="room_id", rule="must be a room of the site")
+        if mode != "IN_PERSON":
+            raise NoRoomNeeded(field="room_id", rule="only sessions in person have a room")
+        if capacity > self.places:
+            raise RoomTooSmall(field="capacity", rule=f"at most the room's {self.places} places")
+
+
+@dataclass(eq=False, kw_only=True)
+class Closure:
+    """A stretch of time in which a site is closed: a holiday, the weather."""
+
+    closure_id: str
+    site_id: str
+    starts_at: datetime
+    ends_at: datetime
+    #: One of CANCELLATION_REASONS.
+    reason: str
+    declared_at: datetime
+    tenant_id: str = ""
+
+
+def closed_at(closures: Iterable[Closure], *, starts_at: datetime) -> Closure | None:
+    """Return the closure in which something would start, if there is one."""
+    return next((closure for closure in closures if closure.starts_at <= starts_at < closure.ends_at), None)

@@ -1,0 +1,319 @@
+"""Who leads what: credentials that run out, absences, and sessions that change hands.
+
+All of it runs in the transaction of what caused it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import tables
+from services.scheduling.domain import attendance, clinicians, plans, records, weeks
+from services.scheduling.seating import announce_all, write_down
+from shared.clock import cancel_timer, set_timer
+from shared.contracts.scheduling import SessionReassigned
+from shared.ids import derived_id
+from shared.messaging import announce
+
+#: Why a session stays with whoever has it when a caseload is handed over.
+NOT_LICENSED, AWAY, ELSEWHERE = "NOT_LICENSED", "AWAY", "ELSEWHERE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOver:
+    """What became of a caseload: sessions that changed hands, and those that did not, with the reason."""
+
+    moved: list[attendance.Session]
+    left: list[tuple[attendance.Session, str]]
+    groups_moved: int = 0
+    hours_moved: int = 0
+
+
+def clinician_of(db: Session, clinician_id: str, *, field: str = "clinician_id") -> clinicians.Clinician:
+    """Return a clinician, locked.
+
+    :raises NoSuchClinician: when there is none.
+    """
+    found = db.get(clinicians.Clinician, clinician_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise clinicians.NoSuchClinician(field=field, rule="must be a clinician")
+    return found
+
+
+# --- Credentials ----------------------------------------------------------------------------------
+
+
+def watch_credentials(
+    db: Session, clinician: clinicians.Clinician, site: records.Site, *, now: datetime, tell: bool = True
+) -> None:
+    """Ask for renewals that are due, tell of what has run out, and come back when the next is.
+
+    :param tell: whether credentials that had run out before they were recorded are told as news.
+    """
+    today = weeks.local_day(at=now, zone=site.time_zone)
+    announce_all(db, clinician.watch(today=today, zone=site.time_zone, now=now))
+    expired = clinician.newly_expired(today=today)
+    if tell and expired:
+        affected = uncovered(db, clinician, site, now=now)
+        for row in expired:
+            announce(db, clinician.expired(row, sessions_affected=len(affected)))
+        if affected:
+            asked = clinician.ask_to_reassign(
+                reason="CREDENTIAL_EXPIRED",
+                about=max(row["expires_on"] for row in expired),
+                due_at=affected[0].starts_at,
+                now=now,
+            )
+            announce_all(db, asked)
+    due_at = clinician.next_watch(after=now, zone=site.time_zone)
+    if due_at is None:
+        cancel_timer(db, "credential_watch", key=clinician.clinician_id)
+    else:
+        set_timer(db, "credential_watch", key=clinician.clinician_id, due_at=due_at)
+
+
+def uncovered(
+    db: Session, clinician: clinicians.Clinician, site: records.Site, *, now: datetime
+) -> list[attendance.Session]:
+    """Return the sessions to come that a clinician has but cannot lead, by their start."""
+    away = tables.absences_of(db, clinician_ids=[clinician.clinician_id], since=now)[clinician.clinician_id]
+    return [
+        session
+        for session in tables.sessions_led_by(db, clinician_id=clinician.clinician_id, after=now)
+        if _obstacle(clinician, session, away=away, zone=site.time_zone) is not None
+    ]
+
+
+def settle(db: Session, clinician: clinicians.Clinician, site: records.Site, *, now: datetime) -> None:
+    """Close what asks for somebody else, once no session of a clinician needs one."""
+    db.flush()
+    if clinician.reassigning and not uncovered(db, clinician, site, now=now):
+        announce_all(db, clinician.settle_reassignment(now=now))
+
+
+def led_dates(
+    db: Session, site: records.Site, dated: list[plans.DatedSession], *, after: datetime
+) -> list[plans.DatedSession]:
+    """Leave out new dates that nobody with a valid credential is there to lead, and ask for somebody.
+
+    Somebody who stands in while the clinician is away leads instead.
+    """
+    staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
+    away = tables.absences_of(db, clinician_ids=staff, since=after)
+    unfit = [
+        one
+        for one in dated
+        if (leader := staff.get(one.facilitator_id)) is not None
+        and _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone) is not None
+    ]
+    if not unfit:
+        return dated
+    booked = tables.sessions_that_exist(db, session_ids=[one.session_id for one in unfit])
+    left_out = {one.session_id for one in unfit} - booked
+    for one in sorted(unfit, key=lambda one: (one.starts_at, one.session_id)):
+        if one.session_id in left_out:
+            leader = staff[one.facilitator_id]
+            why = _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone)
+            asked = leader.ask_to_reassign(
+                reason="CREDENTIAL_EXPIRED" if why == NOT_LICENSED else "CLINICIAN_AWAY",
+                about="dates to come",
+                due_at=one.starts_at,
+                now=after,
+            )
+            announce_all(db, asked)
+    return [one for one in dated if one.session_id not in left_out]
+
+
+# --- Absences and hand-overs ----------------------------------------------------------------------
+
+
+def record_absence(
+    db: Session,
+    clinician: clinicians.Clinician,
+    site: records.Site,
+    *,
+    absence: clinicians.Absence,
+    stand_in: clinicians.Clinician | None,
+    now: datetime,
+) -> HandOver:
+    """Keep that a clinician is away; who stands in takes the sessions, for the rest somebody is asked."""
+    db.add(absence)
+    db.flush()
+    sessions = tables.sessions_led_by(
+        db,
+        clinician_id=clinician.clinician_id,
+        after=max(absence.starts_at, now),
+        until=absence.ends_at,
+    )
+    done = HandOver(moved=[], left=[(session, AWAY) for session in sessions])
+    if stand_in is not None:
+        done = _give(db, sessions, stand_in, site, now=now)
+    if done.left:
+        asked = clinician.ask_to_reassign(
+            reason=f"CLINICIAN_{absence.reason}",
+            about=absence.absence_id,
+            due_at=done.left[0][0].starts_at,
+            now=now,
+        )
+        announce_all(db, asked)
+    return done
+
+
+def hand_over(
+    db: Session,
+    clinician: clinicians.Clinician,
+    to: clinicians.Clinician,
+    site: records.Site,
+    *,
+    since: datetime,
+    until: datetime | None,
+    now: datetime,
+) -> HandOver:
+    """Give a clinician's sessions of a stretch of time to another; without an end, for good.
+
+    For good, the groups and the standing hours with patients change hands as well. What the other
+    cannot take stays, with the reason.
+    """
+    start = max(since, now)
+    sessions = tables.sessions_led_by(db, clinician_id=clinician.clinician_id, after=start, until=until)
+    done = _give(db, sessions, to, site, now=now)
+    if until is None:
+        today = weeks.local_day(at=now, zone=site.time_zone)
+        moved_groups, moved_hours = 0, 0
+        at_site = tables.groups_of_site(db, site_id=site.site_id)
+        hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
+        busy = [
+            span for group in at_site if group.facilitator_id == to.clinician_id for span in group.spans()
+        ]
+        busy += [hour.span() for hour in hours.get(to.clinician_id, ())]
+        for group in at_site:
+            clash = any(own.meets(taken) for own in group.spans() for taken in busy)
+            if group.facilitator_id == clinician.clinician_id and to.may_lead(on=today) and not clash:
+                group.facilitator_id = to.clinician_id
+                busy += group.spans()
+                moved_groups += 1
+        for plan, _, _ in tables.plans_with_therapists(db, clinician_ids=[clinician.clinician_id]):
+            hour = plan.individual
+            clash = hour is not None and any(hour.span().meets(taken) for taken in busy)
+            if hour is not None and to.may_counsel(on=today) and not clash:
+                plan.individual_clinician_id = to.clinician_id
+                busy.append(hour.span())
+                moved_hours += 1
+        write_down(db)
+        done = HandOver(moved=done.moved, left=done.left, groups_moved=moved_groups, hours_moved=moved_hours)
+    settle(db, clinician, site, now=now)
+    return done
+
+
+def assign(
+    db: Session, session: attendance.Session, to: clinicians.Clinician, site: records.Site, *, now: datetime
+) -> None:
+    """Have somebody lead one session.
+
+    :raises CredentialNotValid: when their credentials of that day are not enough.
+    :raises ClinicianElsewhere: when they lead another one then, or are away.
+    """
+    away = tables.absences_of(db, clinician_ids=[to.clinician_id], since=now)[to.clinician_id]
+    why = _obstacle(to, session, away=away, zone=site.time_zone)
+    if why == NOT_LICENSED:
+        raise clinicians.CredentialNotValid(field="clinician_id", rule="needs a valid credential on that day")
+    if why is not None:
+        raise clinicians.ClinicianElsewhere(field="clinician_id", rule="is away at that time")
+    before = session.facilitator_id
+    _reassign(db, session, to, now=now)
+    write_down(db)
+    former = db.get(clinicians.Clinician, before)
+    if former is not None:
+        settle(db, former, site, now=now)
+
+
+def _give(
+    db: Session,
+    sessions: Iterable[attendance.Session],
+    to: clinicians.Clinician,
+    site: records.Site,
+    *,
+    now: datetime,
+) -> HandOver:
+    """Give sessions to somebody, as far as they can take them."""
+    away = tables.absences_of(db, clinician_ids=[to.clinician_id], since=now)[to.clinician_id]
+    own = [
+        (one.starts_at, one.ends_at)
+        for one in tables.sessions_led_by(db, clinician_id=to.clinician_id, after=None)
+    ]
+    moved: list[attendance.Session] = []
+    left: list[tuple[attendance.Session, str]] = []
+    for session in sessions:
+        why = _obstacle(to, session, away=away, zone=site.time_zone)
+        if why is None and any(begins < session.ends_at and session.starts_at < ends for begins, ends in own):
+            why = ELSEWHERE
+        if why is not None:
+            left.append((session, why))
+            continue
+        own.append((session.starts_at, session.ends_at))
+        _reassign(db, session, to, now=now)
+        moved.append(session)
+    write_down(db)
+    return HandOver(moved=moved, left=left)
+
+
+def _reassign(db: Session, session: attendance.Session, to: clinicians.Clinician, *, now: datetime) -> None:
+    before = session.facilitator_id
+    if before == to.clinician_id:
+        return
+    session.facilitator_id = to.clinician_id
+    announce(
+        db,
+        SessionReassigned(
+            session_id=session.session_id,
+            site_id=session.site_id,
+            from_facilitator_id=before,
+            to_facilitator_id=to.clinician_id,
+            starts_at=session.starts_at,
+            reassigned_at=now,
+        ),
+    )
+
+
+def _obstacle(
+    clinician: clinicians.Clinician,
+    session: attendance.Session | plans.DatedSession,
+    *,
+    away: Iterable[clinicians.Absence],
+    zone: str,
+) -> str | None:
+    """Return what keeps a clinician from leading a session, if anything does."""
+    day = weeks.local_day(at=session.starts_at, zone=zone)
+    if not clinician.may_take(kind=session.kind, on=day):
+        return NOT_LICENSED
+    if clinicians.away(away, starts_at=session.starts_at, ends_at=session.ends_at) is not None:
+        return AWAY
+    return None
+
+
+# --- One-off sessions -----------------------------------------------------------------------------
+
+
+def check_standing(db: Session, session: attendance.Session, site: records.Site, *, now: datetime) -> None:
+    """Refuse a session at whose time its clinician has a standing group or hour.
+
+    :raises ClinicianElsewhere: when a group, or a patient's hour, has the clinician then.
+    """
+    begins = weeks.minute_of_week(at=session.starts_at, zone=site.time_zone)
+    minutes = int((session.ends_at - session.starts_at).total_seconds()) // 60
+    stretch = weeks.Span(begins=begins, ends=begins + minutes)
+    for group in tables.groups_of_site(db, site_id=site.site_id):
+        if not any(span.meets(stretch) for span in group.spans()):
+            continue
+        if group.facilitator_id == session.facilitator_id:
+            raise clinicians.ClinicianElsewhere(field="facilitator_id", rule="leads a group at that time")
+    hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
+    if any(hour.span().meets(stretch) for hour in hours.get(session.facilitator_id, ())):
+        raise clinicians.ClinicianElsewhere(field="facilitator_id", rule="is with a patient at that time")
+
+
+def new_session_id(call_id: str) -> str:
+    """Return the id of a session that one request plans: the same for the same request."""
+    return derived_id("one-off session", call_id)
