@@ -174,6 +174,7 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
         only_verified: bool = asked["verified"],
         radius_miles: int = radius,
         week_must_fit: bool = bool(busy),
+        at_most: int = tables.WEIGHED_ASIDE,
         **changes: Any,
     ) -> tuple[list[matching.Match], int]:
         near = tables.programs_near(
@@ -183,6 +184,7 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
             radius_miles=radius_miles,
             offers=_offers(asked | changes),
             only_verified=only_verified,
+            at_most=at_most,
             now=now,
         )
         groups = tables.groups_of(db, site_ids=[one.site_id for one in near if one.site_id])
@@ -198,10 +200,14 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
             )
             for one in near
         )
-        fitting = [one for one in matches if one.week_is_placeable or not week_must_fit]
+        fitting = [
+            one
+            for one in matches
+            if one.miles <= radius_miles and (one.week_is_placeable or not week_must_fit)
+        ]
         return matching.ranked(fitting), len(near)
 
-    found, weighed = weigh()
+    found, weighed = weigh(at_most=tables.WEIGHED)
     matches = [(one, None) for one in found[: matching.MOST_MATCHES]]
     alternatives: list[tuple[matching.Match, str]] = []
     shown = {one.program_id for one, _ in matches}

@@ -1,5 +1,6 @@
 """Everything that wakes intake: commands, questions, reactions and timers."""
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -1002,8 +1003,14 @@ def _announce_all(db: Session, events: Any) -> None:
 
 
 def _dump(schema: Any, thing: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = schema().dump(thing)
+    dumped: dict[str, Any] = _made(schema).dump(thing)
     return dumped
+
+
+@functools.cache
+def _made(schema: Any) -> Any:
+    # Making a schema copies each of its fields, which costs more than what it is made for.
+    return schema()
 
 
 def _next_step(db: Session, episode: Episode) -> str:

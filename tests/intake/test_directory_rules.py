@@ -1,5 +1,6 @@
 """The directory's rules: records as the locator writes them, credentials, and the order of a search."""
 
+import dataclasses
 from datetime import time, timedelta
 from typing import Any
 
@@ -343,7 +344,7 @@ class TestOrder:
 
     @given(candidates, st.integers(0, 7))
     def test_never_gets_worse_by_more_approaches(self, one: matching.Candidate, more: int) -> None:
-        better = matching.Candidate(**vars(one) | {"approaches": one.approaches + more})
+        better = dataclasses.replace(one, approaches=one.approaches + more)
 
         assert matched(better).score >= matched(one).score
 

@@ -38,6 +38,9 @@ REQUIRED_MINUTES = 540
 MOST_MATCHES = 10
 ALTERNATIVES = 3
 
+_SILENCE = (NOT_KNOWN, "NOT_KNOWN")
+_SEATS, _NO_SEATS = (1.0, "SEATS_FREE"), (0.0, "NO_SEAT_FREE")
+
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _BLOCK = re.compile(
     r"(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])\Z"
@@ -101,7 +104,7 @@ class ProgramGroup:
         return [Block(weekday=day, begins=begins, ends=ends) for day in self.weekdays]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class Candidate:
     """What the order needs to know of one program within reach."""
 
@@ -126,16 +129,25 @@ class Reason:
     code: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Match:
-    """A program in its place in the order."""
+    """A program in its place in the order; hundreds are weighed for each search, so it is kept light."""
 
     program_id: str
     score: float
     miles: float
-    reasons: tuple[Reason, ...]
+    #: Value and code of each part.
+    parts: dict[str, tuple[float, str]]
     free_seats: int | None
     placeable_minutes: int | None
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What each part contributed."""
+        return tuple(
+            Reason(part=part, value=value, weight=WEIGHTS[part], code=code)
+            for part, (value, code) in self.parts.items()
+        )
 
     @property
     def week_is_placeable(self) -> bool | None:
@@ -183,31 +195,21 @@ def match(
     if groups is not None:
         placeable = placeable_minutes(groups, busy, travel_minutes=round(miles * MINUTES_PER_MILE))
         free_seats = sum(group.free_seats for group in groups)
+    wait = _SILENCE if free_seats is None else _SEATS if free_seats else _NO_SEATS
+    completed = candidate.completed
     parts = {
         "SCHEDULE": _schedule(placeable),
-        "TRAVEL": (max(0.0, 1.0 - miles / radius_miles), "DISTANCE"),
+        "TRAVEL": (round(max(0.0, 1.0 - miles / radius_miles), 3), "DISTANCE"),
         "EVIDENCE": (min(1.0, candidate.approaches / ENOUGH_APPROACHES), "APPROACHES_LISTED"),
-        "OUTCOMES": (
-            (NOT_KNOWN, "NOT_KNOWN") if candidate.completed is None else (candidate.completed, "COMPLETED")
-        ),
+        "OUTCOMES": _SILENCE if completed is None else (round(completed, 3), "COMPLETED"),
         "CREDENTIALS": _credentials(candidate),
-        "WAIT": (
-            (NOT_KNOWN, "NOT_KNOWN")
-            if free_seats is None
-            else (1.0, "SEATS_FREE")
-            if free_seats
-            else (0.0, "NO_SEAT_FREE")
-        ),
+        "WAIT": wait,
     }
-    reasons = tuple(
-        Reason(part=part, value=round(value, 3), weight=WEIGHTS[part], code=code)
-        for part, (value, code) in parts.items()
-    )
     return Match(
         program_id=candidate.program_id,
-        score=round(sum(reason.value * reason.weight for reason in reasons), 4),
-        miles=round(miles, 1),
-        reasons=reasons,
+        score=round(sum(value * WEIGHTS[part] for part, (value, _) in parts.items()), 4),
+        miles=miles,
+        parts=parts,
         free_seats=free_seats,
         placeable_minutes=placeable,
     )
@@ -227,8 +229,8 @@ def neighbouring_levels(level: str) -> tuple[str | None, str | None]:
 
 def _schedule(placeable: int | None) -> tuple[float, str]:
     if placeable is None:
-        return NOT_KNOWN, "NOT_KNOWN"
-    fit = min(1.0, placeable / REQUIRED_MINUTES)
+        return _SILENCE
+    fit = round(min(1.0, placeable / REQUIRED_MINUTES), 3)
     return fit, "WEEK_FITS" if fit >= 1.0 else "WEEK_FITS_IN_PART" if fit else "NO_WEEK_FITS"
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Index, String, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from services.intake.domain import facilities, matching, program_credentials, programs
 from services.intake.tables.columns import CODE, mapper, metadata, one_of
@@ -134,8 +134,9 @@ mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
 mapper.map_imperatively(programs.StaffMember, staff_rows)
 mapper.map_imperatively(matching.ProgramGroup, group_rows)
 
-#: Programs of a search that are weighed, the nearest ones. Design default.
+#: Programs that are weighed, the nearest ones: for the matches, and for each alternative. Design default.
 WEIGHED = 200
+WEIGHED_ASIDE = 25
 #: Rows of an import that go to the database in one statement. Design default.
 ROWS_A_STATEMENT = 500
 
@@ -163,8 +164,9 @@ def programs_after(db: Session, *, after: str | None, limit: int) -> list[progra
 
 
 def programs_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, programs.Program]:
-    """Return listings by their ids."""
+    """Return listings by their ids, without the long lists of services that only a profile shows."""
     query = sa.select(programs.Program).where(program_rows.c.program_id.in_(list(program_ids)))
+    query = query.options(defer(programs.Program.services))
     return {program.program_id: program for program in db.scalars(query)}
 
 
@@ -264,17 +266,46 @@ def programs_near(
     radius_miles: float,
     offers: Sequence[str],
     only_verified: bool,
+    at_most: int,
     now: datetime,
 ) -> list[matching.Candidate]:
-    """Return the nearest programs within a radius that offer all that is asked for.
+    """Return the nearest programs in the box around a circle that offer all that is asked for.
 
-    The box around the circle is read from an index, and the exact distance decides.
+    The box is read from an index, and nearness is that of a plane, which costs the database next to
+    nothing; the exact distance is for the caller to judge.
     """
-    columns = program_rows.c
     up = radius_miles / _MILES_A_DEGREE
-    least_cosine = max(0.05, min(_cosine(latitude - up), _cosine(latitude + up)))
-    along = up / least_cosine
-    distance = _miles(latitude, longitude)
+    along = up / max(0.05, min(facilities.cosine(latitude - up), facilities.cosine(latitude + up)))
+    rows = db.execute(
+        _NEAR_AND_VERIFIED if only_verified else _NEAR,
+        {
+            "tenant_id": db.info["tenant_id"],
+            "here_north": latitude,
+            "here_east": longitude,
+            "south": latitude - up,
+            "north": latitude + up,
+            "west": longitude - along,
+            "east": longitude + along,
+            "narrowing": facilities.cosine(latitude) ** 2,
+            "offers": list(offers),
+            "now": now,
+            "at_most": at_most,
+        },
+    )
+    # By position, in the order of the columns: this runs hundreds of times for each search.
+    return [matching.Candidate(*row) for row in rows]
+
+
+def _near(*, only_verified: bool) -> Any:
+    """Return the query of a search: made once, because making it costs more than running it."""
+    columns = program_rows.c
+    here_north, here_east = (
+        sa.bindparam("here_north", type_=sa.Float),
+        sa.bindparam("here_east", type_=sa.Float),
+    )
+    now = sa.bindparam("now", type_=moment())
+    north, east = columns.latitude - here_north, columns.longitude - here_east
+    nearness = north * north + east * east * sa.bindparam("narrowing", type_=sa.Float)
     verified = sa.and_(columns.verified_from <= now, columns.verified_until > now)
     query = (
         sa.select(
@@ -283,41 +314,25 @@ def programs_near(
             columns.latitude,
             columns.longitude,
             columns.approaches,
-            sa.func.coalesce(verified, sa.false()).label("verified"),
-            sa.func.coalesce(columns.accredited_until > now, sa.false()).label("accredited"),
+            sa.func.coalesce(verified, sa.false()),
+            sa.func.coalesce(columns.accredited_until > now, sa.false()),
         )
         .where(
-            columns.tenant_id == db.info["tenant_id"],
-            columns.latitude.between(latitude - up, latitude + up),
-            columns.longitude.between(longitude - along, longitude + along),
-            distance <= radius_miles,
+            columns.tenant_id == sa.bindparam("tenant_id"),
+            columns.latitude.between(sa.bindparam("south"), sa.bindparam("north")),
+            columns.longitude.between(sa.bindparam("west"), sa.bindparam("east")),
+            columns.offers.contains(sa.bindparam("offers", type_=ARRAY(String(40)))),
         )
-        .order_by(distance, columns.program_id)
-        .limit(WEIGHED)
+        .order_by(nearness, columns.program_id)
+        .limit(sa.bindparam("at_most", type_=sa.Integer))
     )
-    if offers:
-        query = query.where(columns.offers.contains(list(offers)))
-    if only_verified:
-        query = query.where(verified)
-    return [matching.Candidate(**row._mapping) for row in db.execute(query)]
+    return query.where(verified) if only_verified else query
 
+
+_NEAR, _NEAR_AND_VERIFIED = _near(only_verified=False), _near(only_verified=True)
 
 #: Miles of a degree of latitude, a little less than any is, so that the box is never too small.
 _MILES_A_DEGREE = 68.7
-
-
-def _cosine(degrees: float) -> float:
-    return facilities.cosine(degrees)
-
-
-def _miles(latitude: float, longitude: float) -> Any:
-    columns = program_rows.c
-    half_up = sa.func.sin(sa.func.radians(columns.latitude - latitude) / 2)
-    half_along = sa.func.sin(sa.func.radians(columns.longitude - longitude) / 2)
-    part = half_up * half_up + sa.func.cos(sa.func.radians(columns.latitude)) * facilities.cosine(
-        latitude
-    ) * (half_along * half_along)
-    return 2 * facilities.EARTH_MILES * sa.func.asin(sa.func.least(1.0, sa.func.sqrt(part)))
 
 
 # --- Import ---------------------------------------------------------------------------------------
