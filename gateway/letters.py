@@ -92,7 +92,9 @@ def written(letter: Letter) -> bytes:
             canvas.drawString(left, place, cell)
         place -= _LINE
     place -= 30
-    line(f"Issued by: {letter.issued_by}", after=20)
+    # A role in treatment would tell an employer what the appointments were.
+    issuer = letter.issued_by if letter.purpose == "COURT" else "Records"
+    line(f"Issued by: {issuer}", after=20)
     line("Signature: ______________________________", after=24)
     line(NOTICE, size=9)
     line(
