@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from bench.house import House, open_house
 from bench.parts import Parts, ProgramFailed, memory_of, wait_until
 from bench.rows import HOMEWARD, Row
-from shared.clock import real_now
+from shared.clock import RealClock, real_now
 from shared.contracts.event import SERVICES, Actor
 from shared.contracts.roles import SYSTEM
 from shared.contracts.scheduling import SessionAttended
-from shared.database import Origin, new_engine, transaction
+from shared.database import Origin, new_engine
 from shared.ids import derived_id, new_id
 from shared.messaging import announce
+from shared.messaging.host import Host
 
 WORK = "memory of {service} after {events:,} events"
 
@@ -55,6 +56,12 @@ def measure(parts: Parts, events: int, tell: Callable[[str], None]) -> Iterator[
             at_half, at_end = watch.at_half[service], watch.newest[service]
             work = WORK.format(service=service, events=events)
             yield Row(work=work, system=HOMEWARD, memory_mib=at_end, memory_mib_at_half=at_half)
+
+
+class _Scheduling:
+    """Nothing but the name: what is announced under it, the service's own process sends."""
+
+    name = "scheduling"
 
 
 class _Watch:
@@ -120,6 +127,7 @@ def _mark(house: House, watch: _Watch, *, seconds: float) -> None:
     :raises ProgramFailed: when the events take too long.
     """
     engine = new_engine(house.settings.database_url_of("scheduling"))
+    host = Host(_Scheduling(), engine=engine, clock=RealClock(), settings=house.settings)
     gives_up_at = real_now() + timedelta(seconds=seconds)
     numbers = itertools.count()
     while watch.announced() < watch.events:
@@ -135,7 +143,7 @@ def _mark(house: House, watch: _Watch, *, seconds: float) -> None:
             now=real_now(),
             correlation_id=new_id(),
         )
-        with transaction(engine, origin) as db:
+        with host.transaction(origin) as db:
             for number in itertools.islice(numbers, _MARKS):
                 announce(db, _attended(number))
     engine.dispose()
