@@ -107,16 +107,21 @@ def _ask_humans(
         announce(db, task.opened())
 
 
-def view_of(
-    db: Session, kept: instruments.InstrumentAnswers, call: Call, *, version: int | None = None
-) -> dict[str, Any]:
-    """Return what somebody answered and what it amounts to; with where help is, where it tells of danger."""
-    scored = kept.scored(version=version)
-    why_not = kept.why_not_scored(in_force=packs_in_force(db))
-    return (
-        vars_of(kept)
-        | {
-            "scored_by_version": version or kept.version,
+def views_of(
+    db: Session, kept: list[instruments.InstrumentAnswers], call: Call, *, version: int | None = None
+) -> list[dict[str, Any]]:
+    """Return what one person answered and what it amounts to, with where help is where it tells of danger."""
+    in_force = packs_in_force(db)
+    helps: dict[bool, dict[str, Any]] = {}
+    shown = []
+    for one in kept:
+        scored = one.scored(version=version)
+        why_not = one.why_not_scored(in_force=in_force)
+        in_danger = bool(scored.dangers)
+        if in_danger not in helps:
+            helps[in_danger] = _help(db, call, patient_id=one.patient_id, in_danger=in_danger)
+        told = {
+            "scored_by_version": version or one.version,
             "status": scored.status,
             "why_not_scored": why_not,
             "scores": [] if why_not else list(scored.scores),
@@ -124,8 +129,8 @@ def view_of(
             "reviews": () if why_not else scored.reviews,
             "dangers": scored.dangers,
         }
-        | _help(db, call, patient_id=kept.patient_id, in_danger=bool(scored.dangers))
-    )
+        shown.append(vars_of(one) | told | helps[in_danger])
+    return shown
 
 
 def vars_of(kept: instruments.InstrumentAnswers) -> dict[str, Any]:

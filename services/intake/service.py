@@ -47,7 +47,7 @@ from shared.contracts.monitoring import (
     OnCallShiftWithdrawn,
     SafetyConcernTaken,
 )
-from shared.contracts.scheduling import ObligationFitFound
+from shared.contracts.scheduling import ObligationFitFound, ServiceDelivered
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
 from shared.ids import new_id
@@ -235,7 +235,8 @@ class Intake:
         _check_own(call, patient.patient_id, field="patient_id")
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
         kept = answering.keep_answers(db, call, patient)
-        return _dump(schemas.InstrumentAnswers, answering.view_of(db, kept, call))
+        (shown,) = answering.views_of(db, [kept], call)
+        return _dump(schemas.InstrumentAnswers, shown)
 
     @question(schemas.ListInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def list_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
@@ -250,7 +251,7 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        shown = [_dump(schemas.InstrumentAnswers, answering.view_of(db, one, call)) for one in found]
+        shown = [_dump(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
         return _page(shown, limit=limit, key="answers_id")
 
     @question(schemas.GetInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
@@ -260,9 +261,8 @@ class Intake:
         if kept is None:
             raise NotFound("No such answers.", field="answers_id")
         _check_own(call, kept.patient_id, field="answers_id")
-        return _dump(
-            schemas.InstrumentAnswers, answering.view_of(db, kept, call, version=call.data["version"])
-        )
+        (shown,) = answering.views_of(db, [kept], call, version=call.data["version"])
+        return _dump(schemas.InstrumentAnswers, shown)
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
@@ -587,6 +587,23 @@ class Intake:
             "authorizations": [_authorization_view(db, one) for one in found],
             "warnings": covering.warnings(db, covers, found, now=call.now),
         }
+
+    @reacts_to(ServiceDelivered)
+    def count_delivered_day(self, db: Session, event: ServiceDelivered, now: datetime) -> None:
+        """Count a day's unit as used, or give it back, and keep what the site delivered for its profile."""
+        minutes: dict[str, int] = {}
+        for kind, credited in zip(event.kinds, event.minutes, strict=True):
+            minutes[kind] = minutes.get(kind, 0) + credited
+        is_newest = tables.keep_delivery(
+            db,
+            delivery_id=event.delivery_id,
+            site_id=event.site_id,
+            served_on=event.served_on,
+            minutes=minutes,
+            revision=event.revision,
+        )
+        if is_newest:
+            covering.use_unit(db, event, now=now)
 
     @on_timer(covering.AUTHORIZATION_ENDS)
     def tell_authorization_ends(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -6,6 +6,7 @@ recommend is not told to anybody, and answers to an unsigned instrument are kept
 """
 
 import difflib
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,7 @@ class RuleSignature:
     tenant_id: str = ""
 
 
+@functools.cache
 def catalogue() -> tuple[RulePack, ...]:
     """Return every version of every pack that ships, in order of name and version."""
     found = [
