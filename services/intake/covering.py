@@ -14,6 +14,7 @@ from services.intake.domain.people import Patient
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
 from shared.contracts.event import Actor
+from shared.contracts.scheduling import ServiceDelivered
 from shared.errors import InvalidInput, NotFound
 from shared.ids import new_id
 from shared.messaging import announce
@@ -98,6 +99,33 @@ def release_unit(db: Session, authorization: Authorization, *, served_on: date) 
             db.flush()
             return
     raise coverage.NoSuchUnit("No unit is reserved for the day.", field="served_on", rule="a reserved day")
+
+
+def use_unit(db: Session, event: ServiceDelivered, *, now: datetime) -> None:
+    """Bring the ledger in line with what was delivered on a day: a unit used, or given back.
+
+    A day that finds no unit is unbilled; care never waits for one.
+    """
+    for known in tables.authorizations_of(db, episode_id=event.episode_id):
+        if known.decision != coverage.APPROVED or not known.first_on <= event.served_on <= known.last_on:
+            continue
+        authorization = tables.lock_authorization(db, authorization_id=known.authorization_id)
+        assert authorization is not None
+        taken = tables.units_of(db, authorization_id=known.authorization_id)
+        unit = next((one for one in taken if one.served_on == event.served_on), None)
+        if not sum(event.minutes):
+            if unit is not None and unit.state == coverage.USED:
+                db.delete(unit)
+            continue
+        if unit is None and not authorization.count_units(taken).remaining:
+            continue
+        if unit is None:
+            unit = authorization.take(event.served_on, taken=taken, now=event.told_at)
+            db.add(unit)
+        unit.state = coverage.USED
+        db.flush()
+        watch(db, authorization, now=now)
+        return
 
 
 def watch(db: Session, authorization: Authorization, *, now: datetime) -> None:

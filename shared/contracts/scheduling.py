@@ -228,7 +228,7 @@ class WeeklyDoseShortfall(EpisodeFact):
     consecutive_weeks: int
 
 
-@event(source="scheduling")
+@event(source="scheduling", reacting=("intake",))
 class ServiceDelivered(EpisodeFact):
     """What of a patient's day may be billed: attended, in a signed note, by somebody with a credential.
 

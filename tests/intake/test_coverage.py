@@ -14,9 +14,10 @@ from services.intake.domain import coverage
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.intake import AuthorizationDecided, AuthorizationLow, EligibilityAnswered
+from shared.contracts.scheduling import ServiceDelivered
 from shared.errors import Conflict, InvalidInput, NotFound, Refusal
-from shared.ids import new_id
-from tests.intake.builders import NOW
+from shared.ids import derived_id, new_id
+from tests.intake.builders import NOW, SITE_ID
 from tests.intake.test_service import House
 from tests.support import Room
 
@@ -193,6 +194,55 @@ class TestUnits:
         assert len(tasks) == 1
         billing.authorize(first_on="2026-03-14", last_on="2026-04-30")
         assert tasks[0].task_id in {one.task_id for one in billing.room.announced_of(TaskClosed)}
+
+
+def delivered(
+    billing: Billing, day: date, *, minutes: tuple[int, ...] = (165,), revision: int = 1
+) -> ServiceDelivered:
+    return ServiceDelivered(
+        patient_id=billing.patient["patient_id"],
+        episode_id=billing.patient["episode_id"],
+        journey_id=billing.patient["journey_id"],
+        delivery_id=derived_id("delivery", day.isoformat()),
+        site_id=SITE_ID,
+        served_on=day,
+        kinds=("GROUP",) * len(minutes),
+        minutes=minutes,
+        revision=revision,
+        told_at=billing.room.now,
+    )
+
+
+class TestDelivered:
+    def ledger(self, billing: Billing) -> tuple[int, int, int]:
+        (seen,) = billing.seen()["authorizations"]
+        return seen["ledger"]["reserved"], seen["ledger"]["used"], seen["ledger"]["remaining"]
+
+    def test_days_use_their_units_reserved_or_not(self, billing: Billing) -> None:
+        authorization = billing.authorize(units=3)
+        billing.take(authorization, MONDAY)
+
+        for day in (MONDAY, MONDAY + timedelta(days=1)):
+            billing.room.deliver(delivered(billing, day), delivered(billing, day))
+
+        assert self.ledger(billing) == (0, 2, 1)
+
+    def test_days_that_are_taken_back_give_theirs_back_in_any_order(self, billing: Billing) -> None:
+        billing.authorize(units=3)
+
+        billing.room.deliver(delivered(billing, MONDAY, minutes=(), revision=2), delivered(billing, MONDAY))
+        assert self.ledger(billing) == (0, 0, 3)
+        billing.room.deliver(delivered(billing, MONDAY, revision=3))
+        assert self.ledger(billing) == (0, 1, 2)
+        billing.room.deliver(delivered(billing, MONDAY, minutes=(), revision=4))
+        assert self.ledger(billing) == (0, 0, 3)
+
+    def test_days_beyond_the_units_are_care_all_the_same(self, billing: Billing) -> None:
+        billing.authorize(units=1)
+
+        billing.room.deliver(*(delivered(billing, MONDAY + timedelta(days=days)) for days in range(3)))
+
+        assert self.ledger(billing) == (0, 1, 0)
 
 
 class TestDays:

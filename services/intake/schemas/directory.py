@@ -193,7 +193,7 @@ class ProgramProfile(FoundProgram):
     delivered_last_90_days = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
-        metadata={"description": "Minutes by modality that were delivered and signed; of our sites only."},
+        metadata={"description": "Minutes by kind of session, delivered and signed; of our sites only."},
     )
     outcome_cards = fields.List(fields.Nested(Publication))
     testimonials = fields.List(fields.Nested(Publication))

@@ -30,7 +30,6 @@ from services.intake.tables.coverage import (
     units_of,
 )
 from services.intake.tables.directory import (
-    DELIVERIES_KEPT,
     ROWS_A_STATEMENT,
     WEIGHED,
     WEIGHED_ASIDE,
@@ -41,7 +40,6 @@ from services.intake.tables.directory import (
     delivery_rows,
     find_program,
     find_program_of_site,
-    forget_deliveries,
     group_rows,
     groups_of,
     keep_delivery,
@@ -85,7 +83,6 @@ from services.intake.tables.sites import find_site, site_rows, sites_after
 from services.intake.tables.tasks import find_task, open_tasks_about, open_tasks_of, task_rows
 
 __all__ = [
-    "DELIVERIES_KEPT",
     "ROWS_A_STATEMENT",
     "WEIGHED",
     "WEIGHED_ASIDE",
@@ -121,7 +118,6 @@ __all__ = [
     "find_task",
     "follow_up_rows",
     "follow_ups_of",
-    "forget_deliveries",
     "group_rows",
     "groups_of",
     "instrument_answer_rows",

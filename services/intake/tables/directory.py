@@ -1,7 +1,7 @@
 """The directory: listed programs, their credentials, and what scheduling tells of our own sites."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -114,7 +114,7 @@ group_rows = Table(
     Index("ix_program_groups_site", "tenant_id", "site_id"),
 )
 
-#: Which modalities a site delivered on which day, and to how many patients in how many minutes.
+#: What a site delivered to somebody on a day, as scheduling tells it once the notes are signed.
 delivery_rows = Table(
     "program_deliveries",
     metadata,
@@ -122,7 +122,7 @@ delivery_rows = Table(
     reference("delivery_id"),
     reference("site_id"),
     Column("served_on", sa.Date, nullable=False),
-    #: Minutes by modality.
+    #: Minutes by kind of session.
     Column("minutes", JSONB, nullable=False),
     Column("revision", sa.Integer, nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
@@ -200,7 +200,7 @@ def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matchin
 
 
 def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
-    """Return the minutes of each modality that a site delivered since a day."""
+    """Return the minutes of each kind of session that a site delivered since a day."""
     modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
     query = (
         sa.select(modality.c.key, sa.func.sum(sa.cast(modality.c.value, sa.Integer)))
@@ -223,19 +223,20 @@ def keep_delivery(
     served_on: date,
     minutes: dict[str, int],
     revision: int,
-) -> None:
-    """Keep what a site delivered to somebody on a day; the newest revision stays, in any order."""
+) -> bool:
+    """Keep what a site delivered to somebody on a day; return whether it is the newest that is known."""
     told = {"site_id": site_id, "served_on": served_on, "minutes": minutes, "revision": revision}
     insert = postgresql.insert(delivery_rows).values(
         tenant_id=db.info["tenant_id"], delivery_id=delivery_id, **told
     )
-    db.execute(
+    written = db.execute(
         insert.on_conflict_do_update(
             index_elements=["tenant_id", "delivery_id"],
             set_=told,
             where=delivery_rows.c.revision < insert.excluded.revision,
-        )
+        ).returning(delivery_rows.c.revision)
     )
+    return written.first() is not None
 
 
 # --- Search ---------------------------------------------------------------------------------------
@@ -400,16 +401,3 @@ def keep_facilities(
 def approaches_in(offers: Iterable[str]) -> int:
     """Return how many approaches with evidence a listing names."""
     return sum(code.startswith("APPROACH:") for code in offers)
-
-
-#: How long what was delivered is kept: a day more than a profile goes back.
-DELIVERIES_KEPT = programs.DELIVERED_WITHIN + timedelta(days=1)
-
-
-def forget_deliveries(db: Session, *, before: date) -> None:
-    """Forget what was delivered before a day."""
-    db.execute(
-        delivery_rows.delete().where(
-            delivery_rows.c.tenant_id == db.info["tenant_id"], delivery_rows.c.served_on < before
-        )
-    )
