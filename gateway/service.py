@@ -419,6 +419,21 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
     )
+    join_by_telehealth = command(
+        "/v1/sessions/{session_id}/telehealth-check-ins",
+        scheduling.JoinByTelehealth,
+        scheduling.Joined,
+        scope="sessions:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    get_telehealth_visit = question(
+        "/v1/seats/{seat_id}/telehealth-visit",
+        scheduling.GetTelehealthVisit,
+        scheduling.TelehealthVisit,
+        scope="sessions:read",
+        information=WITHHELD,
+    )
     release_seat = command(
         "/v1/seats/{seat_id}/release",
         scheduling.ReleaseSeat,

@@ -82,6 +82,9 @@ def book(
     :param wait: whether the patient waits where no seat is left.
     :raises SessionFull: when none is left and the patient does not wait.
     """
+    # The patient's row is locked first, but who asks about another's session hears of that alone.
+    if db.get(attendance.Session, session_id) is None:
+        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
     patient, episode = in_care(db, patient_id=patient_id)
     chosen = tables.lock_bookable(db, session_id=session_id)
     held = check_may_sit(db, chosen, patient, episode, now=now)

@@ -20,6 +20,7 @@ from services.scheduling.domain import (
     plans,
     records,
     rooms,
+    telehealth,
     weeks,
 )
 from shared import safety
@@ -509,6 +510,8 @@ class Scheduling:
             raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
         if call.actor.role == roles.PATIENT:
             clinic_day.check_may_enter(session, arrived_at=call.now)
+        if session.mode != "IN_PERSON" and db.get(telehealth.Visit, seat.seat_id) is None:
+            raise telehealth.WhereaboutsNeeded
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         caused = seat.check_in(
             session=session,
@@ -760,6 +763,49 @@ class Scheduling:
         if not found and db.get(clinicians.Clinician, clinician_id) is None:
             raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician")
         return {"clinician_id": clinician_id, "items": calendars.entries(found)}
+
+    @command(schemas.JoinByTelehealth, roles=(*_DESK_AND_CARE, roles.PATIENT))
+    def join_by_telehealth(self, db: Session, call: Call) -> dict[str, Any]:
+        """Check a patient in who takes part from afar, once the clinician may treat them where they are."""
+        data = call.data
+        session, seats, seat = self._seat_at_door(db, call)
+        site = db.get(records.Site, session.site_id)
+        leader = db.get(clinicians.Clinician, session.facilitator_id)
+        if site is None or leader is None:
+            raise clinicians.NoSuchClinician(field="session_id", rule="must have a clinician")
+        telehealth.check_may_join(
+            session=session,
+            clinician=leader,
+            state=data["state"],
+            privacy_attested=data["privacy_attested"],
+            on=weeks.local_day(at=call.now, zone=site.time_zone),
+        )
+        past = tables.past_of(db, episode_ids=[seat.episode_id])
+        caused = seat.check_in(session=session, arrived_at=call.now, past=past[seat.episode_id], now=call.now)
+        visit = db.get(telehealth.Visit, seat.seat_id) or telehealth.Visit(
+            seat_id=seat.seat_id, session_id=session.session_id
+        )
+        visit.tell(
+            state=data["state"],
+            place=data["place"],
+            call_back=data["call_back"],
+            whereabouts=data.get("whereabouts"),
+            privacy_attested=data["privacy_attested"],
+            now=call.now,
+        )
+        db.add(visit)
+        self._after_marks(db, session, seats, caused, now=call.now)
+        return _dumped(schemas.Joined(), _columns(seat))
+
+    @question(schemas.GetTelehealthVisit, roles=_CARE)
+    def get_telehealth_visit(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return where a patient is during a session, and the number to call."""
+        visit = db.get(telehealth.Visit, call.data["seat_id"])
+        seat = db.get(attendance.Seat, call.data["seat_id"])
+        if visit is None or seat is None:
+            raise telehealth.NoSuchVisit(field="seat_id", rule="must have joined from afar")
+        told = {"call_back": visit.call_back, "whereabouts": visit.whereabouts}
+        return _dumped(schemas.TelehealthVisit(), {**_columns(visit), **told, "patient_id": seat.patient_id})
 
     # --- Booking by hand --------------------------------------------------------------------------
 

@@ -301,6 +301,9 @@ ABSENCE_REASONS = ("SICK", "LEAVE", "TRAINING", "OTHER")
 #: Who was asked whether a credential is real.
 CHECK_SOURCES = ("STATE_BOARD", "CERTIFYING_BODY", "NPDB", "OTHER_PRIMARY_SOURCE")
 
+#: Where a patient is during a telehealth session: places of service 10, and 02.
+TELEHEALTH_PLACES = ("HOME", "OTHER")
+
 #: Kinds of standing groups.
 GROUP_KINDS = ("GROUP", "EDUCATION")
 

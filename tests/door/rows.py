@@ -216,6 +216,15 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "book_seat": lambda program: Row(
         {"session_id": program.open_session_id}, {"patient_id": program.treated.patient_id}
     ),
+    "join_by_telehealth": lambda program: Row(
+        {"session_id": program.session_id},
+        {
+            "patient_id": program.treated.patient_id,
+            "state": "IL",
+            "place": "HOME",
+            "call_back": "+1 555 0100",
+        },
+    ),
     "release_seat": lambda program: Row({"seat_id": program.booked_seat_id}),
     "swap_seat": lambda program: Row(
         {"seat_id": program.booked_seat_id}, {"to_session_id": program.open_session_id}

@@ -122,6 +122,12 @@ from services.scheduling.schemas.staffing import (
     Room,
     Rooms,
 )
+from services.scheduling.schemas.telehealth import (
+    GetTelehealthVisit,
+    JoinByTelehealth,
+    Joined,
+    TelehealthVisit,
+)
 
 __all__ = [
     "Absence",
@@ -163,6 +169,7 @@ __all__ = [
     "GetObligations",
     "GetPatientCalendar",
     "GetSession",
+    "GetTelehealthVisit",
     "GetToday",
     "GetWeeklyPlan",
     "GiveFeedback",
@@ -171,6 +178,8 @@ __all__ = [
     "HandOverCaseload",
     "HandedOver",
     "IndividualHour",
+    "JoinByTelehealth",
+    "Joined",
     "LeaveWaitingList",
     "ListAlternatives",
     "ListClinicians",
@@ -213,6 +222,7 @@ __all__ = [
     "SignNote",
     "SiteClosure",
     "SwapSeat",
+    "TelehealthVisit",
     "Today",
     "TrackFit",
     "UnsignedNote",

@@ -105,6 +105,7 @@ from services.scheduling.tables.resources import (
     closures_between,
     rooms_of_site,
     rooms_table,
+    telehealth_visits,
 )
 from services.scheduling.tables.waiting import (
     waits,
@@ -190,6 +191,7 @@ __all__ = [
     "sessions_with_room",
     "site_of",
     "sites",
+    "telehealth_visits",
     "unsigned_notes",
     "waits",
     "waits_for",

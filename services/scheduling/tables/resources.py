@@ -1,16 +1,16 @@
-"""Rooms, closures and absences, and the named queries about them."""
+"""Rooms, closures, absences and telehealth visits, and the named queries about them."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Index, Table
+from sqlalchemy import Column, ForeignKey, Index, Table
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import clinicians, rooms
+from services.scheduling.domain import clinicians, rooms, telehealth
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.contracts.scheduling import ABSENCE_REASONS, CANCELLATION_REASONS
-from shared.database import id_column, moment, reference, tenant_column
+from shared.contracts.scheduling import ABSENCE_REASONS, CANCELLATION_REASONS, TELEHEALTH_PLACES
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
 
 rooms_table = Table(
     "rooms",
@@ -56,10 +56,27 @@ absences = Table(
     Index(None, "tenant_id", "site_id", "ends_at"),
 )
 
+telehealth_visits = Table(
+    "telehealth_visits",
+    metadata,
+    Column("seat_id", sa.Uuid(as_uuid=False), ForeignKey("seats.seat_id"), primary_key=True),
+    tenant_column(),
+    reference("session_id"),
+    Column("state", sa.String(2), nullable=False),
+    Column("place", sa.String(16), nullable=False),
+    Column("privacy_attested", sa.Boolean, nullable=False),
+    Column("told_at", moment(), nullable=False),
+    sealed_column("call_back"),
+    sealed_column("whereabouts"),
+    one_of("place", TELEHEALTH_PLACES),
+)
+
 # A session sees one tenant only, so there the id alone is the key.
 mapper.map_imperatively(rooms.Room, rooms_table, primary_key=[rooms_table.c.room_id])
 mapper.map_imperatively(rooms.Closure, closures)
 mapper.map_imperatively(clinicians.Absence, absences)
+mapper.map_imperatively(telehealth.Visit, telehealth_visits)
+sealed(telehealth.Visit, key="seat_id", fields=("call_back", "whereabouts"))
 
 
 def rooms_of_site(db: Session, *, site_id: str | None) -> list[rooms.Room]:

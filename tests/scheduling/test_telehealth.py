@@ -1,0 +1,108 @@
+"""Sessions for which nobody leaves home."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.scheduling import tables
+from services.scheduling.service import Scheduling
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.ids import derived_id
+from tests.scheduling.builders import SITE, admission_of, furnish, ids_of, referral_of
+from tests.support import Room
+
+SATURDAY = datetime(2026, 2, 7, 18, 0, tzinfo=UTC)
+NUMBER = "+1 555 0142"
+
+
+@pytest.fixture
+def room(room_of) -> Room:
+    room = room_of(Scheduling)
+    furnish(room)
+    room.deliver(referral_of("Ada"), admission_of("Ada"))
+    return room
+
+
+def plan(room: Room, **changes: Any) -> str:
+    fields = {
+        "site_id": SITE,
+        "kind": "GROUP",
+        "modality": "CBT",
+        "facilitator_id": derived_id("clinician", "therapist 0"),
+        "starts_at": SATURDAY.isoformat(),
+        "ends_at": (SATURDAY + timedelta(hours=2)).isoformat(),
+        "capacity": 12,
+        "mode": "VIDEO",
+    }
+    session_id = room.call("plan_session", fields | changes, role="supervisor")["session_id"]
+    room.call("book_seat", who(session_id), role="front_desk")
+    room.at(SATURDAY)
+    return str(session_id)
+
+
+def who(session_id: str) -> dict[str, str]:
+    return {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+
+
+def join(room: Room, session_id: str, **changes: Any) -> dict[str, Any]:
+    told = {"state": "IL", "place": "HOME", "call_back": NUMBER, "privacy_attested": True}
+    return room.call(
+        "join_by_telehealth",
+        {"session_id": session_id, **told, **changes},
+        role="patient",
+        actor_id=ids_of("Ada")["patient_id"],
+    )
+
+
+class TestJoinByTelehealth:
+    def test_checks_in_and_keeps_where_the_patient_is_for_the_clinician_alone(self, room):
+        session_id = plan(room)
+
+        seat = join(room, session_id, whereabouts="Second floor")
+        visit = room.ask("get_telehealth_visit", {"seat_id": seat["seat_id"]}, role="clinician")
+        with pytest.raises(Forbidden):
+            room.ask("get_telehealth_visit", {"seat_id": seat["seat_id"]}, role="operations")
+
+        assert seat["state"] == "CHECKED_IN"
+        assert (visit["state"], visit["call_back"], visit["whereabouts"]) == ("IL", NUMBER, "Second floor")
+        with room.db() as db:
+            (kept,) = db.execute(sa.select(tables.telehealth_visits.c.call_back_sealed)).scalars()
+        assert NUMBER.encode() not in bytes(kept)
+
+    def test_is_refused_where_the_clinician_is_not_licensed(self, room):
+        session_id = plan(room)
+
+        with pytest.raises(InvalidInput) as refused:
+            join(room, session_id, state="WI")
+
+        assert refused.value.code == "not_licensed_there"
+
+    def test_asks_those_in_a_group_that_nobody_listens(self, room):
+        session_id = plan(room)
+
+        with pytest.raises(InvalidInput) as refused:
+            join(room, session_id, privacy_attested=False)
+
+        assert refused.value.code == "privacy_not_attested"
+
+    def test_is_for_no_session_in_person(self, room):
+        session_id = plan(room, mode="IN_PERSON")
+
+        with pytest.raises(Conflict) as refused:
+            join(room, session_id)
+
+        assert refused.value.code == "no_telehealth"
+
+    def test_is_the_only_way_into_a_session_from_afar(self, room):
+        session_id = plan(room)
+
+        with pytest.raises(Conflict) as refused:
+            room.call("check_in", who(session_id), role="front_desk")
+
+        assert refused.value.code == "whereabouts_needed"
+
+    def test_knows_of_nobody_who_has_not_joined(self, room):
+        with pytest.raises(NotFound):
+            room.ask("get_telehealth_visit", {"seat_id": derived_id("nobody")}, role="clinician")
