@@ -25,12 +25,12 @@ from tests.messaging import samples
 from tests.support import Room, settings_for_tests
 
 #: Round trips and statements, BEGIN and COMMIT among them.
-QUESTION = {"round trips": 3, "statements": 3}
-COMMAND = {"round trips": 7, "statements": 9}
-REACTION = {"round trips": 5, "statements": 5}
-REACTION_OF_MONITORING = {"round trips": 18, "statements": 21}
-BATCH_OF_A_HUNDRED = {"round trips": 5, "statements": 5}
-RELAY_OF_A_HUNDRED = {"round trips": 4, "statements": 4}
+QUESTION = {"round trips": 1, "statements": 1}
+COMMAND = {"round trips": 5, "statements": 9}
+REACTION = {"round trips": 3, "statements": 5}
+REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
+BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
+RELAY_OF_A_HUNDRED = {"round trips": 2, "statements": 4}
 
 
 class Measured:
