@@ -379,7 +379,7 @@ def keep_facilities(
             }
             for program_id, record in records[start : start + ROWS_A_STATEMENT]
         ]
-        insert = postgresql.insert(program_rows).values(rows)
+        insert = postgresql.insert(program_rows)
         told = {name: insert.excluded[name] for name in (*_KEPT, "approaches", "changed_at", "digest")}
         written = db.execute(
             insert.on_conflict_do_update(
@@ -389,7 +389,9 @@ def keep_facilities(
                     program_rows.c.digest != insert.excluded.digest,
                     program_rows.c.origin == programs.IMPORTED,
                 ),
-            ).returning(sa.literal_column("xmax = 0", sa.Boolean))
+            ).returning(sa.literal_column("xmax = 0", sa.Boolean)),
+            # As many rows of one statement, which is made once, rather than one statement of many rows.
+            rows,
         )
         # A new row was never changed by another transaction.
         for is_new in written.scalars():
