@@ -93,10 +93,10 @@ def book(
     own = next((one for one in queue if one.patient_id == patient_id), None)
     taken = tables.numbers_held(db, session_ids=[session_id])[session_id]
     kept = sum(one.state == "OFFERED" and one is not own for one in queue)
-    # Whoever waits already comes first: a free seat without an offer is on its way to them.
-    ahead = sum(one.state == "WAITING" and one is not own for one in queue)
+    # Whoever could take a seat that became free was offered it: who still waits without an offer is
+    # elsewhere then, and keeps nobody out.
     free = session.capacity - len(taken) - kept
-    if free > 0 and (ahead == 0 or (own is not None and own.state == "OFFERED")):
+    if free > 0:
         if own is not None:
             settle_wait(db, own, outcome="TAKEN", now=now)
         return take_seat(db, session, episode, taken=taken, held=held, origin="BOOKED", now=now), None
@@ -455,7 +455,8 @@ def alternatives(
     found = []
     for one in offered:
         session_id = one.session.session_id
-        free = one.session.capacity - len(taken[session_id]) - len(queues.get(session_id, []))
+        kept = sum(wait.state == "OFFERED" for wait in queues.get(session_id, []))
+        free = one.session.capacity - len(taken[session_id]) - kept
         try:
             if seat.state == "SCHEDULED":
                 booking.check_equivalent(own=session, other=one.session, zone=one.site.time_zone)
@@ -477,7 +478,7 @@ def room_in(db: Session, session: attendance.Session) -> set[int]:
     session_id = session.session_id
     taken = tables.numbers_held(db, session_ids=[session_id])[session_id]
     queue = tables.waits_for(db, session_ids=[session_id]).get(session_id, [])
-    if len(taken) + len(queue) >= session.capacity:
+    if len(taken) + sum(one.state == "OFFERED" for one in queue) >= session.capacity:
         raise booking.SessionFull(field="to_session_id", rule="a session with a free seat")
     return taken
 

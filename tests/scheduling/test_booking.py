@@ -335,6 +335,20 @@ class TestWaitingList:
 
         assert (waits_of(room, "Ben"), waits_of(room, "Cleo")) == (["WAITING"], ["OFFERED"])
 
+    def test_lets_nobody_who_is_elsewhere_keep_others_out(self, room):
+        admit(room, "Ada", "Ben", "Cleo")
+        session_id = workshop(room, SATURDAY, capacity=1)["session_id"]
+        seat = book(room, session_id, "Ada")["seat"]
+        book(room, session_id, "Ben")
+        declared = {"kind": "WORK", "weekday": 5, "starts": "08:00", "ends": "20:00"}
+        room.call(
+            "declare_obligations",
+            {"patient_id": patient("Ben"), "site_id": SITE, "obligations": [declared]},
+        )
+        room.call("release_seat", {"seat_id": seat["seat_id"]}, role="front_desk")
+
+        assert book(room, session_id, "Cleo")["outcome"] == "BOOKED"
+
     def test_hears_of_a_discharge(self, room):
         admit(room, "Ada", "Ben")
         session_id = workshop(room, SATURDAY, capacity=1)["session_id"]
