@@ -19,7 +19,7 @@ from shared.messaging import reactions_of, topology
 #: What an event sets off by itself, exactly once: cause → events of these types, together one.
 FOLLOWS = {
     "assessment_completed": ("plan_drafted",),
-    "patient_admitted": ("task_opened", "schedule_confirmed"),
+    "patient_admitted": ("task_opened", "schedule_proposed"),
 }
 
 #: What the services announce by themselves, caused by nobody's command.

@@ -29,6 +29,7 @@ INFORMATION_OF_EVENT: dict[str, tuple[str, ...]] = {
     "level_of_care_decided": ("ASSESSMENT",),
     "patient_admitted": ("ASSESSMENT",),
     "referred_elsewhere": ("ASSESSMENT",),
+    "schedule_proposed": ("ATTENDANCE",),
     "schedule_confirmed": ("ATTENDANCE",),
     "session_scheduled": ("ATTENDANCE",),
     "session_attended": ("ATTENDANCE",),

@@ -537,6 +537,14 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
     )
+    confirm_weekly_plan = command(
+        "/v1/episodes/{episode_id}/weekly-plan/confirmation",
+        scheduling.ConfirmWeeklyPlan,
+        scheduling.WeeklyPlan,
+        scope="weekly-plans:write",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
     list_patient_sessions = question(
         "/v1/episodes/{episode_id}/sessions",
         scheduling.ListPatientSessions,

@@ -114,6 +114,7 @@ PATIENT_SCOPES = (
     "treatment-plans:read",
     "treatment-plans:write",
     "weekly-plans:read",
+    "weekly-plans:write",
 )
 
 

@@ -1,5 +1,6 @@
 """From the referral to the door: registration, assessment, decision, admission or referral elsewhere."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -173,6 +174,22 @@ def _admit(world: World, case: Case) -> None:
         tolerate=("admission_not_possible",),
     )
     world.latest = "somebody was admitted" if admitted else "somebody cannot be admitted yet"
+
+
+def confirm_week(world: World, case: Case, data: Mapping[str, Any]) -> None:
+    """Write into the agenda that the patient agrees to the week that was proposed."""
+    version = data["version"]
+    world.agenda.add(
+        stepped(world.now + timedelta(minutes=15)),
+        Turn.DESK,
+        case.name,
+        f"week {case.reentries}.{version}",
+        lambda: world.gateway.post(
+            f"/v1/episodes/{data['episode_id']}/weekly-plan/confirmation",
+            {"version": version},
+            role=roles.FRONT_DESK,
+        ),
+    )
 
 
 def _consents(case: Case) -> list[str]:

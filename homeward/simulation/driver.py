@@ -268,6 +268,8 @@ class Driver:
         match told.kind:
             case "patient_admitted":
                 treatment.admit(case, data)
+            case "schedule_proposed":
+                arrivals.confirm_week(self._world, case, data)
             case "plan_drafted":
                 treatment.sign_plan(case, data)
             case "session_scheduled":

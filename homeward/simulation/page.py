@@ -119,6 +119,10 @@ against the recommendation, by clinicians who override at a stated rate.</p>
 <section class="card"><h2>Does the program fit? {_MODELLED}</h2>
 <p class="note">The six fit factors at first assessment. Fit never turns anybody away: a clinician looks.</p>
 {_fit_table(report)}</section>
+<section class="card"><h2>Weeks that fit a life {_MODELLED}</h2>
+<p class="note">Each week has the hours of the level and meets no obligation, with the way there and back.
+Every seat was checked against what its patient declared. Wishes are those of the treatment plans.</p>
+{_weeks_table(report)}</section>
 <section class="card"><h2>Afterwards {_MODELLED}</h2>
 <p class="note">Silence is never counted as success: only people who were spoken to are.</p>
 {_after_table(report)}</section>
@@ -215,6 +219,23 @@ def _fit_table(report: Mapping[str, Any]) -> str:
         for factor, counts in report["fit_factors"].items()
     )
     return _table(("Factor", "Met", "With conditions", "Not met"), rows)
+
+
+def _weeks_table(report: Mapping[str, Any]) -> str:
+    found = report["weekly_plans"]
+    hours = found["hours"]
+    rows = [
+        ("Admitted", found["admitted"]),
+        ("Got a week", found["with_a_week"]),
+        ("… that meets every obligation", found["meeting_every_obligation"]),
+        ("… that the patient agreed to", found["agreed_to"]),
+        *((f"No week: {reason}", number) for reason, number in found["without_a_week"].items()),
+        ("Hours a week: least, median, most", f"{hours['least']}, {hours['median']}, {hours['most']}"),
+        ("All wishes met", found["all_wishes_met"]),
+        *((f"Not met: {one['wish']}, {one['reason']}", one["weeks"]) for one in found["wishes_not_met"]),
+        *((f"Without a workshop: {reason}", number) for reason, number in found["without_workshop"].items()),
+    ]
+    return _table(("", "People"), rows)
 
 
 def _after_table(report: Mapping[str, Any]) -> str:

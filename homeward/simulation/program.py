@@ -17,6 +17,9 @@ LEVELS_LICENSED = ["2.1"]
 #: three. Enough that nobody waits because of numbers, whatever track their week leaves free.
 GROUPS_A_TRACK = 4
 
+#: Workshops on each track, on five days with thirty places: one a week for everybody.
+WORKSHOPS_A_TRACK = 1
+
 #: Licensed therapists for the weekly hour alone, some 60 a week each.
 THERAPISTS = 8
 
@@ -59,7 +62,9 @@ def open_program(world: World) -> None:
         _add_clinician(world, f"{run}-0000-7000-8001-{number:012x}", "LCSW" if number % 2 else "LPC")
     number = 0
     for track in DAY_TRACKS:
-        for modality in MODALITIES[:GROUPS_A_TRACK]:
+        kinds = [("GROUP", modality) for modality in MODALITIES[:GROUPS_A_TRACK]]
+        kinds += [("EDUCATION", "LIFE_SKILLS")] * WORKSHOPS_A_TRACK
+        for kind, modality in kinds:
             number += 1
             facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
             _add_clinician(world, facilitator_id, "LADC")
@@ -68,6 +73,7 @@ def open_program(world: World) -> None:
                 {
                     "group_id": f"{run}-0000-7000-8003-{number:012x}",
                     "site_id": world.site_id,
+                    "kind": kind,
                     "track": track,
                     "modality": modality,
                     "weekdays": [0, 1, 2, 3, 4],

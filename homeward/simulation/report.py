@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from homeward.simulation import people
 from homeward.simulation.rows import Admission, RefusedRow, code_book
-from homeward.simulation.tally import ATTENDED_STATES, Tally, reasons_with_names
+from homeward.simulation.tally import ATTENDED_STATES, Seat, Tally, reasons_with_names
 from shared.contracts.event import write_moment
 from shared.contracts.intake import FIT_FACTORS, LEVELS_OF_CARE
 
@@ -162,6 +163,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             factor: {result: tally.fit[factor][result] for result in ("MET", "CONDITIONAL", "NOT_MET")}
             for factor in FIT_FACTORS
         },
+        "weekly_plans": _weekly_plans(tally, run, admitted),
         "attendance": {
             "by_week": _attendance_by_week(tally, run),
             "seats_by_state_at_end": dict(sorted(run.seat_states.items())),
@@ -229,6 +231,62 @@ def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
         "rows": {service: [counts[service][level] for level in levels] for service in sorted(counts)},
         "word": HONEST_WORD,
     }
+
+
+def _weekly_plans(tally: Tally, run: Run, admitted: set[str]) -> dict[str, Any]:
+    """Count the weeks that were found, and check every seat against what its patient declared."""
+    found = {episode: tally.weeks[episode] for episode in admitted if episode in tally.weeks}
+    hours = [week["weekly_minutes"] / 60 for week in found.values()]
+    clashing = {seat.patient_id for seat in tally.seats.values() if _clashes(seat, run)}
+    patients = {tally.patient_of_episode[episode] for episode in found}
+    unmet = Counter(
+        (wish, reason)
+        for week in found.values()
+        for wish, reason in zip(week["wishes_not_met"], week["wishes_not_met_because"], strict=True)
+    )
+    return {
+        "admitted": len(admitted),
+        "with_a_week": len(found),
+        "meeting_every_obligation": len(patients - clashing),
+        "agreed_to": len(tally.weeks_agreed & set(found)),
+        "without_a_week": dict(
+            sorted(Counter(tally.weeks_refused.get(e, "") for e in admitted - set(found)).items())
+        ),
+        "hours": {
+            "least": round(min(hours), 2) if hours else None,
+            "median": round(statistics.median(hours), 2) if hours else None,
+            "most": round(max(hours), 2) if hours else None,
+        },
+        "all_wishes_met": sum(not week["wishes_not_met"] for week in found.values()),
+        "wishes_not_met": [
+            {"wish": wish, "reason": reason, "weeks": number}
+            for (wish, reason), number in sorted(unmet.items())
+        ],
+        "without_workshop": dict(
+            sorted(
+                Counter(
+                    week["workshop_exception"] for week in found.values() if week["workshop_exception"]
+                ).items()
+            )
+        ),
+    }
+
+
+def _clashes(seat: Seat, run: Run) -> bool:
+    """Tell whether a seat meets an obligation of its patient, the way there and back included."""
+    row = run.rows.get(seat.patient_id)
+    if row is None or seat.ends_at is None:
+        return False
+    starts_at, ends_at = seat.starts_at.astimezone(run.zone), seat.ends_at.astimezone(run.zone)
+    for block in people.obligations(row, seed=run.seed):
+        if block.weekday != starts_at.weekday():
+            continue
+        way = timedelta(minutes=block.travel_minutes)
+        begins = datetime.combine(starts_at.date(), block.starts, tzinfo=run.zone) - way
+        ends = datetime.combine(starts_at.date(), block.ends, tzinfo=run.zone) + way
+        if starts_at < ends and begins < ends_at:
+            return True
+    return False
 
 
 def _attendance_by_week(tally: Tally, run: Run) -> list[dict[str, Any]]:

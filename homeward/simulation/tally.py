@@ -38,6 +38,7 @@ class Seat:
     patient_id: str
     starts_at: datetime
     kind: str
+    ends_at: datetime | None = None
     #: "" while nothing was marked, "MISSED", or one of the states of attendance.
     state: str = ""
     missed_at: datetime | None = None
@@ -68,6 +69,11 @@ class Tally:
     decided: dict[str, str] = field(default_factory=dict)
     overridden: set[str] = field(default_factory=set)
     fit: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Episode → the newest week that was proposed for it, as announced; and the weeks agreed to.
+    weeks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    weeks_agreed: set[str] = field(default_factory=set)
+    #: Episode → why no week fitted at first.
+    weeks_refused: dict[str, str] = field(default_factory=dict)
     seats: dict[str, Seat] = field(default_factory=dict)
     #: Patient → moments of outreach attempts, in the order of the feed.
     attempts: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -126,6 +132,16 @@ class Tally:
     def _take_patient_admitted(self, data: Mapping[str, Any]) -> None:
         self.admitted_at[data["episode_id"]] = read_moment(data["admitted_at"])
         self.patient_of_episode[data["episode_id"]] = data["patient_id"]
+
+    def _take_schedule_proposed(self, data: Mapping[str, Any]) -> None:
+        self.weeks[data["episode_id"]] = data
+
+    def _take_schedule_confirmed(self, data: Mapping[str, Any]) -> None:
+        self.weeks_agreed.add(data["episode_id"])
+
+    def _take_task_opened(self, data: Mapping[str, Any]) -> None:
+        if data["task"] == "no_week_fits":
+            self.weeks_refused.setdefault(data["episode_id"], data["reason"])
 
     def _take_referred_elsewhere(self, data: Mapping[str, Any]) -> None:
         self.elsewhere.add(data["episode_id"])
@@ -194,6 +210,7 @@ class Tally:
             seat = self.seats[data["seat_id"]] = Seat(
                 patient_id=data["patient_id"],
                 starts_at=read_moment(data["starts_at"]),
+                ends_at=read_moment(data["ends_at"]) if "ends_at" in data else None,
                 kind=data.get("kind", ""),
             )
         return seat

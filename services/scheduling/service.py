@@ -23,13 +23,14 @@ from services.scheduling.domain import (
     telehealth,
     weeks,
 )
+from services.scheduling.solving.solver import Solver
 from shared import safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
-from shared.contracts.monitoring import SafetyConcernTaken
+from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
@@ -54,6 +55,9 @@ class Scheduling:
 
     name = "scheduling"
 
+    #: One for all workers of the process: it has one child, which is kept warm.
+    _solver = Solver()
+
     # --- What others tell -------------------------------------------------------------------------
 
     @reacts_to(SiteOpened)
@@ -75,6 +79,8 @@ class Scheduling:
         """Keep who was referred where, so that obligations can be declared."""
         _, episode = tables.lock_episode_of(db, event)
         episode.note_referral(event)
+        # Whoever is referred may be admitted soon, and is not to wait for a library to load.
+        self._solver.warm_up()
 
     @reacts_to(PatientAdmitted)
     def plan_week(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
@@ -96,6 +102,16 @@ class Scheduling:
             _announce_all(db, caused)
         else:
             self._end_plan(db, plan, at=episode.discharged_at)
+
+    @reacts_to(PlanDrafted)
+    def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
+        """Keep what a drafted treatment plan asks of sessions, so that the first week heeds it."""
+        self._heed_treatment_plan(db, event, now=now)
+
+    @reacts_to(PlanActivated)
+    def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:
+        """Change the week when the treatment plan asks for what is not in it."""
+        self._heed_treatment_plan(db, event, now=now)
 
     @reacts_to(PatientDischarged)
     def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
@@ -411,6 +427,8 @@ class Scheduling:
             site_id=site.site_id,
             now=call.now,
         )
+        if "wishes" in data:
+            patient.wishes = data["wishes"]
         fit = self._fit(db, patient, site_id=site.site_id)
         announce(
             db,
@@ -451,9 +469,28 @@ class Scheduling:
         _own_or_not_there(call, patient_id=plan.patient_id)
         places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
-        blocks = [{**_columns(by_id[place.group_id]), "weekday": place.weekday} for place in places]
-        view = {**_columns(plan), "individual": plan.individual, "blocks": blocks}
-        return _dumped(schemas.WeeklyPlan(), view)
+        return _plan_view(plan, places, by_id)
+
+    @command(schemas.ConfirmWeeklyPlan, roles=(*STAFF, roles.PATIENT))
+    def confirm_weekly_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take the patient's agreement to the week that was proposed, from the app or by word of mouth."""
+        plan = tables.plan_of(db, episode_id=call.data["episode_id"])
+        if plan is None:
+            raise plans.NoSuchPlan(field="episode_id", rule="must be an admitted episode")
+        _own_or_not_there(call, patient_id=plan.patient_id)
+        self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        if plan.confirm(version=call.data.get("version"), at=call.now):
+            days = {place.weekday for place in places} | {plan.individual_weekday} - {None}
+            first = tables.seats_of_episode(
+                db, episode_id=plan.episode_id, since=call.now, until=None, after=None, at_most=1
+            )
+            starts_at = first[0][0].starts_at if first else call.now
+            announce(db, plan.confirmation(days=len(days), first_session_at=starts_at))
+        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
+        return _plan_view(plan, places, by_id)
 
     @question(schemas.ListPatientSessions, roles=(*STAFF, roles.PATIENT))
     def list_patient_sessions(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1106,16 +1143,21 @@ class Scheduling:
         for place in own:
             if place.number is not None:
                 taken[place.group_id, place.weekday].discard(place.number)
+        request = plans.request_of(
+            episode=episode,
+            patient=patient,
+            held=own,
+            held_hour=plan.individual,
+            admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
+        )
+        meetings = plans.meetings_of(
+            groups=plans.joinable(groups=by_id.values(), own=own),
+            taken={key: len(numbers) for key, numbers in taken.items()},
+        )
         found = planner.plan_week(
-            request=plans.request_of(
-                episode=episode,
-                busy=tuple(obligation.span() for obligation in patient.obligations()),
-                admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
-            ),
-            meetings=plans.meetings_of(
-                groups=plans.joinable(groups=by_id.values(), own=own),
-                taken={key: len(numbers) for key, numbers in taken.items()},
-            ),
+            request=request,
+            meetings=meetings,
+            solve=self._solver.solve,
             therapists=self._therapists(
                 db,
                 site,
@@ -1126,6 +1168,10 @@ class Scheduling:
         )
         if isinstance(found, planner.NoWeek):
             return plan.miss_out(reason=found.reason, at=at)
+        plan.explained = plans.explain(week=found, request=request, meetings=meetings)
+        if plan.has(found, places=own):
+            return []
+        moved = plan.moved_by(found, places=own)
         caused = plan.adopt(week=found, at=at)
         for place in own:
             db.delete(place)
@@ -1142,9 +1188,8 @@ class Scheduling:
             through=plans.end_of_next_week(at=at, zone=site.time_zone),
             replaces=bool(own),
         )
-        days = {place.weekday for place in places} | {found.individual.weekday}
         # A whole week lies ahead, so every standing meeting has a date.
-        caused.append(plan.confirmation(days=len(days), first_session_at=first_session_at or at))
+        caused.append(plan.proposal(week=found, moved=moved, first_session_at=first_session_at or at, at=at))
         return caused + scheduled
 
     def _book(
@@ -1274,6 +1319,19 @@ class Scheduling:
             db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
         )
 
+    def _heed_treatment_plan(self, db: Session, event: PlanDrafted | PlanActivated, *, now: datetime) -> None:
+        patient, episode = tables.lock_episode_of(db, event)
+        if not episode.note_treatment_plan(version=event.version, modalities=event.modalities):
+            return
+        plan = tables.plan_of(db, episode_id=event.episode_id)
+        site = tables.lock_site(db, site_id=plan.site_id) if plan else None
+        if plan is None or site is None:
+            return
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        if plan.state == "ACTIVE" and plan.reason is None:
+            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+
     def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
         """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""
         staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
@@ -1394,6 +1452,43 @@ def _group_view(group: groups.Group, *, taken: dict[tuple[str, int], set[int]]) 
     return _dumped(schemas.Group(), {**_columns(group), "free_places": free})
 
 
+def _plan_view(
+    plan: plans.WeeklyPlan, places: Iterable[plans.Place], by_id: dict[str, groups.Group]
+) -> dict[str, Any]:
+    explained = plan.explained or {}
+    reasons = {(one["group_id"], one["weekday"]): one["reasons"] for one in explained.get("meetings", ())}
+    blocks = [
+        {
+            **_columns(by_id[place.group_id]),
+            "weekday": place.weekday,
+            "reasons": reasons.get((place.group_id, place.weekday), []),
+        }
+        for place in places
+    ]
+    hour = plan.individual
+    individual = (
+        {
+            "clinician_id": hour.clinician_id,
+            "weekday": hour.weekday,
+            "starts": hour.starts,
+            "ends": hour.ends,
+            "reasons": explained.get("individual", []),
+        }
+        if hour
+        else None
+    )
+    return _dumped(
+        schemas.WeeklyPlan(),
+        {
+            **_columns(plan),
+            "individual": individual,
+            "blocks": blocks,
+            "workshop_exception": explained.get("workshop_exception"),
+            "wishes_not_met": explained.get("wishes_not_met", []),
+        },
+    )
+
+
 def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit, ...]) -> dict[str, Any]:
     return _dumped(
         schemas.Obligations(),
@@ -1402,6 +1497,7 @@ def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit,
             "site_id": patient.obligations_site_id,
             "declared_at": patient.obligations_declared_at,
             "obligations": patient.obligations(),
+            "wishes": patient.wished(),
             "fit": fit,
         },
     )

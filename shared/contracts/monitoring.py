@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.contracts.event import EpisodeFact, Event, event
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("scheduling",))
 class PlanDrafted(EpisodeFact):
     """A treatment plan was drafted from an assessment."""
 
@@ -15,15 +15,19 @@ class PlanDrafted(EpisodeFact):
     #: Codes of the plan's problems, e.g. ("DIM1", "ALCOHOL").
     problems: tuple[str, ...]
     drafted_at: datetime
+    #: What its sessions are to do, of the modalities that groups have.
+    modalities: tuple[str, ...] = ()
 
 
-@event(source="monitoring")
+@event(source="monitoring", reacting=("scheduling",))
 class PlanActivated(EpisodeFact):
     """A treatment plan is in force: patient admitted, patient and clinician signed."""
 
     plan_id: str
     version: int
     activated_at: datetime
+    #: What its sessions are to do, of the modalities that groups have.
+    modalities: tuple[str, ...] = ()
 
 
 @event(source="monitoring", reacting=("aftercare",))

@@ -20,8 +20,29 @@ class ObligationFitFound(Event):
 
 
 @event(source="scheduling")
+class ScheduleProposed(EpisodeFact):
+    """A standing week was found that meets the hours of the level and no obligation; its places are held."""
+
+    plan_id: str
+    version: int
+    track: str
+    weekly_minutes: int
+    days: int
+    first_session_at: datetime
+    #: Meetings of the week before that are no part of this one; none at first.
+    moved: int
+    #: Why the week has no workshop, one of WORKSHOP_EXCEPTIONS; empty where it has one.
+    workshop_exception: str
+    #: Wishes that the week does not meet, e.g. "MODALITY_CBT", and what stands against each, in the
+    #: same order.
+    wishes_not_met: tuple[str, ...]
+    wishes_not_met_because: tuple[str, ...]
+    proposed_at: datetime
+
+
+@event(source="scheduling")
 class ScheduleConfirmed(EpisodeFact):
-    """A patient has a standing week that meets the hours of the level and no obligation."""
+    """A patient agreed to the standing week that was proposed."""
 
     plan_id: str
     version: int
@@ -305,10 +326,10 @@ CHECK_SOURCES = ("STATE_BOARD", "CERTIFYING_BODY", "NPDB", "OTHER_PRIMARY_SOURCE
 TELEHEALTH_PLACES = ("HOME", "OTHER")
 
 #: Kinds of standing groups.
-GROUP_KINDS = ("GROUP", "EDUCATION")
+GROUP_KINDS = ("GROUP", "EDUCATION", "FAMILY", "SUPPORT")
 
 #: Kinds of sessions. What a support group does is no treatment: its hours do not count.
-SESSION_KINDS = (*GROUP_KINDS, "INDIVIDUAL", "FAMILY", "SUPPORT")
+SESSION_KINDS = (*GROUP_KINDS, "INDIVIDUAL")
 
 #: What groups and individual sessions do.
 MODALITIES = (
@@ -332,6 +353,14 @@ EXCUSE_REASONS = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY", "OTHER")
 
 #: Why the program calls a session off.
 CANCELLATION_REASONS = ("FACILITATOR_ABSENT", "CLOSURE", "WEATHER", "HOLIDAY", "OTHER")
+
+#: Why a standing week has no workshop.
+WORKSHOP_EXCEPTIONS = (
+    "NO_WORKSHOP_OFFERED",
+    "WORKSHOPS_FULL",
+    "WORKSHOPS_MEET_OBLIGATIONS",
+    "NO_WORKSHOP_FITS",
+)
 
 #: Which constraint to relax when no week fits somebody.
 NO_WEEK_REASONS = (

@@ -247,6 +247,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             "obligations": [{"kind": "WORK", "weekday": 1, "starts": "08:00", "ends": "16:00"}],
         },
     ),
+    "confirm_weekly_plan": lambda program: Row({"episode_id": program.treated.episode_id}),
     "check_in": lambda program: Row(
         {"session_id": program.session_id}, {"patient_id": program.treated.patient_id}
     ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
-from services.scheduling.domain import obligations, weekly
+from services.scheduling.domain import obligations, planner
 from shared.ids import derived_id
 
 WEEKDAYS = (0, 1, 2, 3, 4)
@@ -30,7 +30,7 @@ def _clock(hour: float) -> time:
 
 def meetings_of(
     name: str, days: tuple[int, ...], starts: float, ends: float, track: str, **changes: Any
-) -> list[weekly.Meeting]:
+) -> list[planner.Meeting]:
     fields: dict[str, Any] = {
         "group_id": derived_id("group", name),
         "kind": "GROUP",
@@ -41,10 +41,10 @@ def meetings_of(
         "clinical_minutes": round((ends - starts) * 60) - 15,
         "free_places": 12,
     }
-    return [weekly.Meeting(**(fields | {"weekday": day} | changes)) for day in days]
+    return [planner.Meeting(**(fields | {"weekday": day} | changes)) for day in days]
 
 
-def program() -> list[weekly.Meeting]:
+def program() -> list[planner.Meeting]:
     """Return the meetings of a program with mornings, afternoons, evenings, video and a Saturday."""
     return [
         *meetings_of("sunrise", WEEKDAYS, 9, 12, "MORNING", modality="CBT"),
@@ -74,9 +74,9 @@ def program() -> list[weekly.Meeting]:
 class Life:
     name: str
     bound_by: list[obligations.Obligation] = field(default_factory=list)
-    wishes: weekly.Wishes = field(default_factory=weekly.Wishes)
+    wishes: planner.Wishes = field(default_factory=planner.Wishes)
     floor: int = 540
-    meetings: list[weekly.Meeting] = field(default_factory=program)
+    meetings: list[planner.Meeting] = field(default_factory=program)
     #: What is expected: tracks that every block is of, or the reason for a refusal.
     tracks: tuple[str, ...] = ()
     refused: tuple[str, tuple[str, ...]] | None = None
@@ -132,7 +132,7 @@ LIVES = [
     Life(
         name="newborn at home, who would rather not leave",
         bound_by=bound("FAMILY", WEEKDAYS, 6, 17.5),
-        wishes=weekly.Wishes(telehealth=True),
+        wishes=planner.Wishes(telehealth=True),
         tracks=("TELEHEALTH", "EVENING"),
     ),
     Life(
@@ -192,7 +192,7 @@ LIVES = [
         meetings=[
             one
             if one.starts < time(18)
-            else weekly.Meeting(
+            else planner.Meeting(
                 group_id=one.group_id,
                 kind=one.kind,
                 modality=one.modality,

@@ -13,7 +13,7 @@ from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import (
     AttendanceCorrected,
     ObligationFitFound,
-    ScheduleConfirmed,
+    ScheduleProposed,
     SessionAttended,
     SessionMissed,
     SessionScheduled,
@@ -85,13 +85,13 @@ class TestPlanWeek:
         admit(room, "Ada")
 
         plan = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
-        (confirmed,) = room.announced_of(ScheduleConfirmed)
+        (proposed,) = room.announced_of(ScheduleProposed)
         scheduled = room.announced_of(SessionScheduled)
 
         assert (plan["state"], plan["weekly_minutes"], len(plan["blocks"])) == ("ACTIVE", 545, 3)
-        assert confirmed.days == 3
-        assert confirmed.first_session_at == scheduled[0].starts_at
-        assert confirmed.first_session_at - ADMITTED_AT <= timedelta(hours=48)
+        assert proposed.days == 3
+        assert proposed.first_session_at == scheduled[0].starts_at
+        assert proposed.first_session_at - ADMITTED_AT <= timedelta(hours=48)
         assert [event.seat_id for event in scheduled] == [one["seat_id"] for one in sessions_of(room, "Ada")]
 
     def test_books_the_rest_of_the_week_and_the_next(self, room):
@@ -153,7 +153,7 @@ class TestPlanWeek:
         blocks = [one for one in listed if one["kind"] == "GROUP"]
         assert max(sum(one["counts"].values()) for one in blocks) == 12
         tasks = room.announced_of(TaskOpened)
-        assert len(tasks) + len(room.announced_of(ScheduleConfirmed)) == 22
+        assert len(tasks) + len(room.announced_of(ScheduleProposed)) == 22
         assert {task.reason for task in tasks} == {"GROUPS_FULL"}
         assert len(tasks) == 2
 

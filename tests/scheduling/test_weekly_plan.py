@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scheduling.domain import explanations, obligations, weekly
+from services.scheduling.domain import explanations, obligations, planner
 from services.scheduling.domain.weeks import span
 from services.scheduling.solving.solver import Solver
 from tests.scheduling.lives import LIVES, MONDAY, WEEKDAYS, Life, bound, meetings_of, program
 
-INES = weekly.Therapist(clinician_id="ines", taken=frozenset(), busy=())
+INES = planner.Therapist(clinician_id="ines", taken=frozenset(), busy=())
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def solver():
     solver.stop()
 
 
-def request_of(*bound_by: obligations.Obligation, **changes) -> weekly.Request:
+def request_of(*bound_by: obligations.Obligation, **changes) -> planner.Request:
     fields = {
         "floor": 540,
         "ceiling": 1140,
@@ -32,18 +32,18 @@ def request_of(*bound_by: obligations.Obligation, **changes) -> weekly.Request:
         "busy_with": tuple(one.kind for one in bound_by),
         "admitted_minute": 0,
     }
-    return weekly.Request(**(fields | changes))
+    return planner.Request(**(fields | changes))
 
 
-def mornings(*days: int, **changes) -> list[weekly.Meeting]:
+def mornings(*days: int, **changes) -> list[planner.Meeting]:
     return meetings_of("sunrise", days or WEEKDAYS, 9, 12, "MORNING", **changes)
 
 
-def plan(solver: Solver, wanted: weekly.Request, meetings, therapists=(INES,)):
-    return weekly.plan_week(request=wanted, meetings=meetings, therapists=therapists, solve=solver.solve)
+def plan(solver: Solver, wanted: planner.Request, meetings, therapists=(INES,)):
+    return planner.plan_week(request=wanted, meetings=meetings, therapists=therapists, solve=solver.solve)
 
 
-def keys_of(week: weekly.StandingWeek) -> set[tuple[str, int]]:
+def keys_of(week: planner.StandingWeek) -> set[tuple[str, int]]:
     return {(one.group_id, one.weekday) for one in week.meetings}
 
 
@@ -94,7 +94,7 @@ OBLIGATIONS = st.lists(
 
 THERAPISTS = st.lists(
     st.builds(
-        lambda taken: weekly.Therapist(clinician_id="", taken=frozenset(taken), busy=()),
+        lambda taken: planner.Therapist(clinician_id="", taken=frozenset(taken), busy=()),
         st.lists(st.tuples(st.integers(0, 5), st.integers(8, 20).map(time)), max_size=30),
     ),
     max_size=2,
@@ -176,10 +176,10 @@ class TestPlanWeek:
 
         found = plan(solver, wanted, offered, asked)
 
-        assert isinstance(found, weekly.StandingWeek) == some_week(
+        assert isinstance(found, planner.StandingWeek) == some_week(
             wanted, offered, asked, with_workshop=False
         )
-        if isinstance(found, weekly.StandingWeek):
+        if isinstance(found, planner.StandingWeek):
             spans = [one.span() for one in found.meetings] + [found.individual.span()]
             assert floor <= found.weekly_minutes < 1140
             assert not any(own.meets(taken) for own in spans for taken in wanted.busy)
@@ -204,14 +204,14 @@ class TestPlanWeek:
     @given(offered=MEETINGS, before=OBLIGATIONS, added=OBLIGATIONS)
     def test_keeps_the_hard_rules_when_a_week_is_solved_again(self, solver, offered, before, added):
         first = plan(solver, request_of(*before), offered)
-        if isinstance(first, weekly.NoWeek):
+        if isinstance(first, planner.NoWeek):
             return
         wanted = request_of(*before, *added, held=frozenset(keys_of(first)), held_hour=first.individual)
 
         again = plan(solver, wanted, offered)
 
-        if isinstance(again, weekly.StandingWeek):
-            assert weekly.broken_rules(again, request=wanted) == ()
+        if isinstance(again, planner.StandingWeek):
+            assert planner.broken_rules(again, request=wanted) == ()
         if not added:
             assert keys_of(again) == keys_of(first)
             assert again.individual == first.individual
@@ -253,12 +253,12 @@ class TestPlanWeek:
             *meetings_of("skills", (0, 2, 4), 14, 15.5, "AFTERNOON", kind="EDUCATION", clinical_minutes=90),
         ]
 
-        assert plan(solver, request_of(), apart) == weekly.NoWeek(reason="HOURS")
+        assert plan(solver, request_of(), apart) == planner.NoWeek(reason="HOURS")
 
     def test_treats_the_ceiling_as_below(self, solver):
         found = plan(solver, request_of(ceiling=545), mornings(0, 1, 2))
 
-        assert found == weekly.NoWeek(reason="HOURS")
+        assert found == planner.NoWeek(reason="HOURS")
 
     def test_begins_within_two_days_of_admission(self, solver):
         found = plan(solver, request_of(admitted_minute=24 * 60 * 3), mornings())
@@ -316,7 +316,7 @@ class TestWorkshops:
         found = plan(solver, request_of(*busy), [*mornings(), *workshops])
 
         assert found.exception == exception
-        assert weekly.broken_rules(replace(found, exception=None), request=request_of(*busy)) == (
+        assert planner.broken_rules(replace(found, exception=None), request=request_of(*busy)) == (
             "SERVICE_TYPES",
         )
 
@@ -333,7 +333,7 @@ class TestWishes:
         assert "CBT" in {one.modality for one in found.meetings}
 
     def test_brings_family_sessions_and_support_groups_only_to_those_who_wish_them(self, solver):
-        wished = weekly.Wishes(family=True, support_group=True)
+        wished = planner.Wishes(family=True, support_group=True)
 
         with_them = plan(solver, request_of(wishes=wished), program())
         without = plan(solver, request_of(), program())
@@ -347,17 +347,17 @@ class TestWishes:
             *meetings_of("circle", WEEKDAYS, 18, 19, "EVENING", kind="SUPPORT", clinical_minutes=0),
         ]
 
-        found = plan(solver, request_of(wishes=weekly.Wishes(support_group=True)), offered)
+        found = plan(solver, request_of(wishes=planner.Wishes(support_group=True)), offered)
 
-        assert found == weekly.NoWeek(reason="HOURS")
+        assert found == planner.NoWeek(reason="HOURS")
 
     def test_takes_the_tracks_that_are_wished(self, solver):
-        found = plan(solver, request_of(wishes=weekly.Wishes(tracks=("AFTERNOON",))), program())
+        found = plan(solver, request_of(wishes=planner.Wishes(tracks=("AFTERNOON",))), program())
 
         assert {one.track for one in found.meetings} == {"AFTERNOON"}
 
     def test_keeps_people_at_home_who_wish_it(self, solver):
-        found = plan(solver, request_of(wishes=weekly.Wishes(telehealth=True)), program())
+        found = plan(solver, request_of(wishes=planner.Wishes(telehealth=True)), program())
 
         assert [one.track for one in found.meetings].count("TELEHEALTH") >= 2
 
@@ -365,7 +365,7 @@ class TestWishes:
         wanted = request_of(
             *bound("WORK", WEEKDAYS, 12, 22),
             modalities=("DBT", "RELAPSE_PREVENTION"),
-            wishes=weekly.Wishes(tracks=("AFTERNOON",), family=True, telehealth=True, support_group=True),
+            wishes=planner.Wishes(tracks=("AFTERNOON",), family=True, telehealth=True, support_group=True),
         )
         offered = [
             replace(one, free_places=0) if one.kind in {"FAMILY", "SUPPORT"} else one for one in program()
@@ -387,7 +387,7 @@ class TestWishes:
 
     def test_gives_a_reason_for_every_slot(self, solver):
         wanted = request_of(
-            *bound("WORK", WEEKDAYS, 13, 17), modalities=("CBT",), wishes=weekly.Wishes(tracks=("MORNING",))
+            *bound("WORK", WEEKDAYS, 13, 17), modalities=("CBT",), wishes=planner.Wishes(tracks=("MORNING",))
         )
 
         found = plan(solver, wanted, program())
@@ -427,8 +427,8 @@ class TestSolvingAgain:
         assert [one.weekday for one in found.meetings] == [1, 2, 3]
 
     def test_keeps_the_therapist_when_the_hour_has_to_move(self, solver):
-        walt = weekly.Therapist(clinician_id="walt", taken=frozenset(), busy=())
-        hour = weekly.IndividualSlot(clinician_id="ines", weekday=0, starts=time(12))
+        walt = planner.Therapist(clinician_id="walt", taken=frozenset(), busy=())
+        hour = planner.IndividualSlot(clinician_id="ines", weekday=0, starts=time(12))
         wanted = request_of(*bound("WORK", (0,), 12, 17), held_hour=hour)
 
         found = plan(solver, wanted, mornings(), [walt, INES])
@@ -440,28 +440,28 @@ class TestRelaxing:
     @pytest.mark.parametrize(
         ("wanted", "meetings", "therapists", "refused"),
         [
-            (request_of(), [], [INES], weekly.NoWeek(reason="NO_GROUPS")),
-            (request_of(), mornings(), [], weekly.NoWeek(reason="NO_THERAPIST")),
-            (request_of(), mornings(free_places=0), [INES], weekly.NoWeek(reason="GROUPS_FULL")),
+            (request_of(), [], [INES], planner.NoWeek(reason="NO_GROUPS")),
+            (request_of(), mornings(), [], planner.NoWeek(reason="NO_THERAPIST")),
+            (request_of(), mornings(free_places=0), [INES], planner.NoWeek(reason="GROUPS_FULL")),
             (
                 request_of(*bound("WORK", WEEKDAYS, 8, 17), *bound("COURT", (0,), 9, 10)),
                 mornings(),
                 [INES],
-                weekly.NoWeek(reason="OBLIGATIONS", obligations=("WORK",)),
+                planner.NoWeek(reason="OBLIGATIONS", obligations=("WORK",)),
             ),
             (
                 request_of(*bound("WORK", (0, 1, 2), 8, 17), *bound("SCHOOL", (0, 1, 2), 8, 17)),
                 mornings(),
                 [INES],
-                weekly.NoWeek(reason="OBLIGATIONS", obligations=()),
+                planner.NoWeek(reason="OBLIGATIONS", obligations=()),
             ),
             (
                 request_of(*bound("WORK", WEEKDAYS, 8, 17)),
                 mornings(free_places=0),
                 [INES],
-                weekly.NoWeek(reason="OBLIGATIONS_AND_CAPACITY", obligations=("WORK",)),
+                planner.NoWeek(reason="OBLIGATIONS_AND_CAPACITY", obligations=("WORK",)),
             ),
-            (request_of(), mornings(0, 1), [INES], weekly.NoWeek(reason="HOURS")),
+            (request_of(), mornings(0, 1), [INES], planner.NoWeek(reason="HOURS")),
         ],
     )
     def test_names_the_constraint(self, solver, wanted, meetings, therapists, refused):
@@ -478,10 +478,10 @@ class TestTwentyLives:
         found = plan(solver, wanted, life.meetings)
 
         if life.refused:
-            assert found == weekly.NoWeek(reason=life.refused[0], obligations=life.refused[1])
+            assert found == planner.NoWeek(reason=life.refused[0], obligations=life.refused[1])
             return
-        assert isinstance(found, weekly.StandingWeek)
-        assert weekly.broken_rules(found, request=wanted) == ()
+        assert isinstance(found, planner.StandingWeek)
+        assert planner.broken_rules(found, request=wanted) == ()
         assert len({one.weekday for one in found.meetings}) >= 3
         assert {one.track for one in found.meetings} <= set(life.tracks)
 
@@ -503,13 +503,13 @@ class TestTwentyLives:
 class TestBrokenRules:
     """What the solver chose is checked again, so each check has to see what it is there for."""
 
-    def week(self, **changes) -> weekly.StandingWeek:
+    def week(self, **changes) -> planner.StandingWeek:
         fields = {
             "meetings": tuple(mornings(0, 2, 4)),
-            "individual": weekly.IndividualSlot(clinician_id="ines", weekday=0, starts=time(13)),
+            "individual": planner.IndividualSlot(clinician_id="ines", weekday=0, starts=time(13)),
             "exception": "NO_WORKSHOP_OFFERED",
         }
-        return weekly.StandingWeek(**(fields | changes))
+        return planner.StandingWeek(**(fields | changes))
 
     @pytest.mark.parametrize(
         ("changes", "request_changes", "broken"),
@@ -539,7 +539,7 @@ class TestBrokenRules:
                 ("COUNSELLING",),
             ),
             (
-                {"individual": weekly.IndividualSlot(clinician_id="ines", weekday=0, starts=time(11))},
+                {"individual": planner.IndividualSlot(clinician_id="ines", weekday=0, starts=time(11))},
                 {},
                 ("TWO_PLACES",),
             ),
@@ -548,19 +548,19 @@ class TestBrokenRules:
         ],
     )
     def test_names_each(self, changes, request_changes, broken):
-        assert weekly.broken_rules(self.week(**changes), request=request_of(**request_changes)) == broken
+        assert planner.broken_rules(self.week(**changes), request=request_of(**request_changes)) == broken
 
     def test_sees_an_obligation_over_midnight_on_sunday(self):
         night = bound("WORK", (6,), 22, 9.5)
 
-        assert weekly.broken_rules(self.week(), request=request_of(*night)) == ("OBLIGATIONS",)
+        assert planner.broken_rules(self.week(), request=request_of(*night)) == ("OBLIGATIONS",)
 
     def test_stops_a_choice_that_breaks_one(self):
         def careless(problem):
             return [0, 1, 2, *[len(problem.options) - 1]][: problem.fewest_days + 1]
 
-        with pytest.raises(weekly.RuleBroken):
-            weekly.plan_week(
+        with pytest.raises(planner.RuleBroken):
+            planner.plan_week(
                 request=request_of(ceiling=541),
                 meetings=mornings(),
                 therapists=[INES],

@@ -34,6 +34,15 @@ OBJECTIVES = {
     "LIFE": ("DAYS_OF_WORK_OR_SCHOOL_A_WEEK", "AT_LEAST", 3, "LIFE_SKILLS"),
 }
 
+#: What groups call the modalities of objectives; the others are met outside of groups.
+MODALITIES_OF_GROUPS = {
+    "RELAPSE_PREVENTION": "RELAPSE_PREVENTION",
+    "MOTIVATIONAL_INTERVIEWING": "MI",
+    "CBT": "CBT",
+    "FAMILY_SESSIONS": "FAMILY",
+    "LIFE_SKILLS": "LIFE_SKILLS",
+}
+
 DRAFT = "DRAFT"
 ACTIVE = "ACTIVE"
 SUPERSEDED = "SUPERSEDED"
@@ -133,8 +142,14 @@ class Plan:
                 plan_id=self.plan_id,
                 version=self.version,
                 activated_at=self.activated_at,
+                modalities=self.modalities_of_groups(),
             )
         ]
+
+    def modalities_of_groups(self) -> tuple[str, ...]:
+        """Return what the objectives ask of group sessions, in their order."""
+        asked = (MODALITIES_OF_GROUPS.get(objective["modality"]) for objective in self.objectives)
+        return tuple(dict.fromkeys(modality for modality in asked if modality))
 
     def drafted(self) -> Event:
         """Return the draft as an event."""
@@ -147,6 +162,7 @@ class Plan:
             assessment_id=self.assessment_id,
             problems=tuple(self.problems),
             drafted_at=self.drafted_at,
+            modalities=self.modalities_of_groups(),
         )
 
 

@@ -27,14 +27,14 @@ class WeekOfSeats:
 def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: date, zone: str) -> list[Event]:
     """Say that a week stayed under the floor, and how many did in a row.
 
-    Not judged, and neither ending nor lengthening a row of short weeks: the week of confirmation, which is
+    Not judged, and neither ending nor lengthening a row of short weeks: the first week, which is
     a part of one; the last week; a week in which the program called a session off; and one that
     would reach the floor if those whose roster is missing had come. A correction that comes after
     the judgement does not undo it.
     """
-    if plan.state != "ACTIVE" or plan.confirmed_at is None:
+    if plan.state != "ACTIVE" or plan.began_at is None:
         return []
-    if monday_of(local_day(at=plan.confirmed_at, zone=zone)) >= week_starts_on:
+    if monday_of(local_day(at=plan.began_at, zone=zone)) >= week_starts_on:
         return []
     if week.cancelled_by_program:
         return []

@@ -6,7 +6,7 @@ Codes only. Whoever shows them finds the words; nothing in here tells what someb
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.scheduling.domain.weekly import (
+from services.scheduling.domain.planner import (
     IN_BLOCKS,
     ONE_TRIP_WITHIN,
     START_WITHIN,

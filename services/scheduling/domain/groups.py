@@ -129,6 +129,9 @@ def open_group(
         clinical_minutes = minutes - (BREAK_MINUTES if minutes >= BREAK_FROM_MINUTES else 0)
     if clinical_minutes > minutes:
         raise BlockOutOfBounds(field="clinical_minutes", rule="at most the minutes of the block")
+    if kind == "SUPPORT":
+        # It stands on the same calendar and is no treatment: brief, sentence S4.
+        clinical_minutes = 0
     most = MOST_IN_EDUCATION if kind == "EDUCATION" else MOST_IN_GROUP
     if capacity is None:
         capacity = most

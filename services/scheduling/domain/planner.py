@@ -1,28 +1,37 @@
-"""Finds a standing week for one patient: enough treatment, and never against an obligation.
+"""What a patient's standing week must meet, what it is asked to meet, and whether it does.
 
-A week is one block a day on at least three days, and one individual session with a licensed
-therapist. Three blocks of the default 165 clinical minutes and 50 minutes alone make 545, just over
-the nine hours of level 2.1. So a week has three blocks wherever that reaches the floor, and more only
-where it must. Groups that meet at the same time are alike as to what fits; which of them is taken
-follows from who has room, and from staying with the same people on all days.
+The rules stand here in plain Python: which options there are, what a choice of them must not break, and
+which constraint to relax when there is no choice. Choosing among the options is the solver's work,
+which is handed in as a function; what it chooses is checked against the rules once more.
 
-The search is complete: when it finds nothing there is nothing, and it names the constraint to relax.
 Equal inputs give equal weeks.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import time
-from itertools import combinations, product
+from itertools import combinations
 
+from services.scheduling.domain.problem import BLOCK, HOUR, SINGLE, Option, Problem
 from services.scheduling.domain.weeks import MINUTES_A_WEEK, Span, span
 from shared.contracts.scheduling import TRACKS
 
 #: Fewest days a week with a block. Design default: three, as contractors of federal payers describe.
 FEWEST_DAYS = 3
 
-#: Blocks a week that are tried first. Design default: the published Monday, Wednesday, Thursday week.
+#: Fewest counselling groups a week: at least two blocks are led by a counsellor, the third may be a
+#: workshop. Design default.
+FEWEST_COUNSELLING = 2
+
+#: Blocks a week beyond which more are asked of nobody who gets enough hours without them. Design
+#: default: the published Monday, Wednesday, Thursday week.
 PREFERRED_BLOCKS = 3
+
+#: Shortest and longest block of a day, in minutes on the clock, and the longest break between two
+#: meetings of one block. Three to four hours: the article's sentence S41; the break: design default.
+SHORTEST_BLOCK = 180
+LONGEST_BLOCK = 240
+LONGEST_PAUSE = 30
 
 #: Clinical minutes of an individual session. Design default, within the published 50 to 60.
 INDIVIDUAL_MINUTES = 50
@@ -32,9 +41,25 @@ INDIVIDUAL_MINUTES = 50
 FIRST_INDIVIDUAL_HOUR = 8
 LAST_INDIVIDUAL_HOUR = 20
 
-#: Minutes from admission within which the first block lies where the tracks permit: 48 hours.
-#: Design default.
+#: Minutes from admission within which the first block lies where the groups permit: 48 hours. Brief,
+#: sentence S4.
 START_WITHIN = 48 * 60
+
+#: Minutes between two sessions of a day up to which nobody goes home between them. Design default.
+ONE_TRIP_WITHIN = 60
+
+#: Of groups that are alike in all but their people, how many are weighed on one day. Design default:
+#: enough to stay with the same people, few enough for a small model.
+ALIKE_AT_ONCE = 3
+
+#: Tracks in the order of the day, and last the one for which nobody leaves home.
+_TRACKS = tuple(dict.fromkeys((*TRACKS, "TELEHEALTH")))
+
+#: Kinds of meetings that may make a block, alone or with another.
+IN_BLOCKS = ("GROUP", "EDUCATION")
+
+#: Kinds that stand in a week only for a patient who wishes them.
+_BY_WISH = ("FAMILY", "SUPPORT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +68,18 @@ class Meeting:
 
     group_id: str
     kind: str
+    modality: str = "PROCESS"
     track: str
     weekday: int
     starts: time
     ends: time
     clinical_minutes: int
     free_places: int
+
+    @property
+    def telehealth(self) -> bool:
+        """Tell whether nobody leaves home for it."""
+        return self.track == "TELEHEALTH"
 
     def span(self) -> Span:
         """Return the stretch of the week that the meeting takes."""
@@ -86,10 +117,12 @@ class IndividualSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class StandingWeek:
-    """A week that fits: the blocks in order of the week, and the individual session."""
+    """A week that fits: the meetings in order of the week, and the individual session."""
 
     meetings: tuple[Meeting, ...]
     individual: IndividualSlot
+    #: Why the week has no workshop, one of ``WORKSHOP_EXCEPTIONS``; None where it has one.
+    exception: str | None = None
 
     @property
     def weekly_minutes(self) -> int:
@@ -98,21 +131,41 @@ class StandingWeek:
 
     @property
     def track(self) -> str:
-        """Return the track of most blocks; of equal ones the earlier in the day."""
-        tracks = [meeting.track for meeting in self.meetings]
-        return min(TRACKS, key=lambda track: (-tracks.count(track), TRACKS.index(track)))
+        """Return the track of most meetings; of equal ones the earlier in the day."""
+        tracks = [meeting.track for meeting in self.meetings if meeting.kind in IN_BLOCKS]
+        return min(_TRACKS, key=lambda track: (-tracks.count(track), _TRACKS.index(track)))
+
+    @property
+    def days(self) -> int:
+        """Return on how many days of the week there is something."""
+        return len({meeting.weekday for meeting in self.meetings} | {self.individual.weekday})
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoWeek:
-    """No week fits; ``reason`` is the constraint to relax, one of ``NO_WEEK_REASONS``."""
+    """No week fits; ``reason`` is the constraint to relax, one of ``NO_WEEK_REASONS``.
+
+    ``obligations`` are the kinds of which one alone would have to give way for a week to fit.
+    """
 
     reason: str
+    obligations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a patient would like, and gets where everything that must be leaves room for it."""
+
+    #: Tracks in which the patient would rather come; all alike when empty.
+    tracks: tuple[str, ...] = ()
+    telehealth: bool = False
+    family: bool = False
+    support_group: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a patient's week has to meet.
+    """What a patient's week has to meet, and what it is asked to meet.
 
     The week has at least ``floor`` and fewer than ``ceiling`` clinical minutes. ``busy`` holds what
     binds the patient, travel included. ``admitted_minute`` is the minute of the local week from
@@ -123,208 +176,357 @@ class Request:
     ceiling: int
     busy: tuple[Span, ...]
     admitted_minute: int
+    #: The kind of each obligation in ``busy``, in its order.
+    busy_with: tuple[str, ...] = ()
+    #: Modalities that the treatment plan asks for.
+    modalities: tuple[str, ...] = ()
+    wishes: Wishes = field(default_factory=Wishes)
+    #: Group and weekday of what the patient has now, and the hour with the therapist.
+    held: frozenset[tuple[str, int]] = frozenset()
+    held_hour: IndividualSlot | None = None
+
+    def clear(self, stretch: Span) -> bool:
+        """Tell whether a stretch of the week meets none of the obligations."""
+        return not any(stretch.meets(taken) for taken in self.busy)
+
+    def without(self, kind: str) -> "Request":
+        """Return the request of somebody whose obligations of one kind gave way."""
+        kept = [place for place, one in enumerate(self.busy_with) if one != kind]
+        return replace(
+            self,
+            busy=tuple(self.busy[place] for place in kept),
+            busy_with=tuple(self.busy_with[place] for place in kept),
+        )
+
+
+#: Finds the best choice of a problem's options: their places in its order, None when there is none.
+Solve = Callable[[Problem], "list[int] | None"]
+
+
+class RuleBroken(RuntimeError):
+    """Raised when a week that was found breaks a hard rule: nothing of it is used."""
 
 
 @dataclass(frozen=True)
-class _Slot:
-    """Meetings of one weekday that are alike in time, length, track and kind."""
+class _Choice:
+    """An option, with what it means for the week."""
 
-    weekday: int
-    starts: time
-    ends: time
-    clinical_minutes: int
-    track: str
-    kind: str
-    free_places: int
-
-    def span(self) -> Span:
-        return span(weekday=self.weekday, starts=self.starts, ends=self.ends)
-
-    def holds(self, meeting: Meeting) -> bool:
-        return (
-            meeting.weekday,
-            meeting.starts,
-            meeting.ends,
-            meeting.clinical_minutes,
-            meeting.track,
-            meeting.kind,
-        ) == (self.weekday, self.starts, self.ends, self.clinical_minutes, self.track, self.kind)
+    option: Option
+    meetings: tuple[Meeting, ...] = ()
+    hour: IndividualSlot | None = None
 
 
 def plan_week(
-    *, request: Request, meetings: Iterable[Meeting], therapists: Iterable[Therapist]
+    *, request: Request, meetings: Iterable[Meeting], therapists: Iterable[Therapist], solve: Solve
 ) -> StandingWeek | NoWeek:
     """Return the best standing week, or why there is none.
 
     :param therapists: in the order in which they are to be asked, e.g. the least busy first.
+    :raises RuleBroken: when what the solver chose breaks a hard rule.
     """
-    offered = tuple(meetings)
-    asked = tuple(therapists)
-    return _find(request, offered, asked) or NoWeek(reason=_constraint_to_relax(request, offered))
+    offered, asked = tuple(meetings), tuple(therapists)
+    exception = _without_workshop(request, offered)
+    if exception is None:
+        week = _find(request, offered, asked, solve, exception=None)
+        if week is not None:
+            return week
+        exception = "NO_WORKSHOP_FITS"
+    week = _find(request, offered, asked, solve, exception=exception)
+    return week or _what_to_relax(request, offered, asked, solve)
+
+
+def broken_rules(week: StandingWeek, *, request: Request) -> tuple[str, ...]:
+    """Return the hard rules that a week breaks, by name; none is what anybody may be given."""
+    spans = [meeting.span() for meeting in week.meetings] + [week.individual.span()]
+    blocks = _blocks_of(week)
+    counselling = [meeting for meeting in week.meetings if meeting.kind == "GROUP"]
+    rules = {
+        "HOURS": not request.floor <= week.weekly_minutes < request.ceiling,
+        "DAYS": len({block[0].weekday for block in blocks}) < FEWEST_DAYS,
+        "BLOCKS": any(
+            meeting.kind == "GROUP" and not any(meeting in block for block in blocks)
+            for meeting in week.meetings
+        )
+        or len({block[0].weekday for block in blocks}) < len(blocks),
+        "COUNSELLING": len(counselling) < FEWEST_COUNSELLING,
+        "OBLIGATIONS": not all(request.clear(stretch) for stretch in spans),
+        "TWO_PLACES": any(one.meets(other) for one, other in combinations(spans, 2)),
+        "CAPACITY": any(meeting.free_places < 1 for meeting in week.meetings),
+        "SERVICE_TYPES": week.exception is None
+        and not any(meeting.kind == "EDUCATION" for meeting in week.meetings),
+    }
+    return tuple(name for name, broken in rules.items() if broken)
+
+
+def _blocks_of(week: StandingWeek) -> list[tuple[Meeting, ...]]:
+    """Return the blocks of a week: meetings of one day in a row that last three to four hours together."""
+    blocks: list[tuple[Meeting, ...]] = []
+    for day in range(7):
+        row = sorted(
+            (one for one in week.meetings if one.weekday == day and one.kind in IN_BLOCKS),
+            key=lambda one: one.starts,
+        )
+        alone = [(one,) for one in row if _is_block((one,))]
+        pairs = [(one, other) for one, other in combinations(row, 2) if _is_block((one, other))]
+        blocks += alone or pairs[:1]
+    return blocks
+
+
+def _is_block(row: tuple[Meeting, ...]) -> bool:
+    first, last = row[0].span(), row[-1].span()
+    if len(row) > 1 and not 0 <= last.begins - first.ends <= LONGEST_PAUSE:
+        return False
+    return SHORTEST_BLOCK <= last.ends - first.begins <= LONGEST_BLOCK
 
 
 def _find(
-    request: Request, meetings: tuple[Meeting, ...], therapists: tuple[Therapist, ...]
+    request: Request,
+    meetings: tuple[Meeting, ...],
+    therapists: tuple[Therapist, ...],
+    solve: Solve,
+    *,
+    exception: str | None = "NO_WORKSHOP_FITS",
 ) -> StandingWeek | None:
-    slots = _free_slots(request, meetings)
-    days = sorted({slot.weekday for slot in slots})
-    hours = _free_hours(request, sorted({meeting.weekday for meeting in meetings}), therapists)
-    if not hours:
+    must_provide = ("EDUCATION",) if exception is None else ()
+    choices = _choices(request, meetings, therapists)
+    options = tuple(choice.option for choice in choices)
+    if not _may_fit(options, must_provide):
         return None
-    sizes = sorted(range(FEWEST_DAYS, len(days) + 1), key=lambda size: (abs(size - PREFERRED_BLOCKS), size))
-    for size in sizes:
-        for pattern in sorted(_patterns(request, slots, size), key=lambda found: _cost(request, found)):
-            individual = _hour_beside(pattern, hours)
-            if individual is not None:
-                return StandingWeek(meetings=_seats_together(pattern, meetings), individual=individual)
-    return None
-
-
-def _free_slots(request: Request, meetings: tuple[Meeting, ...]) -> tuple[_Slot, ...]:
-    free: dict[tuple[int, time, time, int, str, str], int] = {}
-    for meeting in meetings:
-        if meeting.free_places > 0 and not any(meeting.span().meets(taken) for taken in request.busy):
-            key = (
-                meeting.weekday,
-                meeting.starts,
-                meeting.ends,
-                meeting.clinical_minutes,
-                meeting.track,
-                meeting.kind,
+    wishes = request.wishes
+    chosen = solve(
+        Problem(
+            options=options,
+            floor=request.floor,
+            ceiling=request.ceiling,
+            fewest_days=FEWEST_DAYS,
+            fewest_counselling=FEWEST_COUNSELLING,
+            preferred_blocks=PREFERRED_BLOCKS,
+            must_provide=must_provide,
+            should_provide=request.modalities,
+            may_provide=(
+                *(("FAMILY",) if wishes.family else ()),
+                *(("SUPPORT",) if wishes.support_group else ()),
+            ),
+            wants_remote=wishes.telehealth,
+            one_trip_within=ONE_TRIP_WITHIN,
+        )
+    )
+    if chosen is None:
+        return None
+    found = [choices[place] for place in chosen]
+    (individual,) = (choice.hour for choice in found if choice.hour is not None)
+    week = StandingWeek(
+        meetings=tuple(
+            sorted(
+                (meeting for choice in found for meeting in choice.meetings),
+                key=lambda meeting: (meeting.weekday, meeting.starts, meeting.group_id),
             )
-            free[key] = free.get(key, 0) + meeting.free_places
-    return tuple(_Slot(*key, places) for key, places in sorted(free.items()))
+        ),
+        individual=individual,
+        exception=exception,
+    )
+    broken = broken_rules(week, request=request)
+    if broken:
+        raise RuleBroken(", ".join(broken))
+    return week
 
 
-def _free_hours(
-    request: Request, days: list[int], therapists: tuple[Therapist, ...]
-) -> tuple[IndividualSlot, ...]:
-    """Return the hours in which some therapist and the patient are free, with the first such therapist."""
+def _may_fit(options: tuple[Option, ...], must_provide: tuple[str, ...]) -> bool:
+    """Tell whether it is worth asking the solver: what is plainly missing needs no search."""
+    days = {option.day for option in options if option.role == BLOCK}
+    offered = {code for option in options for code in option.provides}
+    return (
+        len(days) >= FEWEST_DAYS
+        and any(option.role == HOUR for option in options)
+        and offered.issuperset(must_provide)
+    )
+
+
+# --- Options --------------------------------------------------------------------------------------
+
+
+def _choices(
+    request: Request, meetings: tuple[Meeting, ...], therapists: tuple[Therapist, ...]
+) -> list[_Choice]:
+    free = _worth_weighing(
+        request,
+        sorted(
+            (one for one in meetings if one.free_places > 0 and request.clear(one.span())),
+            key=lambda one: (one.weekday, one.starts, one.ends, one.kind, one.modality, one.group_id),
+        ),
+    )
+    numbers = {
+        group_id: number
+        for number, group_id in enumerate(dict.fromkeys(meeting.group_id for meeting in free))
+    }
+    # A therapist's day is where the site is open; who has a free hour on a closed day is not asked.
+    days = sorted({meeting.weekday for meeting in meetings})
+    rows = [
+        row
+        for row in [(one,) for one in free] + [(one, other) for one in free for other in free]
+        if len({one.weekday for one in row}) == 1
+        and all(one.kind in IN_BLOCKS for one in row)
+        and any(one.kind == "GROUP" or len(row) == 1 for one in row)
+        and _is_block(row)
+    ]
+    singles = [
+        (one,)
+        for one in free
+        if (one.kind == "EDUCATION" and not _is_block((one,)))
+        or (one.kind == "FAMILY" and request.wishes.family)
+        or (one.kind == "SUPPORT" and request.wishes.support_group)
+    ]
+    found = [
+        _Choice(option=_option_of(role, row, request, numbers), meetings=row)
+        for role, many in ((BLOCK, rows), (SINGLE, singles))
+        for row in many
+    ]
+    return found + _hours(request, days, therapists)
+
+
+def _worth_weighing(request: Request, free: list[Meeting]) -> list[Meeting]:
+    """Of groups that are alike on a day in all but their people, keep some: those a patient can stay with.
+
+    They go by what the patient has already, on how many days they could be taken, and how many places
+    they have left. Any of them would do as well for every rule.
+    """
+    days: dict[str, int] = {}
+    for meeting in free:
+        days[meeting.group_id] = days.get(meeting.group_id, 0) + 1
+    alike: dict[tuple[object, ...], list[Meeting]] = {}
+    for meeting in free:
+        if meeting.kind in _BY_WISH and not _wished(request.wishes, meeting.kind):
+            continue
+        key = (
+            meeting.weekday,
+            meeting.starts,
+            meeting.ends,
+            meeting.kind,
+            meeting.modality,
+            meeting.track,
+            meeting.clinical_minutes,
+        )
+        alike.setdefault(key, []).append(meeting)
+    return [
+        meeting
+        for many in alike.values()
+        for meeting in sorted(
+            many,
+            key=lambda one: (
+                (one.group_id, one.weekday) not in request.held,
+                -days[one.group_id],
+                -one.free_places,
+                one.group_id,
+            ),
+        )[:ALIKE_AT_ONCE]
+    ]
+
+
+def _wished(wishes: Wishes, kind: str) -> bool:
+    return wishes.family if kind == "FAMILY" else wishes.support_group
+
+
+def _option_of(role: str, row: tuple[Meeting, ...], request: Request, numbers: dict[str, int]) -> Option:
+    first, last = row[0].span(), row[-1].span()
+    wished = request.wishes.tracks
+    return Option(
+        role=role,
+        day=row[0].weekday,
+        begins=first.begins,
+        ends=last.ends,
+        minutes=sum(meeting.clinical_minutes for meeting in row),
+        counselling=sum(meeting.kind == "GROUP" for meeting in row),
+        provides=tuple(sorted({meeting.kind for meeting in row} | {meeting.modality for meeting in row})),
+        groups=tuple(sorted({numbers[meeting.group_id] for meeting in row})),
+        track=_TRACKS.index(row[0].track) if role == BLOCK else -1,
+        remote=all(meeting.telehealth for meeting in row),
+        unwished=bool(wished)
+        and any(meeting.kind in IN_BLOCKS and meeting.track not in wished for meeting in row),
+        kept=sum((meeting.group_id, meeting.weekday) in request.held for meeting in row),
+        prompt=role == BLOCK and (first.begins - request.admitted_minute) % MINUTES_A_WEEK <= START_WITHIN,
+        fullness=max(0, 12 - min(meeting.free_places for meeting in row)),
+    )
+
+
+def _hours(request: Request, days: list[int], therapists: tuple[Therapist, ...]) -> list[_Choice]:
+    """Return the hours in which a therapist and the patient are free; one therapist for each.
+
+    Whoever has an hour with a therapist stays with them where that is possible.
+    """
+    held = request.held_hour
+    known = held.clinician_id if held is not None else None
+    in_turn = sorted(therapists, key=lambda therapist: therapist.clinician_id != known)
     found = []
     for weekday in days:
         for hour in range(FIRST_INDIVIDUAL_HOUR, LAST_INDIVIDUAL_HOUR + 1):
             starts = time(hour)
             stretch = span(weekday=weekday, starts=starts, ends=time(hour, INDIVIDUAL_MINUTES))
-            if any(stretch.meets(taken) for taken in request.busy):
+            if not request.clear(stretch):
                 continue
-            for therapist in therapists:
+            for therapist in in_turn:
                 if (weekday, starts) not in therapist.taken and not any(
                     stretch.meets(taken) for taken in therapist.busy
                 ):
-                    found.append(
-                        IndividualSlot(clinician_id=therapist.clinician_id, weekday=weekday, starts=starts)
-                    )
+                    slot = IndividualSlot(clinician_id=therapist.clinician_id, weekday=weekday, starts=starts)
+                    found.append(_Choice(option=_hour_option(slot, held), hour=slot))
                     break
-    return tuple(found)
+    return found
 
 
-def _patterns(request: Request, slots: tuple[_Slot, ...], size: int) -> Iterator[tuple[_Slot, ...]]:
-    by_day: dict[int, list[_Slot]] = {}
-    for slot in slots:
-        by_day.setdefault(slot.weekday, []).append(slot)
-    for days in combinations(sorted(by_day), size):
-        for pattern in product(*(by_day[day] for day in days)):
-            counselling = sum(slot.kind == "GROUP" for slot in pattern)
-            minutes = sum(slot.clinical_minutes for slot in pattern) + INDIVIDUAL_MINUTES
-            if counselling >= FEWEST_DAYS and request.floor <= minutes < request.ceiling:
-                yield pattern
-
-
-def _cost(request: Request, pattern: tuple[_Slot, ...]) -> tuple[object, ...]:
-    """Return what makes one week worse than another, the weightiest first.
-
-    Workshops in place of counselling; changing tracks; a late start; a track later in the day, so that
-    the evening is left to those who work; days with few places left, so that the days fill evenly
-    and none is stranded; days on end without treatment.
-    """
-    tracks = {slot.track for slot in pattern}
-    wait = min((slot.span().begins - request.admitted_minute) % MINUTES_A_WEEK for slot in pattern)
-    days = [slot.weekday for slot in pattern]
-    gaps = [(after - day) % 7 or 7 for day, after in zip(days, [*days[1:], days[0]], strict=True)]
-    return (
-        sum(slot.kind != "GROUP" for slot in pattern),
-        len(tracks),
-        wait > START_WITHIN,
-        sorted(TRACKS.index(track) for track in tracks),
-        sorted(-slot.free_places for slot in pattern)[::-1],
-        sum(gap * gap for gap in gaps),
-        [(slot.weekday, slot.starts, slot.ends, slot.clinical_minutes) for slot in pattern],
+def _hour_option(slot: IndividualSlot, held: IndividualSlot | None) -> Option:
+    stretch = slot.span()
+    return Option(
+        role=HOUR,
+        day=slot.weekday,
+        begins=stretch.begins,
+        ends=stretch.ends,
+        minutes=INDIVIDUAL_MINUTES,
+        counselling=0,
+        provides=("INDIVIDUAL",),
+        groups=(),
+        track=-1,
+        remote=False,
+        unwished=False,
+        # An hour with somebody else at the same time is another hour.
+        kept=int(slot == held),
+        prompt=False,
+        fullness=0,
     )
 
 
-def _hour_beside(pattern: tuple[_Slot, ...], hours: tuple[IndividualSlot, ...]) -> IndividualSlot | None:
-    """Return the free hour that is nearest to a block, on the same day if there is one."""
-    blocks = [slot.span() for slot in pattern]
-    days = {slot.weekday for slot in pattern}
-    best: tuple[tuple[bool, int, int, time], IndividualSlot] | None = None
-    for hour in hours:
-        stretch = hour.span()
-        if any(stretch.meets(block) for block in blocks):
-            continue
-        gap = min(max(block.begins - stretch.ends, stretch.begins - block.ends) for block in blocks)
-        distance = min(
-            (
-                max(block.begins - stretch.ends, stretch.begins - block.ends)
-                for slot, block in zip(pattern, blocks, strict=True)
-                if slot.weekday == hour.weekday
-            ),
-            default=gap,
-        )
-        cost = (hour.weekday not in days, distance, hour.weekday, hour.starts)
-        if best is None or cost < best[0]:
-            best = (cost, hour)
-    return best[1] if best else None
+# --- Why there is none ----------------------------------------------------------------------------
 
 
-def _seats_together(pattern: tuple[_Slot, ...], meetings: tuple[Meeting, ...]) -> tuple[Meeting, ...]:
-    """Choose among groups alike in time those that cover most of the week, so that people stay together."""
-    wanted = list(pattern)
-    chosen: list[Meeting] = []
-    while wanted:
-        open_to: dict[str, list[Meeting]] = {}
-        for meeting in meetings:
-            if meeting.free_places > 0 and any(slot.holds(meeting) for slot in wanted):
-                open_to.setdefault(meeting.group_id, []).append(meeting)
-        group_id = min(
-            open_to,
-            key=lambda group: (
-                -len(open_to[group]),
-                -min(meeting.free_places for meeting in open_to[group]),
-                group,
-            ),
-        )
-        chosen += open_to[group_id]
-        wanted = [slot for slot in wanted if not any(slot.holds(meeting) for meeting in open_to[group_id])]
-    return tuple(sorted(chosen, key=lambda meeting: meeting.weekday))
+def _without_workshop(request: Request, meetings: tuple[Meeting, ...]) -> str | None:
+    """Return why no workshop can be in the week, or None where one may be."""
+    workshops = [meeting for meeting in meetings if meeting.kind == "EDUCATION"]
+    if not workshops:
+        return "NO_WORKSHOP_OFFERED"
+    clear = [meeting for meeting in workshops if request.clear(meeting.span())]
+    if not clear:
+        return "WORKSHOPS_MEET_OBLIGATIONS"
+    return None if any(meeting.free_places > 0 for meeting in clear) else "WORKSHOPS_FULL"
 
 
-def _constraint_to_relax(request: Request, meetings: tuple[Meeting, ...]) -> str:
+def _what_to_relax(
+    request: Request, meetings: tuple[Meeting, ...], therapists: tuple[Therapist, ...], solve: Solve
+) -> NoWeek:
+    """Try what could give way, the program's own means first, and name the first that is enough."""
     if not meetings:
-        return "NO_GROUPS"
-    unbound = Request(
-        floor=request.floor, ceiling=request.ceiling, busy=(), admitted_minute=request.admitted_minute
-    )
-    roomy = tuple(_with_room(meeting) for meeting in meetings)
+        return NoWeek(reason="NO_GROUPS")
+    unbound = replace(request, busy=(), busy_with=())
+    roomy = tuple(replace(meeting, free_places=max(1, meeting.free_places)) for meeting in meetings)
     anyone = (Therapist(clinician_id="", taken=frozenset(), busy=()),)
-    for relaxed, offered, asked, reason in (
-        (request, meetings, anyone, "NO_THERAPIST"),
-        (request, roomy, anyone, "GROUPS_FULL"),
-        (unbound, meetings, anyone, "OBLIGATIONS"),
-        (unbound, roomy, anyone, "OBLIGATIONS_AND_CAPACITY"),
-    ):
-        if _find(relaxed, offered, asked):
-            return reason
-    return "HOURS"
-
-
-def _with_room(meeting: Meeting) -> Meeting:
-    return Meeting(
-        group_id=meeting.group_id,
-        kind=meeting.kind,
-        track=meeting.track,
-        weekday=meeting.weekday,
-        starts=meeting.starts,
-        ends=meeting.ends,
-        clinical_minutes=meeting.clinical_minutes,
-        free_places=1,
-    )
+    if _find(request, meetings, anyone, solve):
+        return NoWeek(reason="NO_THERAPIST")
+    if _find(request, roomy, anyone, solve):
+        return NoWeek(reason="GROUPS_FULL")
+    for offered, reason in ((meetings, "OBLIGATIONS"), (roomy, "OBLIGATIONS_AND_CAPACITY")):
+        if _find(unbound, offered, anyone, solve):
+            alone = [
+                kind
+                for kind in dict.fromkeys(request.busy_with)
+                if _find(request.without(kind), offered, anyone, solve)
+            ]
+            return NoWeek(reason=reason, obligations=tuple(alone))
+    return NoWeek(reason="HOURS")

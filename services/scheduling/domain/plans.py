@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
-from services.scheduling.domain import planner
+from services.scheduling.domain import explanations, planner
 from services.scheduling.domain.groups import Group
-from services.scheduling.domain.records import Episode, Site
+from services.scheduling.domain.records import Episode, Patient, Site
 from services.scheduling.domain.weeks import Span, days_between, local_day, moment_of, monday_of, span
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
-from shared.contracts.scheduling import ScheduleConfirmed, SessionScheduled
-from shared.errors import NotFound
+from shared.contracts.scheduling import ScheduleConfirmed, ScheduleProposed, SessionScheduled
+from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
 
 #: Local weekday and time at which the sessions of one more week are booked: Sunday evening.
@@ -27,6 +28,10 @@ NO_WEEK_DUE = timedelta(hours=24)
 
 class NoSuchPlan(NotFound):
     """Raised when an episode has no weekly plan."""
+
+
+class NothingProposed(Conflict):
+    """Raised when a week is confirmed where none was found, or another one than the present."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -62,7 +67,12 @@ class WeeklyPlan:
     individual_clinician_id: str | None = None
     individual_weekday: int | None = None
     individual_starts: time | None = None
+    #: When a week was first found; it is in force from then on.
+    proposed_at: datetime | None = None
+    #: When the patient agreed to the present week.
     confirmed_at: datetime | None = None
+    #: Why the week is as it is, in codes: see :func:`explain`.
+    explained: dict[str, Any] | None = None
     #: The last day for which sessions are booked.
     booked_through: date | None = None
     #: Weeks in a row that stayed under the floor.
@@ -100,9 +110,45 @@ class WeeklyPlan:
         self.track = week.track
         self.weekly_minutes = week.weekly_minutes
         self._take_hour(week.individual)
-        if self.confirmed_at is None:
-            self.confirmed_at = at
+        self.proposed_at = self.began_at or at
+        self.confirmed_at = None
         return caused
+
+    @property
+    def began_at(self) -> datetime | None:
+        """Return since when there is a week; older versions confirmed it at once."""
+        return self.proposed_at or self.confirmed_at
+
+    def has(self, week: planner.StandingWeek, *, places: Iterable["Place"]) -> bool:
+        """Tell whether the week in force is already this one, whole."""
+        held = {(place.group_id, place.weekday) for place in places if place.number is not None}
+        return (
+            self.state == "ACTIVE"
+            and self.reason is None
+            and held == {(meeting.group_id, meeting.weekday) for meeting in week.meetings}
+            and self.individual == week.individual
+        )
+
+    def moved_by(self, week: planner.StandingWeek, *, places: Iterable["Place"]) -> int:
+        """Return how many meetings and hours of the week in force are no part of *week*."""
+        kept = {(meeting.group_id, meeting.weekday) for meeting in week.meetings}
+        moved = sum((place.group_id, place.weekday) not in kept for place in places)
+        return moved + (self.individual is not None and self.individual != week.individual)
+
+    def confirm(self, *, version: int | None, at: datetime) -> bool:
+        """Note that the patient agrees to the week; return whether that is news.
+
+        :param version: the version that the patient saw, where they saw one.
+        :raises NothingProposed: when there is no week, or another one by now.
+        """
+        if self.state != "ACTIVE":
+            raise NothingProposed(rule="a week that was found")
+        if version is not None and version != self.version:
+            raise NothingProposed(field="version", rule="the present version of the week")
+        if self.confirmed_at is not None:
+            return False
+        self.confirmed_at = at
+        return True
 
     def miss_out(self, *, reason: str, at: datetime) -> list[Event]:
         """Ask the front desk, because no week fits; the same trouble is told once."""
@@ -141,8 +187,30 @@ class WeeklyPlan:
             self.weekly_minutes -= planner.INDIVIDUAL_MINUTES
             self._take_hour(None)
 
+    def proposal(
+        self, *, week: planner.StandingWeek, moved: int, first_session_at: datetime, at: datetime
+    ) -> ScheduleProposed:
+        """Return the fact that a week was found."""
+        unmet = (self.explained or {}).get("wishes_not_met", ())
+        return ScheduleProposed(
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            plan_id=self.plan_id,
+            version=self.version,
+            track=week.track,
+            weekly_minutes=week.weekly_minutes,
+            days=week.days,
+            first_session_at=first_session_at,
+            moved=moved,
+            workshop_exception=week.exception or "",
+            wishes_not_met=tuple(one["wish"] for one in unmet),
+            wishes_not_met_because=tuple(one["reason"] for one in unmet),
+            proposed_at=at,
+        )
+
     def confirmation(self, *, days: int, first_session_at: datetime) -> ScheduleConfirmed:
-        """Return the fact that the standing week holds.
+        """Return the fact that the patient agreed to the week.
 
         :raises ValueError: when the plan has no week.
         """
@@ -237,18 +305,57 @@ def places_in(
     return places
 
 
-def request_of(*, episode: Episode, busy: tuple[Span, ...], admitted_minute: int) -> planner.Request:
-    """Return what an admitted patient's week has to meet.
+def explain(
+    *, week: planner.StandingWeek, request: planner.Request, meetings: Iterable[planner.Meeting]
+) -> dict[str, Any]:
+    """Return why a week is as it is, as JSON: a reason for each slot and for each wish not met.
+
+    ``{"meetings": [{"group_id", "weekday", "reasons"}], "individual": [..], "workshop_exception",
+    "wishes_not_met": [{"wish", "reason"}]}``
+    """
+    return {
+        "meetings": [
+            {
+                "group_id": meeting.group_id,
+                "weekday": meeting.weekday,
+                "reasons": list(explanations.reasons_for_meeting(meeting, week=week, request=request)),
+            }
+            for meeting in week.meetings
+        ],
+        "individual": list(explanations.reasons_for_hour(week.individual, week=week, request=request)),
+        "workshop_exception": week.exception,
+        "wishes_not_met": [
+            {"wish": unmet.code, "reason": unmet.reason}
+            for unmet in explanations.wishes_not_met(week, request=request, meetings=meetings)
+        ],
+    }
+
+
+def request_of(
+    *,
+    episode: Episode,
+    patient: Patient,
+    held: Iterable[Place],
+    held_hour: planner.IndividualSlot | None,
+    admitted_minute: int,
+) -> planner.Request:
+    """Return what an admitted patient's week has to meet, and what it is asked to meet.
 
     :raises ValueError: when the episode was not admitted.
     """
     if episode.weekly_minutes_floor is None or episode.weekly_minutes_ceiling is None:
         raise ValueError("only an admitted episode has hours to meet")
+    bound_by = patient.obligations()
     return planner.Request(
         floor=episode.weekly_minutes_floor,
         ceiling=episode.weekly_minutes_ceiling,
-        busy=busy,
+        busy=tuple(obligation.span() for obligation in bound_by),
+        busy_with=tuple(obligation.kind for obligation in bound_by),
         admitted_minute=admitted_minute,
+        modalities=tuple(episode.modalities),
+        wishes=patient.wished(),
+        held=frozenset((place.group_id, place.weekday) for place in held),
+        held_hour=held_hour,
     )
 
 
@@ -318,11 +425,12 @@ def dated_sessions(
     A block's end is its start and its length, so that it is as long on a day when clocks change.
     """
     dated = []
-    by_weekday = {place.weekday: place for place in places}
+    by_weekday: dict[int, list[Place]] = {}
+    for standing in places:
+        by_weekday.setdefault(standing.weekday, []).append(standing)
     hour = plan.individual
     for day in days_between(first=first, last=last):
-        place = by_weekday.get(day.weekday())
-        if place is not None:
+        for place in by_weekday.get(day.weekday(), ()):
             group = groups[place.group_id]
             starts_at = moment_of(day=day, at=group.starts, zone=site.time_zone)
             # Callers choose group ids, so two tenants may have the same.
@@ -380,6 +488,7 @@ def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -
         planner.Meeting(
             group_id=group.group_id,
             kind=group.kind,
+            modality=group.modality,
             track=group.track,
             weekday=weekday,
             starts=group.starts,

@@ -5,6 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from services.scheduling.domain.obligations import Obligation
+from services.scheduling.domain.planner import Wishes
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.intake import PatientAdmitted, ReferralReceived
 from shared.errors import NotFound
@@ -44,7 +45,18 @@ class Patient:
     bound_by: list[dict[str, Any]] = field(default_factory=list)
     obligations_site_id: str | None = None
     obligations_declared_at: datetime | None = None
+    #: As JSON, replaced as a whole; read it with :meth:`wished`.
+    wishes: dict[str, Any] = field(default_factory=dict)
     tenant_id: str = ""
+
+    def wished(self) -> Wishes:
+        """Return what the person would like of their week."""
+        return Wishes(
+            tracks=tuple(self.wishes.get("tracks", ())),
+            telehealth=self.wishes.get("telehealth", False),
+            family=self.wishes.get("family", False),
+            support_group=self.wishes.get("support_group", False),
+        )
 
     def obligations(self) -> tuple[Obligation, ...]:
         """Return what binds the person's week, in the order in which it was declared."""
@@ -89,7 +101,20 @@ class Episode:
     weekly_minutes_floor: int | None = None
     weekly_minutes_ceiling: int | None = None
     discharged_at: datetime | None = None
+    #: What the treatment plan asks of group sessions, and the version of the plan that says so.
+    modalities: list[str] = field(default_factory=list)
+    treatment_plan_version: int | None = None
     tenant_id: str = ""
+
+    def note_treatment_plan(self, *, version: int, modalities: tuple[str, ...]) -> bool:
+        """Note what a treatment plan asks for; return whether that is news. The newest version counts."""
+        if self.treatment_plan_version is not None and version < self.treatment_plan_version:
+            return False
+        self.treatment_plan_version = version
+        if set(modalities) == set(self.modalities):
+            return False
+        self.modalities = list(modalities)
+        return True
 
     def note_referral(self, event: ReferralReceived) -> None:
         """Note that the person was referred; the site of an admission stands above the referral's."""

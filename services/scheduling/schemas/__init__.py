@@ -100,11 +100,14 @@ from services.scheduling.schemas.obligations import (
     Obligation,
     Obligations,
     TrackFit,
+    Wishes,
 )
 from services.scheduling.schemas.plans import (
     Block,
+    ConfirmWeeklyPlan,
     GetWeeklyPlan,
     IndividualHour,
+    UnmetWish,
     WeeklyPlan,
 )
 from services.scheduling.schemas.staffing import (
@@ -156,6 +159,7 @@ __all__ = [
     "CloseSite",
     "CloseTask",
     "Closures",
+    "ConfirmWeeklyPlan",
     "CorrectAttendance",
     "CosignNote",
     "Credential",
@@ -225,11 +229,13 @@ __all__ = [
     "TelehealthVisit",
     "Today",
     "TrackFit",
+    "UnmetWish",
     "UnsignedNote",
     "UnsignedNotes",
     "Wait",
     "Waits",
     "WeekAttended",
     "WeeklyPlan",
+    "Wishes",
     "WriteNote",
 ]

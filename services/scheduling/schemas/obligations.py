@@ -32,6 +32,22 @@ class Obligation(Schema):
     )
 
 
+class Wishes(Schema):
+    """What somebody would like of their week, where all that must be leaves room for it."""
+
+    tracks = fields.List(
+        fields.String(validate=validate.OneOf(TRACKS)),
+        load_default=list,
+        validate=validate.Length(max=len(TRACKS)),
+        metadata=described("Tracks that suit best; empty when all are alike."),
+    )
+    telehealth = fields.Boolean(load_default=False, metadata=described("To leave home as little as can be."))
+    family = fields.Boolean(load_default=False, metadata=described("Family sessions."))
+    support_group = fields.Boolean(
+        load_default=False, metadata=described("A support group, beside the clinical hours.")
+    )
+
+
 class DeclareObligations(Schema):
     """All that binds a person's week, in place of what was declared before."""
 
@@ -43,6 +59,7 @@ class DeclareObligations(Schema):
         validate=validate.Length(max=100),
         metadata=described("Empty when nothing binds."),
     )
+    wishes = fields.Nested(Wishes, metadata=described("In place of those before; left out, those stay."))
 
 
 class GetObligations(Schema):
@@ -67,4 +84,5 @@ class Obligations(Schema):
     site_id = Id(allow_none=True)
     declared_at = Moment(allow_none=True)
     obligations = fields.List(fields.Nested(Obligation), required=True)
+    wishes = fields.Nested(Wishes, required=True)
     fit = fields.List(fields.Nested(TrackFit), required=True)

@@ -12,6 +12,16 @@ class GetWeeklyPlan(Schema):
     episode_id = Id(required=True, metadata=described("Which episode."))
 
 
+class ConfirmWeeklyPlan(Schema):
+    """The patient's agreement to the proposed week."""
+
+    episode_id = Id(required=True, metadata=described("Whose week."))
+    version = fields.Integer(
+        strict=True,
+        metadata=described("The version that the patient saw: refused when it is another by now."),
+    )
+
+
 class Block(Schema):
     """A standing place in one weekly meeting."""
 
@@ -23,6 +33,9 @@ class Block(Schema):
     starts = LocalTime(required=True)
     ends = LocalTime(required=True)
     clinical_minutes = fields.Integer(required=True)
+    reasons = fields.List(
+        fields.String(), required=True, metadata=described("Why it stands in the week, in codes.")
+    )
 
 
 class IndividualHour(Schema):
@@ -32,6 +45,18 @@ class IndividualHour(Schema):
     weekday = fields.Integer(required=True)
     starts = LocalTime(required=True)
     ends = LocalTime(required=True)
+    reasons = fields.List(fields.String(), required=True)
+
+
+class UnmetWish(Schema):
+    """A wish that the week does not meet."""
+
+    wish = fields.String(required=True, metadata=described("E.g. MODALITY_CBT, TRACKS or FAMILY."))
+    reason = fields.String(
+        required=True,
+        validate=validate.OneOf(("NOT_OFFERED", "OBLIGATIONS", "FULL", "OTHER_RULES")),
+        metadata=described("What stands against it."),
+    )
 
 
 class WeeklyPlan(Schema):
@@ -54,6 +79,11 @@ class WeeklyPlan(Schema):
     weekly_minutes = fields.Integer(required=True, metadata=described("Clinical minutes, breaks excluded."))
     blocks = fields.List(fields.Nested(Block), required=True)
     individual = fields.Nested(IndividualHour, allow_none=True)
-    confirmed_at = Moment(allow_none=True)
+    workshop_exception = fields.String(
+        allow_none=True, metadata=described("Why the week has no workshop, where it has none.")
+    )
+    wishes_not_met = fields.List(fields.Nested(UnmetWish), required=True)
+    proposed_at = Moment(allow_none=True, metadata=described("When a week was first found."))
+    confirmed_at = Moment(allow_none=True, metadata=described("When the patient agreed to the present week."))
     booked_through = fields.Date(allow_none=True)
     ended_at = Moment(allow_none=True)

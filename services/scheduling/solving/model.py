@@ -107,7 +107,9 @@ class _Week:
                 len(tracks),
             ),
             (late, 1),
-            (self._trips(), 7 * 3),
+            (self._trips(within=self.problem.one_trip_within), 7 * 3),
+            # Nobody likes to wait between two sessions either.
+            (self._trips(within=0), 7 * 3),
         ]
 
     def for_the_program(self) -> list[tuple[Terms, int]]:
@@ -161,20 +163,26 @@ class _Week:
         self.model.add(beyond >= sum(self.blocks) - preferred)
         return beyond
 
-    def _trips(self) -> Terms:
-        """Return how often the patient leaves home for treatment."""
+    def _trips(self, *, within: int) -> Terms:
+        """Return how often the patient leaves home for treatment.
+
+        :param within: minutes between a block and something else up to which they are one trip.
+        """
         options = self.problem.options
-        trips: list[Terms] = self._where(option.role == BLOCK and not option.remote for option in options)
+        # Who does not wish to stay at home is not kept there for the sake of fewer trips.
+        at_home = [option.remote and self.problem.wants_remote for option in options]
+        trips: list[Terms] = self._where(
+            option.role == BLOCK and not home for option, home in zip(options, at_home, strict=True)
+        )
         for place, option in enumerate(options):
-            if option.role == BLOCK or option.remote:
+            if option.role == BLOCK or at_home[place]:
                 continue
             near = self._where(
                 other.role == BLOCK
-                and not other.remote
+                and not home
                 and other.day == option.day
-                and max(other.begins - option.ends, option.begins - other.ends)
-                <= self.problem.one_trip_within
-                for other in options
+                and max(other.begins - option.ends, option.begins - other.ends) <= within
+                for other, home in zip(options, at_home, strict=True)
             )
             extra = self.model.new_bool_var(f"trip for {place}")
             self.model.add_bool_or([extra, self.chosen[place].negated(), *near])

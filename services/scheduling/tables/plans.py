@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups, planner, plans, records
@@ -27,7 +28,9 @@ weekly_plans = Table(
     reference("individual_clinician_id", nullable=True),
     Column("individual_weekday", sa.SmallInteger),
     Column("individual_starts", sa.Time),
+    Column("proposed_at", moment()),
     Column("confirmed_at", moment()),
+    Column("explained", JSONB),
     Column("booked_through", sa.Date),
     Column("short_weeks", sa.Integer, nullable=False),
     Column("ended_at", moment()),
@@ -51,7 +54,7 @@ places = Table(
     Column("plan_id", sa.Uuid(as_uuid=False), ForeignKey("weekly_plans.plan_id"), primary_key=True),
     Column("weekday", sa.SmallInteger, primary_key=True),
     tenant_column(),
-    reference("group_id"),
+    Column("group_id", sa.Uuid(as_uuid=False), primary_key=True),
     ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
     Column("capacity", sa.Integer, nullable=False),
     Column("number", sa.Integer),
@@ -61,6 +64,9 @@ places = Table(
 
 mapper.map_imperatively(plans.WeeklyPlan, weekly_plans)
 mapper.map_imperatively(plans.Place, places)
+
+#: Since when a plan has a week; older versions kept only when it was confirmed.
+_BEGAN_AT = sa.func.coalesce(weekly_plans.c.proposed_at, weekly_plans.c.confirmed_at)
 
 
 def numbers_taken(db: Session, *, site_id: str) -> dict[tuple[str, int], set[int]]:
@@ -87,7 +93,7 @@ def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
         db.scalars(
             sa.select(plans.WeeklyPlan)
             .where(plans.WeeklyPlan.site_id == site_id, plans.WeeklyPlan.state == "ACTIVE")
-            .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
+            .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
         )
     )
 
@@ -130,7 +136,7 @@ def plans_with_therapists(
             plans.WeeklyPlan.state == "ACTIVE",
             plans.WeeklyPlan.individual_clinician_id.in_(clinician_ids),
         )
-        .order_by(plans.WeeklyPlan.confirmed_at, plans.WeeklyPlan.plan_id)
+        .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
     )
     return [(plan, episode, patient) for plan, episode, patient in rows]
 
@@ -156,7 +162,7 @@ def places_of(db: Session, *, plan_ids: Iterable[str]) -> dict[str, list[plans.P
     rows = db.scalars(
         sa.select(plans.Place)
         .where(plans.Place.plan_id.in_(list(found)))
-        .order_by(plans.Place.plan_id, plans.Place.weekday)
+        .order_by(plans.Place.plan_id, plans.Place.weekday, plans.Place.group_id)
     )
     for place in rows:
         found[place.plan_id].append(place)

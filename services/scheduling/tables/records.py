@@ -32,6 +32,7 @@ patients = Table(
     Column("bound_by", JSONB, nullable=False, server_default="[]"),
     reference("obligations_site_id", nullable=True),
     Column("obligations_declared_at", moment()),
+    Column("wishes", JSONB, nullable=False, server_default="{}"),
 )
 
 episodes = Table(
@@ -48,6 +49,8 @@ episodes = Table(
     Column("weekly_minutes_floor", sa.Integer),
     Column("weekly_minutes_ceiling", sa.Integer),
     Column("discharged_at", moment()),
+    Column("modalities", JSONB, nullable=False, server_default="[]"),
+    Column("treatment_plan_version", sa.Integer),
     Index(None, "tenant_id", "patient_id"),
 )
 
