@@ -40,49 +40,67 @@ class TestCredentialThatRunsOut:
         room.advance(timedelta(days=21))
         return room
 
+    def asked_last(self, room: Room) -> TaskOpened:
+        """Return what asks a week before the last day, by when it has taken the place of the first."""
+        first, last = room.announced_of(TaskOpened)
+        (escalated,) = room.announced_of(TaskClosed)
+        assert (escalated.task_id, escalated.outcome) == (first.task_id, "ESCALATED")
+        return last
+
     def test_is_closed_with_who_in_which_role_and_when(self, room: Room) -> None:
-        (task,) = room.announced_of(TaskOpened)
+        task = self.asked_last(room)
 
         answer = room.call(
             "close_task", closure(task), role=roles.SUPERVISOR, credential="LPC", actor_id="supervisor-2"
         )
 
-        (closed,) = room.announced_of(TaskClosed)
+        _, closed = room.announced_of(TaskClosed)
         assert (closed.task_id, closed.outcome, closed.closed_at) == (task.task_id, "DONE", room.now)
-        assert record_of(room, "task_closed") == [("supervisor-2", "supervisor", "LPC")]
+        assert record_of(room, "task_closed")[1:] == [("supervisor-2", "supervisor", "LPC")]
         assert answer["closed_at"].startswith(room.now.isoformat()[:16])
 
     def test_is_closed_once(self, room: Room) -> None:
-        (task,) = room.announced_of(TaskOpened)
+        task = self.asked_last(room)
         room.call("close_task", closure(task, outcome="WITHDRAWN"), role=roles.SUPERVISOR)
 
         with pytest.raises(Conflict) as refused:
             room.call("close_task", closure(task), role=roles.MEDICAL_DIRECTOR)
 
         assert refused.value.code == "task_closed_already"
-        assert len(room.announced_of(TaskClosed)) == 1
+        assert [one.outcome for one in room.announced_of(TaskClosed)] == ["ESCALATED", "WITHDRAWN"]
+
+    def test_is_not_closed_by_hand_once_a_later_one_took_its_place(self, room: Room) -> None:
+        self.asked_last(room)
+        first = room.announced_of(TaskOpened)[0]
+
+        with pytest.raises(Conflict) as refused:
+            room.call("close_task", closure(first), role=roles.SUPERVISOR)
+
+        assert refused.value.code == "task_closed_already"
 
     def test_is_the_supervisors(self, room: Room) -> None:
-        (task,) = room.announced_of(TaskOpened)
+        task = self.asked_last(room)
 
         with pytest.raises(Forbidden):
             room.call("close_task", closure(task), role=roles.COUNSELOR)
 
     def test_is_not_found_under_an_id_that_nobody_gave_it(self, room: Room) -> None:
-        (task,) = room.announced_of(TaskOpened)
+        task = self.asked_last(room)
 
         for wrong in ({"task_id": new_id()}, {"about_id": new_id()}):
             with pytest.raises(NotFound):
                 room.call("close_task", closure(task, **wrong), role=roles.SUPERVISOR)
 
     def test_of_the_next_licence_is_another_task(self, room: Room) -> None:
-        (task,) = room.announced_of(TaskOpened)
+        task = self.asked_last(room)
         room.call("close_task", closure(task), role=roles.SUPERVISOR)
-        add_clinician(room, "Staying", expires_on=date(2026, 3, 20))
+        staying = add_clinician(room, "Staying", expires_on=date(2026, 3, 20))
 
         room.advance("2026-03-22T12:00:00-06:00")
 
-        assert len(room.announced_of(TaskOpened)) == 2
+        newest = [one for one in room.announced_of(TaskOpened) if one.about_id == staying]
+        assert [one.reason for one in newest] == ["EXPIRES_WITHIN_30_DAYS", "EXPIRES_WITHIN_7_DAYS"]
+        assert task.task_id not in {one.task_id for one in newest}
 
 
 class TestContactAfterLapse:
