@@ -140,6 +140,41 @@ class TestBuild:
         )
         assert [week["attended"] for week in found["attendance"]["by_week"]] == [2, 0, 0, 0]
 
+    def test_counts_weeks_and_finds_the_seat_that_meets_an_obligation(self):
+        told = Told()
+        week = {"workshop_exception": "", "wishes_not_met": [], "wishes_not_met_because": []}
+        for patient in ("Merrin", "Tressa", "Odalyn"):
+            told.admitted(patient)
+            # Works full time: eight to four, nine to five or two to ten, as it is drawn.
+            told.rows[patient] = Admission(
+                line=2, case_id="1", codes={"AGE": 5, "EMPLOY": 1}, recorded_service=6
+            )
+        told.tell("schedule_proposed", "Merrin", weekly_minutes=545, **week)
+        told.tell("schedule_confirmed", "Merrin")
+        unmet = {"wishes_not_met": ["FAMILY"], "wishes_not_met_because": ["NOT_OFFERED"]}
+        told.tell("schedule_proposed", "Tressa", weekly_minutes=660, **(week | unmet))
+        told.tell("task_opened", "Odalyn", task="no_week_fits", reason="OBLIGATIONS")
+        # MONDAY is midnight in Chicago: at half past two in the afternoon all of them are at work.
+        for patient, hour in (("Merrin", 22.5), ("Tressa", 14.5)):
+            starts_at = MONDAY + hour / 24 * DAY
+            told.tell(
+                "session_scheduled",
+                patient,
+                seat_id=patient,
+                starts_at=starts_at,
+                ends_at=starts_at + 60 * MINUTE,
+                kind="GROUP",
+            )
+
+        found = told.report()["weekly_plans"]
+
+        assert (found["admitted"], found["with_a_week"], found["agreed_to"]) == (3, 2, 1)
+        assert found["meeting_every_obligation"] == 1
+        assert found["without_a_week"] == {"OBLIGATIONS": 1}
+        assert found["hours"] == {"least": 9.08, "median": 10.04, "most": 11.0}
+        assert found["all_wishes_met"] == 1
+        assert found["wishes_not_met"] == [{"wish": "FAMILY", "reason": "NOT_OFFERED", "weeks": 1}]
+
     def test_counts_untouched_and_late_misses_against_the_hour(self):
         told = Told().admitted("Merrin").admitted("Tressa").admitted("Odalyn").admitted("Sennen")
         told.missed("Merrin", "m").called("Merrin", "m", after=60 * MINUTE)
