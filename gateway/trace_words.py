@@ -31,6 +31,7 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
         else f"a session was missed, the {('second', 'third')[d['consecutive'] - 2]} in a row"
     ),
     "session_attended": lambda d: "a session was attended",
+    "seat_cancelled": lambda d: f"the program took back a seat ({words(d['reason'])})",
     "service_delivered": lambda d: f"billing was told of {_times(len(d['kinds']), 'session')} of a day",
     "attendance_corrected": lambda d: (
         f"a mark was corrected from {words(d['from_state'])} to {words(d['to_state'])}"

@@ -1,7 +1,7 @@
 """Everything that wakes intake: commands, questions, reactions and timers."""
 
 import functools
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError
@@ -47,10 +47,10 @@ from shared.contracts.monitoring import (
     OnCallShiftWithdrawn,
     SafetyConcernTaken,
 )
-from shared.contracts.scheduling import ObligationFitFound, ServiceDelivered
+from shared.contracts.scheduling import ObligationFitFound, SeatCancelled, ServiceDelivered
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.messaging import STAFF, Call, announce, command, question, reacts_to
 
 #: Who meets patients at the door as well as in treatment.
@@ -65,6 +65,10 @@ _DIRECTORY = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 _FOLLOW_UP_DUE = "referral_follow_up_due"
 #: Timer of the deadline for a decision after a re-entry; its key is the episode.
 _DECISION_DUE = "level_decision_due"
+
+#: How long telling somebody that their schedule has changed is tried. Design default: a day, within
+#: which quiet hours end and a mail server that was away for a night is back.
+_CHANGE_OF_USE_FOR = timedelta(hours=24)
 
 
 class Intake:
@@ -804,18 +808,35 @@ class Intake:
         episode = tables.find_episode(db, episode_id=event.episode_id)
         if patient is None or episode is None:
             raise TooEarly
-        if patient.email is None:
-            return
-        notification.notify(
+        _write_to(
             db,
+            patient,
+            episode,
             notification_id=event.notification_id,
             template=event.template,
-            address=f"mailto:{patient.email}",
-            about_id=event.episode_id,
-            urgent=False,
-            patient_id=patient.patient_id,
             give_up_after=event.deadline_at - now,
-            time_zone=_site(db, episode.site_id).time_zone,
+        )
+
+    @reacts_to(SeatCancelled)
+    def tell_of_changed_schedule(self, db: Session, event: SeatCancelled, now: datetime) -> None:
+        """Write to somebody whose seat the program took back; once for all seats of one step."""
+        patient = tables.find_patient(db, patient_id=event.patient_id)
+        episode = tables.find_episode(db, episode_id=event.episode_id)
+        if patient is None or episode is None:
+            raise TooEarly
+        if event.starts_at <= now or not episode.is_open:
+            # Nobody sets out for it any more.
+            return
+        _write_to(
+            db,
+            patient,
+            episode,
+            # All that one command called off was called off at one moment.
+            notification_id=derived_id(
+                event.episode_id, "schedule_changed", write_moment(event.cancelled_at)
+            ),
+            template="SCHEDULE_CHANGED",
+            give_up_after=_CHANGE_OF_USE_FOR,
         )
 
     @reacts_to(SafetyConcernTaken)
@@ -891,6 +912,31 @@ def _check_own(call: Call, patient_id: str, *, field: str) -> None:
 
 
 # --- Steps that several ways in share ---------------------------------------------------------------
+
+
+def _write_to(
+    db: Session,
+    patient: Patient,
+    episode: Episode,
+    *,
+    notification_id: str,
+    template: str,
+    give_up_after: timedelta,
+) -> None:
+    """Have a text sent to a patient who gave an address, at an hour that suits their site."""
+    if patient.email is None:
+        return
+    notification.notify(
+        db,
+        notification_id=notification_id,
+        template=template,
+        address=f"mailto:{patient.email}",
+        about_id=episode.episode_id,
+        urgent=False,
+        patient_id=patient.patient_id,
+        give_up_after=give_up_after,
+        time_zone=_site(db, episode.site_id).time_zone,
+    )
 
 
 def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:

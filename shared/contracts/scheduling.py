@@ -126,7 +126,7 @@ class SessionCancelled(Event):
     cancelled_at: datetime
 
 
-@event(source="scheduling")
+@event(source="scheduling", reacting=("intake",))
 class SeatCancelled(EpisodeFact):
     """The program took back a seat that somebody had: it never counts against them."""
 

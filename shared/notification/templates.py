@@ -78,6 +78,14 @@ TEMPLATES: dict[str, Template] = {
             "If you want no more of these messages, please tell us.",
         ),
     ),
+    "SCHEDULE_CHANGED": Template(
+        for_staff=False,
+        subject="Your schedule has changed",
+        lines=(
+            "Your schedule has changed. Please look at it, or call us when you can.",
+            "If you want no more of these messages, please tell us.",
+        ),
+    ),
 }
 
 

@@ -576,6 +576,8 @@ class TestCloseSite:
         assert set(closure["cancelled_session_ids"]) == {one["session_id"] for one in wednesday}
         told = room.announced_of(SeatCancelled)
         assert {one.seat_id for one in told} == {one["seat_id"] for one in wednesday}
+        # By this moment it is known that somebody has to be told once for all of their seats.
+        assert {one.cancelled_at for one in told} == {room.now}
         (closed,) = room.announced_of(SiteClosed)
         assert closed.seats_cancelled == len(wednesday) > 0
 
