@@ -132,7 +132,7 @@ class Scheduling:
         seating.leave_all(db, episode_id=event.episode_id, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
-        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE)
+        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
 
     @reacts_to(SafetyConcernTaken)
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
@@ -1036,15 +1036,13 @@ class Scheduling:
         seats = tables.seats_between(
             db, episode_ids=[plan.episode_id for plan in active], since=since, until=until
         )
-        if tables.closures_between(db, site_id=site.site_id, since=since, until=until):
-            # Nobody's hours are judged in a week in which the program was closed.
-            return
+        left_out = seating.left_out_by_closures(db, site, active, week_starts_on=monday)
         floors = tables.floors_of(db, episode_ids=[plan.episode_id for plan in active])
         for plan in active:
             caused = dose.weigh(
                 plan=plan,
                 floor=floors[plan.episode_id],
-                week=dose.total(seats[plan.episode_id]),
+                week=dose.total(seats[plan.episode_id], closed=plan.plan_id in left_out),
                 week_starts_on=monday,
                 zone=site.time_zone,
             )
@@ -1134,8 +1132,12 @@ class Scheduling:
         site: records.Site,
         *,
         at: datetime,
+        known: str | None = None,
     ) -> list[Event]:
-        """Give the plan a standing week from *at* on and book it; return what is to be announced."""
+        """Give the plan a standing week from *at* on and book it; return what is to be announced.
+
+        :param known: why none fitted before, where that need not be asked again.
+        """
         db.flush()
         own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
@@ -1158,6 +1160,7 @@ class Scheduling:
             request=request,
             meetings=meetings,
             solve=self._solver.solve,
+            known=known,
             therapists=self._therapists(
                 db,
                 site,
@@ -1262,12 +1265,22 @@ class Scheduling:
         return caused
 
     def _help_those_without_week(
-        self, db: Session, site: records.Site, *, at: datetime, at_most: int | None
+        self,
+        db: Session,
+        site: records.Site,
+        *,
+        at: datetime,
+        at_most: int | None,
+        says_why: bool = True,
     ) -> None:
-        """Look again for a week for those who have none, the longest waiting first."""
+        """Look again for a week for those who have none, the longest waiting first.
+
+        :param says_why: whether to ask anew what is to be relaxed, which takes several searches each.
+        """
         db.flush()
         for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
-            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
+            known = None if says_why else plan.reason
+            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, known=known))
 
     def _keep_week_clear(self, db: Session, patient: records.Patient, *, now: datetime) -> None:
         """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""

@@ -217,11 +217,17 @@ class _Choice:
 
 
 def plan_week(
-    *, request: Request, meetings: Iterable[Meeting], therapists: Iterable[Therapist], solve: Solve
+    *,
+    request: Request,
+    meetings: Iterable[Meeting],
+    therapists: Iterable[Therapist],
+    solve: Solve,
+    known: str | None = None,
 ) -> StandingWeek | NoWeek:
     """Return the best standing week, or why there is none.
 
     :param therapists: in the order in which they are to be asked, e.g. the least busy first.
+    :param known: why there was no week before; then it is not asked again what is to be relaxed.
     :raises RuleBroken: when what the solver chose breaks a hard rule.
     """
     offered, asked = tuple(meetings), tuple(therapists)
@@ -232,6 +238,8 @@ def plan_week(
             return week
         exception = "NO_WORKSHOP_FITS"
     week = _find(request, offered, asked, solve, exception=exception)
+    if week is None and known is not None:
+        return NoWeek(reason=known)
     return week or _what_to_relax(request, offered, asked, solve)
 
 
