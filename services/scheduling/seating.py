@@ -6,13 +6,13 @@ by the database besides: numbered seats, and nobody in two places.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.scheduling import tables
-from services.scheduling.domain import attendance, booking, obligations, plans, records, rooms, waiting
+from services.scheduling.domain import attendance, booking, obligations, plans, records, rooms, waiting, weeks
 from services.scheduling.domain.clinicians import ClinicianElsewhere
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Event
@@ -618,6 +618,38 @@ def close_site(
         ),
     )
     return closure, called_off, under_way
+
+
+def left_out_by_closures(
+    db: Session, site: records.Site, weekly: list[plans.WeeklyPlan], *, week_starts_on: date
+) -> set[str]:
+    """Return the plans of which a standing date of a week was never booked, as the site was closed.
+
+    A date that was booked before the site closed has a seat, whose state tells what became of it.
+    """
+    since = weeks.moment_of(day=week_starts_on, at=time(0), zone=site.time_zone)
+    until = weeks.moment_of(day=week_starts_on + timedelta(days=7), at=time(0), zone=site.time_zone)
+    closed = tables.closures_between(db, site_id=site.site_id, since=since, until=until)
+    if not closed:
+        return set()
+    places = tables.places_of(db, plan_ids=[plan.plan_id for plan in weekly])
+    by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+    left_out = [
+        one
+        for plan in weekly
+        for one in plans.dated_sessions(
+            plan=plan,
+            places=places[plan.plan_id],
+            groups=by_id,
+            site=site,
+            after=since - timedelta(minutes=1),
+            first=week_starts_on,
+            last=week_starts_on + timedelta(days=6),
+        )
+        if rooms.closed_at(closed, starts_at=one.starts_at) is not None
+    ]
+    booked = tables.seats_that_exist(db, seat_ids=[one.seat_id for one in left_out])
+    return {one.plan.plan_id for one in left_out if one.seat_id not in booked}
 
 
 def after_calling_off(

@@ -1036,15 +1036,13 @@ class Scheduling:
         seats = tables.seats_between(
             db, episode_ids=[plan.episode_id for plan in active], since=since, until=until
         )
-        if tables.closures_between(db, site_id=site.site_id, since=since, until=until):
-            # Nobody's hours are judged in a week in which the program was closed.
-            return
+        left_out = seating.left_out_by_closures(db, site, active, week_starts_on=monday)
         floors = tables.floors_of(db, episode_ids=[plan.episode_id for plan in active])
         for plan in active:
             caused = dose.weigh(
                 plan=plan,
                 floor=floors[plan.episode_id],
-                week=dose.total(seats[plan.episode_id]),
+                week=dose.total(seats[plan.episode_id], closed=plan.plan_id in left_out),
                 week_starts_on=monday,
                 zone=site.time_zone,
             )

@@ -796,6 +796,66 @@ class TestWeighWeek:
 
         assert room.announced_of(WeeklyDoseShortfall) == []
 
+    # The one Monday is booked by the day on which the closure becomes known, the other not yet.
+    @pytest.mark.parametrize("monday", ["2026-02-09", "2026-02-16"])
+    def test_judges_those_whose_own_sessions_no_closure_touched(self, room, monday):
+        evenings = add_clinician(room, "Vera", kind="CADC")
+        open_group(room, "dusk", track="EVENING", facilitator_id=evenings)
+        at_work = [{"kind": "WORK", "weekday": day, "starts": "08:00", "ends": "17:00"} for day in range(5)]
+        room.deliver(referral_of("Ben"))
+        declared = {"patient_id": ids_of("Ben")["patient_id"], "site_id": SITE, "obligations": at_work}
+        room.call("declare_obligations", declared)
+        room.deliver(admission_of("Ben"))
+        admit(room, "Ada")
+        closure = {
+            "site_id": SITE,
+            "closed_from": f"{monday}T00:00:00-06:00",
+            "closed_until": f"{monday}T16:00:00-06:00",
+            "reason": "WEATHER",
+        }
+        room.call("close_site", closure, role="front_desk")
+        self._miss_all(room, "Ada", "Ben", since=f"{monday}T00:00:00Z", days=7)
+
+        told = room.announced_of(WeeklyDoseShortfall)
+
+        of_week = [one.patient_id for one in told if one.week_starts_on.isoformat() == monday]
+        assert of_week == [ids_of("Ben")["patient_id"]]
+
+    def test_judges_a_patient_whose_session_was_held_though_the_site_closed(self, room):
+        admit(room, "Ada", "Ben")
+        first, *_ = sessions_of(room, "Ada", **{"from": "2026-02-09T00:00:00Z"})
+        assert first["kind"] == "GROUP"
+        room.advance(datetime.fromisoformat(first["starts_at"]) + timedelta(minutes=15))
+        mark(room, first["session_id"], Ada="NO_SHOW", Ben="PRESENT")
+        closure = {
+            "site_id": SITE,
+            "closed_from": first["starts_at"],
+            "closed_until": (room.now + timedelta(minutes=1)).isoformat(),
+            "reason": "WEATHER",
+        }
+        answer = room.call("close_site", closure, role="front_desk")
+        self._miss_all(room, "Ada", "Ben", since="2026-02-09T00:00:00Z", days=7)
+
+        assert answer["under_way_session_ids"] == [first["session_id"]]
+        told = {one.patient_id for one in room.announced_of(WeeklyDoseShortfall)}
+        assert told == {ids_of(name)["patient_id"] for name in ("Ada", "Ben")}
+
+    def _miss_all(self, room: Room, *names: str, since: str, days: int) -> None:
+        """Have some patients come to nothing in some days, and let the week after begin."""
+        begin = datetime.fromisoformat(since)
+        room.advance(max(begin, room.now))
+        until = (begin + timedelta(days=days)).isoformat()
+        ahead = sorted(
+            (one["starts_at"], one["session_id"], name)
+            for name in names
+            for one in sessions_of(room, name, **{"from": since, "to": until})
+            if one["state"] == "SCHEDULED"
+        )
+        for starts_at, session_id, name in ahead:
+            room.advance(max(room.now, datetime.fromisoformat(starts_at) + timedelta(minutes=15)))
+            mark(room, session_id, **{name: "NO_SHOW"})
+        room.advance(begin + timedelta(days=days, hours=14))
+
 
 class TestOpenGroup:
     def test_refuses_a_facilitator_without_a_valid_credential(self, room):

@@ -22,21 +22,23 @@ class WeekOfSeats:
     #: Of sessions on which nobody has said yet who came.
     unknown_minutes: int = 0
     cancelled_by_program: int = 0
+    #: Whether a closure kept a date of the standing week from being booked at all.
+    closed: bool = False
 
 
 def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: date, zone: str) -> list[Event]:
     """Say that a week stayed under the floor, and how many did in a row.
 
     Not judged, and neither ending nor lengthening a row of short weeks: the first week, which is
-    a part of one; the last week; a week in which the program called a session off; and one that
-    would reach the floor if those whose roster is missing had come. A correction that comes after
-    the judgement does not undo it.
+    a part of one; the last week; a week in which the program called a session of the patient's off,
+    or closed before it was booked; and one that would reach the floor if those whose roster is
+    missing had come. A correction that comes after the judgement does not undo it.
     """
     if plan.state != "ACTIVE" or plan.began_at is None:
         return []
     if monday_of(local_day(at=plan.began_at, zone=zone)) >= week_starts_on:
         return []
-    if week.cancelled_by_program:
+    if week.cancelled_by_program or week.closed:
         return []
     if week.attended_minutes >= floor:
         plan.short_weeks = 0
@@ -57,8 +59,11 @@ def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: da
     ]
 
 
-def total(seats: Iterable[tuple[str, int, int]]) -> WeekOfSeats:
-    """Add up seats given as state, credited minutes and clinical minutes."""
+def total(seats: Iterable[tuple[str, int, int]], *, closed: bool = False) -> WeekOfSeats:
+    """Add up seats given as state, credited minutes and clinical minutes.
+
+    :param closed: whether a closure kept a date of the week from being booked.
+    """
     attended = unknown = cancelled = 0
     for state, credited, clinical in seats:
         attended += credited
@@ -66,4 +71,6 @@ def total(seats: Iterable[tuple[str, int, int]]) -> WeekOfSeats:
             unknown += clinical
         elif state == "CANCELLED_BY_PROGRAM":
             cancelled += 1
-    return WeekOfSeats(attended_minutes=attended, unknown_minutes=unknown, cancelled_by_program=cancelled)
+    return WeekOfSeats(
+        attended_minutes=attended, unknown_minutes=unknown, cancelled_by_program=cancelled, closed=closed
+    )

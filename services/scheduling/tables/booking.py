@@ -400,6 +400,13 @@ def sessions_that_exist(db: Session, *, session_ids: Iterable[str]) -> set[str]:
     )
 
 
+def seats_that_exist(db: Session, *, seat_ids: Iterable[str]) -> set[str]:
+    """Return which of some seats somebody has, or had."""
+    return set(
+        db.scalars(sa.select(attendance.Seat.seat_id).where(attendance.Seat.seat_id.in_(list(seat_ids))))
+    )
+
+
 def scheduled_sessions_of(db: Session, *, episode_id: str, after: datetime) -> list[str]:
     """Return the sessions to come in which an episode has a seat."""
     return list(
