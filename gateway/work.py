@@ -57,6 +57,7 @@ ACTIONS = {
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
     "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
+    "sessions_to_reassign": "/v1/clinicians/{about_id}/hand-overs",
 }
 #: What an escalation needs before it can be closed, and what ends the paging.
 ACKNOWLEDGEMENT = "/v1/escalations/{about_id}/acknowledgement"
