@@ -239,7 +239,7 @@ def commit_with_next(connection: sa.Connection) -> None:
 
 
 def new_engine(
-    url: str, *, pool_size: int = 10, overflow: int = 0, application: str = "homeward"
+    url: str, *, pool_size: int = 5, overflow: int = 5, application: str = "homeward"
 ) -> sa.Engine:
     """Return an engine whose every wait has an end: connecting, locks, statements, dead peers.
 

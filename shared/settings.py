@@ -233,10 +233,8 @@ class Settings:
     command_deadline_seconds: float = _setting(
         2.0, "How long a command may take until its answer.", read=_seconds
     )
-    # Beyond the pool a connection is opened for one transaction and closed after it, which costs more
-    # than the transaction.
-    pool_size: int = _setting(10, "Database connections that each process keeps.", read=_integer(1, 200))
-    pool_overflow: int = _setting(0, "Database connections opened beyond the pool.", read=_integer(0, 200))
+    pool_size: int = _setting(5, "Database connections that each process keeps.", read=_integer(1, 200))
+    pool_overflow: int = _setting(5, "Database connections opened beyond the pool.", read=_integer(0, 200))
     drain_seconds: float = _setting(
         25.0, "How long a stopping process finishes what is in hand.", read=_seconds
     )
