@@ -30,7 +30,7 @@ from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
-from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
+from shared.contracts.monitoring import PlanActivated, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
@@ -103,14 +103,13 @@ class Scheduling:
         else:
             self._end_plan(db, plan, at=episode.discharged_at)
 
-    @reacts_to(PlanDrafted)
-    def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
-        """Keep what a drafted treatment plan asks of sessions, so that the first week heeds it."""
-        self._heed_treatment_plan(db, event, now=now)
-
     @reacts_to(PlanActivated)
     def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:
-        """Change the week when the treatment plan asks for what is not in it."""
+        """Change the week when the treatment plan asks for what is not in it.
+
+        A draft changes nothing: nobody has decided on it, and whether it comes before the admission
+        or after is chance.
+        """
         self._heed_treatment_plan(db, event, now=now)
 
     @reacts_to(PatientDischarged)
@@ -1332,7 +1331,7 @@ class Scheduling:
             db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
         )
 
-    def _heed_treatment_plan(self, db: Session, event: PlanDrafted | PlanActivated, *, now: datetime) -> None:
+    def _heed_treatment_plan(self, db: Session, event: PlanActivated, *, now: datetime) -> None:
         patient, episode = tables.lock_episode_of(db, event)
         if not episode.note_treatment_plan(version=event.version, modalities=event.modalities):
             return

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.scheduling.service import Scheduling
-from shared.contracts.monitoring import PlanActivated, PlanDrafted
+from shared.contracts.monitoring import PlanActivated
 from shared.contracts.scheduling import ScheduleConfirmed, ScheduleProposed, SessionScheduled
 from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
@@ -79,18 +79,14 @@ def confirm(room: Room, name: str, **data: Any) -> dict[str, Any]:
     )
 
 
-def treatment_plan(kind: type, name: str, *modalities: str, version: int = 1) -> Any:
-    fields: dict[str, Any] = {
+def treatment_plan(name: str, *modalities: str, version: int = 1) -> PlanActivated:
+    return PlanActivated(
         **ids_of(name),
-        "plan_id": derived_id("treatment plan", name, str(version)),
-        "version": version,
-        "modalities": modalities,
-    }
-    if kind is PlanDrafted:
-        fields |= {"assessment_id": derived_id("assessment", name), "problems": (), "drafted_at": ADMITTED_AT}
-    else:
-        fields |= {"activated_at": ADMITTED_AT}
-    return kind(**fields)
+        plan_id=derived_id("treatment plan", name, str(version)),
+        version=version,
+        modalities=modalities,
+        activated_at=ADMITTED_AT,
+    )
 
 
 class TestProposal:
@@ -214,7 +210,7 @@ class TestChange:
         admit(room, "Ada")
         before = plan_of(room, "Ada")
 
-        room.deliver(treatment_plan(PlanActivated, "Ada", "CBT"))
+        room.deliver(treatment_plan("Ada", "CBT"))
 
         after = plan_of(room, "Ada")
         assert "CBT" not in {one["modality"] for one in before["blocks"]}
@@ -230,20 +226,30 @@ class TestChange:
             track="EVENING",
             weekdays=[2],
         )
-        room.deliver(treatment_plan(PlanDrafted, "Ada", "CBT"))
+        room.deliver(treatment_plan("Ada", "CBT"))
 
         admit(room, "Ada")
-        room.deliver(treatment_plan(PlanActivated, "Ada", "CBT"))
 
         assert "CBT" in {one["modality"] for one in plan_of(room, "Ada")["blocks"]}
         assert len(room.announced_of(ScheduleProposed)) == 1
 
-    def test_of_an_older_treatment_plan_that_comes_late_changes_nothing(self, room):
-        room.deliver(treatment_plan(PlanActivated, "Ada", "LIFE_SKILLS", version=2))
+    def test_that_is_only_looked_at_again_is_told_as_when_it_was_found(self, room):
         admit(room, "Ada")
         before = plan_of(room, "Ada")
 
-        room.deliver(treatment_plan(PlanDrafted, "Ada", "DBT", version=1))
+        room.at(ADMITTED_AT)
+        room.deliver(treatment_plan("Ada"), treatment_plan("Ada", "DBT", version=2))
+
+        after = plan_of(room, "Ada")
+        assert slots(after) == slots(before)
+        assert [one["reasons"] for one in after["blocks"]] == [one["reasons"] for one in before["blocks"]]
+
+    def test_of_an_older_treatment_plan_that_comes_late_changes_nothing(self, room):
+        room.deliver(treatment_plan("Ada", "LIFE_SKILLS", version=2))
+        admit(room, "Ada")
+        before = plan_of(room, "Ada")
+
+        room.deliver(treatment_plan("Ada", "DBT", version=1))
 
         assert plan_of(room, "Ada") == before
 

@@ -38,11 +38,21 @@ class UnmetWish:
         return f"{self.wish}_{self.detail}" if self.detail else self.wish
 
 
+def _has_moved(week: StandingWeek, request: Request) -> bool:
+    """Return whether a week differs from the one that was held before.
+
+    Where it does not, that its slots were held is no reason: a week that is only looked at again must
+    be told as when it was found, in whatever order its reasons came.
+    """
+    meetings = {(meeting.group_id, meeting.weekday) for meeting in week.meetings}
+    return meetings != set(request.held) or week.individual != request.held_hour
+
+
 def reasons_for_meeting(meeting: Meeting, *, week: StandingWeek, request: Request) -> tuple[str, ...]:
     """Return why a meeting stands in the week; the first reason holds for all: no obligation is met."""
     stretch = meeting.span()
     found = ["CLEAR_OF_OBLIGATIONS", *_beside(stretch, request)]
-    if (meeting.group_id, meeting.weekday) in request.held:
+    if (meeting.group_id, meeting.weekday) in request.held and _has_moved(week, request):
         found.append("KEPT")
     if meeting.modality in request.modalities:
         found.append("TREATMENT_PLAN")
@@ -68,7 +78,8 @@ def reasons_for_hour(hour: IndividualSlot, *, week: StandingWeek, request: Reque
     stretch = hour.span()
     found = ["CLEAR_OF_OBLIGATIONS", "LICENSED_THERAPIST", *_beside(stretch, request)]
     if hour == request.held_hour:
-        found.append("KEPT")
+        if _has_moved(week, request):
+            found.append("KEPT")
     elif request.held_hour is not None and hour.clinician_id == request.held_hour.clinician_id:
         found.append("SAME_THERAPIST")
     if any(

@@ -177,6 +177,8 @@ class WeeklyPlan:
         caused = self._close_task(outcome="WITHDRAWN", at=at)
         self.state = "ENDED"
         self.reason = None
+        # What was said of a week that nobody has any more depends on what came before the end by chance.
+        self.explained = None
         self.ended_at = at
         return caused
 
