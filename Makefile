@@ -25,7 +25,7 @@ run: .venv/made ## Run everything in one process on port 8000 (HOMEWARD_PORT); k
 
 .PHONY: test
 test: lint ## Lint, then run all tests, two files at once, with servers of their own.
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: fast
 fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).

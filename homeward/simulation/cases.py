@@ -25,6 +25,8 @@ class Case:
     course: Course | None = None
     admitted_at: datetime | None = None
     discharged: bool = False
+    #: Whether sessions of the standing week were moved: some seats were given up since they were told.
+    week_moved: bool = False
     discharge_reason: str = ""
     #: Sessions by local day, in order of start: who comes to the first usually comes to the next.
     sessions_of_day: dict[date, list[datetime]] = field(default_factory=dict)

@@ -269,6 +269,7 @@ class Driver:
             case "patient_admitted":
                 treatment.admit(case, data)
             case "schedule_proposed":
+                case.week_moved = case.week_moved or data["moved"] > 0
                 arrivals.confirm_week(self._world, case, data)
             case "plan_drafted":
                 treatment.sign_plan(case, data)

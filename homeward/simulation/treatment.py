@@ -112,6 +112,9 @@ class Treatment:
     def _record_roster(self, session: SessionAhead) -> None:
         """Mark who is there at the start, and write down to add who comes late or leaves early."""
         self._world.touched.update(session.seats)
+        self._strike_out_moved(session)
+        if not session.seats:
+            return
         there, late, later = [], [], []
         for case, seat_id in _held_seats(session):
             found = self._marks(case, session, seat_id)
@@ -160,6 +163,14 @@ class Treatment:
             return first, first
         left_at = session.ends_at - timedelta(minutes=early)
         return first, first | {"mark": "LEFT_EARLY", "left_at": write_moment(left_at)}
+
+    def _strike_out_moved(self, session: SessionAhead) -> None:
+        """Look up who still has a seat, where somebody's week was moved since the seat was told."""
+        if not any(case.week_moved for case, _, _ in session.seats.values()):
+            return
+        roster = self._world.gateway.get(f"/v1/sessions/{session.session_id}", role=roles.COUNSELOR)
+        given_up = {seat["seat_id"] for seat in roster["seats"] if seat["state"].startswith("CANCELLED")}
+        session.seats = {name: place for name, place in session.seats.items() if place[2] not in given_up}
 
     def _send_later(self, session: SessionAhead, marks: list[dict[str, Any]], *, at: datetime) -> None:
         self._world.agenda.add(
