@@ -16,7 +16,7 @@ help: ## Print this page.
 	@echo "The operator's command is $(BIN)/homeward; settings are listed by $(BIN)/homeward settings."
 
 .PHONY: demo
-demo: .venv/made ## Send 372 real admissions through a simulated program, and report (about 4 minutes).
+demo: .venv/made ## Send 372 real admissions through a simulated program, and report (several minutes).
 	@$(BIN)/homeward demo
 
 .PHONY: run
