@@ -42,7 +42,7 @@ def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> R
         if taken is not None:
             answer = do(db, origin)
             audit.record(db, action=request.name, about_id=answer.get("patient_id"))
-            remember_answer(db, state="done", content=answer, **place)
+            remember_answer(db, state="done", content=answer)
     replayed = taken is None
     told = recall(request) if replayed else answer
     return Response.of(told, status=request.route.status, replayed=replayed)

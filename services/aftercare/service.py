@@ -24,7 +24,7 @@ from shared.contracts.monitoring import (
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
 from shared.errors import NotFound, TooEarly
 from shared.ids import derived_id, new_id
-from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce_all, command, question, reacts_to
 
 #: Who may tell of a lapse: staff, the patient, and a supporter through a partner's app.
 LAPSE_REPORTING_ROLES = (*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT, roles.PARTNER)
@@ -175,7 +175,7 @@ class Aftercare:
         db.add(proposal)
         if episode.discharged_at is not None:
             events += proposal.close(status=discharge.DISCHARGED, at=episode.discharged_at)
-        _announce(db, events)
+        announce_all(db, events)
 
     @reacts_to(DischargeProposalWithdrawn)
     def withdraw_proposal(self, db: Session, event: DischargeProposalWithdrawn, now: datetime) -> None:
@@ -184,7 +184,7 @@ class Aftercare:
         proposal = db.get(discharge.Proposal, event.proposal_id)
         if proposal is None:
             raise TooEarly("the proposal has not come yet")
-        _announce(db, proposal.close(status=discharge.WITHDRAWN, at=event.withdrawn_at))
+        announce_all(db, proposal.close(status=discharge.WITHDRAWN, at=event.withdrawn_at))
 
     @question(schemas.ListDischargeProposals)
     def list_discharge_proposals(self, db: Session, call: Call) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class Aftercare:
             discharge_id=event.discharge_id, reason=event.reason_code, at=event.discharged_at, death=death
         )
         for proposal in tables.proposals_of(db, event.episode_id):
-            _announce(db, proposal.close(status=discharge.DISCHARGED, at=event.discharged_at))
+            announce_all(db, proposal.close(status=discharge.DISCHARGED, at=event.discharged_at))
         if death:
             db.flush()
             _stop_contacts(db, event.journey_id)
@@ -270,7 +270,7 @@ class Aftercare:
         contact = tables.contact_to_change(db, timer.key)
         if contact is None or contact.ended:
             return
-        _announce(db, contact.become_due(now=now))
+        announce_all(db, contact.become_due(now=now))
         _watch_window(db, contact)
 
     @on_timer("aftercare_window_closed")
@@ -279,7 +279,7 @@ class Aftercare:
         contact = tables.contact_to_change(db, timer.key)
         if contact is None or contact.ended:
             return
-        _announce(db, contact.close_window())
+        announce_all(db, contact.close_window())
         _go_on(db, contact)
 
     @question(schemas.ListAftercareContacts)
@@ -301,7 +301,7 @@ class Aftercare:
         if contact is None:
             raise NotFound("No such contact.", field="contact_id")
         outcome = contacts.outcome_of(**_pick(call.data, "outcome", "used", "need_help"))
-        _announce(db, contact.attempt(outcome=outcome, now=call.now))
+        announce_all(db, contact.attempt(outcome=outcome, now=call.now))
         attempt = contacts.Attempt(
             attempt_id=new_id(),
             contact_id=contact.contact_id,
@@ -355,7 +355,7 @@ class Aftercare:
         lapse = tables.lapse_to_change(db, data["about_id"])
         if lapse is None or lapse.task_id != data["task_id"]:
             raise NotFound("No such task.", field="task_id")
-        _announce(db, lapse.contact_by_hand(at=call.now))
+        announce_all(db, lapse.contact_by_hand(at=call.now))
         if lapse.journey_id is not None:
             # It answers whatever else was reported of the patient until now.
             db.flush()
@@ -389,11 +389,6 @@ class Aftercare:
 
 
 # --- Steps that several ways in share --------------------------------------------------------------
-
-
-def _announce(db: Session, events: list[Event]) -> None:
-    for event in events:
-        announce(db, event)
 
 
 def _dump(schema: type, thing: Any) -> dict[str, Any]:
@@ -490,7 +485,7 @@ def _end_episode(db: Session, signed: discharge.Discharge, events: list[Event]) 
     db.add(signed)
     for proposal in tables.proposals_of(db, signed.episode_id):
         events += proposal.close(status=discharge.DISCHARGED, at=signed.discharged_at)
-    _announce(db, events)
+    announce_all(db, events)
     return _dump(schemas.Discharge, signed)
 
 
@@ -552,7 +547,7 @@ def _stop_contacts(db: Session, journey_id: str) -> None:
         stopped_at = tables.came_back_or_died_at(db, journey_id=journey_id, after=contact.counted_from)
         if stopped_at is None:
             continue
-        _announce(db, contact.stop(at=stopped_at))
+        announce_all(db, contact.stop(at=stopped_at))
         if contact.ended:
             cancel_timer(db, "aftercare_contact_due", key=contact.contact_id)
             cancel_timer(db, "aftercare_window_closed", key=contact.contact_id)
@@ -560,7 +555,7 @@ def _stop_contacts(db: Session, journey_id: str) -> None:
 
 def _note_contact_after_lapse(db: Session, journey_id: str, *, at: datetime) -> None:
     for lapse in tables.uncontacted_lapses(db, journey_id):
-        _announce(db, lapse.contact(at=at))
+        announce_all(db, lapse.contact(at=at))
 
 
 def _take_report(
@@ -582,5 +577,5 @@ def _take_report(
             reentry, asked = lapses.ask_back(lapse, episode=episode, now=now)
             db.add(reentry)
             events += asked
-    _announce(db, events)
+    announce_all(db, events)
     return lapse, reentry

@@ -17,7 +17,7 @@ from shared.contracts import roles
 from shared.errors import NotFound
 from shared.ids import new_id
 from shared.instruments import SELF, Due, Pack, newest, pack_of
-from shared.messaging import Call, announce
+from shared.messaging import Call, announce, announce_all
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
@@ -80,8 +80,7 @@ def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.Instr
     )
     earlier = tables.instrument_answers_of(db, patient_id=patient.patient_id)
     db.add(kept)
-    for event in events:
-        announce(db, event)
+    announce_all(db, events)
     _ask_humans(db, kept, earlier, site)
     return kept
 

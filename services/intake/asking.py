@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.intake import tables
 from services.intake.domain.tasks import Task
-from shared.messaging import announce
+from shared.messaging import announce, announce_all
 
 
 def ask(db: Session, task: Task) -> None:
@@ -19,5 +19,4 @@ def ask(db: Session, task: Task) -> None:
 def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
     """Close what was asked of somebody, if it was."""
     task = tables.find_task(db, task_id=task_id)
-    for event in task.close(outcome=outcome, at=at) if task is not None else ():
-        announce(db, event)
+    announce_all(db, task.close(outcome=outcome, at=at) if task is not None else ())

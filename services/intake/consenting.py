@@ -8,7 +8,7 @@ from services.intake import asking, tables
 from services.intake.domain.consents import Consent
 from services.intake.domain.tasks import DONE, WITHDRAWN
 from shared.clock import cancel_timer, set_timer
-from shared.messaging import announce
+from shared.messaging import announce_all
 
 #: Timer of the next reminder that a consent ends, or of its end; its key is the consent.
 CONSENT_ENDS = "consent_ends"
@@ -25,8 +25,7 @@ def watch(db: Session, consent: Consent, *, now: datetime) -> None:
 
 def remind(db: Session, consent: Consent, *, at: datetime) -> None:
     """Say that a consent ends soon and ask for the next one; or end it, when its moment has come."""
-    for event in consent.remind(at=at):
-        announce(db, event)
+    announce_all(db, consent.remind(at=at))
     if consent.ended_at is None and consent.revoked_at is None:
         asking.ask(db, consent.renewal_task())
     else:
@@ -60,6 +59,7 @@ def end_with_treatment(db: Session, *, patient_id: str, ended_at: datetime, now:
             and consent.is_active(now=now)
             and consent.granted_at <= ended_at
         ):
-            for event in consent.end_with("END_OF_TREATMENT", occurred_at=ended_at, now=max(now, ended_at)):
-                announce(db, event)
+            announce_all(
+                db, consent.end_with("END_OF_TREATMENT", occurred_at=ended_at, now=max(now, ended_at))
+            )
             stop(db, consent, at=ended_at)

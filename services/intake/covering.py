@@ -17,7 +17,7 @@ from shared.contracts.event import Actor
 from shared.contracts.scheduling import ServiceDelivered
 from shared.errors import InvalidInput, NotFound
 from shared.ids import new_id
-from shared.messaging import announce
+from shared.messaging import announce, announce_all
 
 #: Timer of the moment from which few covered days are left; its key is the authorisation.
 AUTHORIZATION_ENDS = "authorization_ends"
@@ -67,8 +67,7 @@ def keep_authorization(
         recorded_at=now,
         **data,
     )
-    for event in coverage.record(authorization):
-        announce(db, event)
+    announce_all(db, coverage.record(authorization))
     for earlier in tables.authorizations_of(db, episode_id=episode.episode_id):
         if authorization.decision == coverage.APPROVED:
             asking.end(db, task_id=earlier.denial_task().task_id, outcome=DONE, at=now)

@@ -51,7 +51,7 @@ from shared.contracts.scheduling import ObligationFitFound, SeatCancelled, Servi
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
 from shared.ids import derived_id, new_id
-from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 
 #: Who meets patients at the door as well as in treatment.
 _DOOR = (*roles.CARE_TEAM, roles.FRONT_DESK)
@@ -94,7 +94,7 @@ class Intake:
             now=call.now,
         )
         db.add(site)
-        _announce_all(db, events)
+        announce_all(db, events)
         return _dump(schemas.Site, site)
 
     @question(schemas.ListSites)
@@ -191,7 +191,7 @@ class Intake:
             rules_version=answering.rules_in_force(db).get(placement.CODE),
         )
         db.add(assessment)
-        _announce_all(db, events)
+        announce_all(db, events)
         return _assessment_view(assessment, site)
 
     @question(schemas.GetAssessment, roles=roles.CARE_TEAM)
@@ -218,7 +218,7 @@ class Intake:
             now=call.now,
         )
         db.add(decision)
-        _announce_all(db, events)
+        announce_all(db, events)
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         return _dump(schemas.LevelDecision, decision) | {"next_step": _next_step(db, episode)}
@@ -276,7 +276,7 @@ class Intake:
             raise NotFound("No such task.", field="task_id")
         if not task.is_open:
             raise tasks.TaskClosedAlready(field="task_id", rule="an open task")
-        _announce_all(db, task.close(outcome=call.data["outcome"], at=call.now))
+        announce_all(db, task.close(outcome=call.data["outcome"], at=call.now))
         told = {name: call.data[name] for name in ("task_id", "task", "outcome")}
         return {**told, "closed_at": write_moment(call.now), "patient_id": task.patient_id}
 
@@ -308,7 +308,7 @@ class Intake:
             now=call.now,
         )
         db.add(signature)
-        _announce_all(db, events)
+        announce_all(db, events)
         return _dump(schemas.RuleSignature, signature)
 
     # --- Consent ----------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class Intake:
             if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
                 return _dump(schemas.Consent, earlier)
         db.add(consent)
-        _announce_all(db, events)
+        announce_all(db, events)
         consenting.watch(db, consent, now=call.now)
         consenting.note_newer(db, consent, at=call.now)
         return _dump(schemas.Consent, consent)
@@ -342,7 +342,7 @@ class Intake:
         if consent is None:
             raise NotFound("No such consent.", field="consent_id")
         _check_own(call, consent.patient_id, field="consent_id")
-        _announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
+        announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
         consenting.stop(db, consent, at=call.now)
         return _dump(schemas.Consent, consent)
 
@@ -353,7 +353,7 @@ class Intake:
         if consent is None:
             raise NotFound("No such consent.", field="consent_id")
         ended = consent.end_with(call.data["event"], occurred_at=call.data["occurred_at"], now=call.now)
-        _announce_all(db, ended)
+        announce_all(db, ended)
         consenting.stop(db, consent, at=call.now)
         return _dump(schemas.Consent, consent)
 
@@ -423,7 +423,7 @@ class Intake:
             now=call.now,
         )
         db.add(admission)
-        _announce_all(db, events)
+        announce_all(db, events)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
         return _dump(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
@@ -447,7 +447,7 @@ class Intake:
             now=call.now,
         )
         db.add_all([referral, *follow_ups])
-        _announce_all(db, events)
+        announce_all(db, events)
         _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=call.now)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         for follow_up in follow_ups:
@@ -491,7 +491,7 @@ class Intake:
         cancel_timer(db, _FOLLOW_UP_DUE, key=follow_up.follow_up_id)
         task = tables.find_task(db, task_id=outward.follow_up_task(follow_up, referral=referral).task_id)
         if task is not None:
-            _announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
+            announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
         return _outward_view(referral, follow_ups)
 
     # --- Reviews of the level of care -------------------------------------------------------------
@@ -520,7 +520,7 @@ class Intake:
         review.close(outcome=call.data["outcome"], note=call.data["note"], actor=call.actor, now=call.now)
         task = tables.find_task(db, task_id=review.task().task_id)
         if task is not None:
-            _announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
+            announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
         return _dump(schemas.LevelReview, review)
 
     @reacts_to(LevelReviewRequested)
@@ -546,7 +546,7 @@ class Intake:
         _open_task(db, task)
         if episode.closed_at is not None:
             review.withdraw(at=episode.closed_at)
-            _announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
+            announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
 
     # --- Cover ------------------------------------------------------------------------------------
 
@@ -978,7 +978,7 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
     if known_patient:
         patient.update_contacts(phone=person["phone"], email=person["email"])
     db.add_all([patient, referral, episode])
-    _announce_all(db, events)
+    announce_all(db, events)
     return referral, episode
 
 
@@ -1054,12 +1054,7 @@ def _close_tasks(
     db: Session, episode: Episode, *, outcome: str, at: datetime, task: str | None = None
 ) -> None:
     for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
-        _announce_all(db, open_task.close(outcome=outcome, at=at))
-
-
-def _announce_all(db: Session, events: Any) -> None:
-    for event in events:
-        announce(db, event)
+        announce_all(db, open_task.close(outcome=outcome, at=at))
 
 
 # --- Views ------------------------------------------------------------------------------------------

@@ -17,10 +17,9 @@ from services.monitoring.domain.escalations import ON_CALL, TERMS, Escalation
 from shared.clock import cancel_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.common import NotificationSettled
-from shared.contracts.event import Event
 from shared.database import origin_of
 from shared.ids import derived_id
-from shared.messaging import announce
+from shared.messaging import announce, announce_all
 from shared.notification import notify
 
 log = structlog.get_logger()
@@ -31,12 +30,6 @@ nobody_to_page = Counter(
 on_call_gaps_begun = Counter(
     "homeward_on_call_gaps_begun_total", "Gaps in a roster that began with nobody on duty."
 )
-
-
-def announce_all(db: Session, events: Iterable[Event]) -> None:
-    """Announce events in their order."""
-    for event in events:
-        announce(db, event)
 
 
 # --- Pages ----------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from services.monitoring.domain import (
     risk,
 )
 from services.monitoring.domain.episodes import Episode
-from services.monitoring.paging import announce_all
 from shared import telemetry
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
@@ -47,7 +46,7 @@ from shared.contracts.scheduling import (
 from shared.database import act_for, origin_of
 from shared.errors import InvalidInput, NotFound, TooEarly
 from shared.ids import derived_id
-from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 from shared.notification import AddressUnusable, read_address
 
 #: How soon a review of the level of care is due. Design default.

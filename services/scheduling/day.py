@@ -20,7 +20,7 @@ from services.scheduling.domain import (
 )
 from shared.contracts.event import Event
 from shared.errors import InvalidInput
-from shared.messaging import announce
+from shared.messaging import announce_all
 
 #: Days that one question about attendance may span: a year of treatment and its two ends.
 MOST_DAYS = 400
@@ -195,8 +195,7 @@ def rate(
     caused, newly_asked = feedback.watch(given, before=before, asked=asked, now=now)
     if newly_asked is not None:
         db.add(newly_asked)
-    for event in caused:
-        announce(db, event)
+    announce_all(db, caused)
     return given
 
 

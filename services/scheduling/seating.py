@@ -15,7 +15,6 @@ from services.scheduling import tables
 from services.scheduling.domain import attendance, booking, obligations, plans, records, rooms, waiting, weeks
 from services.scheduling.domain.clinicians import ClinicianElsewhere
 from shared.clock import cancel_timer, set_timer
-from shared.contracts.event import Event
 from shared.contracts.scheduling import (
     MakeUpBooked,
     SeatFreed,
@@ -25,7 +24,7 @@ from shared.contracts.scheduling import (
 )
 from shared.errors import Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import announce
+from shared.messaging import announce, announce_all
 
 #: How far around a session a patient's other seats are looked at: its week is within.
 _AROUND = timedelta(days=8)
@@ -38,12 +37,6 @@ _KEPT_BY_DATABASE: dict[str, type[Refusal]] = {
     "ex_sessions_facilitator": ClinicianElsewhere,
     "ex_sessions_room": rooms.RoomTaken,
 }
-
-
-def announce_all(db: Session, events: Iterable[Event]) -> None:
-    """Announce events in their order."""
-    for event in events:
-        announce(db, event)
 
 
 def write_down(db: Session) -> None:

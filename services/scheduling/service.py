@@ -34,7 +34,7 @@ from shared.contracts.monitoring import PlanActivated, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
-from shared.messaging import STAFF, Call, announce, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 from shared.schema_fields import Id
 
 #: Who is at the door and in the rooms.
@@ -99,7 +99,7 @@ class Scheduling:
         db.add(plan)
         caused = self._find_week(db, plan, episode, patient, site, at=event.admitted_at)
         if episode.discharged_at is None:
-            _announce_all(db, caused)
+            announce_all(db, caused)
         else:
             self._end_plan(db, plan, at=episode.discharged_at)
 
@@ -127,7 +127,7 @@ class Scheduling:
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
-        _announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
+        announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
         seating.leave_all(db, episode_id=event.episode_id, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
@@ -174,9 +174,7 @@ class Scheduling:
         clinician = db.get(clinicians.Clinician, data["about_id"], with_for_update=True)
         if clinician is None:
             raise clinicians.NoSuchTask(field="task_id", rule="must be a task about a clinician")
-        _announce_all(
-            db, clinician.close_task(task_id=data["task_id"], outcome=data["outcome"], now=call.now)
-        )
+        announce_all(db, clinician.close_task(task_id=data["task_id"], outcome=data["outcome"], now=call.now))
         told = {name: data[name] for name in ("task_id", "task", "outcome")}
         return {**told, "closed_at": write_moment(call.now), "patient_id": None}
 
@@ -194,7 +192,7 @@ class Scheduling:
             if not supervisor.may_counsel(on=today):
                 raise clinicians.SupervisorNotLicensed(field="supervised_by", rule="a licensed therapist")
             credential["supervised_by"] = supervisor.clinician_id
-        _announce_all(db, clinician.record_credential(credential, now=call.now))
+        announce_all(db, clinician.record_credential(credential, now=call.now))
         staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
         staffing.settle(db, clinician, site, now=call.now)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
@@ -222,7 +220,7 @@ class Scheduling:
                 due_at=left[0].starts_at,
                 now=call.now,
             )
-            _announce_all(db, asked)
+            announce_all(db, asked)
         else:
             staffing.settle(db, clinician, site, now=call.now)
         return _clinician_view(clinician, today=today)
@@ -693,7 +691,7 @@ class Scheduling:
         note = noting.write(db, session, seats, patient_id=patient_id, text=text, by=call.actor, now=call.now)
         if call.data["sign"]:
             caused = note.sign(by=call.actor, now=call.now)
-            _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+            announce_all(db, noting.after_signature(db, session, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.RewriteNote, roles=_CARE)
@@ -708,7 +706,7 @@ class Scheduling:
         """Sign a note as its author: from then on it does not change."""
         note, session = noting.locked(db, call.data["note_id"])
         caused = note.sign(by=call.actor, now=call.now)
-        _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        announce_all(db, noting.after_signature(db, session, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.CosignNote, roles=_CARE)
@@ -716,7 +714,7 @@ class Scheduling:
         """Sign for what somebody without a licence wrote."""
         note, session = noting.locked(db, call.data["note_id"])
         caused = note.cosign(by=call.actor, now=call.now)
-        _announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        announce_all(db, noting.after_signature(db, session, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.AddAddendum, roles=_CARE)
@@ -976,7 +974,7 @@ class Scheduling:
         past = tables.past_of(
             db, episode_ids=[seat.episode_id for seat in seats if seat.state == "SCHEDULED"]
         )
-        _announce_all(db, session.judge(seats=seats, past=past, now=now))
+        announce_all(db, session.judge(seats=seats, past=past, now=now))
         if session.roster_asked == "FACILITATOR":
             set_timer(db, "roster_overdue", key=session.session_id, due_at=now + attendance.ROSTER_DUE)
 
@@ -985,7 +983,7 @@ class Scheduling:
         """Ask the supervisor for a roster that the facilitator did not give."""
         session = tables.lock_session(db, session_id=timer.key)
         seats = tables.seats_of(db, session_id=session.session_id)
-        _announce_all(db, session.ask_supervisor(seats=seats, now=now))
+        announce_all(db, session.ask_supervisor(seats=seats, now=now))
 
     @on_timer("session_over")
     def credit_check_ins(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1004,7 +1002,7 @@ class Scheduling:
         """Ask each clinician of a site for the oldest note that is overdue."""
         site = self._locked_site(db, timer.key)
         noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
-        _announce_all(db, noting.remind(db, site_id=site.site_id, now=now))
+        announce_all(db, noting.remind(db, site_id=site.site_id, now=now))
 
     @on_timer("book_next_week")
     def book_next_week(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1017,7 +1015,7 @@ class Scheduling:
         _, scheduled = self._book(
             db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
         )
-        _announce_all(db, scheduled)
+        announce_all(db, scheduled)
 
     @on_timer("weigh_week")
     def weigh_week(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1045,7 +1043,7 @@ class Scheduling:
                 week_starts_on=monday,
                 zone=site.time_zone,
             )
-            _announce_all(db, caused)
+            announce_all(db, caused)
 
     # --- Shared steps -----------------------------------------------------------------------------
 
@@ -1279,7 +1277,7 @@ class Scheduling:
         db.flush()
         for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
             known = None if says_why else plan.reason
-            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, known=known))
+            announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, known=known))
 
     def _keep_week_clear(self, db: Session, patient: records.Patient, *, now: datetime) -> None:
         """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""
@@ -1319,7 +1317,7 @@ class Scheduling:
 
         Somebody who lost one day of treatment is not to lose the others as well.
         """
-        _announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
+        announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
         if plan.reason is None or plan.state != "ACTIVE" or not (gone or hour_gone):
             return
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
@@ -1342,7 +1340,7 @@ class Scheduling:
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         if plan.state == "ACTIVE" and plan.reason is None:
-            _announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+            announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
 
     def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
         """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""
@@ -1385,7 +1383,7 @@ class Scheduling:
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += noting.after_marks(db, session, seats, now=now)
-        _announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
+        announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
         if not any(seat.state == "SCHEDULED" for seat in seats):
             cancel_timer(db, "attendance_grace_over", key=session.session_id)
         if session.roster_asked == "DONE":
@@ -1401,11 +1399,6 @@ class Scheduling:
             set_timer(db, "session_over", key=session.session_id, due_at=over_at)
         else:
             cancel_timer(db, "session_over", key=session.session_id)
-
-
-def _announce_all(db: Session, events: Iterable[Event]) -> None:
-    for event in events:
-        announce(db, event)
 
 
 def _own_or_not_there(call: Call, *, patient_id: str) -> None:

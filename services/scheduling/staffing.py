@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import tables
 from services.scheduling.domain import attendance, clinicians, plans, records, weeks
-from services.scheduling.seating import announce_all, write_down
+from services.scheduling.seating import write_down
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.scheduling import SessionReassigned
 from shared.ids import derived_id
-from shared.messaging import announce
+from shared.messaging import announce, announce_all
 
 #: Why a session stays with whoever has it when a caseload is handed over.
 NOT_LICENSED, AWAY, ELSEWHERE = "NOT_LICENSED", "AWAY", "ELSEWHERE"

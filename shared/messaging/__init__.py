@@ -7,7 +7,7 @@ from shared.messaging.commands import STAFF, Call
 from shared.messaging.entrypoints import command, question, reacts_to, reacts_to_every_event
 from shared.messaging.host import reactions_of, ways_in
 from shared.messaging.inbox import envelope_reacted_to
-from shared.messaging.outbox import announce
+from shared.messaging.outbox import announce, announce_all
 from shared.messaging.traffic import CommandClient
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "CommandClient",
     "announce",
+    "announce_all",
     "command",
     "envelope_reacted_to",
     "question",

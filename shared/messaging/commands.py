@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from shared import audit, clock, telemetry
 from shared.contracts import roles
 from shared.contracts.event import Actor, read_moment, write_moment
-from shared.database import Origin, act_for, moment, plumbing
+from shared.database import Origin, act_for, moment, origin_of, plumbing
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal, Unavailable
 from shared.messaging.inbox import place_of, restore, snapshot
 from shared.messaging.outbox import announced_in
@@ -210,12 +210,12 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
         if first is not None:
             return first
         if entry.long:
-            _remember(db, ask, state="running", content=_request_of(ask))
+            remember_answer(db, state="running", content=_request_of(ask))
             host.wake_jobs()
             return {"accepted": f"{host.name}.{ask.command_id}"}
         answer_ = method(db, call)
         audit.record(db, action=ask.name, about_id=_about(db, answer_))
-        _remember(db, ask, state="done", content=answer_)
+        remember_answer(db, state="done", content=answer_)
         if clock.real_now() >= ask.deadline:
             # The caller has been told that nothing happened; so nothing may.
             raise Unavailable("The deadline passed.", retry_after=1)
@@ -285,14 +285,11 @@ def _first_answer(db: Session, ask: Ask, fingerprint: bytes, *, long: bool) -> d
     return {"done": _content(row), "replayed": True}
 
 
-def remember_answer(db: Session, *, tenant_id: str, command_id: str, state: str, content: Any) -> None:
-    """Have the answer written with the commit, beside what it announces."""
-    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{command_id}")
-    db.info["answer"] = (_ANSWER, (state, sealed_content, tenant_id, command_id))
-
-
-def _remember(db: Session, ask: Ask, *, state: str, content: Any) -> None:
-    remember_answer(db, tenant_id=ask.tenant_id, command_id=ask.command_id, state=state, content=content)
+def remember_answer(db: Session, *, state: str, content: Any) -> None:
+    """Have the answer written with the commit, under the command that the transaction acts for."""
+    origin = origin_of(db)
+    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{origin.causation_id}")
+    db.info["answer"] = (_ANSWER, (state, sealed_content, origin.tenant_id, origin.causation_id))
 
 
 _ANSWER = """
@@ -343,14 +340,14 @@ def run_one_job(host: "Host") -> bool:
             with db.begin_nested():
                 result = method(db, call)
             audit.record(db, action=ask.name)
-            _remember(db, ask, state="done", content=result)
+            remember_answer(db, state="done", content=result)
         except Refusal as refusal:
             restore(db, before)
-            _remember(db, ask, state="failed", content=refusal.to_wire())
+            remember_answer(db, state="failed", content=refusal.to_wire())
         except Exception as error:  # noqa: BLE001  # the job fails, the process does not
             restore(db, before)
             log.error("job_failed", command=ask.name, error=type(error).__name__, exc_place=place_of(error))
-            _remember(db, ask, state="failed", content={"failed": type(error).__name__})
+            remember_answer(db, state="failed", content={"failed": type(error).__name__})
         return True
 
 

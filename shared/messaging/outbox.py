@@ -4,7 +4,7 @@ A relay in every copy claims rows that were not dispatched, publishes them and m
 broker has confirmed. A crash in between publishes again; the inbox drops what was done already.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -62,6 +62,12 @@ def announce(db: Session, event: Event) -> str:
     )
     db.info.setdefault("announced", []).append(envelope)
     return envelope.event_id
+
+
+def announce_all(db: Session, events: Iterable[Event]) -> None:
+    """Announce what a rule has returned, in its order."""
+    for event in events:
+        announce(db, event)
 
 
 def announced_in(db: Session) -> list[Envelope]:
