@@ -30,7 +30,7 @@ from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
-from shared.contracts.monitoring import PlanActivated, SafetyConcernTaken
+from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
@@ -86,8 +86,9 @@ class Scheduling:
     def plan_week(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
         """Find a standing week for the patient and book its first sessions, or ask the front desk.
 
-        An admission that comes after its discharge leaves the same rows as one that came before, and
-        announces nothing.
+        The week is to bring what the treatment plan asks for, so it waits for the plan's draft where
+        that has not come, a quarter of an hour at most. An admission that comes after its discharge
+        leaves the same rows as one that came before, and announces nothing.
         """
         patient, episode = tables.lock_episode_of(db, event)
         site = tables.lock_site(db, site_id=event.site_id)
@@ -97,20 +98,37 @@ class Scheduling:
             return
         plan = plans.plan_of(episode)
         db.add(plan)
-        caused = self._find_week(db, plan, episode, patient, site, at=event.admitted_at)
-        if episode.discharged_at is None:
-            announce_all(db, caused)
+        if episode.treatment_plan_version is None:
+            plan.awaits_treatment_plan = True
+            set_timer(db, "treatment_plan_late", key=event.episode_id, due_at=now + plans.DRAFT_WAIT)
         else:
-            self._end_plan(db, plan, at=episode.discharged_at)
+            self._begin_plan(db, plan, episode, patient, site, at=event.admitted_at)
+
+    @reacts_to(PlanDrafted)
+    def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
+        """Build the first week on what the draft of the treatment plan asks for.
+
+        Later drafts change nothing: whoever is in treatment gets another week once somebody has signed.
+        """
+        patient, episode = tables.lock_episode_of(db, event)
+        plan = tables.plan_of(db, episode_id=event.episode_id)
+        if plan is None or plan.awaits_treatment_plan:
+            episode.note_draft(version=event.version, modalities=event.modalities)
+            self._begin_awaited_plan(db, plan, episode, patient, now=now)
 
     @reacts_to(PlanActivated)
     def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:
-        """Change the week when the treatment plan asks for what is not in it.
-
-        A draft changes nothing: nobody has decided on it, and whether it comes before the admission
-        or after is chance.
-        """
-        self._heed_treatment_plan(db, event, now=now)
+        """Change the week when the treatment plan in force asks for what is not in it."""
+        patient, episode = tables.lock_episode_of(db, event)
+        news = episode.note_treatment_plan(version=event.version, modalities=event.modalities)
+        plan = tables.plan_of(db, episode_id=event.episode_id)
+        if self._begin_awaited_plan(db, plan, episode, patient, now=now) or plan is None or not news:
+            return
+        site = self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        if plan.state == "ACTIVE" and plan.reason is None:
+            announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
 
     @reacts_to(PatientDischarged)
     def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
@@ -119,7 +137,8 @@ class Scheduling:
         if not episode.note_discharge(event):
             return
         plan = tables.plan_of(db, episode_id=event.episode_id)
-        if plan is None:
+        if plan is None or plan.awaits_treatment_plan:
+            # A plan that has not begun ends as soon as it does.
             return
         site = tables.lock_site(db, site_id=plan.site_id)
         if site is None:
@@ -961,6 +980,14 @@ class Scheduling:
         site = self._locked_site(db, clinician.site_id)
         staffing.watch_credentials(db, clinician, site, now=now)
 
+    @on_timer("treatment_plan_late")
+    def plan_week_without_draft(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Find a week for somebody whose treatment plan was not drafted in time; it is heeded later."""
+        plan, episode, patient = tables.plan_with_people(db, episode_id=timer.key)
+        if plan.awaits_treatment_plan:
+            site = self._locked_site(db, plan.site_id)
+            self._begin_plan(db, plan, episode, patient, site, at=now)
+
     @on_timer("seat_offer_over")
     def end_offer(self, db: Session, timer: Timer, now: datetime) -> None:
         """End an offer that nobody took, and offer the seat to the next."""
@@ -1329,18 +1356,40 @@ class Scheduling:
             db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
         )
 
-    def _heed_treatment_plan(self, db: Session, event: PlanActivated, *, now: datetime) -> None:
-        patient, episode = tables.lock_episode_of(db, event)
-        if not episode.note_treatment_plan(version=event.version, modalities=event.modalities):
-            return
-        plan = tables.plan_of(db, episode_id=event.episode_id)
-        site = tables.lock_site(db, site_id=plan.site_id) if plan else None
-        if plan is None or site is None:
-            return
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
-        if plan.state == "ACTIVE" and plan.reason is None:
-            announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+    def _begin_awaited_plan(
+        self,
+        db: Session,
+        plan: plans.WeeklyPlan | None,
+        episode: records.Episode,
+        patient: records.Patient,
+        *,
+        now: datetime,
+    ) -> bool:
+        """Begin a plan whose treatment plan has come now; return whether it waited for that."""
+        if plan is None or not plan.awaits_treatment_plan:
+            return False
+        cancel_timer(db, "treatment_plan_late", key=plan.episode_id)
+        site = self._locked_site(db, plan.site_id)
+        self._begin_plan(db, plan, episode, patient, site, at=episode.admitted_at or now)
+        return True
+
+    def _begin_plan(
+        self,
+        db: Session,
+        plan: plans.WeeklyPlan,
+        episode: records.Episode,
+        patient: records.Patient,
+        site: records.Site,
+        *,
+        at: datetime,
+    ) -> None:
+        """Find the first week, with what is known of the treatment plan; end it if the episode is over."""
+        plan.awaits_treatment_plan = False
+        caused = self._find_week(db, plan, episode, patient, site, at=at)
+        if episode.discharged_at is None:
+            announce_all(db, caused)
+        else:
+            self._end_plan(db, plan, at=episode.discharged_at)
 
     def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
         """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""

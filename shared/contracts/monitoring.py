@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.contracts.event import EpisodeFact, Event, event
 
 
-@event(source="monitoring", reacting=())
+@event(source="monitoring", reacting=("scheduling",))
 class PlanDrafted(EpisodeFact):
     """A treatment plan was drafted from an assessment."""
 

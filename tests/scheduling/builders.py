@@ -6,6 +6,7 @@ from typing import Any
 from services.scheduling.domain import attendance, obligations, planner
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
+from shared.contracts.monitoring import PlanDrafted
 from shared.ids import derived_id
 from tests.support import Room
 
@@ -68,6 +69,23 @@ def admission_of(name: str, **changes: Any) -> PatientAdmitted:
         "planned_weeks": 12,
     }
     return PatientAdmitted(**(fields | changes))
+
+
+def draft_of(name: str, *modalities: str) -> PlanDrafted:
+    return PlanDrafted(
+        **ids_of(name),
+        plan_id=derived_id("treatment plan", name, "1"),
+        version=1,
+        assessment_id=derived_id("assessment", name),
+        problems=("ALCOHOL",),
+        drafted_at=OPENED_AT,
+        modalities=modalities,
+    )
+
+
+def admitted(name: str, **changes: Any) -> tuple[PlanDrafted, PatientAdmitted]:
+    """Return what comes when somebody is admitted: the draft of a plan, long ago, and the admission."""
+    return draft_of(name), admission_of(name, **changes)
 
 
 def discharge_of(name: str, *, at: datetime, **changes: Any) -> PatientDischarged:

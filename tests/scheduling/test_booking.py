@@ -27,7 +27,7 @@ from shared.ids import derived_id
 from tests.scheduling.builders import (
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     discharge_of,
     furnish,
     ids_of,
@@ -51,7 +51,7 @@ def room(room_of) -> Room:
 
 def admit(room: Room, *names: str) -> None:
     for name in names:
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
 
 
 def patient(name: str) -> str:
@@ -100,7 +100,7 @@ class TestLastSeat:
         session_id = workshop(room, SATURDAY, capacity=1)["session_id"]
         names = [f"rival {number:03}" for number in range(200)]
         for name in names:
-            room.deliver(admission_of(name))
+            room.deliver(*admitted(name))
         start = threading.Barrier(8)
         outcomes: list[str] = []
 
@@ -137,7 +137,7 @@ class TestLastSeat:
     def test_makes_a_thirteenth_wait(self, room):
         names = [f"patient {number:02}" for number in range(13)]
         for name in names:
-            room.deliver(admission_of(name))
+            room.deliver(*admitted(name))
         session_id = workshop(room, SATURDAY, kind="GROUP", modality="CBT", capacity=12)["session_id"]
 
         outcomes = [book(room, session_id, name)["outcome"] for name in names]
@@ -484,7 +484,7 @@ class TestSwapSeat:
     def test_weeks_end_on_the_local_sunday_when_the_clocks_change(self, room):
         # In 2026 the clocks of Chicago go forward on Sunday, 8 March, at two in the morning.
         room.at(MONDAY + timedelta(days=28))
-        room.deliver(admission_of("Ada", admitted_at=room.now))
+        room.deliver(*admitted("Ada", admitted_at=room.now))
         own = groups_of(room, "Ada")[0]
         sunday = workshop(
             room,

@@ -13,7 +13,7 @@ from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
 from tests.scheduling.builders import (
     SITE,
-    admission_of,
+    admitted,
     furnish,
     ids_of,
     morning_session,
@@ -37,7 +37,7 @@ def room(room_of) -> Room:
 
 def admit(room: Room, *names: str) -> None:
     for name in names:
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
 
 
 def monday_group(room: Room, name: str) -> str:
@@ -247,7 +247,7 @@ class TestWalkIn:
         other = open_group(
             room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"), weekdays=[0]
         )
-        room.deliver(referral_of("Eve"), admission_of("Eve"))
+        room.deliver(referral_of("Eve"), *admitted("Eve"))
         found = room.ask("list_sessions", {"site_id": SITE, "limit": 500})["items"]
         dusk = [one for one in found if one["group_id"] == other]
         monday = dusk[0]["session_id"] if dusk else monday_group(room, "Ada")
@@ -357,7 +357,7 @@ class TestAttendanceOfAnEpisode:
         furnish(room, weekdays=[0, 2, 4])
         admitted = datetime.fromisoformat("2026-12-28T08:00:00-06:00")
         room.advance(admitted)
-        room.deliver(referral_of("Ada"), admission_of("Ada", admitted_at=admitted))
+        room.deliver(referral_of("Ada"), *admitted("Ada", admitted_at=admitted))
         episode_id = ids_of("Ada")["episode_id"]
         held = [
             one

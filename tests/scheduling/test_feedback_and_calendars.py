@@ -11,7 +11,7 @@ from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
-from tests.scheduling.builders import admission_of, furnish, ids_of, referral_of
+from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
 from tests.support import Room
 
 ADA = ids_of("Ada")
@@ -21,7 +21,7 @@ ADA = ids_of("Ada")
 def room(room_of) -> Room:
     room = room_of(Scheduling)
     furnish(room)
-    room.deliver(referral_of("Ada"), admission_of("Ada"))
+    room.deliver(referral_of("Ada"), *admitted("Ada"))
     return room
 
 

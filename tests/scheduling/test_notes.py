@@ -11,7 +11,7 @@ from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import ServiceDelivered
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
-from tests.scheduling.builders import SITE, add_clinician, admission_of, furnish, ids_of, referral_of
+from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, ids_of, referral_of
 from tests.support import Room
 
 TEXT = "Bernadette spoke of her lighthouse for the first time."
@@ -22,7 +22,7 @@ def room(room_of) -> Room:
     room = room_of(Scheduling)
     furnish(room)
     for name in ("Ada", "Ben"):
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
     return room
 
 
@@ -218,7 +218,7 @@ class TestBillableDay:
     def test_is_none_where_the_credential_had_run_out(self, room_of):
         room = room_of(Scheduling)
         furnish(room, therapists=1)
-        room.deliver(referral_of("Ada"), admission_of("Ada"))
+        room.deliver(referral_of("Ada"), *admitted("Ada"))
         session = sessions(room, "Ada")[0]
         with room.db() as db:
             clinician = tables.clinicians_of_site(db, site_id=SITE)[0]

@@ -25,7 +25,7 @@ from tests.scheduling.builders import (
     ADMITTED_AT,
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     discharge_of,
     furnish,
     ids_of,
@@ -48,7 +48,7 @@ def room(room_of) -> Room:
 
 def admit(room: Room, *names: str) -> None:
     for name in names:
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
 
 
 def sessions_of(room: Room, name: str, **query: Any) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ class TestPlanWeek:
         assert [event.seat_id for event in scheduled] == [one["seat_id"] for one in sessions_of(room, "Ada")]
 
     def test_books_the_rest_of_the_week_and_the_next(self, room):
-        room.deliver(admission_of("Ada", admitted_at=MONDAY + timedelta(days=2, hours=8)))
+        room.deliver(*admitted("Ada", admitted_at=MONDAY + timedelta(days=2, hours=8)))
 
         booked = sessions_of(room, "Ada")
 
@@ -106,7 +106,7 @@ class TestPlanWeek:
     def test_waits_for_the_site(self, room_of):
         room = room_of(Scheduling)
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
         waiting = room.waiting
         room.deliver(site_opened())
 
@@ -120,7 +120,7 @@ class TestPlanWeek:
             {"patient_id": ids_of("Ada")["patient_id"], "site_id": SITE, "obligations": work_at(8, 17)},
         )
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         (task,) = room.announced_of(TaskOpened)
         assert (task.task, task.owner_role, task.reason) == ("no_week_fits", "front_desk", "OBLIGATIONS")
@@ -133,7 +133,7 @@ class TestPlanWeek:
             "declare_obligations",
             {"patient_id": ada["patient_id"], "site_id": SITE, "obligations": work_at(8, 17)},
         )
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
         (task,) = room.announced_of(TaskOpened)
 
         open_group(room, "dusk", track="EVENING", facilitator_id=derived_id("clinician", "Walt"))
@@ -183,7 +183,7 @@ class TestPlanWeek:
                 "declare_obligations",
                 {"patient_id": ids_of(name)["patient_id"], "site_id": SITE, "obligations": obligations},
             )
-            room.deliver(admission_of(name))
+            room.deliver(*admitted(name))
 
         tracks = [
             room.ask("get_weekly_plan", {"episode_id": ids_of(name)["episode_id"]})["track"]
@@ -235,10 +235,10 @@ class TestAnyOrder:
     def test_ends_in_the_same_tables(self, room_of, seed):
         told = [
             referral_of("Ada"),
-            admission_of("Ada"),
+            *admitted("Ada"),
             discharge_of("Ada", at=ADMITTED_AT + timedelta(days=20)),
             referral_of("Ben", site_id=derived_id("site", "harbour")),
-            admission_of("Ben"),
+            *admitted("Ben"),
         ]
         in_order, shuffled = room_of(Scheduling), room_of(Scheduling)
         for room in (in_order, shuffled):
@@ -256,14 +256,14 @@ class TestAnyOrder:
     def test_expects_nobody_whose_discharge_came_before_the_admission(self, room):
         room.deliver(discharge_of("Ada", at=ADMITTED_AT + timedelta(days=3)))
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         assert {one["state"] for one in sessions_of(room, "Ada")} == {"CANCELLED"}
         assert room.announced == []
         assert room.ask("list_groups", {})["items"][0]["free_places"] == [12] * 5
 
     def test_keeps_the_site_of_the_admission(self, room):
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
         room.deliver(referral_of("Ada", site_id=derived_id("site", "harbour")))
 
         plan = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
@@ -277,7 +277,7 @@ class TestLastSeat:
         admit(room, "first")
         rivals = [f"rival {number}" for number in range(8)]
 
-        threads = [threading.Thread(target=room.deliver, args=(admission_of(name),)) for name in rivals]
+        threads = [threading.Thread(target=room.deliver, args=admitted(name)) for name in rivals]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -805,7 +805,7 @@ class TestWeighWeek:
         room.deliver(referral_of("Ben"))
         declared = {"patient_id": ids_of("Ben")["patient_id"], "site_id": SITE, "obligations": at_work}
         room.call("declare_obligations", declared)
-        room.deliver(admission_of("Ben"))
+        room.deliver(*admitted("Ben"))
         admit(room, "Ada")
         closure = {
             "site_id": SITE,

@@ -13,7 +13,7 @@ from shared.ids import derived_id
 from tests.scheduling.builders import (
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     furnish,
     ids_of,
     open_group,
@@ -34,7 +34,7 @@ def room(room_of) -> Room:
 
 def admit(room: Room, *names: str) -> None:
     for name in names:
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
 
 
 def groups_of(room: Room, name: str) -> list[dict[str, Any]]:
@@ -102,7 +102,7 @@ class TestCredentials:
             "declare_obligations",
             {"patient_id": ids_of("Ada")["patient_id"], "site_id": SITE, "obligations": declared},
         )
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         room.advance("2026-02-04T23:59:00-06:00")
         before = room.announced_of(CredentialExpired)

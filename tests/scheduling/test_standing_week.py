@@ -15,6 +15,9 @@ from tests.scheduling.builders import (
     SITE,
     add_clinician,
     admission_of,
+    admitted,
+    discharge_of,
+    draft_of,
     furnish,
     ids_of,
     open_group,
@@ -62,7 +65,7 @@ def work(weekday: int, starts: str, ends: str) -> dict[str, Any]:
 
 def admit(room: Room, name: str, **changes: Any) -> None:
     room.deliver(referral_of(name))
-    room.deliver(admission_of(name, **changes))
+    room.deliver(*admitted(name, **changes))
 
 
 def slots(plan: dict[str, Any]) -> set[tuple[str, int]]:
@@ -94,7 +97,7 @@ class TestProposal:
         room.deliver(referral_of("Ada"))
         declare(room, "Ada", work(1, "07:00", "12:00"), wishes={"tracks": ["MORNING"], "family": True})
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         plan = plan_of(room, "Ada")
         (proposed,) = room.announced_of(ScheduleProposed)
@@ -118,7 +121,7 @@ class TestProposal:
         room.deliver(referral_of("Ada"))
         declare(room, "Ada", work(1, "13:00", "16:00"), work(3, "13:00", "16:00"))
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         (proposed,) = room.announced_of(ScheduleProposed)
         assert proposed.workshop_exception == "WORKSHOPS_MEET_OBLIGATIONS"
@@ -157,7 +160,7 @@ class TestConfirmation:
     def test_is_refused_where_no_week_was_found(self, room):
         room.deliver(referral_of("Ada"))
         declare(room, "Ada", *(work(day, "06:00", "22:00") for day in range(7)))
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         with pytest.raises(Conflict):
             confirm(room, "Ada")
@@ -254,6 +257,85 @@ class TestChange:
         assert plan_of(room, "Ada") == before
 
 
+class TestFirstWeek:
+    """It waits for the draft of the treatment plan, but not for long."""
+
+    def thoughts(self, room: Room) -> None:
+        open_group(
+            room,
+            "thoughts",
+            facilitator_id=derived_id("clinician", "therapist 0"),
+            modality="CBT",
+            track="EVENING",
+            weekdays=[2],
+        )
+
+    def modalities(self, room: Room, name: str) -> set[str]:
+        return {one["modality"] for one in plan_of(room, name)["blocks"]}
+
+    def test_brings_what_the_draft_asks_for_whichever_comes_first(self, room):
+        self.thoughts(room)
+        room.deliver(draft_of("Ada", "CBT"), admission_of("Ada"))
+        room.deliver(admission_of("Ben"), draft_of("Ben", "CBT"))
+
+        found = [plan_of(room, name) for name in ("Ada", "Ben")]
+
+        assert all("CBT" in self.modalities(room, name) for name in ("Ada", "Ben"))
+        assert [(plan["state"], plan["version"]) for plan in found] == [("ACTIVE", 1)] * 2
+        assert [proposed.moved for proposed in room.announced_of(ScheduleProposed)] == [0, 0]
+
+    def test_stays_as_it_is_once_the_same_plan_is_signed(self, room):
+        self.thoughts(room)
+        room.deliver(draft_of("Ada", "CBT"), admission_of("Ada"))
+        before = plan_of(room, "Ada")
+
+        room.deliver(treatment_plan("Ada", "CBT"))
+
+        assert plan_of(room, "Ada") == before
+        assert len(room.announced_of(ScheduleProposed)) == 1
+
+    def test_waits_a_quarter_of_an_hour_for_a_draft_that_does_not_come(self, room):
+        self.thoughts(room)
+        room.deliver(admission_of("Ada"))
+        room.advance(timedelta(minutes=14))
+        early = plan_of(room, "Ada")
+
+        room.advance(timedelta(minutes=1))
+        late = plan_of(room, "Ada")
+        room.deliver(draft_of("Ada", "CBT"))
+        drafted = plan_of(room, "Ada")
+        room.deliver(treatment_plan("Ada", "CBT"))
+
+        assert (early["state"], early["blocks"]) == ("WAITING", [])
+        assert late["state"] == "ACTIVE"
+        assert drafted == late
+        assert "CBT" in self.modalities(room, "Ada")
+
+    def test_is_not_planned_twice_when_the_wait_is_over(self, room):
+        room.deliver(admission_of("Ada"), draft_of("Ada"))
+        before = plan_of(room, "Ada")
+
+        room.advance(timedelta(minutes=30))
+
+        assert plan_of(room, "Ada") == before
+        assert len(room.announced_of(ScheduleProposed)) == 1
+
+    def test_of_somebody_discharged_before_the_draft_came_is_over_at_once(self, room):
+        over = discharge_of("Ada", at=ADMITTED_AT + timedelta(days=20))
+        room.deliver(admission_of("Ada"), over)
+
+        room.deliver(draft_of("Ada"))
+
+        assert plan_of(room, "Ada")["state"] == "ENDED"
+        assert room.announced == []
+
+    def test_heeds_what_is_signed_more_than_a_draft_that_comes_after(self, room):
+        self.thoughts(room)
+        room.deliver(treatment_plan("Ada", "CBT"), draft_of("Ada"), admission_of("Ada"))
+
+        assert "CBT" in self.modalities(room, "Ada")
+
+
 class TestCalendar:
     @pytest.mark.parametrize(
         ("admitted_at", "first_day", "last_day"),
@@ -271,7 +353,7 @@ class TestCalendar:
 
         room.at(admitted_at)
         room.deliver(referral_of("Ada"))
-        room.deliver(admission_of("Ada", admitted_at=datetime.fromisoformat(admitted_at)))
+        room.deliver(*admitted("Ada", admitted_at=datetime.fromisoformat(admitted_at)))
 
         week = plan_of(room, "Ada")
         seats = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"]})["items"]

@@ -10,7 +10,7 @@ from services.scheduling import tables
 from services.scheduling.service import Scheduling
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
-from tests.scheduling.builders import SITE, admission_of, furnish, ids_of, referral_of
+from tests.scheduling.builders import SITE, admitted, furnish, ids_of, referral_of
 from tests.support import Room
 
 SATURDAY = datetime(2026, 2, 7, 18, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ NUMBER = "+1 555 0142"
 def room(room_of) -> Room:
     room = room_of(Scheduling)
     furnish(room)
-    room.deliver(referral_of("Ada"), admission_of("Ada"))
+    room.deliver(referral_of("Ada"), *admitted("Ada"))
     return room
 
 

@@ -21,6 +21,10 @@ from shared.ids import derived_id
 BOOKING_WEEKDAY = 6
 BOOKING_TIME = time(20)
 
+#: How long the first week waits for the draft of the treatment plan, which is due within a minute of
+#: the assessment and so is there long before an admission. Design default.
+DRAFT_WAIT = timedelta(minutes=15)
+
 #: How soon the front desk looks at somebody whom no week fits. Design default: the first session is
 #: due within 48 hours of admission.
 NO_WEEK_DUE = timedelta(hours=24)
@@ -61,6 +65,8 @@ class WeeklyPlan:
     site_id: str
     state: str
     version: int
+    #: Whether the first week waits for the draft of the treatment plan.
+    awaits_treatment_plan: bool = False
     reason: str | None = None
     track: str | None = None
     weekly_minutes: int = 0

@@ -106,8 +106,13 @@ class Episode:
     treatment_plan_version: int | None = None
     tenant_id: str = ""
 
+    def note_draft(self, *, version: int, modalities: tuple[str, ...]) -> None:
+        """Note what the draft of a treatment plan asks for, unless as new a plan is known already."""
+        if self.treatment_plan_version is None or version > self.treatment_plan_version:
+            self.treatment_plan_version, self.modalities = version, list(modalities)
+
     def note_treatment_plan(self, *, version: int, modalities: tuple[str, ...]) -> bool:
-        """Note what a treatment plan asks for; return whether that is news. The newest version counts."""
+        """Note what a plan in force asks for; return whether that is news. The newest version counts."""
         if self.treatment_plan_version is not None and version < self.treatment_plan_version:
             return False
         self.treatment_plan_version = version

@@ -22,6 +22,7 @@ weekly_plans = Table(
     reference("site_id"),
     Column("state", sa.String(8), nullable=False),
     Column("version", sa.Integer, nullable=False),
+    Column("awaits_treatment_plan", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("reason", sa.String(32)),
     Column("track", sa.String(16)),
     Column("weekly_minutes", sa.Integer, nullable=False),
@@ -85,6 +86,20 @@ def numbers_taken(db: Session, *, site_id: str) -> dict[tuple[str, int], set[int
 def plan_of(db: Session, *, episode_id: str) -> plans.WeeklyPlan | None:
     """Return the weekly plan of an episode, if it has one."""
     return db.scalar(sa.select(plans.WeeklyPlan).where(plans.WeeklyPlan.episode_id == episode_id))
+
+
+def plan_with_people(
+    db: Session, *, episode_id: str
+) -> tuple[plans.WeeklyPlan, records.Episode, records.Patient]:
+    """Return the weekly plan of an episode that has one, with the episode, locked, and the patient."""
+    row = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(plans.WeeklyPlan.episode_id == episode_id)
+        .with_for_update(of=records.Episode, key_share=True)
+    ).one()
+    return row.WeeklyPlan, row.Episode, row.Patient
 
 
 def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
