@@ -1,5 +1,6 @@
 """What the gateway keeps: every event ever announced, its copy of the consents, and the work list."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -390,14 +391,20 @@ def keep_task_part(
 
     :param newness: the column by which the part tells how new it is.
     """
-    insert = postgresql.insert(work).values(tenant_id=tenant_id, task_id=task_id, **values)
+    row = {"tenant_id": tenant_id, "task_id": task_id, **values}
+    db.connection().execute(_keep_task_part(newness, tuple(row)), row)
+
+
+@functools.lru_cache
+def _keep_task_part(newness: str, columns: tuple[str, ...]) -> postgresql.Insert:
+    """Return the statement that keeps one kind of part: there are three, each written once."""
+    place = ["tenant_id", "task_id"]
+    insert = postgresql.insert(work).values({name: sa.bindparam(name) for name in columns})
     known = work.c[newness]
-    db.execute(
-        insert.on_conflict_do_update(
-            index_elements=["tenant_id", "task_id"],
-            set_=values,
-            where=sa.or_(known.is_(None), known < insert.excluded[newness]),
-        )
+    return insert.on_conflict_do_update(
+        index_elements=place,
+        set_={name: insert.excluded[name] for name in columns if name not in place},
+        where=sa.or_(known.is_(None), known < insert.excluded[newness]),
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import write_moment
@@ -48,8 +47,6 @@ _LINK_LOCK = 4_201_001
 #: What the first row of a chain is linked to.
 _GENESIS = bytes(32)
 
-_POSITIONS = postgresql.ARRAY(sa.BigInteger)
-_HASHES = postgresql.ARRAY(sa.LargeBinary)
 
 #: What is recorded, in the order in which it is hashed.
 _RECORDED = (
@@ -104,6 +101,21 @@ _VALUES = """(%(tenant_id)s, %(acted_at)s, %(actor_id)s, %(actor_role)s, %(actor
 
 
 _TRY_LINK_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_LINK_LOCK))
+_END_OF_CHAIN = (
+    sa.select(audit.c.link, audit.c.hash)
+    .where(audit.c.tenant_id == sa.bindparam("of_tenant"), audit.c.link.is_not(None))
+    .order_by(audit.c.link.desc())
+    .limit(1)
+)
+#: One statement for all rows, whatever their number.
+_LINK = sa.text(
+    """
+    UPDATE audit SET link = new.link, hash = new.hash
+    FROM unnest(CAST(:positions AS bigint[]), CAST(:links AS bigint[]), CAST(:hashes AS bytea[]))
+        AS new (position, link, hash)
+    WHERE audit.position = new.position
+    """
+)
 _UNLINKED = sa.select(audit).where(audit.c.link.is_(None)).order_by(audit.c.position).limit(_LINK_BATCH)
 
 
@@ -123,19 +135,11 @@ def link_new_rows(engine: sa.Engine) -> int:
                 ends[row.tenant_id] = _end_of_chain(connection, row.tenant_id)
             link, previous = ends[row.tenant_id]
             digest = _hash(previous, link + 1, row._mapping)
-            updates.append({"row": row.position, "new_link": link + 1, "new_hash": digest})
+            updates.append({"positions": row.position, "links": link + 1, "hashes": digest})
             ends[row.tenant_id] = (link + 1, digest)
         if updates:
-            # One statement for all rows, whatever their number.
-            new = sa.select(
-                sa.func.unnest(sa.cast([row["row"] for row in updates], _POSITIONS)).label("row"),
-                sa.func.unnest(sa.cast([row["new_link"] for row in updates], _POSITIONS)).label("link"),
-                sa.func.unnest(sa.cast([row["new_hash"] for row in updates], _HASHES)).label("hash"),
-            ).subquery("new")
             commit_with_next(connection)
-            connection.execute(
-                audit.update().where(audit.c.position == new.c.row).values(link=new.c.link, hash=new.c.hash)
-            )
+            connection.execute(_LINK, {name: [row[name] for row in updates] for name in updates[0]})
         return len(updates)
 
 
@@ -176,12 +180,7 @@ def find_breaks_after(
 
 
 def _end_of_chain(connection: sa.Connection, tenant_id: str) -> tuple[int, bytes]:
-    end = connection.execute(
-        sa.select(audit.c.link, audit.c.hash)
-        .where(audit.c.tenant_id == tenant_id, audit.c.link.is_not(None))
-        .order_by(audit.c.link.desc())
-        .limit(1)
-    ).first()
+    end = connection.execute(_END_OF_CHAIN, {"of_tenant": tenant_id}).first()
     return (end.link, end.hash) if end else (0, _GENESIS)
 
 

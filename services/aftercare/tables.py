@@ -31,6 +31,7 @@ from shared.database import (
     sealed,
     sealed_column,
     tenant_column,
+    written_once,
 )
 
 metadata = new_metadata()
@@ -289,7 +290,10 @@ _Reentry: Any = lapses.Reentry
 
 def lock_journey(db: Session, journey_id: str) -> None:
     """Wait until nobody else changes this journey, and keep others waiting until the commit."""
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(journey_id, 0))))
+    db.execute(_LOCK_JOURNEY, {"journey_id": journey_id})
+
+
+_LOCK_JOURNEY = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:journey_id, 0))")
 
 
 def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episodes.Episode:
@@ -471,13 +475,14 @@ def lapse_to_change(db: Session, lapse_id: str) -> lapses.Lapse | None:
 
 def uncontacted_lapses(db: Session, journey_id: str) -> list[lapses.Lapse]:
     """Return the reported lapses of a journey after which nobody spoke with the patient yet."""
-    return list(
-        db.scalars(
-            sa.select(_Lapse)
-            .where(_Lapse.journey_id == journey_id, _Lapse.contacted_at.is_(None))
-            .order_by(_Lapse.reported_at, _Lapse.lapse_id)
-        )
-    )
+    return list(db.scalars(_UNCONTACTED_LAPSES, {"of_journey": journey_id}))
+
+
+_UNCONTACTED_LAPSES = written_once(
+    sa.select(_Lapse)
+    .where(_Lapse.journey_id == sa.bindparam("of_journey"), _Lapse.contacted_at.is_(None))
+    .order_by(_Lapse.reported_at, _Lapse.lapse_id)
+)
 
 
 def open_reentry(db: Session, journey_id: str) -> lapses.Reentry | None:

@@ -1,7 +1,7 @@
 """What monitoring keeps, and its named queries."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,7 @@ from shared.database import (
     sealed,
     sealed_column,
     tenant_column,
+    written_once,
 )
 
 metadata = new_metadata()
@@ -358,6 +359,9 @@ sealed(on_call.StaffContact, key="contact_id", fields=("address",))
 sealed(on_call.Shift, key="shift_id", fields=("reason",))
 
 
+_OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
+
+
 def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
     """Return an episode, made if it is new, locked until the end of the transaction."""
     # What the transaction changed about it before is kept in mind and written once, at the end.
@@ -381,25 +385,36 @@ def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: s
         )
         .on_conflict_do_nothing()
     )
-    return db.execute(
-        sa.select(episode_rules.Episode).where(episodes.c.episode_id == episode_id).with_for_update()
-    ).scalar_one()
+    return db.scalars(_LOCKED_EPISODE, {"of_episode": episode_id}).one()
+
+
+_EPISODE = written_once(sa.select(episode_rules.Episode).where(episodes.c.episode_id == _OF_EPISODE))
+_LOCKED_EPISODE = written_once(_EPISODE.with_for_update())
 
 
 def find_episode(db: Session, *, episode_id: str, lock: bool = False) -> episode_rules.Episode | None:
     """Return an episode that is known."""
-    query = sa.select(episode_rules.Episode).where(episodes.c.episode_id == episode_id)
-    return db.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    return db.scalar(_LOCKED_EPISODE if lock else _EPISODE, {"of_episode": episode_id})
 
 
 def attendances_of(
     db: Session, *, episode_id: str, since: datetime | None = None
 ) -> Sequence[attendance_rules.Attendance]:
     """Return the marks of an episode's seats, oldest first."""
-    query = sa.select(attendance_rules.Attendance).where(attendances.c.episode_id == episode_id)
-    if since is not None:
-        query = query.where(attendances.c.starts_at > since)
-    return db.scalars(query.order_by(attendances.c.starts_at, attendances.c.seat_id)).all()
+    return db.scalars(_MARKS, {"of_episode": episode_id, "since": since or _EVER}).all()
+
+
+#: Before anything that Homeward knows of.
+_EVER = datetime(1900, 1, 1, tzinfo=UTC)
+_SINCE: sa.BindParameter[Any] = sa.bindparam("since")
+_MARKS = written_once(
+    sa.select(attendance_rules.Attendance)
+    .where(attendances.c.episode_id == _OF_EPISODE, attendances.c.starts_at > _SINCE)
+    .order_by(attendances.c.starts_at, attendances.c.seat_id)
+)
+
+
+_KEEP_MARK = postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id)
 
 
 def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, str | None]:
@@ -411,7 +426,7 @@ def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, 
     inserted = (
         db.connection()
         .execute(
-            postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id),
+            _KEEP_MARK,
             [
                 {
                     "seat_id": seat.seat_id,
@@ -446,21 +461,24 @@ def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, 
 
 def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
     """Return the facts that the risk index counts from a moment on."""
-    found = db.scalars(
-        sa.select(checkins.CheckIn)
-        .where(check_ins.c.episode_id == episode_id, check_ins.c.checked_in_at > since)
-        .order_by(check_ins.c.checked_in_at, check_ins.c.check_in_id)
-    )
-    weeks = db.scalars(
-        sa.select(short_weeks.c.ends_at).where(
-            short_weeks.c.episode_id == episode_id, short_weeks.c.ends_at > since
-        )
-    )
+    which = {"of_episode": episode_id, "since": since}
+    found = db.scalars(_CHECK_INS, which)
+    weeks = db.scalars(_SHORT_WEEKS, which)
     return risk.Facts(
         seats=attendances_of(db, episode_id=episode_id, since=since),
         check_ins=[check_in.fact() for check_in in found],
         short_weeks=sorted(weeks),
     )
+
+
+_CHECK_INS = written_once(
+    sa.select(checkins.CheckIn)
+    .where(check_ins.c.episode_id == _OF_EPISODE, check_ins.c.checked_in_at > _SINCE)
+    .order_by(check_ins.c.checked_in_at, check_ins.c.check_in_id)
+)
+_SHORT_WEEKS = sa.select(short_weeks.c.ends_at).where(
+    short_weeks.c.episode_id == _OF_EPISODE, short_weeks.c.ends_at > _SINCE
+)
 
 
 def newest_check_ins(db: Session, *, episode_id: str, limit: int) -> Sequence[checkins.CheckIn]:
@@ -484,23 +502,27 @@ def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
 
 def outreaches_of(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
     """Return all outreaches of an episode, oldest first."""
-    return db.scalars(
-        sa.select(outreach.Outreach)
-        .where(outreaches.c.episode_id == episode_id)
-        .order_by(outreaches.c.missed_at, outreaches.c.outreach_id)
-    ).all()
+    return db.scalars(_OUTREACHES, {"of_episode": episode_id}).all()
+
+
+_OUTREACHES = written_once(
+    sa.select(outreach.Outreach)
+    .where(outreaches.c.episode_id == _OF_EPISODE)
+    .order_by(outreaches.c.missed_at, outreaches.c.outreach_id)
+)
 
 
 def reached_of(db: Session, *, episode_id: str) -> list[datetime]:
     """Return the moments at which an outreach of an episode reached the patient, earliest first."""
-    return list(
-        db.scalars(
-            sa.select(outreach_attempts.c.attempted_at)
-            .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
-            .where(outreaches.c.episode_id == episode_id, outreach_attempts.c.outcome == "REACHED")
-            .order_by(outreach_attempts.c.attempted_at)
-        )
-    )
+    return list(db.scalars(_REACHED, {"of_episode": episode_id}))
+
+
+_REACHED = (
+    sa.select(outreach_attempts.c.attempted_at)
+    .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
+    .where(outreaches.c.episode_id == _OF_EPISODE, outreach_attempts.c.outcome == "REACHED")
+    .order_by(outreach_attempts.c.attempted_at)
+)
 
 
 def newest_check_in_at(db: Session, *, episode_id: str) -> datetime | None:
@@ -512,11 +534,14 @@ def newest_check_in_at(db: Session, *, episode_id: str) -> datetime | None:
 
 def proposals_of(db: Session, *, episode_id: str) -> Sequence[outreach.Proposal]:
     """Return the discharges that were proposed for an episode, oldest first."""
-    return db.scalars(
-        sa.select(outreach.Proposal)
-        .where(discharge_proposals.c.episode_id == episode_id)
-        .order_by(discharge_proposals.c.proposed_at, discharge_proposals.c.proposal_id)
-    ).all()
+    return db.scalars(_PROPOSALS, {"of_episode": episode_id}).all()
+
+
+_PROPOSALS = written_once(
+    sa.select(outreach.Proposal)
+    .where(discharge_proposals.c.episode_id == _OF_EPISODE)
+    .order_by(discharge_proposals.c.proposed_at, discharge_proposals.c.proposal_id)
+)
 
 
 def ready_episodes_of(db: Session, *, patient_id: str) -> Sequence[episode_rules.Episode]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import attendance
 from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
 from shared.contracts.scheduling import ATTENDED_STATES, MODES, SEAT_ORIGINS, SEAT_STATES, SESSION_KINDS
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 sessions = Table(
     "sessions",
@@ -103,17 +104,27 @@ sealed(attendance.Seat, key="seat_id", fields=("note",))
 _JUDGED = ("NO_SHOW", "CHECKED_IN", *ATTENDED_STATES)
 
 
+_OF_SESSION: sa.BindParameter[Any] = sa.bindparam("of_session")
+_LOCKED_SESSION = written_once(
+    sa.select(attendance.Session)
+    .where(attendance.Session.session_id == _OF_SESSION)
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+_SEATS = written_once(
+    sa.select(attendance.Seat)
+    .where(attendance.Seat.session_id == _OF_SESSION)
+    .order_by(attendance.Seat.seat_id)
+    .execution_options(populate_existing=True)
+)
+
+
 def lock_session(db: Session, *, session_id: str) -> attendance.Session:
     """Return the session, locked: marks of one session follow one another.
 
     :raises NoSuchSession: when there is none.
     """
-    session = db.scalar(
-        sa.select(attendance.Session)
-        .where(attendance.Session.session_id == session_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    session: attendance.Session | None = db.scalar(_LOCKED_SESSION, {"of_session": session_id})
     if session is None:
         raise attendance.NoSuchSession(field="session_id", rule="must be a session")
     return session
@@ -121,14 +132,7 @@ def lock_session(db: Session, *, session_id: str) -> attendance.Session:
 
 def seats_of(db: Session, *, session_id: str) -> list[attendance.Seat]:
     """Return the seats of a session as they are now, in the order of their ids."""
-    return list(
-        db.scalars(
-            sa.select(attendance.Seat)
-            .where(attendance.Seat.session_id == session_id)
-            .order_by(attendance.Seat.seat_id)
-            .execution_options(populate_existing=True)
-        )
-    )
+    return list(db.scalars(_SEATS, {"of_session": session_id}))
 
 
 def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attendance.Seen]]:

@@ -1,6 +1,7 @@
 """The copies of what others tell: sites, patients and episodes."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import records
 from services.scheduling.tables.base import mapper, metadata
 from shared.contracts.event import EpisodeFact
-from shared.database import id_column, moment, origin_of, reference, tenant_column
+from shared.database import id_column, moment, origin_of, reference, tenant_column, written_once
 
 sites = Table(
     "sites",
@@ -60,6 +61,20 @@ mapper.map_imperatively(records.Patient, patients)
 mapper.map_imperatively(records.Episode, episodes)
 
 
+def _locked(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+_SITE = written_once(sa.select(records.Site).where(records.Site.site_id == sa.bindparam("of_site")))
+_LOCKED_SITE = written_once(_locked(_SITE))
+_LOCKED_PATIENT = written_once(
+    _locked(sa.select(records.Patient).where(records.Patient.patient_id == sa.bindparam("of_patient")))
+)
+_LOCKED_EPISODE = written_once(
+    _locked(sa.select(records.Episode).where(records.Episode.episode_id == sa.bindparam("of_episode")))
+)
+
+
 def add_site(
     db: Session, *, site_id: str, time_zone: str, opened_at: datetime, emergency_line: str | None = None
 ) -> bool:
@@ -81,27 +96,17 @@ def add_site(
 
 def site_of(db: Session, *, site_id: str) -> records.Site | None:
     """Return the site, if it is one of the tenant's."""
-    return db.scalar(sa.select(records.Site).where(records.Site.site_id == site_id))
+    return db.scalar(_SITE, {"of_site": site_id})
 
 
 def lock_site(db: Session, *, site_id: str) -> records.Site | None:
     """Return the site, locked: who plans or books at a site waits for whoever does so already."""
-    return db.scalar(
-        sa.select(records.Site)
-        .where(records.Site.site_id == site_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    return db.scalar(_LOCKED_SITE, {"of_site": site_id})
 
 
 def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
     """Return the patient, locked."""
-    return db.scalar(
-        sa.select(records.Patient)
-        .where(records.Patient.patient_id == patient_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    return db.scalar(_LOCKED_PATIENT, {"of_patient": patient_id})
 
 
 def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
@@ -123,12 +128,7 @@ def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, r
         .on_conflict_do_nothing()
     )
     patient = lock_patient(db, patient_id=event.patient_id)
-    episode = db.scalar(
-        sa.select(records.Episode)
-        .where(records.Episode.episode_id == event.episode_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    episode = db.scalar(_LOCKED_EPISODE, {"of_episode": event.episode_id})
     if patient is None or episode is None:
         raise LookupError("the id belongs to another tenant")
     return patient, episode
