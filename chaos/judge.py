@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos.house import House, wait_until
 from chaos.load import Fact, Load
-from homeward.process import service_class_of
+from homeward.packages import service_class_of
 from shared.contracts.event import EVENTS, SERVICES
 from shared.messaging import reactions_of, topology
 

@@ -1,6 +1,5 @@
 """One process of Homeward: hosts one or more services until it is told to stop."""
 
-import importlib
 import signal
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +9,7 @@ import eventlet
 import structlog
 from nameko.containers import ServiceContainer
 
-from homeward.schema import package_of
+from homeward.packages import service_class_of
 from shared import sealing, telemetry
 from shared.clock import ProgramClock, RealClock, SimulatedClock, real_now, rounded_up
 from shared.database import new_engine
@@ -18,13 +17,6 @@ from shared.messaging.traffic import Traffic, Wiring
 from shared.settings import Settings
 
 log = structlog.get_logger()
-
-
-def service_class_of(service: str) -> type:
-    """Return the one class of a service."""
-    module = importlib.import_module(f"{package_of(service)}.service")
-    found: type = getattr(module, service.capitalize())
-    return found
 
 
 def clock_of(settings: Settings, *, alone: bool) -> ProgramClock:

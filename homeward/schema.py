@@ -1,6 +1,5 @@
 """The schemas of the databases: bringing them up to date, one alembic history a service."""
 
-import importlib
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from homeward.packages import metadata_of, package_of
 from shared.contracts.event import SERVICES
 from shared.database import new_engine
 from shared.settings import Settings
@@ -18,17 +18,6 @@ _ROOT = Path(__file__).parent.parent
 
 #: Advisory lock under which one process at a time migrates a database.
 _MIGRATION_LOCK = 4_201_002
-
-
-def package_of(service: str) -> str:
-    """Return the package of a service: the gateway stands beside the others."""
-    return "gateway" if service == "gateway" else f"services.{service}"
-
-
-def metadata_of(service: str) -> sa.MetaData:
-    """Return the tables of a service."""
-    metadata: sa.MetaData = importlib.import_module(f"{package_of(service)}.tables").metadata
-    return metadata
 
 
 def migrate(settings: Settings, services: tuple[str, ...] = SERVICES) -> None:

@@ -4,7 +4,6 @@ What runs here is what runs behind the broker: the same transactions, inbox, tim
 """
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from homeward.packages import metadata_of
 from shared import clock
 from shared.clock import timers
 from shared.contracts import roles
@@ -237,7 +237,7 @@ class Room:
 
     def dump(self) -> dict[str, list[str]]:
         """Return the rows of every table but the plumbing's, normalised and sorted."""
-        return dump(self.engine, _metadata_of(self.host.name))
+        return dump(self.engine, metadata_of(self.host.name))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -271,16 +271,10 @@ def dump(engine: sa.Engine, metadata: sa.MetaData) -> dict[str, list[str]]:
     return found
 
 
-def _metadata_of(service: str) -> sa.MetaData:
-    place = "gateway.tables" if service == "gateway" else f"services.{service}.tables"
-    metadata: sa.MetaData = importlib.import_module(place).metadata
-    return metadata
-
-
 def create_tables(service: str, url: str) -> None:
     """Create a service's tables from its metadata."""
     engine = new_engine(url)
-    _metadata_of(service).create_all(engine)
+    metadata_of(service).create_all(engine)
     engine.dispose()
 
 

@@ -1,18 +1,11 @@
 """What a contract says about who reacts is what the services do."""
 
-import importlib
-
 import pytest
 
+from homeward.packages import service_class_of
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import SERVICES
 from shared.messaging import reactions_of
-
-
-def service_class_of(service: str) -> type:
-    package = "gateway" if service == "gateway" else f"services.{service}"
-    module = importlib.import_module(f"{package}.service")
-    return getattr(module, service.capitalize())
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from homeward import schema
+from homeward.packages import service_class_of
 from homeward.postgres import PrivatePostgres
-from homeward.process import service_class_of
 from shared.contracts.event import SERVICES, Envelope
 from shared.ids import new_id
 from shared.messaging import inbox

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from homeward import schema
-from homeward.process import service_class_of
+from homeward.packages import service_class_of
 from shared import clock
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.intake import PatientAdmitted
