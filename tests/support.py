@@ -60,9 +60,12 @@ class StandingClock:
 class Room:
     """One service, its database, and a clock that stands until it is moved."""
 
-    def __init__(self, service_class: type, *, url: str, settings: Settings) -> None:
+    def __init__(
+        self, service_class: type, *, settings: Settings, url: str = "", engine: sa.Engine | None = None
+    ) -> None:
+        """Enter with an engine, or with the URL of a database."""
         self.clock = StandingClock(BEGINNING)
-        self.engine = new_engine(url)
+        self.engine = engine or new_engine(url)
         self.host = Host(service_class(), engine=self.engine, clock=self.clock, settings=settings)
         self.tenant_id = TENANT
 
