@@ -8,9 +8,11 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadFileScheduling
 
 from homeward.postgres import PrivatePostgres
 from shared import sealing
@@ -138,11 +140,37 @@ def emptied(engine: sa.Engine) -> bool:
     return True
 
 
+#: Marks of tests that run whole processes.
+SLOW = ("journey", "rabbitmq", "servers")
+
+#: Folders whose files share a house that takes long to make: one worker runs all of each.
+SHARED_HOUSES = ("tests/faults/", "tests/door/")
+
+
+@pytest.hookimpl(trylast=True)  # folders mark their own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a database, so that ``make fast`` can leave it out."""
+    """Mark what needs a database, so that ``make fast`` can leave it out; put slow files first.
+
+    Two workers end together only when the last files are short.
+    """
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+    slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+class FilesOrSharedHouses(LoadFileScheduling):
+    """Hands a file to a worker as a whole, and a folder whose files share a house."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = (folder for folder in SHARED_HOUSES if nodeid.startswith(folder))
+        return next(shared, super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesOrSharedHouses | None:
+    """Schedule by file where that was asked for."""
+    return FilesOrSharedHouses(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
