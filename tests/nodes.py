@@ -25,6 +25,9 @@ _SERVERS = (
     Path("/opt/rabbitmq/sbin/rabbitmq-server"),
 )
 
+#: How many virtual hosts are made in one go: each call of the tool takes seconds of processor time.
+_VIRTUAL_HOSTS = 8
+
 _CONFIGURATION = """\
 # A test needs little room; the default would block publishers on a small disk.
 disk_free_limit.absolute = 50MB
@@ -48,6 +51,7 @@ class RabbitNode:
         self.name = f"homeward-{secrets.token_hex(4)}@localhost"
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
+        self._virtual_hosts: list[str] = []
         (folder / "rabbitmq.conf").write_text(_CONFIGURATION + configuration)
         (folder / "enabled_plugins").write_text("[].\n")
 
@@ -152,6 +156,19 @@ class RabbitNode:
             text=True,
         )
         return done.stdout
+
+    def virtual_host(self) -> str:
+        """Return the name of a virtual host that nobody else uses; it lasts as long as the node."""
+        if not self._virtual_hosts:
+            self._virtual_hosts = [f"test-{secrets.token_hex(8)}" for _ in range(_VIRTUAL_HOSTS)]
+            listed = ", ".join(f'<<"{name}">>' for name in self._virtual_hosts)
+            self.ctl(
+                "eval",
+                '[begin rabbit_vhost:add(Name, <<"tests">>), rabbit_auth_backend_internal:set_permissions('
+                '<<"guest">>, Name, <<".*">>, <<".*">>, <<".*">>, <<"tests">>) end || Name <- '
+                f"[{listed}]].",
+            )
+        return self._virtual_hosts.pop()
 
     def __enter__(self) -> Self:
         """Use the running node in a block."""

@@ -41,10 +41,7 @@ pytestmark = pytest.mark.rabbitmq
 @pytest.fixture
 def corner(rabbitmq_node: RabbitNode) -> str:
     """The name of a virtual host that no other test uses."""
-    name = f"test-{new_id()}"
-    rabbitmq_node.ctl("add_vhost", name)
-    rabbitmq_node.ctl("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*")
-    return name
+    return rabbitmq_node.virtual_host()
 
 
 @pytest.fixture

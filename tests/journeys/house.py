@@ -19,15 +19,16 @@ import orjson
 import sqlalchemy as sa
 import urllib3
 
-from homeward import embedded, schema
+from homeward import embedded
 from homeward.greeting import tokens_of
+from homeward.packages import metadata_of
 from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES, Envelope, read_moment, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
 from shared.messaging import topology
 from shared.settings import DATABASES, Settings, environment_of
-from tests import support
+from tests import support, templates
 from tests.nodes import RabbitNode
 
 ROOT = Path(__file__).parent.parent.parent
@@ -187,7 +188,7 @@ class House:
         found = {}
         for service in SERVICES:
             engine = new_engine(self.settings.database_url_of(service))
-            found[service] = support.dump(engine, schema.metadata_of(service))
+            found[service] = support.dump(engine, metadata_of(service))
             engine.dispose()
         return found
 
@@ -216,6 +217,7 @@ class EmbeddedHouse(House):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        templates.furnish(folder)
         self._port = free_port()
         keys = support.settings_for_tests()
         self._wanted = Settings(encryption_key=keys.encryption_key, token_key=keys.token_key)
@@ -270,20 +272,15 @@ class DistributedHouse(House):
     ) -> None:
         run = new_id().replace("-", "")
         self.folder = folder
-        self._node = node
-        self._vhost = f"house-{run}"
-        node.ctl("add_vhost", self._vhost)
-        node.ctl("set_permissions", "--vhost", self._vhost, "guest", ".*", ".*", ".*")
+        self._vhost = node.virtual_host()
         self._server = server
         self._databases = [f"{name}_{run}" for name in DATABASES]
-        server.create_databases(self._databases)
         settings = support.settings_for_tests(
-            HOMEWARD_DATABASE_URL=server.url_of("{service}_" + run),
+            HOMEWARD_DATABASE_URL=templates.create_migrated(server, run, DATABASES),
             HOMEWARD_BROKER_URL=node.url.rstrip("/") + "/" + self._vhost,
             HOMEWARD_PORT=str(free_port()),
             **(variables or {}),
         )
-        schema.migrate(settings)
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
         door = Door(f"http://127.0.0.1:{settings.http_port}", tokens_of(settings))
         super().__init__(door, settings)
@@ -379,7 +376,6 @@ class DistributedHouse(House):
                     process.kill()
                     status = 1
         self._server.drop_databases(self._databases)
-        self._node.ctl("delete_vhost", self._vhost)
         return status
 
 

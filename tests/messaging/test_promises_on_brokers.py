@@ -61,14 +61,6 @@ class Driven:
         self._process.wait()
 
 
-def _own_corner_of(node: RabbitNode) -> str:
-    """Return the URL of a virtual host that no other test uses."""
-    name = f"test-{new_id()}"
-    node.ctl("add_vhost", name)
-    node.ctl("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*")
-    return node.url.rstrip("/") + "/" + name
-
-
 @pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
 def process_of_three(
     request: pytest.FixtureRequest, postgres_server: PrivatePostgres
@@ -82,7 +74,8 @@ def process_of_three(
         "HOMEWARD_DATABASE_URL": postgres_server.url_of("{service}_" + run),
     }
     if request.param == "rabbitmq":
-        variables["HOMEWARD_BROKER_URL"] = _own_corner_of(request.getfixturevalue("rabbitmq_node"))
+        node: RabbitNode = request.getfixturevalue("rabbitmq_node")
+        variables["HOMEWARD_BROKER_URL"] = node.url.rstrip("/") + "/" + node.virtual_host()
     environment = environment_of(settings_for_tests(**variables))
     started: list[Driven] = []
 

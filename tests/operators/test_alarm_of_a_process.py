@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 import urllib3
 
-from homeward import schema
 from homeward.postgres import PrivatePostgres
 from services.monitoring.service import Monitoring
 from shared.clock import RealClock
@@ -24,6 +23,7 @@ from shared.settings import environment_of
 from tests.journeys.house import free_port, wait_until
 from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, settings_for_tests
+from tests.templates import create_migrated
 
 pytestmark = [pytest.mark.journey, pytest.mark.rabbitmq]
 
@@ -34,16 +34,14 @@ class Copy:
     """One process of monitoring, its database and its broker."""
 
     def __init__(self, server: PrivatePostgres, node: RabbitNode, folder: Path) -> None:
-        name = f"alarm_{new_id().replace('-', '')}"
-        server.create_databases([f"{name}_monitoring"])
         self.node = node
+        run = new_id().replace("-", "")
         self.settings = settings_for_tests(
-            HOMEWARD_DATABASE_URL=server.url_of(name + "_{service}"),
+            HOMEWARD_DATABASE_URL=create_migrated(server, run, ("monitoring",)),
             HOMEWARD_BROKER_URL=node.url,
             HOMEWARD_HEALTH_PORT=str(free_port()),
             HOMEWARD_CLOCK="real",
         )
-        schema.migrate(self.settings, ("monitoring",))
         url = self.settings.database_url_of("monitoring")
         self.room = Room(Monitoring, url=url, settings=self.settings)
         self.room.clock = RealClock()  # type: ignore[assignment]  # the process lives in real time
