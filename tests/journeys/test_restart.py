@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from shared.settings import environment_of
 from tests.journeys.clinic import Clinic
 from tests.journeys.conftest import Builder
 from tests.journeys.house import ROOT, DistributedHouse, EmbeddedHouse, wait_until
+from tests.support import settings_for_tests
 
 
 class TestARestart:
@@ -47,8 +49,8 @@ class TestARestart:
 
 
 class TestAStart:
-    def test_refuses_a_port_in_use_and_says_which(self, build_house: Builder) -> None:
-        house: EmbeddedHouse = build_house("embedded")
+    def test_refuses_a_port_in_use_and_says_which(self, tmp_path: Path) -> None:
+        settings = settings_for_tests(HOMEWARD_DATA_DIR=str(tmp_path / "data"))
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -56,7 +58,7 @@ class TestAStart:
             done = subprocess.run(
                 [sys.executable, "-m", "homeward", "run", "--all"],
                 cwd=ROOT,
-                env={**os.environ, **environment_of(house.settings), "HOMEWARD_PORT": str(port)},
+                env={**os.environ, **environment_of(settings), "HOMEWARD_PORT": str(port)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -67,6 +69,7 @@ class TestAStart:
         assert f"Port {port} on 127.0.0.1 is in use" in done.stderr
         assert "HOMEWARD_PORT" in done.stderr
         assert "Traceback" not in done.stderr
+        assert not (tmp_path / "data").exists()
 
     @pytest.mark.rabbitmq
     @pytest.mark.parametrize("order", [("gateway", *SERVICES[:-1]), tuple(reversed(SERVICES[:-1]))])

@@ -2,23 +2,25 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from shared.ids import new_id
 from tests.journeys.clinic import Clinic, Patient
-from tests.journeys.conftest import Builder
+from tests.journeys.conftest import houses
 from tests.journeys.house import Answer, DistributedHouse, wait_until
 
 pytestmark = pytest.mark.rabbitmq
 
 
-@pytest.fixture
-def house(build_house: Builder) -> DistributedHouse:
-    """One process a service, to be stopped by the test."""
-    house: DistributedHouse = build_house("rabbitmq")
-    return house
+@pytest.fixture(scope="module")
+def house(request: pytest.FixtureRequest) -> Iterator[DistributedHouse]:
+    """One process a service, to be stopped by a test, and started again by it."""
+    with houses(request) as build:
+        house: DistributedHouse = build("rabbitmq")
+        yield house
 
 
 @pytest.fixture
@@ -34,11 +36,23 @@ def report_lapse(clinic: Clinic, patient: Patient, *, key: str) -> Answer:
     return clinic.door.send("POST", "/v1/lapses", body, role="counselor", key=key)
 
 
+def found_and_taken(house: DistributedHouse) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Return what scheduling found of obligations, what of it intake took in, and what intake noted."""
+    query = "SELECT {}::uuid::text FROM {} WHERE {} = '{}'"
+    of = "type", "obligation_fit_found"
+    found = house.rows("scheduling", query.format("event_id", "outbox", *of))
+    taken = house.rows("intake", query.format("event_id", "inbox", *of))
+    noted = house.rows("intake", query.format("cause_id", "audit", "action", "note_obligation_fit"))
+    announced, kept, written = (Counter(event_id for (event_id,) in rows) for rows in (found, taken, noted))
+    return announced, kept, written
+
+
 class TestAServiceThatIsDown:
     def test_refuses_in_time_and_carries_nothing_out_later(
         self, house: DistributedHouse, clinic: Clinic
     ) -> None:
         patient = clinic.admit("Rosenthal")
+        before = house.count("aftercare", "lapses")
         assert house.end("aftercare") == 0
         began = time.monotonic()
         refused = report_lapse(clinic, patient, key=new_id())
@@ -54,13 +68,14 @@ class TestAServiceThatIsDown:
         house.start("aftercare")
         house.wait_until_ready()
         clinic.door.settle()
-        assert house.count("aftercare", "lapses") == 0
+        assert house.count("aftercare", "lapses") == before
         assert clinic.events(patient, "lapse_reported") == []
 
     def test_answers_the_same_to_the_same_key_once_it_is_back(
         self, house: DistributedHouse, clinic: Clinic
     ) -> None:
         patient, key = clinic.admit("Hargreaves"), new_id()
+        before = house.count("aftercare", "lapses")
         assert house.end("aftercare") == 0
         assert report_lapse(clinic, patient, key=key).status == 503
         house.start("aftercare")
@@ -72,9 +87,10 @@ class TestAServiceThatIsDown:
         assert first.body == again.body
         assert "Idempotency-Replayed" not in first.headers
         assert again.headers["Idempotency-Replayed"] == "true"
-        assert house.count("aftercare", "lapses") == 1
+        assert house.count("aftercare", "lapses") == before + 1
 
     def test_finds_the_events_that_waited_for_it(self, house: DistributedHouse, clinic: Clinic) -> None:
+        before = house.count("monitoring", "treatment_plans")
         assert house.end("monitoring") == 0
         patient = clinic.door.post(
             "/v1/referrals",
@@ -87,7 +103,7 @@ class TestAServiceThatIsDown:
         somebody = Patient("Kowalczyk", *(patient[f"{n}_id"] for n in ("patient", "journey", "episode")), "")
         clinic.assess(somebody)
         assert clinic.door.send("GET", f"/v1/episodes/{somebody.episode_id}/risk").status == 503
-        assert house.count("monitoring", "treatment_plans") == 0
+        assert house.count("monitoring", "treatment_plans") == before
 
         house.start("monitoring")
         house.wait_until_ready()
@@ -100,6 +116,7 @@ class TestAServiceThatIsDown:
 class TestACleanStop:
     def test_redelivers_nothing_that_was_finished(self, house: DistributedHouse, clinic: Clinic) -> None:
         people = [clinic.refer(name) for name in ("Ashdown", "Blackwood", "Cormorant")]
+        of_others, taken_before = found_and_taken(house), house.count("intake", "inbox")
         done = threading.Event()
         answers: list[Answer] = []
 
@@ -120,7 +137,9 @@ class TestACleanStop:
                 wait_until(lambda before=before: len(answers) > before + 9, seconds=60, what="traffic")
                 # What scheduling finds comes back a while after the answer; a stop before the
                 # first of it would show nothing.
-                wait_until(lambda: house.rows("intake", "SELECT 1 FROM inbox"), seconds=60, what="an effect")
+                wait_until(
+                    lambda: house.count("intake", "inbox") > taken_before, seconds=60, what="an effect"
+                )
                 assert house.end(service) == 0
                 if service == "intake":
                     time.sleep(0.5)
@@ -139,10 +158,9 @@ class TestACleanStop:
 
         assert {answer.status for answer in answers} == {201}
         assert waiting, "events came while intake was down"
-        query = "SELECT {} FROM {} WHERE type = 'obligation_fit_found' ORDER BY 1"
-        announced = house.rows("scheduling", query.format("event_id", "outbox"))
-        taken = house.rows("intake", query.format("event_id", "inbox"))
-        assert len(announced) == len(answers)
+        announced, taken, noted = (
+            now - before for now, before in zip(found_and_taken(house), of_others, strict=True)
+        )
+        assert announced.total() == len(answers)
         assert taken == announced
-        noted = "SELECT cause_id::uuid FROM audit WHERE action = 'note_obligation_fit' ORDER BY 1"
-        assert house.rows("intake", noted) == announced
+        assert noted == announced
