@@ -1,7 +1,9 @@
 """The private PostgreSQL: starts anywhere, survives its owner, and leaves nothing behind."""
 
 import contextlib
+import multiprocessing
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -290,10 +292,35 @@ class TestAsRoot:
         assert answers(server)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="only who is not root runs PostgreSQL as themselves")
+def start_as(user: pwd.struct_passwd, folder: Path, programs: Path, told: Path) -> None:
+    """Become a user, start a server as whoever that is, and tell whose its data are."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "_installed_programs", lambda: programs)
+        server = PrivatePostgres(folder, durable=False)
+        server.start()
+        assert answers(server)
+        told.write_text(str((folder / "data").stat().st_uid))
+        server.stop()
+
+
 class TestAsAnybody:
     def test_runs_as_the_caller(self, place, server_in):
-        server = server_in(place / "pg")
-        server.start()
+        root = os.geteuid() == 0
+        user = postgres._unprivileged_user() if root else pwd.getpwuid(os.geteuid())
+        programs = server_in(place / "never")._programs()
+        os.chown(place, user.pw_uid, user.pw_gid)
 
-        assert (place / "pg" / "data").stat().st_uid == os.getuid()
+        # Forked, for who is not root may be unable to read this very file.
+        caller = multiprocessing.get_context("fork").Process(
+            target=start_as, args=(user, place / "pg", programs, place / "told")
+        )
+        caller.start()
+        caller.join(timeout=120)
+
+        assert caller.exitcode == 0
+        assert user.pw_uid != 0
+        assert (place / "told").read_text() == str(user.pw_uid)
