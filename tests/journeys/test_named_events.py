@@ -8,8 +8,10 @@ import pytest
 
 from shared.contracts.event import read_moment
 from tests.journeys.clinic import Clinic, obligations_around
+from tests.journeys.house import House
 
 CHICAGO = ZoneInfo("America/Chicago")
+TRACKS = ("MORNING", "AFTERNOON", "EVENING")
 
 
 class TestAssessmentCompleted:
@@ -138,16 +140,31 @@ class TestProgramGraduated:
 
 
 class TestWeeks:
-    @pytest.mark.parametrize("track", ["MORNING", "AFTERNOON", "EVENING"])
-    def test_meet_no_obligation_and_have_the_hours_of_the_level(self, clinic: Clinic, track: str) -> None:
-        patient = clinic.admit("Quimby", track=track)
-        plan = clinic.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
+    @pytest.fixture(scope="class")
+    def followed(self, house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Admit somebody at a site of their own to each track, and let the same 15 days pass for all.
+
+        Return by track the plan that they began with, and their seats.
+        """
+        clinics = {track: Clinic.open(house) for track in TRACKS}
+        patients = {track: clinic.admit("Quimby", track=track) for track, clinic in clinics.items()}
+        plans = {
+            track: house.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
+            for track, patient in patients.items()
+        }
+        house.door.jump(house.door.now() + timedelta(days=15))
+        assert house.parked() == []
+        return {track: (plans[track], clinics[track].sessions(patients[track])) for track in TRACKS}
+
+    @pytest.mark.parametrize("track", TRACKS)
+    def test_meet_no_obligation_and_have_the_hours_of_the_level(
+        self, followed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]], track: str
+    ) -> None:
+        plan, seats = followed[track]
         assert (plan["state"], plan["track"]) == ("ACTIVE", track)
         assert 540 <= plan["weekly_minutes"] < 1140
         assert len({block["weekday"] for block in plan["blocks"]}) >= 3
 
-        clinic.door.jump(clinic.door.now() + timedelta(days=15))
-        seats = clinic.sessions(patient)
         weeks: dict[date, list[dict[str, Any]]] = {}
         for seat in seats:
             starts_at, ends_at = _local(seat["starts_at"]), _local(seat["ends_at"])
