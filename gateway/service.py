@@ -81,6 +81,66 @@ class Gateway:
     open_site = command("/v1/sites", intake.OpenSite, intake.Site, scope=OPERATIONS)
     list_sites = question("/v1/sites", intake.ListSites, intake.Site, many=True, scope="sites:read")
 
+    set_staffed_hours = command(
+        "/v1/sites/{site_id}/staffed-hours", intake.SetStaffedHours, intake.Site, scope=OPERATIONS, status=200
+    )
+
+    get_self_check_form = question(
+        "/v1/self-check-forms/{site_id}",
+        intake.GetSelfCheckForm,
+        intake.SelfCheckForm,
+        scope="self-checks:read",
+    )
+    # A question by POST: what somebody tells in it belongs in no address.
+    take_self_check = command(
+        "/v1/self-checks", intake.TakeSelfCheck, intake.SelfCheck, scope="self-checks:write", status=200
+    )
+    # What these answer names nobody, so that somebody without a name can ask through any partner.
+    submit_inquiry = command(
+        "/v1/inquiries", intake.SubmitInquiry, intake.InquiryReceipt, scope="inquiries:write"
+    )
+    get_inquiry_status = question(
+        "/v1/inquiry-statuses/{status_key}",
+        intake.GetInquiryStatus,
+        intake.InquiryStatus,
+        scope="inquiries:read",
+    )
+    submit_pre_screen = command(
+        "/v1/inquiry-statuses/{status_key}/pre-screens",
+        intake.SubmitPreScreen,
+        intake.InquiryStatus,
+        scope="inquiries:write",
+    )
+    list_inquiries = question(
+        "/v1/inquiries",
+        intake.ListInquiries,
+        intake.Inquiry,
+        many=True,
+        scope="inquiries:read",
+        information=WITHHELD,
+    )
+    get_inquiry = question(
+        "/v1/inquiries/{inquiry_id}",
+        intake.GetInquiry,
+        intake.Inquiry,
+        scope="inquiries:read",
+        information=WITHHELD,
+    )
+    record_call_back = command(
+        "/v1/inquiries/{inquiry_id}/calls",
+        intake.RecordCallBack,
+        intake.Inquiry,
+        scope="inquiries:write",
+        information=WITHHELD,
+    )
+    decide_inquiry = command(
+        "/v1/inquiries/{inquiry_id}/decisions",
+        intake.DecideInquiry,
+        intake.Inquiry,
+        scope="inquiries:write",
+        information=WITHHELD,
+    )
+
     register_referral = command(
         "/v1/referrals",
         intake.RegisterReferral,

@@ -35,6 +35,9 @@ MAX_LIMIT = 500
 #: is closed from the list.
 ACTIONS = {
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
+    "assessment_offer": "/v1/referrals",
+    "call_back": "/v1/inquiries/{about_id}/calls",
+    "call_back_again": "/v1/inquiries/{about_id}/calls",
     "check_out_missing": "/v1/sessions/{about_id}/check-outs",
     "authorization_denied": "/v1/episodes/{episode_id}/authorizations",
     "authorization_review": "/v1/episodes/{episode_id}/authorizations",

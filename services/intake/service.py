@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import answering, asking, consenting, covering, directory, schemas, tables
+from services.intake import answering, asking, consenting, covering, directory, inquiring, schemas, tables
 from services.intake.domain import (
     admissions,
     assessments,
@@ -32,6 +32,7 @@ from services.intake.domain import (
 )
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
@@ -56,6 +57,8 @@ from shared.messaging import STAFF, Call, announce, announce_all, command, quest
 #: Who meets patients at the door as well as in treatment.
 _DOOR = (*roles.CARE_TEAM, roles.FRONT_DESK)
 
+#: Who brings somebody's first questions: the program's own front end or a partner's, or the staff for them.
+_FIRST_CONTACT = (roles.PARTNER, *_DOOR)
 #: Who looks for a program.
 _SEEKERS = (*STAFF, roles.PATIENT, roles.PARTNER)
 #: Who keeps the directory.
@@ -103,6 +106,88 @@ class Intake:
         limit = call.data["limit"]
         found = tables.sites_after(db, after=call.data["after"], limit=limit + 1)
         return _page([_dump(schemas.Site, site) for site in found], limit=limit, key="site_id")
+
+    @command(schemas.SetStaffedHours, roles=(roles.OPERATIONS,))
+    def set_staffed_hours(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell when somebody is at a site, who calls back soon."""
+        site = tables.lock_site(db, site_id=call.data["site_id"])
+        if site is None:
+            raise NotFound("No such site.", field="site_id")
+        site.keep_staffed_hours(call.data["hours"])
+        return _dump(schemas.Site, site)
+
+    # --- First contact ----------------------------------------------------------------------------
+
+    @question(schemas.GetSelfCheckForm, roles=_FIRST_CONTACT)
+    def get_self_check_form(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at what a self-check asks now."""
+        site = _site(db, call.data["site_id"])
+        return _dump(schemas.SelfCheckForm, inquiring.form_of(db, site, now=call.now))
+
+    @question(schemas.TakeSelfCheck, roles=_FIRST_CONTACT)
+    def take_self_check(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell what a self-check comes to; as a question, it cannot keep anything."""
+        site = _site(db, call.data["site_id"])
+        return _dump(schemas.SelfCheck, inquiring.check(db, site, call.data, now=call.now))
+
+    @command(schemas.SubmitInquiry, roles=_FIRST_CONTACT)
+    def submit_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take in that somebody asks for help, who may stay without a name, and have them called back."""
+        site = _site(db, call.data["site_id"])
+        inquiry, key = inquiring.take_in(db, site, call.data, now=call.now)
+        told = inquiring.status_of(db, inquiry, site, now=call.now)
+        secret = {"status_key": key, "status_link": inquiring.STATUS_LINK.format(status_key=key)}
+        return _dump(schemas.InquiryReceipt, {"inquiry_id": inquiry.inquiry_id, **told, **secret})
+
+    @question(schemas.GetInquiryStatus, roles=_FIRST_CONTACT)
+    def get_inquiry_status(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at where an inquiry stands, with its secret key."""
+        inquiry = inquiring.by_key(db, call.data["status_key"])
+        return _inquiry_status(db, inquiry, now=call.now)
+
+    @command(schemas.SubmitPreScreen, roles=_FIRST_CONTACT)
+    def submit_pre_screen(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep the answers before the first talk; a danger in them is announced in the same transaction."""
+        inquiry = inquiring.by_key(db, call.data["status_key"], lock=True)
+        inquiring.pre_screen(db, inquiry, _site(db, inquiry.site_id), call.data, now=call.now)
+        return _inquiry_status(db, inquiry, now=call.now)
+
+    @question(schemas.ListInquiries)
+    def list_inquiries(self, db: Session, call: Call) -> dict[str, Any]:
+        """List inquiries."""
+        limit = call.data["limit"]
+        found = tables.inquiries_after(
+            db, state=call.data["state"], after=call.data["after"], limit=limit + 1
+        )
+        return _page([_inquiry_view(one) for one in found], limit=limit, key="inquiry_id")
+
+    @question(schemas.GetInquiry)
+    def get_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at one inquiry."""
+        inquiry = tables.find_inquiry(db, inquiry_id=call.data["inquiry_id"])
+        if inquiry is None:
+            raise NotFound("No such inquiry.", field="inquiry_id")
+        return _inquiry_view(inquiry)
+
+    @command(schemas.RecordCallBack, roles=_DOOR)
+    def record_call_back(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record a call to somebody who asked for help."""
+        inquiry = _locked_inquiry(db, call.data["inquiry_id"])
+        inquiring.call(db, inquiry, outcome=call.data["outcome"], actor=call.actor, now=call.now)
+        return _inquiry_view(inquiry)
+
+    @command(schemas.DecideInquiry, roles=roles.CARE_TEAM)
+    def decide_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
+        """Decide where somebody who asked begins, beside what was recommended."""
+        inquiry = _locked_inquiry(db, call.data["inquiry_id"])
+        told = {name: call.data[name] for name in ("decision", "why")}
+        inquiring.decide(db, inquiry, **told, actor=call.actor, now=call.now)
+        return _inquiry_view(inquiry)
+
+    @on_timer(inquiring.CALL_BACK_DUE)
+    def escalate_call_back(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the supervisor to call somebody whom nobody has called by the deadline."""
+        inquiring.ask_supervisor(db, _locked_inquiry(db, timer.key), at=timer.due_at)
 
     # --- People and referrals ---------------------------------------------------------------------
 
@@ -876,6 +961,13 @@ def _locked_episode(db: Session, episode_id: str) -> Episode:
     return episode
 
 
+def _locked_inquiry(db: Session, inquiry_id: str) -> Inquiry:
+    inquiry = tables.lock_inquiry(db, inquiry_id=inquiry_id)
+    if inquiry is None:
+        raise NotFound("No such inquiry.", field="inquiry_id")
+    return inquiry
+
+
 def _assessment(db: Session, assessment_id: str) -> Assessment:
     assessment = tables.find_assessment(db, assessment_id=assessment_id)
     if assessment is None:
@@ -942,6 +1034,7 @@ def _write_to(
 def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
     person = data["patient"]
     received_at = data["received_at"] or call.now
+    inquiry = _locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
     teds_codes, recorded_service = referrals.read_teds(data["teds"])
     identity_index = blind_index(
@@ -957,7 +1050,8 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
     known_patient = patient is not None
     if patient is None:
         patient = Patient(
-            patient_id=new_id(),
+            # What was asked about them before they had a name goes on to be about them.
+            patient_id=inquiry.patient_id if inquiry else new_id(),
             journey_id=new_id(),
             identity_index=identity_index,
             registered_at=call.now,
@@ -979,6 +1073,8 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
         patient.update_contacts(phone=person["phone"], email=person["email"])
     db.add_all([patient, referral, episode])
     announce_all(db, events)
+    if inquiry is not None:
+        inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
     return referral, episode
 
 
@@ -1074,6 +1170,15 @@ def _made(schema: Any) -> Any:
 def _next_step(db: Session, episode: Episode) -> str:
     site = _site(db, episode.site_id)
     return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
+
+
+def _inquiry_status(db: Session, inquiry: Inquiry, *, now: datetime) -> dict[str, Any]:
+    site = _site(db, inquiry.site_id)
+    return _dump(schemas.InquiryStatus, inquiring.status_of(db, inquiry, site, now=now))
+
+
+def _inquiry_view(inquiry: Inquiry) -> dict[str, Any]:
+    return _dump(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
 
 
 def _referral_view(db: Session, referral: Referral, episode: Episode) -> dict[str, Any]:

@@ -154,6 +154,48 @@ class LevelReviewOpened(EpisodeFact):
     due_at: datetime
 
 
+@event(source="intake")
+class InquiryReceived(Event):
+    """Somebody asked for help, with or without a name; a human calls back where there is a number."""
+
+    inquiry_id: str
+    site_id: str
+    anonymous: bool
+    reachable: bool
+    call_back_due_at: datetime | None
+    received_at: datetime
+
+
+@event(source="intake")
+class PreScreenCompleted(Event):
+    """The questions before the first talk were answered, and recommend where to begin."""
+
+    inquiry_id: str
+    site_id: str
+    #: One of PRE_SCREEN_RESULTS.
+    recommendation: str
+    #: Codes, e.g. "WITHDRAWING_NOW".
+    reasons: tuple[str, ...]
+    rule_version: str
+    #: Whether an assessment is offered within a day.
+    urgent: bool
+    completed_at: datetime
+
+
+@event(source="intake")
+class InquiryDecided(Event):
+    """A specialist decided where somebody who asked begins, beside what was recommended."""
+
+    inquiry_id: str
+    site_id: str
+    #: One of INQUIRY_DECISIONS.
+    decision: str
+    #: None where nothing was recommended: the questions were not answered.
+    recommendation: str | None
+    agrees: bool | None
+    decided_at: datetime
+
+
 #: The factors of how well the program fits somebody. Design default.
 FIT_FACTORS = (
     "STABLE_HOME",
@@ -515,6 +557,24 @@ ALTERNATIVE_CODES = (
     "OTHER_PAYER",
     "NOT_VERIFIED",
 )
+
+#: What becomes of an inquiry: nobody has decided, a specialist has, or it became a referral.
+INQUIRY_STATES = ("OPEN", "DECIDED", "REFERRED")
+
+#: Where a pre-screen recommends to begin, the most pressing last.
+PRE_SCREEN_RESULTS = (
+    "ASSESSMENT_HERE",
+    "OTHER_LEVEL",
+    "CLINICIAN_FIRST",
+    "MEDICAL_EVALUATION_FIRST",
+    "EMERGENCY_NOW",
+)
+
+#: What a specialist decides on an inquiry.
+INQUIRY_DECISIONS = (*PRE_SCREEN_RESULTS, "NOT_WANTED", "NOT_REACHED")
+
+#: How a call to somebody ended.
+CALL_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
 
 #: How the answers to an instrument were given.
 ANSWER_MODES = ("IN_PERSON", "REMOTE")

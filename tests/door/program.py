@@ -28,6 +28,8 @@ SECRETS = {
     "review": "Sleeps in a Studebaker near Muskrat Pond.",
     "aftercare_goals": "Play the euphonium with the Gooseberry Band.",
     "summary": "Carved a walnut heron for each of the group.",
+    "inquiry": "Cousin Octavia found the number at Marmalade Ferry.",
+    "inquiry_why": "Rang from a phone box in Cheboygan.",
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
     "gap_accepted": "His barge to Kaskaskia was early.",
 }
@@ -75,6 +77,8 @@ class Program:
     open_session_id: str
     booked_seat_id: str
     wait_id: str
+    inquiry_id: str
+    status_key: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -145,6 +149,7 @@ class Opening:
         reviews = self.door.get("/v1/level-reviews").ok["items"]
         self.close_other_escalations(treated, escalation_id)
         staff_id, shift_id = self.plan_duty()
+        inquiry = self.ask_for_help()
         self.door.settle()
         return Program(
             site_id=self.site_id,
@@ -175,6 +180,8 @@ class Opening:
             open_session_id=open_session_id,
             booked_seat_id=booked_seat_id,
             wait_id=wait_id,
+            inquiry_id=inquiry["inquiry_id"],
+            status_key=inquiry["status_key"],
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
@@ -205,6 +212,21 @@ class Opening:
             "facilitator_id": clinician_id,
         }
         return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def ask_for_help(self) -> dict[str, Any]:
+        """Ask for help as somebody twice, of whom one is decided on; return what the other one was told."""
+        asked = {
+            "site_id": self.site_id,
+            "consent": True,
+            "given_name": SECRETS["given_name"],
+            "phone": SECRETS["phone"],
+            "email": SECRETS["email"],
+            "words": SECRETS["inquiry"],
+        }
+        decided, told = self.do("/v1/inquiries", asked), self.do("/v1/inquiries", asked)
+        decision = {"decision": "NOT_REACHED", "why": SECRETS["inquiry_why"]}
+        self.do(f"/v1/inquiries/{decided['inquiry_id']}/decisions", decision)
+        return told
 
     def cover(self, who: Person) -> tuple[str, str]:
         """Keep somebody's cover and what it authorised."""

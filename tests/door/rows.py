@@ -61,6 +61,24 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         role=roles.OPERATIONS,
         free=("site_id",),
     ),
+    "set_staffed_hours": lambda program: Row(
+        {"site_id": program.site_id},
+        {"hours": [{"weekday": 0, "starts": "08:00", "ends": "18:00"}]},
+        role=roles.OPERATIONS,
+    ),
+    "take_self_check": lambda program: Row(
+        body={"site_id": program.site_id, "checks": [{"instrument": "AUDIT_C", "answers": {"1": 0}}]}
+    ),
+    "submit_inquiry": lambda program: Row(
+        body={
+            "site_id": program.site_id,
+            "consent": True,
+            "self_check": [{"instrument": "AUDIT_C", "answers": {"1": 0}}],
+        }
+    ),
+    "submit_pre_screen": _of("status_key", problems=["ALCOHOL"]),
+    "record_call_back": _of("inquiry_id", outcome="REACHED"),
+    "decide_inquiry": _of("inquiry_id", decision="ASSESSMENT_HERE"),
     "register_referral": lambda program: Row(
         body={"site_id": program.site_id, "referral_source": "7", "patient": person(29), "teds": {"SUB1": 2}}
     ),

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.intake.domain import assessments, diagnoses, fit, withdrawal
 from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared.contracts.event import Actor
@@ -53,6 +54,19 @@ def episode(**changes: Any) -> Episode:
         "opened_at": NOW,
     }
     return Episode(**values | changes)
+
+
+def inquiry(**changes: Any) -> Inquiry:
+    """An inquiry by somebody who left a number and no name."""
+    values: dict[str, Any] = {
+        "inquiry_id": derived_id("inquiry", "nobody"),
+        "patient_id": derived_id("patient", "nobody"),
+        "site_id": SITE_ID,
+        "status_digest": b"digest",
+        "received_at": NOW,
+        "phone": "+1 312 555 0188",
+    }
+    return Inquiry(**values | changes)
 
 
 def findings(**changes: Any) -> assessments.Findings:

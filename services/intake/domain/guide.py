@@ -5,7 +5,9 @@ Whoever asks gets exactly one next step, whatever the state, so that nobody is l
 
 from dataclasses import dataclass
 
+from services.intake.domain import pre_screens
 from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import OPEN, REFERRED, Inquiry
 
 #: What an assessment goes better with. Design default.
 _PAPERS = ("PHOTO_ID", "INSURANCE_CARD", "MEDICATION_LIST")
@@ -46,6 +48,26 @@ _STEPS = {
         ),
         Step(code="FOLLOW_UP_REFERRAL", what="Go to the place that we found. We will ask how it went."),
         Step(code="ATTEND_PROGRAM", what="Come to your next session.", bring=("MEDICATION_LIST",)),
+        Step(code="CALL_NOW", what="Call or text 988, or call 911, now. Somebody answers day and night."),
+        Step(code="ASK_US", what="Leave us a number or an address, with or without your name. We call you."),
+        Step(code="ANSWER_QUESTIONS", what="Answer a few questions. It takes less than ten minutes."),
+        Step(
+            code="EXPECT_CALL",
+            what="We call you. Think of what you want to ask us.",
+            bring=("INSURANCE_CARD", "MEDICATION_LIST"),
+        ),
+        Step(code="CALL_US", what="Call us when it suits you, or leave us a number here."),
+        Step(
+            code="ARRANGE_ASSESSMENT",
+            what="Arrange with us when to come and talk about what you need. It takes about 90 minutes.",
+            bring=(*_PAPERS, "EARLIER_SUMMARIES", "WEEKLY_OBLIGATIONS"),
+        ),
+        Step(
+            code="SEE_DOCTOR_FIRST",
+            what="See a doctor today, before you change anything. We help you find one.",
+            bring=("PHOTO_ID", "MEDICATION_LIST"),
+        ),
+        Step(code="COME_BACK", what="You can come back to us any time."),
         Step(code="AFTERCARE", what="Keep to your plan. We stay in touch, and you can come back any time."),
     )
 }
@@ -54,6 +76,36 @@ _STEPS = {
 def next_step(episode: Episode, *, level_is_here: bool) -> Step:
     """Return the one thing to do next."""
     return _STEPS[episode.next_step(level_is_here=level_is_here)]
+
+
+def self_check_step(*, in_danger: bool) -> Step:
+    """Return the one thing to do after a self-check."""
+    return _STEPS["CALL_NOW" if in_danger else "ASK_US"]
+
+
+def inquiry_step(inquiry: Inquiry) -> Step:
+    """Return the one thing to do next of somebody who asked for help."""
+    if inquiry.state == REFERRED:
+        return _STEPS["COMPLETE_ASSESSMENT"]
+    if inquiry.state != OPEN:
+        return _STEPS[_AFTER_DECISION[inquiry.decision or ""]]
+    if inquiry.in_danger:
+        return _STEPS["CALL_NOW"]
+    if inquiry.pre_screen is None:
+        return _STEPS["ANSWER_QUESTIONS"]
+    return _STEPS["EXPECT_CALL" if inquiry.phone else "CALL_US"]
+
+
+#: The step after what a specialist decided.
+_AFTER_DECISION = {
+    pre_screens.ASSESSMENT_HERE: "ARRANGE_ASSESSMENT",
+    pre_screens.OTHER_LEVEL: "REFER_ELSEWHERE",
+    pre_screens.CLINICIAN_FIRST: "EXPECT_CALL",
+    pre_screens.MEDICAL_FIRST: "SEE_DOCTOR_FIRST",
+    pre_screens.EMERGENCY: "CALL_NOW",
+    "NOT_WANTED": "COME_BACK",
+    "NOT_REACHED": "CALL_US",
+}
 
 
 def every_step() -> tuple[str, ...]:

@@ -56,6 +56,12 @@ def moment_field(description: str, **options: Any) -> Moment:
     return Moment(metadata={"description": description}, **options)
 
 
+def clock_field(description: str, **options: Any) -> fields.String:
+    """Return a field for a time on the clock, in hours and minutes."""
+    rule = validate.Regexp(r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", error="Not a time like 08:30.")
+    return fields.String(validate=rule, metadata={"description": description}, **options)
+
+
 def phone_field(description: str, **options: Any) -> fields.String:
     """Return a field for a telephone number."""
     rule = validate.Regexp(r"^\+?[0-9][0-9 ()./-]{4,30}\Z", error="Not a valid telephone number.")

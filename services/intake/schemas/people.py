@@ -53,13 +53,19 @@ class RegisterReferral(Schema):
     received_at = moment_field(
         "When the referral came in; now when left out.", allow_none=True, load_default=None
     )
+    inquiry_id = id_field(
+        "Inquiry that it comes from, where there was one.",
+        required=False,
+        allow_none=True,
+        load_default=None,
+    )
 
 
 class ReferralRow(RegisterReferral):
     """One row of an import: a referral without its site."""
 
     class Meta:
-        exclude = ("site_id",)
+        exclude = ("site_id", "inquiry_id")
 
     line = fields.Integer(
         load_default=None, allow_none=True, metadata={"description": "Line in the sender's file."}

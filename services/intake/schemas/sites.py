@@ -4,9 +4,11 @@ from marshmallow import Schema, fields, validate
 
 from services.intake.schemas.fields import (
     Page,
+    clock_field,
     code_field,
     id_field,
     moment_field,
+    number_field,
     phone_field,
     text_field,
 )
@@ -28,6 +30,26 @@ class OpenSite(Schema):
     emergency_phone = phone_field("Number answered day and night.", allow_none=True, load_default=None)
 
 
+class StaffedHours(Schema):
+    """Hours of a day in which somebody is there; of the local clock."""
+
+    weekday = number_field("0 is Monday.", 0, 6, required=True)
+    starts = clock_field("From, e.g. 08:00.", required=True)
+    ends = clock_field("Until, e.g. 18:00.", required=True)
+
+
+class SetStaffedHours(Schema):
+    """Tell when somebody is at a site, who calls back soon."""
+
+    site_id = id_field("The site.")
+    hours = fields.List(
+        fields.Nested(StaffedHours),
+        required=True,
+        validate=validate.Length(max=50),
+        metadata={"description": "All hours of the week; none means the usual ones."},
+    )
+
+
 class ListSites(Page):
     """List the sites."""
 
@@ -40,4 +62,5 @@ class Site(Schema):
     time_zone = fields.String()
     levels_licensed = fields.List(fields.String())
     emergency_phone = fields.String(allow_none=True)
+    staffed_hours = fields.List(fields.Nested(StaffedHours))
     opened_at = moment_field("When the site was opened.")

@@ -55,6 +55,13 @@ from services.intake.tables.directory import (
     staff_of,
     staff_rows,
 )
+from services.intake.tables.inquiries import (
+    find_inquiry,
+    find_inquiry_by_key,
+    inquiries_after,
+    inquiry_rows,
+    lock_inquiry,
+)
 from services.intake.tables.instruments import (
     duty_rows,
     find_duty,
@@ -79,7 +86,7 @@ from services.intake.tables.people import (
 )
 from services.intake.tables.reviews import lock_review, open_reviews_of, review_rows, reviews_after
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
-from services.intake.tables.sites import find_site, site_rows, sites_after
+from services.intake.tables.sites import find_site, lock_site, site_rows, sites_after
 from services.intake.tables.tasks import find_task, open_tasks_about, open_tasks_of, task_rows
 
 __all__ = [
@@ -107,6 +114,8 @@ __all__ = [
     "find_coverage",
     "find_duty",
     "find_episode",
+    "find_inquiry",
+    "find_inquiry_by_key",
     "find_instrument_answers",
     "find_obligation_fit",
     "find_outward_referral",
@@ -120,6 +129,8 @@ __all__ = [
     "follow_ups_of",
     "group_rows",
     "groups_of",
+    "inquiries_after",
+    "inquiry_rows",
     "instrument_answer_rows",
     "instrument_answers_after",
     "instrument_answers_of",
@@ -132,9 +143,11 @@ __all__ = [
     "lock_credential",
     "lock_episode",
     "lock_follow_ups",
+    "lock_inquiry",
     "lock_open_episode",
     "lock_program",
     "lock_review",
+    "lock_site",
     "mapper",
     "metadata",
     "newest_episode",

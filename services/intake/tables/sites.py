@@ -20,6 +20,7 @@ site_rows = Table(
     Column("levels_licensed", JSONB, nullable=False),
     Column("emergency_phone", String(32)),
     Column("opened_at", moment(), nullable=False),
+    Column("staffed_hours", JSONB, nullable=False, server_default="[]"),
     sa.PrimaryKeyConstraint("tenant_id", "site_id"),
 )
 
@@ -29,6 +30,12 @@ mapper.map_imperatively(sites.Site, site_rows)
 def find_site(db: Session, *, site_id: str) -> sites.Site | None:
     """Return a site, if it is there."""
     return db.scalar(sa.select(sites.Site).where(site_rows.c.site_id == site_id))
+
+
+def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
+    """Return a site, which nobody else changes until the transaction ends."""
+    query = sa.select(sites.Site).where(site_rows.c.site_id == site_id)
+    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
 
 
 def sites_after(db: Session, *, after: str | None, limit: int) -> list[sites.Site]:

@@ -1,0 +1,138 @@
+"""First contact through the door, by an app that knows no patient and leaves nothing behind."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.tokens import mint
+from shared.contracts import roles
+from shared.ids import new_id
+from shared.instruments import newest
+from tests.door.program import Program
+from tests.door.test_bad_input import Rows
+from tests.journeys.house import EmbeddedHouse
+
+pytestmark = pytest.mark.journey
+
+#: What differs between two equal requests: who knows which, when, and how long it took.
+_INCIDENTAL = re.compile(r'"(timestamp|seconds|request_id|trace_id)":\s*("[^"]*"|[0-9.]+),?')
+
+PHQ9_CALM = dict.fromkeys(newest("PHQ9").items, 0)
+
+
+@pytest.fixture(scope="module")
+def rows_(house: EmbeddedHouse, program: Program) -> Iterator[Rows]:
+    found = Rows(house)
+    found.when_quiet()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def app(house: EmbeddedHouse) -> str:
+    """Return the token of a front end: outside the program, with the scopes of first contact alone."""
+    return mint(
+        house.settings.token_key,
+        tenant=house.settings.tenant,
+        partner="find-help",
+        role=roles.PARTNER,
+        actor_id="find-help",
+        scopes=("self-checks:read", "self-checks:write", "inquiries:read", "inquiries:write"),
+    )
+
+
+def self_check(program: Program, **changes: int) -> dict[str, Any]:
+    return {
+        "site_id": program.site_id,
+        "checks": [{"instrument": "PHQ9", "answers": PHQ9_CALM | changes}],
+    }
+
+
+class TestSelfCheck:
+    def test_leaves_no_row_no_event_and_no_word_in_a_log(
+        self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
+    ) -> None:
+        rows_before, events_before = rows_.when_quiet(), house.door.events()
+
+        lines = []
+        for answers in (PHQ9_CALM, PHQ9_CALM | {"9": 3}):
+            said_before = len(house.logs)
+            body = {"site_id": program.site_id, "checks": [{"instrument": "PHQ9", "answers": answers}]}
+            told = house.door.post("/v1/self-checks", body, token=app).expect(200).body
+            time.sleep(0.5)
+            lines.append(sorted(_INCIDENTAL.sub("", line) for line in house.logs[said_before:].splitlines()))
+
+        assert told["crisis"]["lines"][0]["code"] == "988"
+        assert lines[0] == lines[1]
+        assert any("POST /v1/self-checks" in line for line in lines[0])
+        assert house.door.events() == events_before
+        after = rows_.when_quiet()
+        # The feed was read, which is written down; of the self-check nothing is.
+        assert {table for table in rows_before if rows_before[table] != after[table]} == set()
+
+    def test_begins_with_where_help_is(self, house: EmbeddedHouse, program: Program, app: str) -> None:
+        answer = house.door.post("/v1/self-checks", self_check(program, **{"9": 2}), token=app).ok
+
+        assert orjson.dumps(answer).startswith(b'{"crisis":{"lines":[{"code":"988"')
+        assert [line["code"] for line in answer["crisis"]["lines"]][:2] == ["988", "911"]
+        assert answer["outcomes"] == []
+
+    def test_needs_the_scope_of_its_own(self, house: EmbeddedHouse, program: Program) -> None:
+        other = mint(
+            house.settings.token_key,
+            tenant=house.settings.tenant,
+            partner="payer",
+            role=roles.PARTNER,
+            actor_id="payer",
+            scopes=("referrals:write",),
+        )
+        assert house.door.post("/v1/self-checks", self_check(program), token=other).status == 403
+
+
+class TestInquiry:
+    def test_goes_from_nobody_to_a_call_back_and_a_decision(
+        self, house: EmbeddedHouse, program: Program, app: str
+    ) -> None:
+        door = house.door
+        asked = {"site_id": program.site_id, "consent": True, "phone": "+1 312 555 0111"}
+        receipt = door.post("/v1/inquiries", asked, token=app).ok
+        door.post(
+            f"{receipt['status_link']}/pre-screens", {"problems": ["OPIOID"], "injecting": True}, token=app
+        ).expect(201)
+        status = door.get(receipt["status_link"], token=app).ok
+        door.settle()
+        (task,) = (
+            one
+            for one in door.get("/v1/work?task=call_back&limit=500").ok["items"]
+            if one["about_id"] == receipt["inquiry_id"]
+        )
+        door.post(task["action"], {"outcome": "REACHED"}).expect(201)
+        decided = door.post(
+            f"/v1/inquiries/{receipt['inquiry_id']}/decisions", {"decision": "ASSESSMENT_HERE"}
+        ).ok
+
+        assert (status["next_step"], bool(status["bring"])) == ("EXPECT_CALL", True)
+        assert decided["recommendation"] == decided["decision"] == "ASSESSMENT_HERE"
+        assert door.get(receipt["status_link"], token=app).ok["next_step"] == "ARRANGE_ASSESSMENT"
+
+    def test_writes_its_key_down_nowhere(
+        self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
+    ) -> None:
+        house.door.get(f"/v1/inquiry-statuses/{program.status_key}", token=app).expect(200)
+        rows_.when_quiet()
+
+        looks = house.rows("gateway", "SELECT about_id FROM audit WHERE action = 'get_inquiry_status'")
+        assert looks
+        assert {row.about_id for row in looks} == {None}
+        assert program.status_key not in house.logs
+
+    def test_shows_an_outsider_nothing_of_what_others_asked(
+        self, house: EmbeddedHouse, program: Program, app: str
+    ) -> None:
+        for path in ("/v1/inquiries", f"/v1/inquiries/{program.inquiry_id}"):
+            assert house.door.get(path, token=app).status == 404
+        assert house.door.get(f"/v1/inquiry-statuses/{new_id()}", token=app).status == 404
