@@ -319,6 +319,74 @@ class Gateway:
         scope="outward-referrals:write",
         information=_ASSESSMENT,
     )
+    wait_for_admission = command(
+        "/v1/episodes/{episode_id}/admission-waits",
+        intake.WaitForAdmission,
+        intake.AdmissionWait,
+        scope="admission-waits:write",
+        information=WITHHELD,
+    )
+    # In which order people wait tells of others: no outsider learns it, and no patient either.
+    list_admission_waits = question(
+        "/v1/admission-waits",
+        intake.ListAdmissionWaits,
+        intake.QueuedAdmission,
+        many=True,
+        scope="admission-waits:read",
+        information=WITHHELD,
+    )
+    get_admission_wait = question(
+        "/v1/admission-waits/{wait_id}",
+        intake.GetAdmissionWait,
+        intake.AdmissionWait,
+        scope="admission-waits:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    accept_admission_offer = command(
+        "/v1/admission-waits/{wait_id}/acceptance",
+        intake.AcceptAdmissionOffer,
+        intake.AdmissionWait,
+        scope="admission-waits:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    decline_admission_offer = command(
+        "/v1/admission-waits/{wait_id}/refusal",
+        intake.DeclineAdmissionOffer,
+        intake.AdmissionWait,
+        scope="admission-waits:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    remove_admission_wait = command(
+        "/v1/admission-waits/{wait_id}/removal",
+        intake.RemoveAdmissionWait,
+        intake.AdmissionWait,
+        scope="admission-waits:write",
+        information=WITHHELD,
+    )
+    record_interim_services = command(
+        "/v1/admission-waits/{wait_id}/interim-services",
+        intake.RecordInterimServices,
+        intake.AdmissionWait,
+        scope="admission-waits:write",
+        information=WITHHELD,
+    )
+    add_admission_seats = command(
+        "/v1/sites/{site_id}/admission-seats",
+        intake.AddAdmissionSeats,
+        intake.AdmissionSeats,
+        scope="admission-waits:write",
+        information=WITHHELD,
+    )
+    get_admission_wait_report = question(
+        "/v1/admission-wait-reports",
+        intake.GetAdmissionWaitReport,
+        intake.AdmissionWaitReport,
+        scope="admission-waits:read",
+        information=WITHHELD,
+    )
     list_level_reviews = question(
         "/v1/level-reviews",
         intake.ListLevelReviews,

@@ -39,6 +39,7 @@ MAX_NAME_LENGTH = 64
 OPERATIONS = "operations"
 #: What can be read and written, each with a scope ``resource:read`` and ``resource:write``.
 RESOURCES = (
+    "admission-waits",
     "aftercare",
     "assessments",
     "bookings",
@@ -89,6 +90,8 @@ SCOPES = (
 
 #: What a patient app may be given at most.
 PATIENT_SCOPES = (
+    "admission-waits:read",
+    "admission-waits:write",
     "aftercare:read",
     "aftercare:write",
     "bookings:read",

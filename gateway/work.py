@@ -34,6 +34,9 @@ MAX_LIMIT = 500
 #: The action that ends a task, by the task's name. A task that is not here has no action of its own: it
 #: is closed from the list.
 ACTIONS = {
+    "admission_in_time": "/v1/episodes/{episode_id}/admission",
+    "admission_offer": "/v1/admission-waits/{about_id}/acceptance",
+    "admission_promised": "/v1/episodes/{episode_id}/admission",
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
     "assessment_offer": "/v1/referrals",
     "call_back": "/v1/inquiries/{about_id}/calls",
@@ -44,6 +47,7 @@ ACTIONS = {
     "consent_renewal": "/v1/patients/{patient_id}/consents",
     "discharge_proposal": "/v1/episodes/{episode_id}/discharge",
     "escalation": "/v1/escalations/{about_id}/closure",
+    "interim_services": "/v1/admission-waits/{about_id}/interim-services",
     "level_decision": "/v1/episodes/{about_id}/level-decisions",
     "level_review": "/v1/level-reviews/{about_id}/closure",
     "no_week_fits": "/v1/patients/{patient_id}/obligations",

@@ -177,8 +177,11 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
 def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     """Return where somebody stands, with their one next step, and what they can answer now."""
     episode, site = _where(db, patient)
+    wait = tables.newest_admission_wait(db, episode_id=episode.episode_id)
     step = guide.next_step(
-        episode, level_is_here=admissions.is_admissible_level(episode.decided_level, site=site)
+        episode,
+        level_is_here=admissions.is_admissible_level(episode.decided_level, site=site),
+        wait=wait,
     )
     return {
         "patient_id": patient.patient_id,
@@ -187,6 +190,7 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step": step.code,
         "what": step.what,
         "bring": step.bring,
+        "next_step_by": wait.offer_expires_at if wait is not None else None,
         "due_instruments": [one["instrument"] for one in due_for(db, call, patient)["due"]],
         "program_emergency_phone": site.emergency_phone,
     }

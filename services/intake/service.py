@@ -7,7 +7,18 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import answering, asking, consenting, covering, directory, inquiring, schemas, tables
+from services.intake import (
+    answering,
+    asking,
+    consenting,
+    covering,
+    directory,
+    inquiring,
+    queueing,
+    schemas,
+    tables,
+    writing,
+)
 from services.intake.domain import (
     admissions,
     assessments,
@@ -30,6 +41,8 @@ from services.intake.domain import (
     tasks,
     withdrawal,
 )
+from services.intake.domain.admission_clocks import clocks_of
+from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
 from services.intake.domain.inquiries import Inquiry
@@ -48,7 +61,12 @@ from shared.contracts.monitoring import (
     OnCallShiftWithdrawn,
     SafetyConcernTaken,
 )
-from shared.contracts.scheduling import ObligationFitFound, SeatCancelled, ServiceDelivered
+from shared.contracts.scheduling import (
+    ObligationFitFound,
+    SeatCancelled,
+    ServiceDelivered,
+    StandingPlaceFreed,
+)
 from shared.database import blind_index
 from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
 from shared.ids import derived_id, new_id
@@ -277,6 +295,8 @@ class Intake:
         )
         db.add(assessment)
         announce_all(db, events)
+        if call.data["pregnant"]:
+            queueing.note_pregnancy(db, episode, now=call.now)
         return _assessment_view(assessment, site)
 
     @question(schemas.GetAssessment, roles=roles.CARE_TEAM)
@@ -493,11 +513,12 @@ class Intake:
             for consent in tables.consents_of(db, patient_id=episode.patient_id)
             if consent.is_active(now=call.now)
         }
+        site = _site(db, episode.site_id)
         admission, events = admissions.admit(
             admission_id=new_id(),
             episode=episode,
             patient=_patient(db, episode.patient_id),
-            site=_site(db, episode.site_id),
+            site=site,
             assessment=assessment,
             treatment_consent="TREATMENT" in active,
             follow_up_consent="FOLLOW_UP" in active,
@@ -509,6 +530,7 @@ class Intake:
         )
         db.add(admission)
         announce_all(db, events)
+        queueing.note_admission(db, episode, site, actor=call.actor, now=call.now)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
         return _dump(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
@@ -533,6 +555,7 @@ class Intake:
         )
         db.add_all([referral, *follow_ups])
         announce_all(db, events)
+        queueing.leave_with_episode(db, episode, reason="REFERRED_ELSEWHERE", actor=call.actor, now=call.now)
         _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=call.now)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         for follow_up in follow_ups:
@@ -578,6 +601,97 @@ class Intake:
         if task is not None:
             announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
         return _outward_view(referral, follow_ups)
+
+    # --- The waiting list for admission -----------------------------------------------------------
+
+    @command(schemas.WaitForAdmission, roles=_DOOR)
+    def wait_for_admission(self, db: Session, call: Call) -> dict[str, Any]:
+        """Put somebody on the waiting list; a free seat is offered at once, in the order of the law."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        wait = queueing.join(db, episode, _site(db, episode.site_id), call.data, now=call.now)
+        return _dump(schemas.AdmissionWait, wait)
+
+    @question(schemas.GetAdmissionWait, roles=(*STAFF, roles.PATIENT))
+    def get_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at somebody's entry of the waiting list."""
+        wait = tables.find_admission_wait(db, wait_id=call.data["wait_id"])
+        if wait is None:
+            raise NotFound("Nobody waits there.", field="wait_id")
+        _check_own(call, wait.patient_id, field="wait_id")
+        return _dump(schemas.AdmissionWait, wait)
+
+    @question(schemas.ListAdmissionWaits)
+    def list_admission_waits(self, db: Session, call: Call) -> dict[str, Any]:
+        """List who waits for admission to a site, in the order of the law."""
+        site = _site(db, call.data["site_id"])
+        return {"items": [_queued_view(one) for one in queueing.positions(db, site.site_id)], "next": None}
+
+    @command(schemas.AcceptAdmissionOffer, roles=(*_DOOR, roles.PATIENT))
+    def accept_admission_offer(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take the seat that is offered."""
+        wait = _locked_wait(db, call)
+        queueing.accept(db, wait, now=call.now)
+        return _dump(schemas.AdmissionWait, wait)
+
+    @command(schemas.DeclineAdmissionOffer, roles=(*_DOOR, roles.PATIENT))
+    def decline_admission_offer(self, db: Session, call: Call) -> dict[str, Any]:
+        """Let the next have the seat that is offered."""
+        wait = _locked_wait(db, call)
+        queueing.decline(db, wait, now=call.now)
+        return _dump(schemas.AdmissionWait, wait)
+
+    @command(schemas.RemoveAdmissionWait, roles=_DOOR)
+    def remove_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take somebody off the waiting list, with a reason."""
+        wait = _locked_wait(db, call)
+        site = _site(db, wait.site_id)
+        queueing.remove(db, wait, site, reason=call.data["reason"], actor=call.actor, now=call.now)
+        return _dump(schemas.AdmissionWait, wait)
+
+    @command(schemas.RecordInterimServices, roles=_DOOR)
+    def record_interim_services(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note what somebody was given who waits."""
+        wait = _locked_wait(db, call)
+        queueing.provide_interim(
+            db,
+            wait,
+            services=call.data["services"],
+            provided_at=call.data["provided_at"] or call.now,
+            now=call.now,
+        )
+        return _dump(schemas.AdmissionWait, wait)
+
+    @command(schemas.AddAdmissionSeats, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.FRONT_DESK))
+    def add_admission_seats(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell that a site has room for more, and offer it in the order of the law."""
+        site = _site(db, call.data["site_id"])
+        seat_ids = [new_id() for _ in range(call.data["seats"])]
+        queueing.add_seats(db, site.site_id, seat_ids, freed_at=call.now, now=call.now)
+        return _dump(schemas.AdmissionSeats, queueing.seats_of(db, site.site_id))
+
+    @question(schemas.GetAdmissionWaitReport)
+    def get_admission_wait_report(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at how long people waited who were admitted on some days, in the buckets of TEDS."""
+        site = _site(db, call.data["site_id"])
+        days = {"first": call.data["first_on"], "last": call.data["last_on"]}
+        return _dump(schemas.AdmissionWaitReport, queueing.report(db, site, **days))
+
+    @reacts_to(StandingPlaceFreed)
+    def offer_freed_place(self, db: Session, event: StandingPlaceFreed, now: datetime) -> None:
+        """Offer the place of somebody who left to the next on the waiting list."""
+        seat_id = derived_id(event.place_id, "admission seat")
+        queueing.add_seats(db, event.site_id, [seat_id], freed_at=event.freed_at, now=now)
+
+    @on_timer(queueing.OFFER_ENDS)
+    def end_admission_offer(self, db: Session, timer: Timer, now: datetime) -> None:
+        """End an offer that nobody took, and offer the seat to the next in order."""
+        queueing.expire(db, queueing.locked(db, timer.key), at=timer.due_at)
+
+    @on_timer(queueing.CLOCK_RUNS_OUT)
+    def tell_admission_clock(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Tell that a clock of the law has run out on somebody who waits, and ask who leads."""
+        wait = queueing.locked(db, timer.data["wait_id"])
+        queueing.run_out(db, wait, timer.data["clock"], at=timer.due_at)
 
     # --- Reviews of the level of care -------------------------------------------------------------
 
@@ -889,14 +1003,14 @@ class Intake:
     @reacts_to(MessageWanted)
     def send_message(self, db: Session, event: MessageWanted, now: datetime) -> None:
         """Write to somebody who gave an address; whoever said STOP gets nothing."""
-        patient = tables.find_patient(db, patient_id=event.patient_id)
         episode = tables.find_episode(db, episode_id=event.episode_id)
-        if patient is None or episode is None:
+        if episode is None:
             raise TooEarly
-        _write_to(
+        writing.write_to(
             db,
-            patient,
-            episode,
+            patient_id=event.patient_id,
+            site_id=episode.site_id,
+            about_id=episode.episode_id,
             notification_id=event.notification_id,
             template=event.template,
             give_up_after=event.deadline_at - now,
@@ -905,17 +1019,17 @@ class Intake:
     @reacts_to(SeatCancelled)
     def tell_of_changed_schedule(self, db: Session, event: SeatCancelled, now: datetime) -> None:
         """Write to somebody whose seat the program took back; once for all seats of one step."""
-        patient = tables.find_patient(db, patient_id=event.patient_id)
         episode = tables.find_episode(db, episode_id=event.episode_id)
-        if patient is None or episode is None:
+        if episode is None:
             raise TooEarly
         if event.starts_at <= now or not episode.is_open:
             # Nobody sets out for it any more.
             return
-        _write_to(
+        writing.write_to(
             db,
-            patient,
-            episode,
+            patient_id=event.patient_id,
+            site_id=episode.site_id,
+            about_id=episode.episode_id,
             # All that one command called off was called off at one moment.
             notification_id=derived_id(
                 event.episode_id, "schedule_changed", write_moment(event.cancelled_at)
@@ -997,6 +1111,12 @@ def _locked_authorization(db: Session, authorization_id: str) -> coverage.Author
     return authorization
 
 
+def _locked_wait(db: Session, call: Call) -> AdmissionWait:
+    wait = queueing.locked(db, call.data["wait_id"])
+    _check_own(call, wait.patient_id, field="wait_id")
+    return wait
+
+
 def _check_own(call: Call, patient_id: str, *, field: str) -> None:
     """Tell a patient who asks about somebody else that there is nobody."""
     if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
@@ -1004,31 +1124,6 @@ def _check_own(call: Call, patient_id: str, *, field: str) -> None:
 
 
 # --- Steps that several ways in share ---------------------------------------------------------------
-
-
-def _write_to(
-    db: Session,
-    patient: Patient,
-    episode: Episode,
-    *,
-    notification_id: str,
-    template: str,
-    give_up_after: timedelta,
-) -> None:
-    """Have a text sent to a patient who gave an address, at an hour that suits their site."""
-    if patient.email is None:
-        return
-    notification.notify(
-        db,
-        notification_id=notification_id,
-        template=template,
-        address=f"mailto:{patient.email}",
-        about_id=episode.episode_id,
-        urgent=False,
-        patient_id=patient.patient_id,
-        give_up_after=give_up_after,
-        time_zone=_site(db, episode.site_id).time_zone,
-    )
 
 
 def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
@@ -1242,6 +1337,15 @@ def _rules_view(
         "may_be_signed": pack.may_be_signed(licensed=licensed),
         "in_force": in_force.get(pack.pack) == pack.version,
         "signature": _dump(schemas.RuleSignature, signature) if signature else None,
+    }
+
+
+def _queued_view(queued: dict[str, Any]) -> dict[str, Any]:
+    wait = queued["wait"]
+    running = clocks_of(wait)
+    return _dump(schemas.QueuedAdmission, wait) | {
+        "position": queued["position"],
+        "clocks": [{"clock": name, "due_at": write_moment(due_at)} for name, due_at in running.items()],
     }
 
 

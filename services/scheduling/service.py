@@ -88,7 +88,7 @@ class Scheduling:
 
         The week is to bring what the treatment plan asks for, so it waits for the plan's draft where
         that has not come, a quarter of an hour at most. An admission that comes after its discharge
-        leaves the same rows as one that came before, and announces nothing.
+        leaves the same rows as one that came before, and announces only that the place is free.
         """
         patient, episode = tables.lock_episode_of(db, event)
         site = tables.lock_site(db, site_id=event.site_id)
@@ -146,7 +146,7 @@ class Scheduling:
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
-        announce_all(db, self._end_plan(db, plan, at=event.discharged_at))
+        announce_all(db, [*self._end_plan(db, plan, at=event.discharged_at), plan.freed()])
         seating.leave_all(db, episode_id=event.episode_id, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
@@ -1390,6 +1390,7 @@ class Scheduling:
             announce_all(db, caused)
         else:
             self._end_plan(db, plan, at=episode.discharged_at)
+            announce(db, plan.freed())
 
     def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
         """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""

@@ -196,6 +196,79 @@ class InquiryDecided(Event):
     decided_at: datetime
 
 
+@event(source="intake")
+class AdmissionWaitBegan(EpisodeFact):
+    """Somebody who was decided on waits for a seat in the program."""
+
+    wait_id: str
+    site_id: str
+    #: Rank by law: "PREGNANT_INJECTING", "PREGNANT", "INJECTING" or "OTHER".
+    priority: str
+    #: When they asked for help: what the clocks of the law count from.
+    asked_at: datetime
+    joined_at: datetime
+
+
+@event(source="intake")
+class AdmissionSeatOffered(EpisodeFact):
+    """A seat in the program is kept for the next in the order of the law."""
+
+    wait_id: str
+    site_id: str
+    seat_id: str
+    priority: str
+    offered_at: datetime
+    expires_at: datetime
+
+
+@event(source="intake")
+class AdmissionOfferSettled(EpisodeFact):
+    """What became of an offered seat."""
+
+    wait_id: str
+    site_id: str
+    seat_id: str
+    #: "ACCEPTED", "DECLINED", "EXPIRED", or "WITHDRAWN" where somebody else had to have it.
+    outcome: str
+    settled_at: datetime
+
+
+@event(source="intake")
+class AdmissionWaitEnded(EpisodeFact):
+    """Somebody waits no longer: admitted, or taken off the list."""
+
+    wait_id: str
+    site_id: str
+    #: "ADMITTED" or "REMOVED".
+    outcome: str
+    #: One of WAIT_REMOVAL_REASONS where removed.
+    reason: str | None
+    #: Days since they asked for help, and the TEDS code of DAYWAIT for them.
+    days: int
+    daywait: int
+    ended_at: datetime
+
+
+@event(source="intake")
+class InterimServicesProvided(EpisodeFact):
+    """Somebody who waits was given all that the law asks for meanwhile (45 CFR 96.121)."""
+
+    wait_id: str
+    in_time: bool
+    completed_at: datetime
+
+
+@event(source="intake")
+class AdmissionClockBreached(EpisodeFact):
+    """A clock of the law ran out on somebody who waits (45 CFR 96.126, 96.131)."""
+
+    wait_id: str
+    #: One of ADMISSION_CLOCKS.
+    clock: str
+    due_at: datetime
+    breached_at: datetime
+
+
 #: The factors of how well the program fits somebody. Design default.
 FIT_FACTORS = (
     "STABLE_HOME",
@@ -556,6 +629,33 @@ ALTERNATIVE_CODES = (
     "WEEK_NOT_KNOWN_TO_FIT",
     "OTHER_PAYER",
     "NOT_VERIFIED",
+)
+
+#: What becomes of somebody who waits for admission.
+ADMISSION_WAIT_STATES = ("WAITING", "OFFERED", "ACCEPTED", "ADMITTED", "REMOVED")
+
+#: Why somebody is taken off the waiting list.
+WAIT_REMOVAL_REASONS = (
+    "REFUSES_TREATMENT",
+    "CANNOT_BE_LOCATED",
+    "ADMITTED_ELSEWHERE",
+    "REFERRED_ELSEWHERE",
+    "NO_LONGER_NEEDED",
+    "DIED",
+)
+
+#: Clocks of the law for people who wait: interim services, and the admission of people who inject.
+ADMISSION_CLOCKS = ("INTERIM_48_HOURS", "ADMIT_14_DAYS", "ADMIT_120_DAYS")
+
+#: What people are given who wait (45 CFR 96.121), and what else helps meanwhile.
+INTERIM_SERVICES = (
+    "HIV_TB_COUNSELLING",
+    "TRANSMISSION_PREVENTION",
+    "HIV_TB_REFERRAL",
+    "FETAL_EFFECTS_COUNSELLING",
+    "PRENATAL_REFERRAL",
+    "NALOXONE",
+    "INTERIM_MEDICATION",
 )
 
 #: What becomes of an inquiry: nobody has decided, a specialist has, or it became a referral.

@@ -167,6 +167,16 @@ class SeatFreed(Event):
     freed_at: datetime
 
 
+@event(source="scheduling", reacting=("intake",))
+class StandingPlaceFreed(Event):
+    """Somebody left the program, and their place in it is free for somebody who waits to be admitted."""
+
+    #: The weekly plan that ended.
+    place_id: str
+    site_id: str
+    freed_at: datetime
+
+
 @event(source="scheduling")
 class SeatOffered(EpisodeFact):
     """A seat has become free for the next on the waiting list, who has until a moment to take it."""

@@ -78,6 +78,14 @@ TEMPLATES: dict[str, Template] = {
             "If you want no more of these messages, please tell us.",
         ),
     ),
+    "NEWS_FOR_YOU": Template(
+        for_staff=False,
+        subject="There is news for you",
+        lines=(
+            "There is news for you. Please look at it, or call us by tomorrow.",
+            "If you want no more of these messages, please tell us.",
+        ),
+    ),
     "SCHEDULE_CHANGED": Template(
         for_staff=False,
         subject="Your schedule has changed",

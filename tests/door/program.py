@@ -79,6 +79,7 @@ class Program:
     wait_id: str
     inquiry_id: str
     status_key: str
+    admission_wait_id: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -150,6 +151,8 @@ class Opening:
         self.close_other_escalations(treated, escalation_id)
         staff_id, shift_id = self.plan_duty()
         inquiry = self.ask_for_help()
+        waiting = self.do(f"/v1/episodes/{self.decide().episode_id}/admission-waits", {"injecting": True})
+        admission_wait_id = waiting["wait_id"]
         self.door.settle()
         return Program(
             site_id=self.site_id,
@@ -182,6 +185,7 @@ class Opening:
             wait_id=wait_id,
             inquiry_id=inquiry["inquiry_id"],
             status_key=inquiry["status_key"],
+            admission_wait_id=admission_wait_id,
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:

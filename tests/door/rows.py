@@ -167,6 +167,19 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "admit_patient": _of_episode("decided"),
     "refer_elsewhere": _of_episode("decided", program="Somewhere"),
     "record_referral_follow_up": _of("outward_referral_id", outcome="ARRIVED", number=2),
+    "wait_for_admission": _of_episode("decided"),
+    "accept_admission_offer": lambda program: Row({"wait_id": program.admission_wait_id}),
+    "decline_admission_offer": lambda program: Row({"wait_id": program.admission_wait_id}),
+    "remove_admission_wait": lambda program: Row(
+        {"wait_id": program.admission_wait_id}, {"reason": "NO_LONGER_NEEDED"}
+    ),
+    "record_interim_services": lambda program: Row(
+        {"wait_id": program.admission_wait_id},
+        {"services": ["NALOXONE"], "provided_at": "2026-02-02T15:00:00Z"},
+    ),
+    "add_admission_seats": lambda program: Row(
+        {"site_id": program.site_id}, {"seats": 1}, role=roles.SUPERVISOR
+    ),
     "close_level_review": _of("review_id", outcome="STAY", note="Looked at it."),
     "add_clinician": lambda program: Row(
         body={

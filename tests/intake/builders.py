@@ -1,9 +1,9 @@
 """What the tests of intake are made of: people, sites and findings that say only what matters."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.intake.domain import assessments, diagnoses, fit, withdrawal
+from services.intake.domain import admission_waits, assessments, diagnoses, fit, withdrawal
 from services.intake.domain.episodes import Episode
 from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.people import Patient
@@ -67,6 +67,22 @@ def inquiry(**changes: Any) -> Inquiry:
         "phone": "+1 312 555 0188",
     }
     return Inquiry(**values | changes)
+
+
+def admission_wait(who: str = "ada", **changes: Any) -> admission_waits.AdmissionWait:
+    """Somebody who has waited for a day, with no claim to come before others."""
+    values: dict[str, Any] = {
+        "wait_id": derived_id("wait", who),
+        "episode_id": derived_id("episode", who),
+        "patient_id": derived_id("patient", who),
+        "journey_id": derived_id("journey", who),
+        "site_id": SITE_ID,
+        "pregnant": False,
+        "injecting": False,
+        "asked_at": NOW - timedelta(days=1),
+        "joined_at": NOW,
+    }
+    return admission_waits.AdmissionWait(**values | changes)
 
 
 def findings(**changes: Any) -> assessments.Findings:

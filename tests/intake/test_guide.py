@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from services.intake.domain import guide
-from shared.contracts.intake import EPISODE_STATES, INQUIRY_DECISIONS
+from shared.contracts.intake import ADMISSION_WAIT_STATES, EPISODE_STATES, INQUIRY_DECISIONS
 from shared.discretion import reveals
-from tests.intake.builders import episode, inquiry
+from tests.intake.builders import admission_wait, episode, inquiry
 
 #: Somebody who asked for help, in every place where that can stand.
 INQUIRIES = [
@@ -18,6 +18,10 @@ INQUIRIES = [
     *(inquiry(state="DECIDED", decision=decision) for decision in INQUIRY_DECISIONS),
     inquiry(state="REFERRED"),
 ]
+
+
+def waiting_step(state: str) -> guide.Step:
+    return guide.next_step(episode(state="DECIDED"), level_is_here=True, wait=admission_wait(state=state))
 
 
 class TestNextStep:
@@ -34,6 +38,21 @@ class TestNextStep:
     def test_says_what_to_bring_before_somebody_comes(self) -> None:
         assert "PHOTO_ID" in guide.next_step(episode(), level_is_here=True).bring
 
+    @pytest.mark.parametrize(
+        ("state", "code"),
+        [
+            ("WAITING", "WAIT_FOR_PLACE"),
+            ("OFFERED", "TAKE_PLACE"),
+            ("ACCEPTED", "ADMIT_PATIENT"),
+            ("REMOVED", "ADMIT_PATIENT"),
+        ],
+    )
+    def test_tells_those_who_wait_what_becomes_of_it_and_not_their_place(self, state: str, code: str) -> None:
+        step = waiting_step(state)
+
+        assert step.code == code
+        assert not reveals(step.what)
+
     def test_is_there_wherever_an_inquiry_stands(self) -> None:
         for one in INQUIRIES:
             step = guide.inquiry_step(one)
@@ -49,6 +68,7 @@ class TestNextStep:
             for here in (False, True)
         }
         reached |= {guide.inquiry_step(one).code for one in INQUIRIES}
+        reached |= {waiting_step(state).code for state in ADMISSION_WAIT_STATES}
         reached |= {guide.self_check_step(in_danger=danger).code for danger in (False, True)}
 
         assert reached == set(guide.every_step())

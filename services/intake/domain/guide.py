@@ -6,6 +6,7 @@ Whoever asks gets exactly one next step, whatever the state, so that nobody is l
 from dataclasses import dataclass
 
 from services.intake.domain import pre_screens
+from services.intake.domain.admission_waits import OFFERED, WAITING, AdmissionWait
 from services.intake.domain.episodes import Episode
 from services.intake.domain.inquiries import OPEN, REFERRED, Inquiry
 
@@ -48,6 +49,16 @@ _STEPS = {
         ),
         Step(code="FOLLOW_UP_REFERRAL", what="Go to the place that we found. We will ask how it went."),
         Step(code="ATTEND_PROGRAM", what="Come to your next session.", bring=("MEDICATION_LIST",)),
+        Step(
+            code="WAIT_FOR_PLACE",
+            what="We call you as soon as there is a place. Call us when anything changes, or gets harder.",
+            bring=_PAPERS,
+        ),
+        Step(
+            code="TAKE_PLACE",
+            what="There is a place for you. Tell us soon that you want it: we keep it for a day.",
+            bring=(*_PAPERS, "SIGNED_FORMS", "EMERGENCY_CONTACT"),
+        ),
         Step(code="CALL_NOW", what="Call or text 988, or call 911, now. Somebody answers day and night."),
         Step(code="ASK_US", what="Leave us a number or an address, with or without your name. We call you."),
         Step(code="ANSWER_QUESTIONS", what="Answer a few questions. It takes less than ten minutes."),
@@ -73,8 +84,13 @@ _STEPS = {
 }
 
 
-def next_step(episode: Episode, *, level_is_here: bool) -> Step:
-    """Return the one thing to do next."""
+def next_step(episode: Episode, *, level_is_here: bool, wait: AdmissionWait | None = None) -> Step:
+    """Return the one thing to do next.
+
+    :param wait: their entry of the waiting list, where they are on it.
+    """
+    if wait is not None and wait.state in (WAITING, OFFERED):
+        return _STEPS["WAIT_FOR_PLACE" if wait.state == WAITING else "TAKE_PLACE"]
     return _STEPS[episode.next_step(level_is_here=level_is_here)]
 
 

@@ -13,7 +13,9 @@ from shared.errors import Conflict, InvalidInput
 
 #: When somebody is there to call back at a site that has told no hours of its own: Monday to Friday, 8 to
 #: 18 o'clock. Design default.
-USUAL_HOURS = tuple({"weekday": day, "starts": "08:00", "ends": "18:00"} for day in range(5))
+USUAL_HOURS: tuple[dict[str, Any], ...] = tuple(
+    {"weekday": day, "starts": "08:00", "ends": "18:00"} for day in range(5)
+)
 
 #: The zones of the tz database; read once, because reading them walks through its files.
 _known_zones = functools.cache(zoneinfo.available_timezones)
@@ -49,6 +51,10 @@ class Site:
     def next_staffed_at(self, moment: datetime) -> datetime | None:
         """Return when somebody comes after a moment, within a week."""
         return min((starts for starts, _ in self._staffed_around(moment) if starts > moment), default=None)
+
+    def begin_of(self, day: date) -> datetime:
+        """Return when a day begins where the site is."""
+        return _moment(day, "00:00", zoneinfo.ZoneInfo(self.time_zone))
 
     def keep_staffed_hours(self, hours: list[dict[str, Any]]) -> None:
         """Replace the hours in which somebody is there.
@@ -126,6 +132,6 @@ def open_site(
     return site, [announced]
 
 
-def _moment(day: date, at: Any, zone: zoneinfo.ZoneInfo) -> datetime:
+def _moment(day: date, at: str, zone: zoneinfo.ZoneInfo) -> datetime:
     # In UTC, because within one zone the clock on the wall would be compared.
     return datetime.combine(day, time.fromisoformat(at), zone).astimezone(UTC)

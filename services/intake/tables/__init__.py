@@ -1,5 +1,15 @@
 """What intake keeps, and the queries that it asks by name."""
 
+from services.intake.tables.admission_waits import (
+    admission_seat_rows,
+    admission_wait_rows,
+    find_admission_seat,
+    find_admission_wait,
+    free_admission_seats,
+    newest_admission_wait,
+    open_admission_waits,
+    waited_for_admission,
+)
 from services.intake.tables.admissions import (
     admission_rows,
     find_admission,
@@ -94,6 +104,8 @@ __all__ = [
     "WEIGHED",
     "WEIGHED_ASIDE",
     "admission_rows",
+    "admission_seat_rows",
+    "admission_wait_rows",
     "approaches_in",
     "assessment_rows",
     "authorization_rows",
@@ -110,6 +122,8 @@ __all__ = [
     "duty_rows",
     "episode_rows",
     "find_admission",
+    "find_admission_seat",
+    "find_admission_wait",
     "find_assessment",
     "find_coverage",
     "find_duty",
@@ -127,6 +141,7 @@ __all__ = [
     "find_task",
     "follow_up_rows",
     "follow_ups_of",
+    "free_admission_seats",
     "group_rows",
     "groups_of",
     "inquiries_after",
@@ -150,8 +165,10 @@ __all__ = [
     "lock_site",
     "mapper",
     "metadata",
+    "newest_admission_wait",
     "newest_episode",
     "obligation_fit_rows",
+    "open_admission_waits",
     "open_reviews_of",
     "open_tasks_about",
     "open_tasks_of",
@@ -178,4 +195,5 @@ __all__ = [
     "task_rows",
     "unit_rows",
     "units_of",
+    "waited_for_admission",
 ]

@@ -12,7 +12,12 @@ from services.scheduling.domain.weeks import Span, days_between, local_day, mome
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
-from shared.contracts.scheduling import ScheduleConfirmed, ScheduleProposed, SessionScheduled
+from shared.contracts.scheduling import (
+    ScheduleConfirmed,
+    ScheduleProposed,
+    SessionScheduled,
+    StandingPlaceFreed,
+)
 from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
 
@@ -187,6 +192,15 @@ class WeeklyPlan:
         self.explained = None
         self.ended_at = at
         return caused
+
+    def freed(self) -> StandingPlaceFreed:
+        """Return the news that whoever waits for admission can have this place in the program.
+
+        :raises ValueError: when the plan has not ended.
+        """
+        if self.ended_at is None:
+            raise ValueError("only a plan that ended frees its place")
+        return StandingPlaceFreed(place_id=self.plan_id, site_id=self.site_id, freed_at=self.ended_at)
 
     def lose(self, *, minutes: int, hour: bool) -> None:
         """Take note that places worth *minutes* went, and the hour with the therapist if *hour*."""
