@@ -63,6 +63,7 @@ def forward(commands: CommandClient, request: Request) -> Response:
             command_id=command_id,
             correlation_id=request.correlation_id,
             traceparent=request.traceparent,
+            partner=caller.partner,
         )
     except (Conflict, NotFound):
         # That something is in the way, or not there, would tell who is a patient.

@@ -156,6 +156,41 @@ class Gateway:
         status=202,
         information=WITHHELD,
     )
+    # What it answers to an outsider names nobody, and is the same whether the person was known or not.
+    register_partner_referral = command(
+        "/v1/partner-referrals",
+        intake.RegisterPartnerReferral,
+        intake.PartnerReferral,
+        scope="referrals:write",
+    )
+    get_step_down = question(
+        "/v1/step-downs/{step_down_id}",
+        intake.GetStepDown,
+        intake.StepDown,
+        scope="step-downs:read",
+        information=WITHHELD,
+    )
+    record_step_down_contact = command(
+        "/v1/step-downs/{step_down_id}/contacts",
+        intake.RecordStepDownContact,
+        intake.StepDown,
+        scope="step-downs:write",
+        information=WITHHELD,
+    )
+    record_discharge_summary = command(
+        "/v1/step-downs/{step_down_id}/summaries",
+        intake.RecordDischargeSummary,
+        intake.StepDown,
+        scope="step-downs:write",
+        information=WITHHELD,
+    )
+    import_earlier_plan = command(
+        "/v1/step-downs/{step_down_id}/earlier-plans",
+        intake.ImportEarlierPlan,
+        intake.StepDown,
+        scope="step-downs:write",
+        information=WITHHELD,
+    )
     get_referral = question(
         "/v1/referrals/{referral_id}",
         intake.GetReferral,
@@ -848,6 +883,14 @@ class Gateway:
 
     # --- monitoring -------------------------------------------------------------------------------
 
+    get_earlier_plan = question(
+        "/v1/episodes/{episode_id}/earlier-plan",
+        monitoring.GetEarlierPlan,
+        monitoring.EarlierPlan,
+        scope="treatment-plans:read",
+        patients=SERVICE_GUARDS,
+        information=_PLAN,
+    )
     get_treatment_plan = question(
         "/v1/episodes/{episode_id}/treatment-plan",
         monitoring.GetTreatmentPlan,

@@ -74,6 +74,7 @@ RESOURCES = (
     "sessions",
     "sites",
     "staff-contacts",
+    "step-downs",
     "treatment-plans",
     "weekly-plans",
     "work",

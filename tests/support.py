@@ -110,6 +110,7 @@ class Room:
         actor_id: str | None = None,
         tenant_id: str | None = None,
         command_id: str | None = None,
+        partner: str = "house",
     ) -> dict[str, Any]:
         """Carry out a command as somebody and return its answer.
 
@@ -125,6 +126,7 @@ class Room:
                 command_id=command_id or new_id(),
                 correlation_id=new_id(),
                 deadline=clock.real_now() + timedelta(seconds=60),
+                partner=partner,
             ),
         )
         if "refused" in reply:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from services.intake import tables
 from services.intake.domain import admissions, assessments, duties, guide, instruments, rules, tasks
-from services.intake.domain.episodes import Episode
+from services.intake.domain.admission_waits import AdmissionWait
+from services.intake.domain.episodes import REFERRED, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared.contracts import roles
@@ -190,10 +191,20 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step": step.code,
         "what": step.what,
         "bring": step.bring,
-        "next_step_by": wait.offer_expires_at if wait is not None else None,
+        "next_step_by": _next_step_by(db, episode, wait),
         "due_instruments": [one["instrument"] for one in due_for(db, call, patient)["due"]],
         "program_emergency_phone": site.emergency_phone,
     }
+
+
+def _next_step_by(db: Session, episode: Episode, wait: AdmissionWait | None) -> datetime | None:
+    """Return by when the next step is to be done, where that matters."""
+    if wait is not None and wait.offer_expires_at is not None:
+        return wait.offer_expires_at
+    if episode.state != REFERRED:
+        return None
+    stepping_down = tables.newest_step_down(db, episode_id=episode.episode_id)
+    return stepping_down.contact_due_at if stepping_down is not None else None
 
 
 def _due_view(due: Due) -> dict[str, Any]:

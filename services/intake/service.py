@@ -16,6 +16,7 @@ from services.intake import (
     inquiring,
     queueing,
     schemas,
+    stepping,
     tables,
     writing,
 )
@@ -27,6 +28,7 @@ from services.intake.domain import (
     decisions,
     diagnoses,
     fit,
+    guide,
     obligations,
     outward,
     people,
@@ -46,6 +48,7 @@ from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
 from services.intake.domain.inquiries import Inquiry
+from services.intake.domain.partner_referrals import PartnerReferral
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
@@ -241,6 +244,73 @@ class Intake:
                 )
         return _dump(schemas.ImportReport, {"registered": registered, "refused": refused})
 
+    @command(schemas.RegisterPartnerReferral, roles=_FIRST_CONTACT)
+    def register_partner_referral(self, db: Session, call: Call) -> dict[str, Any]:
+        """Register what a partner sent under its own id; sent again, it is the same referral.
+
+        Its answer tells a sender outside the program the same, whether the person was known or not.
+        """
+        site = _site(db, call.data["site_id"])
+        identity_index = _identity_index(call.data["patient"], tenant_id=call.tenant_id)
+        told, external_index = stepping.known(db, call, call.data["external_id"])
+        if told is not None:
+            told.check_same(identity_index)
+        else:
+            referral, episode = _refer_or_join(db, call, site)
+            told = stepping.keep(
+                db,
+                call,
+                external_index=external_index,
+                identity_index=identity_index,
+                episode=episode,
+                referral_id=referral.referral_id if referral else None,
+                received_at=call.data["received_at"] or call.now,
+            )
+            if call.data["step_down"] is not None:
+                stepping.step_down(db, told, episode, site, call.data["step_down"], at=call.now)
+        return _partner_referral_view(db, told, call)
+
+    @question(schemas.GetStepDown)
+    def get_step_down(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at a step-down from inpatient care."""
+        found = tables.find_step_down(db, step_down_id=call.data["step_down_id"])
+        if found is None:
+            raise NotFound("No such step-down.", field="step_down_id")
+        return _dump(schemas.StepDown, found)
+
+    @command(schemas.RecordStepDownContact, roles=_DOOR)
+    def record_step_down_contact(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record an attempt to reach somebody who steps down; only reaching them counts."""
+        found = stepping.locked(db, call.data["step_down_id"])
+        if call.data["outcome"] == "REACHED":
+            stepping.note_contact(db, found, at=call.now)
+        return _dump(schemas.StepDown, found)
+
+    @command(schemas.RecordDischargeSummary, roles=_DOOR)
+    def record_discharge_summary(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record that the earlier program's summary is here."""
+        found = stepping.locked(db, call.data["step_down_id"])
+        reconciled = call.data["medications_reconciled"]
+        stepping.receive_summary(db, found, medications_reconciled=reconciled, at=call.now)
+        return _dump(schemas.StepDown, found)
+
+    @command(schemas.ImportEarlierPlan, roles=roles.CARE_TEAM)
+    def import_earlier_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take over the plan and the skills that somebody brings, as version 0."""
+        found = stepping.locked(db, call.data["step_down_id"])
+        stepping.import_plan(db, found, call.data, at=call.now)
+        return _dump(schemas.StepDown, found)
+
+    @on_timer(stepping.CONTACT_DUE)
+    def escalate_step_down_contact(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the supervisor to contact somebody whom nobody has contacted after an inpatient stay."""
+        stepping.contact_late(db, stepping.locked(db, timer.key), at=timer.due_at)
+
+    @on_timer(stepping.SERVICE_DUE)
+    def tell_step_down_breach(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Tell that seven days after an inpatient stay there has been no service."""
+        stepping.service_late(db, stepping.locked(db, timer.key), at=timer.due_at)
+
     @question(schemas.GetReferral)
     def get_referral(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at one referral."""
@@ -295,6 +365,7 @@ class Intake:
         )
         db.add(assessment)
         announce_all(db, events)
+        stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:
             queueing.note_pregnancy(db, episode, now=call.now)
         return _assessment_view(assessment, site)
@@ -807,6 +878,7 @@ class Intake:
         )
         if is_newest:
             covering.use_unit(db, event, now=now)
+            stepping.note_service(db, event, now=now)
 
     @on_timer(covering.AUTHORIZATION_ENDS)
     def tell_authorization_ends(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1129,17 +1201,10 @@ def _check_own(call: Call, patient_id: str, *, field: str) -> None:
 def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
     person = data["patient"]
     received_at = data["received_at"] or call.now
-    inquiry = _locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
+    inquiry = _locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     teds_codes, recorded_service = referrals.read_teds(data["teds"])
-    identity_index = blind_index(
-        people.identity_text(
-            given_name=person["given_name"],
-            family_name=person["family_name"],
-            birth_date=person["birth_date"],
-        ),
-        tenant_id=call.tenant_id,
-    )
+    identity_index = _identity_index(person, tenant_id=call.tenant_id)
     tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
     patient = tables.recognise(db, identity_index=identity_index)
     known_patient = patient is not None
@@ -1171,6 +1236,29 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
     if inquiry is not None:
         inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
     return referral, episode
+
+
+def _refer_or_join(db: Session, call: Call, site: Site) -> tuple[Referral | None, Episode]:
+    """Open an episode for somebody whom a partner sends, or find the one that is open.
+
+    Whatever would refuse a stranger refuses a known person as well, so that the sender can tell nothing.
+    """
+    person = call.data["patient"]
+    received_at = call.data["received_at"] or call.now
+    referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
+    referrals.read_teds(call.data["teds"])
+    identity_index = _identity_index(person, tenant_id=call.tenant_id)
+    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
+    patient = tables.recognise(db, identity_index=identity_index)
+    open_episode = tables.lock_open_episode(db, patient_id=patient.patient_id) if patient else None
+    if open_episode is not None:
+        return None, open_episode
+    return _register(db, call, site, call.data)
+
+
+def _identity_index(person: dict[str, Any], *, tenant_id: str) -> bytes:
+    names = {name: person[name] for name in ("given_name", "family_name", "birth_date")}
+    return blind_index(people.identity_text(**names), tenant_id=tenant_id)
 
 
 def _import_row(row: Any, *, default_source: str | None) -> dict[str, Any]:
@@ -1265,6 +1353,23 @@ def _made(schema: Any) -> Any:
 def _next_step(db: Session, episode: Episode) -> str:
     site = _site(db, episode.site_id)
     return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
+
+
+def _partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dict[str, Any]:
+    step = guide.referred_step()
+    shown = {
+        "external_id": told.external_id,
+        "status": "RECEIVED",
+        "received_at": told.received_at,
+        "next_step": step.code,
+        "what": step.what,
+        "bring": step.bring,
+    }
+    if call.actor.role != roles.PARTNER:
+        found = tables.find_step_down(db, step_down_id=told.step_down_id)
+        shown |= {name: getattr(told, name) for name in ("patient_id", "episode_id", "referral_id")}
+        shown["step_down_id"] = found.step_down_id if found else None
+    return _dump(schemas.PartnerReferral, shown)
 
 
 def _inquiry_status(db: Session, inquiry: Inquiry, *, now: datetime) -> dict[str, Any]:

@@ -60,6 +60,26 @@ class GetTreatmentPlan(Schema):
     episode_id = Id(required=True, metadata=_described("Which episode."))
 
 
+class GetEarlierPlan(Schema):
+    """What somebody brings from the program before: version 0 of their plan."""
+
+    episode_id = Id(required=True, metadata=_described("Which episode."))
+
+
+class EarlierPlan(Schema):
+    """Version 0 of a treatment plan: what was worked on and learned before, in codes."""
+
+    episode_id = Id()
+    patient_id = Id()
+    step_down_id = Id()
+    version = fields.Integer()
+    problems = fields.List(fields.String())
+    modalities = fields.List(fields.String())
+    skills = fields.List(fields.String())
+    triggers = fields.List(fields.String())
+    imported_at = Moment()
+
+
 class SignTreatmentPlan(Schema):
     """Sign a treatment plan."""
 

@@ -14,6 +14,7 @@ from services.monitoring import paging, schemas, tables
 from services.monitoring.domain import (
     attendance,
     checkins,
+    earlier_plans,
     escalations,
     on_call,
     outreach,
@@ -29,7 +30,7 @@ from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.common import NotificationSettled, SafetyConcernRaised
 from shared.contracts.event import EpisodeFact, write_moment
-from shared.contracts.intake import AssessmentCompleted, PatientAdmitted, SiteOpened
+from shared.contracts.intake import AssessmentCompleted, EarlierPlanImported, PatientAdmitted, SiteOpened
 from shared.contracts.monitoring import (
     EscalationRaised,
     GraduationReady,
@@ -117,6 +118,26 @@ class Monitoring:
         db.flush()
         plans.number_versions(tables.plans_of(db, episode_id=episode.episode_id))
         announce(db, plan.drafted())
+
+    @reacts_to(EarlierPlanImported)
+    def begin_with_earlier_plan(self, db: Session, event: EarlierPlanImported, now: datetime) -> None:
+        """Keep what somebody worked on and learned before as version 0 of their plan; the newest counts."""
+        # Its lock lets one reaction about the episode go after the other.
+        _episode_of(db, event)
+        known = tables.find_earlier_plan(db, episode_id=event.episode_id, lock=True)
+        if known is None:
+            db.add(earlier_plans.imported(event))
+        else:
+            known.take_over(event)
+
+    @question(schemas.GetEarlierPlan, roles=_STAFF_AND_PATIENT)
+    def get_earlier_plan(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return version 0 of a treatment plan: what somebody brings from the program before."""
+        found = tables.find_earlier_plan(db, episode_id=call.data["episode_id"])
+        if found is None:
+            raise NotFound("No earlier plan of such an episode.", field="episode_id")
+        _own_or_staff(call, found.patient_id, field="episode_id")
+        return {"version": 0, **_view(schemas.EarlierPlan(), found)}
 
     @question(schemas.GetTreatmentPlan, roles=_STAFF_AND_PATIENT)
     def get_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, registry
 from services.monitoring.domain import attendance as attendance_rules
 from services.monitoring.domain import (
     checkins,
+    earlier_plans,
     escalations,
     on_call,
     outreach,
@@ -151,6 +152,21 @@ treatment_plans = Table(
     Column("activated_at", moment()),
     CheckConstraint("state IN ('DRAFT', 'ACTIVE', 'SUPERSEDED')", name="state"),
     Index("ix_treatment_plans_episode", "tenant_id", "episode_id"),
+)
+
+earlier_plan_rows = Table(
+    "earlier_plans",
+    metadata,
+    id_column("episode_id"),
+    tenant_column(),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("step_down_id"),
+    Column("problems", JSONB, nullable=False),
+    Column("modalities", JSONB, nullable=False),
+    Column("skills", JSONB, nullable=False),
+    Column("triggers", JSONB, nullable=False),
+    Column("imported_at", moment(), nullable=False),
 )
 
 outreaches = Table(
@@ -344,6 +360,7 @@ mapper.map_imperatively(episode_rules.Episode, episodes)
 mapper.map_imperatively(attendance_rules.Attendance, attendances)
 mapper.map_imperatively(checkins.CheckIn, check_ins)
 mapper.map_imperatively(plans.Plan, treatment_plans)
+mapper.map_imperatively(earlier_plans.EarlierPlan, earlier_plan_rows)
 mapper.map_imperatively(outreach.Outreach, outreaches)
 mapper.map_imperatively(outreach.Proposal, discharge_proposals)
 mapper.map_imperatively(escalations.Escalation, escalation_rows)
@@ -555,6 +572,16 @@ def ready_episodes_of(db: Session, *, patient_id: str) -> Sequence[episode_rules
         )
         .order_by(episodes.c.episode_id)
     ).all()
+
+
+def find_earlier_plan(
+    db: Session, *, episode_id: str, lock: bool = False
+) -> earlier_plans.EarlierPlan | None:
+    """Return an episode's earlier plan, if it is known; locked until the transaction ends if asked."""
+    query = sa.select(earlier_plans.EarlierPlan).where(earlier_plan_rows.c.episode_id == episode_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return db.scalar(query)
 
 
 def plans_of(db: Session, *, episode_id: str) -> Sequence[plans.Plan]:

@@ -197,6 +197,69 @@ class InquiryDecided(Event):
 
 
 @event(source="intake")
+class StepDownReferralReceived(EpisodeFact):
+    """Somebody comes from residential or inpatient care: contact within 3 days, service within 7."""
+
+    step_down_id: str
+    site_id: str
+    prior_level: str
+    discharged_on: date
+    contact_due_at: datetime
+    service_due_at: datetime
+    received_at: datetime
+
+
+@event(source="intake")
+class DischargeSummaryRequested(EpisodeFact):
+    """The earlier program is asked for its summary of somebody who steps down."""
+
+    step_down_id: str
+    requested_at: datetime
+    due_at: datetime
+
+
+@event(source="intake")
+class DischargeSummaryReceived(EpisodeFact):
+    """The earlier program's summary of somebody who steps down is here."""
+
+    step_down_id: str
+    received_at: datetime
+
+
+@event(source="intake", reacting=("monitoring",))
+class EarlierPlanImported(EpisodeFact):
+    """What somebody who steps down worked on and learned before, in codes: the plan's version 0."""
+
+    step_down_id: str
+    #: Of PROBLEMS, of the modalities of sessions, of COPING_SKILLS and of TRIGGERS.
+    problems: tuple[str, ...]
+    modalities: tuple[str, ...]
+    skills: tuple[str, ...]
+    triggers: tuple[str, ...]
+    imported_at: datetime
+
+
+@event(source="intake")
+class StepDownServed(EpisodeFact):
+    """The first service after an inpatient stay is known; in time, it takes a breach back."""
+
+    step_down_id: str
+    served_on: date
+    in_time: bool
+    told_at: datetime
+
+
+@event(source="intake")
+class StepDownServiceBreached(EpisodeFact):
+    """Seven days after an inpatient stay there had been no service."""
+
+    step_down_id: str
+    discharged_on: date
+    service_due_at: datetime
+    breached_at: datetime
+
+
+@event(source="intake")
 class AdmissionWaitBegan(EpisodeFact):
     """Somebody who was decided on waits for a seat in the program."""
 
@@ -455,6 +518,23 @@ TRIGGERS = (
     "PAYDAY",
 )
 
+#: Skills against craving that programs teach.
+COPING_SKILLS = (
+    "URGE_SURFING",
+    "CALLING_SOMEBODY",
+    "LEAVING_THE_PLACE",
+    "REFUSAL_SKILLS",
+    "THOUGHT_RECORD",
+    "MINDFUL_BREATHING",
+    "GROUNDING",
+    "DISTRESS_TOLERANCE",
+    "OPPOSITE_ACTION",
+    "EXERCISE",
+    "SLEEP_ROUTINE",
+    "MEETING",
+    "DAILY_SCHEDULE",
+)
+
 #: Stages of remission, stored apart from the ICD-10-CM code.
 REMISSIONS = ("EARLY", "SUSTAINED")
 
@@ -680,4 +760,4 @@ CALL_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
 ANSWER_MODES = ("IN_PERSON", "REMOTE")
 
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
-TASKS_CLOSED_BY_HAND = ("low_suicide_risk", "safety_items_skipped")
+TASKS_CLOSED_BY_HAND = ("known_person_referred", "low_suicide_risk", "safety_items_skipped")

@@ -74,7 +74,8 @@ class RoleMayNot(Forbidden):
 class Call:
     """A command or question as a service's method sees it.
 
-    ``data`` is what the schema loaded, ``now`` is program time.
+    ``data`` is what the schema loaded, ``now`` is program time. ``partner`` is the app that asks: ids that
+    it makes up are its own.
     """
 
     data: dict[str, Any]
@@ -83,6 +84,7 @@ class Call:
     command_id: str
     now: datetime
     correlation_id: str
+    partner: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ class Ask:
     correlation_id: str
     deadline: datetime
     traceparent: str | None = None
+    partner: str = ""
 
     def to_bytes(self) -> bytes:
         """Write the message."""
@@ -110,6 +113,7 @@ class Ask:
                 "correlation_id": self.correlation_id,
                 "deadline": write_moment(self.deadline),
                 "traceparent": self.traceparent,
+                "partner": self.partner,
             }
         )
 
@@ -127,6 +131,8 @@ class Ask:
             correlation_id=wire["correlation_id"],
             deadline=read_moment(wire["deadline"]),
             traceparent=wire["traceparent"],
+            # One that was sent before there was such a field tells none.
+            partner=wire.get("partner", ""),
         )
 
 
@@ -199,6 +205,7 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
         command_id=ask.command_id,
         now=origin.now,
         correlation_id=ask.correlation_id,
+        partner=ask.partner,
     )
     with host.transaction(origin, reads_only=entry.reads_only) as db:
         if entry.reads_only:
@@ -334,6 +341,7 @@ def run_one_job(host: "Host") -> bool:
             command_id=ask.command_id,
             now=origin.now,
             correlation_id=ask.correlation_id,
+            partner=ask.partner,
         )
         before = snapshot(db)
         try:

@@ -266,6 +266,7 @@ class CommandClient(DependencyProvider):
         command_id: str,
         correlation_id: str,
         traceparent: str | None = None,
+        partner: str = "",
         deadline_seconds: float | None = None,
     ) -> dict[str, Any]:
         """Send a command or question and return what became of it.
@@ -287,6 +288,7 @@ class CommandClient(DependencyProvider):
             correlation_id=correlation_id,
             deadline=deadline,
             traceparent=traceparent,
+            partner=partner,
         )
         self.in_flight += 1
         try:

@@ -30,6 +30,8 @@ SECRETS = {
     "summary": "Carved a walnut heron for each of the group.",
     "inquiry": "Cousin Octavia found the number at Marmalade Ferry.",
     "inquiry_why": "Rang from a phone box in Cheboygan.",
+    "external_id": "Record 77 of Larkspur Pavilion",
+    "earlier_words": "Learned to ring Great-uncle Leopold from the tram.",
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
     "gap_accepted": "His barge to Kaskaskia was early.",
 }
@@ -80,6 +82,7 @@ class Program:
     inquiry_id: str
     status_key: str
     admission_wait_id: str
+    step_down_id: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -153,6 +156,7 @@ class Opening:
         inquiry = self.ask_for_help()
         waiting = self.do(f"/v1/episodes/{self.decide().episode_id}/admission-waits", {"injecting": True})
         admission_wait_id = waiting["wait_id"]
+        step_down_id = self.step_down()
         self.door.settle()
         return Program(
             site_id=self.site_id,
@@ -186,6 +190,7 @@ class Opening:
             inquiry_id=inquiry["inquiry_id"],
             status_key=inquiry["status_key"],
             admission_wait_id=admission_wait_id,
+            step_down_id=step_down_id,
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
@@ -231,6 +236,22 @@ class Opening:
         decision = {"decision": "NOT_REACHED", "why": SECRETS["inquiry_why"]}
         self.do(f"/v1/inquiries/{decided['inquiry_id']}/decisions", decision)
         return told
+
+    def step_down(self) -> str:
+        """Refer somebody from inpatient care under the sender's own id, with what they bring."""
+        self._people += 1
+        now = read_moment(self.door.get("/v1/clock", role="operations").ok["now"])
+        told = {
+            "external_id": SECRETS["external_id"],
+            "site_id": self.site_id,
+            "patient": person(self._people),
+            "step_down": {
+                "prior_level": "3.7",
+                "discharged_on": now.date().isoformat(),
+                "earlier_plan": {"skills": ["CALLING_SOMEBODY"], "words": SECRETS["earlier_words"]},
+            },
+        }
+        return str(self.do("/v1/partner-referrals", told)["step_down_id"])
 
     def cover(self, who: Person) -> tuple[str, str]:
         """Keep somebody's cover and what it authorised."""

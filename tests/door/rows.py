@@ -82,6 +82,21 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "register_referral": lambda program: Row(
         body={"site_id": program.site_id, "referral_source": "7", "patient": person(29), "teds": {"SUB1": 2}}
     ),
+    "register_partner_referral": lambda program: Row(
+        body={
+            "external_id": "MRN-0815",
+            "site_id": program.site_id,
+            "patient": person(27),
+            "step_down": {
+                "prior_level": "3.7",
+                "discharged_on": "2026-02-01",
+                "earlier_plan": {"problems": ["ALCOHOL"], "skills": ["URGE_SURFING"]},
+            },
+        }
+    ),
+    "record_step_down_contact": _of("step_down_id", outcome="NO_ANSWER"),
+    "record_discharge_summary": _of("step_down_id", medications_reconciled=True),
+    "import_earlier_plan": _of("step_down_id", skills=["URGE_SURFING"]),
     "import_referrals": lambda program: Row(
         body={
             "site_id": program.site_id,

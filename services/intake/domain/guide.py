@@ -94,6 +94,11 @@ def next_step(episode: Episode, *, level_is_here: bool, wait: AdmissionWait | No
     return _STEPS[episode.next_step(level_is_here=level_is_here)]
 
 
+def referred_step() -> Step:
+    """Return the one thing to do of somebody whom others sent: the same for everybody."""
+    return _STEPS["COMPLETE_ASSESSMENT"]
+
+
 def self_check_step(*, in_danger: bool) -> Step:
     """Return the one thing to do after a self-check."""
     return _STEPS["CALL_NOW" if in_danger else "ASK_US"]

@@ -131,6 +131,15 @@ from services.intake.schemas.people import (
 from services.intake.schemas.reviews import CloseLevelReview, LevelReview, ListLevelReviews
 from services.intake.schemas.rules import ListRules, RulePack, RuleSignature, SignRules
 from services.intake.schemas.sites import ListSites, OpenSite, SetStaffedHours, Site
+from services.intake.schemas.step_downs import (
+    GetStepDown,
+    ImportEarlierPlan,
+    PartnerReferral,
+    RecordDischargeSummary,
+    RecordStepDownContact,
+    RegisterPartnerReferral,
+    StepDown,
+)
 
 __all__ = [
     "MOST_FACILITIES",
@@ -188,8 +197,10 @@ __all__ = [
     "GetReferral",
     "GetSelfCheckForm",
     "GetStatus",
+    "GetStepDown",
     "GrantConsent",
     "Home",
+    "ImportEarlierPlan",
     "ImportFacilities",
     "ImportReferrals",
     "ImportReport",
@@ -212,6 +223,7 @@ __all__ = [
     "MessageStop",
     "OpenSite",
     "OutwardReferral",
+    "PartnerReferral",
     "Patient",
     "Person",
     "PriorStay",
@@ -229,15 +241,18 @@ __all__ = [
     "Recommendation",
     "RecordAuthorization",
     "RecordCallBack",
+    "RecordDischargeSummary",
     "RecordEligibilityAnswer",
     "RecordInterimServices",
     "RecordProgramCredential",
     "RecordReferralFollowUp",
+    "RecordStepDownContact",
     "ReferElsewhere",
     "Referral",
     "ReferralRow",
     "RefusedFacility",
     "RefusedRow",
+    "RegisterPartnerReferral",
     "RegisterReferral",
     "RegisteredRow",
     "ReleaseAuthorizedUnit",
@@ -253,6 +268,7 @@ __all__ = [
     "Site",
     "StaffMix",
     "Status",
+    "StepDown",
     "StopMessages",
     "SubmitInquiry",
     "SubmitPreScreen",

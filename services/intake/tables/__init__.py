@@ -97,6 +97,15 @@ from services.intake.tables.people import (
 from services.intake.tables.reviews import lock_review, open_reviews_of, review_rows, reviews_after
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
 from services.intake.tables.sites import find_site, lock_site, site_rows, sites_after
+from services.intake.tables.step_downs import (
+    find_partner_referral,
+    find_step_down,
+    lock_step_down,
+    newest_step_down,
+    partner_referral_rows,
+    step_down_rows,
+    step_downs_of,
+)
 from services.intake.tables.tasks import find_task, open_tasks_about, open_tasks_of, task_rows
 
 __all__ = [
@@ -133,11 +142,13 @@ __all__ = [
     "find_instrument_answers",
     "find_obligation_fit",
     "find_outward_referral",
+    "find_partner_referral",
     "find_patient",
     "find_program",
     "find_program_of_site",
     "find_referral",
     "find_site",
+    "find_step_down",
     "find_task",
     "follow_up_rows",
     "follow_ups_of",
@@ -163,16 +174,19 @@ __all__ = [
     "lock_program",
     "lock_review",
     "lock_site",
+    "lock_step_down",
     "mapper",
     "metadata",
     "newest_admission_wait",
     "newest_episode",
+    "newest_step_down",
     "obligation_fit_rows",
     "open_admission_waits",
     "open_reviews_of",
     "open_tasks_about",
     "open_tasks_of",
     "outward_rows",
+    "partner_referral_rows",
     "patient_rows",
     "place_of_city",
     "place_of_zip",
@@ -191,6 +205,8 @@ __all__ = [
     "somebody_on_duty",
     "staff_of",
     "staff_rows",
+    "step_down_rows",
+    "step_downs_of",
     "take_turn",
     "task_rows",
     "unit_rows",

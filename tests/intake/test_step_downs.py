@@ -1,0 +1,292 @@
+"""Referrals from partners and step-downs over intake's ways in: one id, one referral, and nobody told on."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.intake import tables
+from services.intake.service import Intake
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.intake import (
+    DischargeSummaryReceived,
+    DischargeSummaryRequested,
+    EarlierPlanImported,
+    ReferralReceived,
+    StepDownReferralReceived,
+    StepDownServed,
+    StepDownServiceBreached,
+)
+from shared.contracts.scheduling import ServiceDelivered
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id, new_id
+from tests.intake.builders import SITE_ID
+from tests.intake.test_admission_waits import together
+from tests.intake.test_service import House
+from tests.support import Room
+
+#: A hospital's app: outside the program.
+HOSPITAL: dict[str, Any] = {
+    "role": roles.PARTNER,
+    "actor_id": "hospital",
+    "credential": "",
+    "partner": "hospital",
+}
+PLAN = {
+    "problems": ["ALCOHOL"],
+    "modalities": ["CBT"],
+    "skills": ["URGE_SURFING"],
+    "triggers": ["PAYDAY"],
+    "words": "Calls her sponsor Rosalind.",
+}
+
+
+class Ward(House):
+    """A house to which a hospital sends people."""
+
+    def send(self, external_id: str = "MRN-1", *, who: Any = None, **changes: Any) -> dict[str, Any]:
+        person = {"given_name": "Ada", "family_name": "Quill", "birth_date": "1991-06-15"}
+        request = {
+            "external_id": external_id,
+            "site_id": SITE_ID,
+            "patient": person | changes.pop("patient", {}),
+        }
+        return self.room.call("register_partner_referral", request | changes, **(who or HOSPITAL))
+
+    def step_down(self, **changes: Any) -> dict[str, Any]:
+        """Send somebody who was discharged yesterday, as the staff see it."""
+        told = {"prior_level": "3.7", "discharged_on": "2026-02-01", "earlier_plan": PLAN} | changes
+        desk = {"role": roles.FRONT_DESK, "partner": "house"}
+        sent = self.send(who=desk, step_down=told)
+        return sent | self.room.ask("get_step_down", {"step_down_id": sent["step_down_id"]})
+
+    def seen(self, step_down: dict[str, Any]) -> dict[str, Any]:
+        return self.room.ask("get_step_down", {"step_down_id": step_down["step_down_id"]})
+
+    def do(self, name: str, step_down: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return self.room.call(name, {"step_down_id": step_down["step_down_id"], **more})
+
+    def served(
+        self, step_down: dict[str, Any], day: str, *, given: bool = True, revision: int = 0
+    ) -> ServiceDelivered:
+        return ServiceDelivered(
+            patient_id=step_down["patient_id"],
+            episode_id=step_down["episode_id"],
+            journey_id=derived_id("journey"),
+            delivery_id=derived_id("delivery", day),
+            site_id=SITE_ID,
+            served_on=self.room.now.date().fromisoformat(day),
+            kinds=("GROUP",) if given else (),
+            minutes=(165,) if given else (),
+            revision=revision,
+            told_at=self.room.now,
+        )
+
+    def opened(self, task: str) -> list[str]:
+        return [one.owner_role for one in self.room.announced_of(TaskOpened) if one.task == task]
+
+    def closed(self, task: str) -> list[str]:
+        return [one.outcome for one in self.room.announced_of(TaskClosed) if one.task == task]
+
+
+@pytest.fixture
+def ward(room_of: Callable[[type], Room]) -> Ward:
+    return Ward(room_of(Intake))
+
+
+class TestPartnerReferral:
+    def test_sent_again_is_the_same_referral(self, ward: Ward) -> None:
+        first, again = ward.send(), ward.send()
+
+        assert first == again
+        assert len(ward.room.announced_of(ReferralReceived)) == 1
+        assert ward.count(tables.referral_rows) == 1
+
+    def test_sent_twice_at_once_is_one(self, ward: Ward) -> None:
+        found = together(ward.room, [ward.send] * 4)
+
+        assert all(one == found[0] for one in found)
+        assert ward.count(tables.referral_rows) == ward.count(tables.partner_referral_rows) == 1
+
+    def test_never_collides_with_another_partners_or_tenants_id(self, ward: Ward) -> None:
+        other = HOSPITAL | {"partner": "court"}
+        site = {"site_id": SITE_ID, "name": "Other", "time_zone": "UTC", "levels_licensed": ["2.1"]}
+        ward.room.call("open_site", site, role=roles.OPERATIONS, tenant_id="riverside")
+        ward.send(patient={"given_name": "Ada"})
+        ward.send(who=other, patient={"given_name": "Ben"})
+        ward.send(who=HOSPITAL | {"tenant_id": "riverside"}, patient={"given_name": "Cleo"})
+
+        assert ward.count(tables.partner_referral_rows) == 3
+
+    def test_refuses_somebody_else_under_an_id_that_was_used(self, ward: Ward) -> None:
+        ward.send()
+        with pytest.raises(Conflict):
+            ward.send(patient={"given_name": "Ben"})
+
+        assert ward.count(tables.referral_rows) == 1
+
+    def test_tells_its_sender_nothing_of_who_was_known(self, ward: Ward) -> None:
+        ward.refer(patient={"given_name": "Known"})
+        stranger = ward.send("MRN-2", patient={"given_name": "Stranger"})
+        known = ward.send("MRN-3", patient={"given_name": "Known"})
+        again = ward.send("MRN-4", patient={"given_name": "Stranger"})
+
+        told = [{**one, "external_id": ""} for one in (stranger, known, again)]
+        assert told[0] == told[1] == told[2]
+        assert not {"patient_id", "episode_id", "referral_id"} & stranger.keys()
+        assert (stranger["status"], stranger["next_step"]) == ("RECEIVED", "COMPLETE_ASSESSMENT")
+        assert stranger["bring"]
+        # The staff hear of those who are here already; the sender does not.
+        assert ward.opened("known_person_referred") == [roles.FRONT_DESK] * 2
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"patient": {"given_name": "Known", "birth_date": "1850-01-01"}},
+            {"received_at": "2031-01-01T00:00:00Z", "patient": {"given_name": "Known"}},
+            {"teds": {"SUB1": 99}, "patient": {"given_name": "Known"}},
+        ],
+        ids=["birth-date", "future", "teds"],
+    )
+    def test_refuses_for_a_known_person_what_it_refuses_for_a_stranger(
+        self, ward: Ward, changes: dict[str, Any]
+    ) -> None:
+        ward.refer(patient={"given_name": "Known"})
+        with pytest.raises(InvalidInput):
+            ward.send(**changes)
+
+        assert ward.count(tables.partner_referral_rows) == 0
+
+    def test_keeps_the_senders_id_sealed(self, ward: Ward) -> None:
+        ward.send("Bed 4, Larkspur")
+        with ward.room.engine.connect() as connection:
+            (row,) = connection.exec_driver_sql("SELECT t::text FROM partner_referrals t").all()
+
+        assert "Larkspur" not in row[0]
+
+    def test_shows_the_staff_what_came_of_it(self, ward: Ward) -> None:
+        sent = ward.send(who={"role": roles.FRONT_DESK})
+
+        assert ward.episode(sent["episode_id"])["referral_id"] == sent["referral_id"]
+        assert sent["step_down_id"] is None
+
+
+class TestStepDown:
+    def test_starts_its_clocks_and_asks_for_contact_and_summary(self, ward: Ward) -> None:
+        sent = ward.step_down()
+
+        (received,) = ward.room.announced_of(StepDownReferralReceived)
+        assert received.step_down_id == sent["step_down_id"]
+        assert len(ward.room.announced_of(DischargeSummaryRequested)) == 1
+        assert ward.opened("step_down_contact") == ward.opened("discharge_summary") == [roles.FRONT_DESK]
+        status = ward.room.ask("get_status", {"patient_id": sent["patient_id"]}, role=roles.FRONT_DESK)
+        assert status["next_step"] == "COMPLETE_ASSESSMENT"
+        assert "EARLIER_SUMMARIES" in status["bring"]
+        assert status["next_step_by"] == sent["contact_due_at"]
+
+    def test_is_one_however_often_it_is_sent(self, ward: Ward) -> None:
+        assert ward.step_down() == ward.step_down()
+        assert len(ward.room.announced_of(StepDownReferralReceived)) == 1
+
+    def test_hands_the_earlier_plan_on_in_codes(self, ward: Ward) -> None:
+        sent = ward.step_down()
+
+        (imported,) = ward.room.announced_of(EarlierPlanImported)
+        assert (imported.skills, imported.triggers) == (("URGE_SURFING",), ("PAYDAY",))
+        assert "Rosalind" not in repr(ward.room.announced)
+        assert ward.seen(sent)["words"] == PLAN["words"]
+
+    def test_takes_a_plan_that_comes_later(self, ward: Ward) -> None:
+        sent = ward.step_down(earlier_plan=None)
+        before = ward.room.announced_of(EarlierPlanImported)
+        ward.do("import_earlier_plan", sent, skills=["GROUNDING"])
+
+        assert before == []
+        assert ward.room.announced_of(EarlierPlanImported)[0].skills == ("GROUNDING",)
+
+    def test_asks_the_supervisor_after_three_days_without_contact(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.do("record_step_down_contact", sent, outcome="NO_ANSWER")
+        ward.room.advance(timedelta(days=4))
+        ward.do("record_step_down_contact", sent, outcome="REACHED")
+
+        assert ward.opened("step_down_contact") == [roles.FRONT_DESK, roles.SUPERVISOR]
+        assert ward.closed("step_down_contact") == ["ESCALATED", "DONE"]
+
+    def test_counts_an_assessment_as_contact(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.assess(sent["episode_id"])
+
+        assert ward.seen(sent)["contacted_at"] is not None
+        assert ward.closed("step_down_contact") == ["DONE"]
+
+    def test_is_breached_after_seven_days_without_a_service(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.room.advance(timedelta(days=6))
+        before = ward.room.announced_of(StepDownServiceBreached)
+        ward.room.advance(timedelta(days=2))
+
+        (breached,) = ward.room.announced_of(StepDownServiceBreached)
+        assert before == []
+        assert breached.episode_id == sent["episode_id"]
+        assert ward.opened("step_down_service") == [roles.SUPERVISOR]
+
+    def test_is_kept_by_a_service_within_seven_days(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.room.advance(timedelta(days=3))
+        event = ward.served(sent, "2026-02-04")
+        ward.room.deliver(event, event)
+        ward.room.advance(timedelta(days=9))
+
+        (served,) = ward.room.announced_of(StepDownServed)
+        assert served.in_time
+        assert ward.room.announced_of(StepDownServiceBreached) == []
+        assert ward.seen(sent)["served_on"] == "2026-02-04"
+
+    def test_takes_a_breach_back_when_a_service_in_time_is_told_late(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.room.advance(timedelta(days=9))
+        ward.room.deliver(ward.served(sent, "2026-02-07"))
+
+        assert ward.closed("step_down_service") == ["WITHDRAWN"]
+        assert ward.seen(sent)["breached_at"] is None
+        assert ward.seen(sent)["served_in_time"]
+
+    def test_ends_the_same_whatever_the_order_of_what_was_delivered(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        given, taken_back = (
+            ward.served(sent, "2026-02-04"),
+            ward.served(sent, "2026-02-04", given=False, revision=1),
+        )
+        ward.room.deliver(taken_back, ward.served(sent, "2026-02-06"), given, given)
+
+        assert ward.seen(sent)["served_on"] == "2026-02-06"
+
+    def test_tracks_the_summary(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        seen = ward.do("record_discharge_summary", sent, medications_reconciled=True)
+
+        assert len(ward.room.announced_of(DischargeSummaryReceived)) == 1
+        assert ward.closed("discharge_summary") == ["DONE"]
+        assert seen["medications_reconciled"]
+        with pytest.raises(Conflict):
+            ward.do("record_discharge_summary", sent)
+
+    def test_means_nothing_once_the_episode_has_ended(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        ward.decide(ward.assess(sent["episode_id"]), "3.7")
+        ward.room.call("refer_elsewhere", {"episode_id": sent["episode_id"]}, role=roles.FRONT_DESK)
+        ward.room.advance(timedelta(days=9))
+
+        assert ward.room.announced_of(StepDownServiceBreached) == []
+        assert ward.opened("step_down_service") == []
+
+    def test_is_not_there_for_another_tenant(self, ward: Ward) -> None:
+        sent = ward.step_down()
+        told = {"step_down_id": sent["step_down_id"]}
+        with pytest.raises(NotFound):
+            ward.room.ask("get_step_down", told, tenant_id="riverside")
+        with pytest.raises(NotFound):
+            ward.room.ask("get_step_down", {"step_down_id": new_id()})
