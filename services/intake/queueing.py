@@ -13,7 +13,6 @@ from services.intake.domain.admission_waits import AdmissionSeat, AdmissionWait
 from services.intake.domain.episodes import Episode
 from services.intake.domain.sites import Site
 from shared.clock import cancel_timer, set_timer
-from shared.contracts import roles
 from shared.contracts.event import Actor
 from shared.contracts.intake import ADMISSION_CLOCKS
 from shared.database import origin_of
@@ -25,13 +24,6 @@ from shared.messaging import announce, announce_all
 OFFER_ENDS = "admission_offer_ends"
 #: Timer of a clock of the law; its key is the entry of the list and the clock.
 CLOCK_RUNS_OUT = "admission_clock_runs_out"
-
-#: The task of telling somebody that there is a seat.
-OFFER_TASK = "admission_offer"
-#: The task of admitting somebody who took the seat that was offered.
-PROMISED_TASK = "admission_promised"
-#: How soon somebody is admitted who took a seat: it stands empty meanwhile. Design default.
-ADMITTED_WITHIN = timedelta(days=3)
 
 
 def take_turn(db: Session, site_id: str) -> None:
@@ -94,7 +86,7 @@ def offer_seats(db: Session, site_id: str, *, now: datetime) -> None:
         offered = wait.offer(seat, now=now)
         announce(db, offered)
         set_timer(db, OFFER_ENDS, key=wait.wait_id, due_at=offered.expires_at)
-        asking.ask(db, _offer_task(wait, task=OFFER_TASK, opened_at=now, due_at=offered.expires_at))
+        asking.ask(db, wait.offer_task(at=now))
         writing.write_to(
             db,
             patient_id=wait.patient_id,
@@ -112,8 +104,7 @@ def accept(db: Session, wait: AdmissionWait, *, now: datetime) -> None:
     seat = _seat_of(db, wait)
     announce(db, wait.accept(seat, now=now))
     _end_offer(db, wait, outcome=tasks.DONE, at=now)
-    due_at = now + ADMITTED_WITHIN
-    asking.ask(db, _offer_task(wait, task=PROMISED_TASK, opened_at=now, due_at=due_at))
+    asking.ask(db, wait.promised_task(at=now))
 
 
 def decline(db: Session, wait: AdmissionWait, *, now: datetime) -> None:
@@ -293,27 +284,7 @@ def _seat_of(db: Session, wait: AdmissionWait) -> AdmissionSeat | None:
     return tables.find_admission_seat(db, seat_id=wait.seat_id) if wait.seat_id else None
 
 
-def _offer_task(wait: AdmissionWait, *, task: str, opened_at: datetime, due_at: datetime) -> tasks.Task:
-    return tasks.Task(
-        task_id=_offer_task_id(wait, task),
-        task=task,
-        owner_role=roles.FRONT_DESK,
-        next_role=roles.COUNSELOR,
-        reason=wait.priority,
-        about_id=wait.wait_id,
-        patient_id=wait.patient_id,
-        episode_id=wait.episode_id,
-        journey_id=wait.journey_id,
-        opened_at=opened_at,
-        due_at=due_at,
-    )
-
-
-def _offer_task_id(wait: AdmissionWait, task: str) -> str:
-    return derived_id(wait.wait_id, task, str(wait.offers))
-
-
 def _end_offer(db: Session, wait: AdmissionWait, *, outcome: str, at: datetime) -> None:
     cancel_timer(db, OFFER_ENDS, key=wait.wait_id)
-    for task in (OFFER_TASK, PROMISED_TASK):
-        asking.end(db, task_id=_offer_task_id(wait, task), outcome=outcome, at=at)
+    for task_id in wait.task_ids():
+        asking.end(db, task_id=task_id, outcome=outcome, at=at)

@@ -135,7 +135,7 @@ def contact_late(db: Session, found: StepDown, *, at: datetime) -> None:
     """Ask the supervisor, when nobody has contacted the person by the deadline."""
     if found.contacted_at is None and _goes_on(db, found):
         asking.end(db, task_id=found.task_id(CONTACT_TASK), outcome=tasks.ESCALATED, at=at)
-        asking.ask(db, found.late_task(CONTACT_TASK, at=at))
+        asking.ask(db, found.contact_late(at=at))
 
 
 def service_late(db: Session, found: StepDown, *, at: datetime) -> None:
@@ -145,7 +145,7 @@ def service_late(db: Session, found: StepDown, *, at: datetime) -> None:
     breached = found.breach(at=at)
     announce_all(db, breached)
     if breached and found.served_on is None:
-        asking.ask(db, found.late_task(SERVICE_TASK, at=at))
+        asking.ask(db, found.service_late(at=at))
 
 
 def _goes_on(db: Session, found: StepDown) -> bool:

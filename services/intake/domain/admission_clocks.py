@@ -111,12 +111,18 @@ def run_out(wait: AdmissionWait, clock: str, *, at: datetime) -> tuple[list[Even
 
 def task(wait: AdmissionWait, clock: str, *, opened_at: datetime, run_out: bool = False) -> Task:
     """Return what is asked because of a clock: of the team while it runs, of the leaders once it is out."""
-    owner = roles.COUNSELOR if clock == INTERIM else roles.FRONT_DESK if clock == FIRST else roles.SUPERVISOR
+    if clock == INTERIM:
+        return _task(wait, clock, task=INTERIM_TASK, opened_at=opened_at, run_out=run_out)
+    return _task(wait, clock, task=ADMISSION_TASK, opened_at=opened_at, run_out=run_out)
+
+
+def _task(wait: AdmissionWait, clock: str, *, task: str, opened_at: datetime, run_out: bool) -> Task:
+    owner = _LEADER[clock] if run_out else _OWNER[clock]
     return Task(
         task_id=task_id(wait, clock, run_out=run_out),
-        task=INTERIM_TASK if clock == INTERIM else ADMISSION_TASK,
-        owner_role=_LEADER[clock] if run_out else owner,
-        next_role=roles.MEDICAL_DIRECTOR if run_out or owner == roles.SUPERVISOR else roles.SUPERVISOR,
+        task=task,
+        owner_role=owner,
+        next_role=roles.SUPERVISOR if owner in _TEAM else roles.MEDICAL_DIRECTOR,
         reason=f"{clock}_PASSED" if run_out else clock,
         about_id=wait.wait_id,
         patient_id=wait.patient_id,
@@ -143,4 +149,7 @@ def _interim_in_time(wait: AdmissionWait) -> bool:
     return wait.interim_completed_at is not None and wait.interim_completed_at <= due_at(wait, INTERIM)
 
 
+_TEAM = (roles.COUNSELOR, roles.FRONT_DESK)
+#: Who is asked while a clock runs, and once it has run out.
+_OWNER = {INTERIM: roles.COUNSELOR, FIRST: roles.FRONT_DESK, LAST: roles.SUPERVISOR}
 _LEADER = {INTERIM: roles.SUPERVISOR, FIRST: roles.SUPERVISOR, LAST: roles.MEDICAL_DIRECTOR}

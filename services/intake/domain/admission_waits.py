@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from services.intake.domain import admissions
 from services.intake.domain.episodes import DECIDED, Episode
 from services.intake.domain.sites import Site
+from services.intake.domain.tasks import Task
+from shared.contracts import roles
 from shared.contracts.event import Actor
 from shared.contracts.intake import (
     ADMISSION_WAIT_STATES,
@@ -16,6 +18,7 @@ from shared.contracts.intake import (
     AdmissionWaitEnded,
 )
 from shared.errors import Conflict
+from shared.ids import derived_id
 
 WAITING, OFFERED, ACCEPTED, ADMITTED, REMOVED = ADMISSION_WAIT_STATES
 #: States in which somebody still waits for a seat, or for the day of their admission.
@@ -26,6 +29,13 @@ FREE, HELD, PROMISED, TAKEN = "FREE", "OFFERED", "PROMISED", "TAKEN"
 
 #: How long somebody has to accept a seat. Design default: long enough to reach them on a working day.
 OFFER_LASTS = timedelta(hours=24)
+
+#: How soon somebody is admitted who took a seat: it stands empty meanwhile. Design default.
+ADMITTED_WITHIN = timedelta(days=3)
+
+#: The tasks of telling somebody that there is a seat, and of admitting who took one.
+OFFER_TASK = "admission_offer"
+PROMISED_TASK = "admission_promised"
 
 #: The order of the law, and its codes: pregnant and injecting, pregnant, injecting, others; then by the
 #: date of the request. 45 CFR 96.131 (pregnant women) and 96.126 (people who inject).
@@ -175,6 +185,36 @@ class AdmissionWait:
         self.seat_id = self.offer_expires_at = None
         return AdmissionWaitEnded(
             **self._whose(), outcome=state, reason=reason, days=days, daywait=daywait(days), ended_at=now
+        )
+
+    def offer_task(self, *, at: datetime) -> Task:
+        """Return the request to tell them that there is a seat, while it is offered."""
+        return self._task(task=OFFER_TASK, opened_at=at, due_at=self.offer_expires_at or at)
+
+    def promised_task(self, *, at: datetime) -> Task:
+        """Return the request to admit them, once they took the seat."""
+        return self._task(task=PROMISED_TASK, opened_at=at, due_at=at + ADMITTED_WITHIN)
+
+    def task_ids(self) -> tuple[str, str]:
+        """Return the ids of what is asked because of the offer that was made last."""
+        return self._task_id(OFFER_TASK), self._task_id(PROMISED_TASK)
+
+    def _task_id(self, task: str) -> str:
+        return derived_id(self.wait_id, task, str(self.offers))
+
+    def _task(self, *, task: str, opened_at: datetime, due_at: datetime) -> Task:
+        return Task(
+            task_id=self._task_id(task),
+            task=task,
+            owner_role=roles.FRONT_DESK,
+            next_role=roles.COUNSELOR,
+            reason=self.priority,
+            about_id=self.wait_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            opened_at=opened_at,
+            due_at=due_at,
         )
 
     def _offered(self, seat: AdmissionSeat | None, *, now: datetime) -> AdmissionSeat:

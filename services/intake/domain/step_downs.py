@@ -149,22 +149,21 @@ class StepDown:
     def tasks(self) -> list[Task]:
         """Return what is asked of humans at the beginning."""
         return [
+            self._task(task=CONTACT_TASK, opened_at=self.received_at, due_at=self.contact_due_at),
             self._task(
-                CONTACT_TASK, roles.FRONT_DESK, opened_at=self.received_at, due_at=self.contact_due_at
-            ),
-            self._task(
-                SUMMARY_TASK,
-                roles.FRONT_DESK,
+                task=SUMMARY_TASK,
                 opened_at=self.received_at,
                 due_at=self.summary_due_at or self.received_at + SUMMARY_WITHIN,
             ),
         ]
 
-    def late_task(self, task: str, *, at: datetime) -> Task:
-        """Return the supervisor's request, when a deadline has passed."""
-        return self._task(
-            task, roles.SUPERVISOR, opened_at=at, due_at=at + ESCALATED_WITHIN, reason="DEADLINE_PASSED"
-        )
+    def contact_late(self, *, at: datetime) -> Task:
+        """Return the supervisor's request, when nobody has contacted the person in time."""
+        return self._task(task=CONTACT_TASK, opened_at=at, due_at=at + ESCALATED_WITHIN, late=True)
+
+    def service_late(self, *, at: datetime) -> Task:
+        """Return the supervisor's request, when there has been no service in time."""
+        return self._task(task=SERVICE_TASK, opened_at=at, due_at=at + ESCALATED_WITHIN, late=True)
 
     def task_id(self, task: str, *, reason: str = "STEP_DOWN") -> str:
         """Return the id of something asked because of the step-down."""
@@ -174,14 +173,13 @@ class StepDown:
         """Return the ids under which something can have been asked: in time, and late."""
         return self.task_id(task), self.task_id(task, reason="DEADLINE_PASSED")
 
-    def _task(
-        self, task: str, owner: str, *, opened_at: datetime, due_at: datetime, reason: str = "STEP_DOWN"
-    ) -> Task:
+    def _task(self, *, task: str, opened_at: datetime, due_at: datetime, late: bool = False) -> Task:
+        reason = "DEADLINE_PASSED" if late else "STEP_DOWN"
         return Task(
             task_id=self.task_id(task, reason=reason),
             task=task,
-            owner_role=owner,
-            next_role=roles.MEDICAL_DIRECTOR if owner == roles.SUPERVISOR else roles.SUPERVISOR,
+            owner_role=roles.SUPERVISOR if late else roles.FRONT_DESK,
+            next_role=roles.MEDICAL_DIRECTOR if late else roles.SUPERVISOR,
             reason=reason,
             about_id=self.step_down_id,
             patient_id=self.patient_id,
