@@ -17,6 +17,7 @@ from shared.contracts.scheduling import (
     SessionAttended,
     SessionMissed,
     SessionScheduled,
+    StandingPlaceFreed,
     WeeklyDoseShortfall,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -259,8 +260,20 @@ class TestAnyOrder:
         room.deliver(*admitted("Ada"))
 
         assert {one["state"] for one in sessions_of(room, "Ada")} == {"CANCELLED"}
-        assert room.announced == []
+        # As in the other order, whoever waits for admission can have the place.
+        (freed,) = room.announced
+        assert isinstance(freed, StandingPlaceFreed)
+        assert freed.freed_at == ADMITTED_AT + timedelta(days=3)
         assert room.ask("list_groups", {})["items"][0]["free_places"] == [12] * 5
+
+    def test_tells_once_that_a_place_is_free_whichever_came_first(self, room):
+        admit(room, "Ada")
+        discharge = room.envelope_of(discharge_of("Ada", at=ADMITTED_AT + timedelta(days=3)))
+
+        room.deliver(discharge, discharge)
+
+        (freed,) = room.announced_of(StandingPlaceFreed)
+        assert (freed.site_id, freed.freed_at) == (SITE, ADMITTED_AT + timedelta(days=3))
 
     def test_keeps_the_site_of_the_admission(self, room):
         room.deliver(*admitted("Ada"))
