@@ -184,8 +184,8 @@ def status_of(db: Session, inquiry: Inquiry, site: Site, *, now: datetime) -> di
 def view_of(inquiry: Inquiry) -> dict[str, Any]:
     """Return what the staff see besides the fields: where else the person could begin."""
     if inquiry.pre_screen is None:
-        return {"alternatives": ()}
-    return {"alternatives": pre_screens.weigh(pre_screens.read(inquiry.pre_screen)).alternatives}
+        return {"alternatives": []}
+    return {"alternatives": list(pre_screens.weigh(pre_screens.read(inquiry.pre_screen)).alternatives)}
 
 
 def by_key(db: Session, status_key: str, *, lock: bool = False) -> Inquiry:

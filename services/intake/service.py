@@ -395,6 +395,10 @@ class Intake:
         )
         db.add(decision)
         announce_all(db, events)
+        if not admissions.is_admissible_level(decision.decided_level, site=_site(db, episode.site_id)):
+            queueing.leave_with_episode(
+                db, episode, reason="NO_LONGER_NEEDED", actor=call.actor, now=call.now
+            )
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         return _dump(schemas.LevelDecision, decision) | {"next_step": _next_step(db, episode)}

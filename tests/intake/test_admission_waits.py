@@ -260,11 +260,11 @@ class TestOffers:
         with pytest.raises(Conflict):
             queue.do("remove_admission_wait", ivy, reason="DIED")
 
-    def test_end_when_somebody_is_sent_elsewhere(self, queue: Queue) -> None:
+    def test_end_when_somebody_needs_another_level_of_care(self, queue: Queue) -> None:
         who = queue.wanting("Ivy")
         ivy, olive = queue.wait(who, injecting=True), queue.joined("Olive")
         queue.free("Ada")
-        queue.room.call("refer_elsewhere", {"episode_id": who["episode_id"]}, role=roles.FRONT_DESK)
+        queue.decide(queue.assess(who["episode_id"]), "3.7")
 
         assert (queue.state(ivy), queue.state(olive)) == ("REMOVED", "OFFERED")
 
