@@ -451,7 +451,7 @@ class Door(SharedExtension):
             raise Unavailable("Still starting.")
         answer = getattr(self.traffic.host.service, method_name)(request)
         response = answer if isinstance(answer, Response) else Response.of(answer)
-        if request.caller is not None and not found.is_command:
+        if request.caller is not None and not found.is_command and found.recorded:
             self.accesses.note(request, outcome="allowed")
         return response
 

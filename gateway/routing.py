@@ -45,6 +45,8 @@ class Route:
     patients: str = NO_PATIENTS
     information: tuple[str, ...] = ABOUT_NOBODY
     summary: str = ""
+    #: Whether it is written down that somebody looked; not where not even that may be kept.
+    recorded: bool = True
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ class Gateway:
         intake.GetSelfCheckForm,
         intake.SelfCheckForm,
         scope="self-checks:read",
+        recorded=False,
     )
     # A question by POST: what somebody tells in it belongs in no address.
     take_self_check = command(

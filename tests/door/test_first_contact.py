@@ -21,6 +21,9 @@ pytestmark = pytest.mark.journey
 #: What differs between two equal requests: who knows which, when, and how long it took.
 _INCIDENTAL = re.compile(r'"(timestamp|seconds|request_id|trace_id)":\s*("[^"]*"|[0-9.]+),?')
 
+#: Lines that could have come of a self-check; others tell how the machinery is doing.
+_TELLING = re.compile(r"self|check|danger|crisis|concern|PHQ9|request|intake")
+
 PHQ9_CALM = dict.fromkeys(newest("PHQ9").items, 0)
 
 
@@ -56,23 +59,39 @@ class TestSelfCheck:
     def test_leaves_no_row_no_event_and_no_word_in_a_log(
         self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
     ) -> None:
-        rows_before, events_before = rows_.when_quiet(), house.door.events()
+        events_before = house.door.events()
+        rows_before = rows_.when_quiet()
 
         lines = []
         for answers in (PHQ9_CALM, PHQ9_CALM | {"9": 3}):
             said_before = len(house.logs)
+            house.door.get(f"/v1/self-check-forms/{program.site_id}", token=app).expect(200)
             body = {"site_id": program.site_id, "checks": [{"instrument": "PHQ9", "answers": answers}]}
-            told = house.door.post("/v1/self-checks", body, token=app).expect(200).body
+            told = house.door.post("/v1/self-checks", body, token=app).expect(200)
             time.sleep(0.5)
-            lines.append(sorted(_INCIDENTAL.sub("", line) for line in house.logs[said_before:].splitlines()))
+            said = [_INCIDENTAL.sub("", line) for line in house.logs[said_before:].splitlines()]
+            lines.append(sorted(line for line in said if _TELLING.search(line)))
 
         assert told["crisis"]["lines"][0]["code"] == "988"
         assert lines[0] == lines[1]
         assert any("POST /v1/self-checks" in line for line in lines[0])
-        assert house.door.events() == events_before
         after = rows_.when_quiet()
-        # The feed was read, which is written down; of the self-check nothing is.
+        # What the gateway writes down of looks and refusals is a table of its own: see the next test.
         assert {table for table in rows_before if rows_before[table] != after[table]} == set()
+        assert house.door.events() == events_before
+
+    def test_is_in_no_record_of_who_looked_at_what(
+        self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
+    ) -> None:
+        house.door.get(f"/v1/self-check-forms/{program.site_id}", token=app).expect(200)
+        house.door.post("/v1/self-checks", self_check(program), token=app).expect(200)
+        rows_.when_quiet()
+
+        names = "('get_self_check_form', 'take_self_check')"
+        for service in ("gateway", "intake"):
+            # Whoever is refused at the door is written down as ever.
+            query = f"SELECT action FROM audit WHERE action IN {names} AND outcome IN ('allowed', 'done')"
+            assert house.rows(service, query) == []
 
     def test_begins_with_where_help_is(self, house: EmbeddedHouse, program: Program, app: str) -> None:
         answer = house.door.post("/v1/self-checks", self_check(program, **{"9": 2}), token=app).ok
