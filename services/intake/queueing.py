@@ -123,6 +123,7 @@ def expire(db: Session, wait: AdmissionWait, *, at: datetime) -> None:
         return
     announce(db, wait.give_back(seat, outcome="EXPIRED", now=at))
     _end_offer(db, wait, outcome=tasks.WITHDRAWN, at=at)
+    asking.ask(db, wait.missed_task(at=at))
     offer_seats(db, wait.site_id, now=at)
 
 
@@ -141,7 +142,8 @@ def note_admission(db: Session, episode: Episode, site: Site, *, actor: Actor, n
     """Count the seat that an admission takes, and end the waiting of whoever was admitted.
 
     Somebody admitted past the list, such as one who comes back after a lapse, takes a seat all the same:
-    where none is free, that of the last who has not accepted, who waits on in their place.
+    where none is free, that of the last who has not accepted, who waits on in their place. The supervisor
+    looks at it: the order of the law was not kept, and somebody answers for that.
     """
     take_turn(db, site.site_id)
     waiting = tables.open_admission_waits(db, site_id=site.site_id)
@@ -155,6 +157,7 @@ def note_admission(db: Session, episode: Episode, site: Site, *, actor: Actor, n
         if seat is not None:
             _end_offer(db, giving_way, outcome=tasks.WITHDRAWN, at=now)
             announce(db, giving_way.give_back(seat, outcome="WITHDRAWN", now=now))
+            asking.ask(db, giving_way.passed_over_task(at=now))
     if own is not None:
         if seat is not None and own.state == waits.OFFERED:
             announce(db, own.promise(seat, now=now))
@@ -166,19 +169,17 @@ def note_admission(db: Session, episode: Episode, site: Site, *, actor: Actor, n
 
 def leave_with_episode(db: Session, episode: Episode, *, reason: str, actor: Actor, now: datetime) -> None:
     """Take somebody off the list whose episode ended otherwise."""
-    wait = tables.newest_admission_wait(db, episode_id=episode.episode_id)
+    wait = _waiting_in(db, episode)
     site = tables.find_site(db, site_id=episode.site_id)
-    if wait is None or site is None or not wait.is_waiting:
-        return
-    remove(db, locked(db, wait.wait_id), site, reason=reason, actor=actor, now=now)
+    if wait is not None and site is not None:
+        remove(db, wait, site, reason=reason, actor=actor, now=now)
 
 
 def note_pregnancy(db: Session, episode: Episode, *, now: datetime) -> None:
     """Give somebody who waits the place that a pregnancy gives by law."""
-    wait = tables.newest_admission_wait(db, episode_id=episode.episode_id)
-    if wait is None or not wait.is_waiting or wait.pregnant:
+    wait = _waiting_in(db, episode)
+    if wait is None or wait.pregnant:
         return
-    wait = locked(db, wait.wait_id)
     for task_id in clocks.task_ids(wait, clocks=(clocks.INTERIM,)):
         asking.end(db, task_id=task_id, outcome=tasks.WITHDRAWN, at=now)
     wait.pregnant = True
@@ -210,6 +211,16 @@ def run_out(db: Session, wait: AdmissionWait, clock: str, *, at: datetime) -> No
     if clock == clocks.FIRST:
         # Whether it is lawful or late: nobody waits beyond 120 days unseen.
         _start(db, wait, clocks.LAST, opened_at=at)
+
+
+def _waiting_in(db: Session, episode: Episode) -> AdmissionWait | None:
+    """Return whoever waits in an episode, with the turn of the site; none where nobody does."""
+    known = tables.newest_admission_wait(db, episode_id=episode.episode_id)
+    if known is None or not known.is_waiting:
+        return None
+    wait = locked(db, known.wait_id)
+    # Somebody may have taken them off meanwhile.
+    return wait if wait.is_waiting else None
 
 
 def locked(db: Session, wait_id: str) -> AdmissionWait:
@@ -276,7 +287,7 @@ def _end(
     outcome = tasks.DONE if state == waits.ADMITTED else tasks.WITHDRAWN
     for clock in ADMISSION_CLOCKS:
         cancel_timer(db, CLOCK_RUNS_OUT, key=f"{wait.wait_id}:{clock}")
-    for task_id in clocks.task_ids(wait):
+    for task_id in (*clocks.task_ids(wait), *wait.missed_task_ids()):
         asking.end(db, task_id=task_id, outcome=outcome, at=now)
 
 

@@ -760,4 +760,10 @@ CALL_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
 ANSWER_MODES = ("IN_PERSON", "REMOTE")
 
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
-TASKS_CLOSED_BY_HAND = ("known_person_referred", "low_suicide_risk", "safety_items_skipped")
+TASKS_CLOSED_BY_HAND = (
+    "admission_offer_missed",
+    "known_person_referred",
+    "low_suicide_risk",
+    "safety_items_skipped",
+    "waiting_list_passed_over",
+)

@@ -219,6 +219,9 @@ class TestOffers:
 
         assert queue.offered() == [one["wait_id"] for one in (ivy, olive, oscar)]
         assert queue.settled() == ["EXPIRED", "EXPIRED"]
+        assert [one.about_id for one in queue.tasks("admission_offer_missed")] == [
+            one["wait_id"] for one in (ivy, olive)
+        ]
         # Who let one pass keeps their place, and is the next for another.
         queue.free("Ben")
         assert queue.offered()[-1] == ivy["wait_id"]
@@ -323,6 +326,9 @@ class TestRaces:
         assert queue.offered()[-1] == olive["wait_id"]
         assert queue.state(olive) == "OFFERED"
         assert len(queue.tasks("admission_offer")) == 3
+        # Somebody answers for it that the order was not kept.
+        (looked_at,) = queue.tasks("waiting_list_passed_over")
+        assert (looked_at.owner_role, looked_at.about_id) == (roles.SUPERVISOR, olive["wait_id"])
 
     def test_a_seat_that_was_taken_is_promised_and_gives_way_to_nobody(self, queue: Queue) -> None:
         ivy = queue.joined("Ivy")

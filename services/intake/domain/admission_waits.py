@@ -36,6 +36,11 @@ ADMITTED_WITHIN = timedelta(days=3)
 #: The tasks of telling somebody that there is a seat, and of admitting who took one.
 OFFER_TASK = "admission_offer"
 PROMISED_TASK = "admission_promised"
+#: The tasks of reaching somebody who let an offer pass, and of looking at one that somebody else was given.
+MISSED_TASK = "admission_offer_missed"
+PASSED_OVER_TASK = "waiting_list_passed_over"
+#: How soon both are done. Design default.
+LOOKED_AT_WITHIN = timedelta(days=1)
 
 #: The order of the law, and its codes: pregnant and injecting, pregnant, injecting, others; then by the
 #: date of the request. 45 CFR 96.131 (pregnant women) and 96.126 (people who inject).
@@ -195,6 +200,20 @@ class AdmissionWait:
         """Return the request to admit them, once they took the seat."""
         return self._task(task=PROMISED_TASK, opened_at=at, due_at=at + ADMITTED_WITHIN)
 
+    def missed_task(self, *, at: datetime) -> Task:
+        """Return the request to reach them: nobody is taken off the list unless they cannot be found."""
+        return self._task(task=MISSED_TASK, opened_at=at, due_at=at + LOOKED_AT_WITHIN)
+
+    def missed_task_ids(self) -> list[str]:
+        """Return the ids of every request to reach them."""
+        return [derived_id(self.wait_id, MISSED_TASK, str(number)) for number in range(1, self.offers + 1)]
+
+    def passed_over_task(self, *, at: datetime) -> Task:
+        """Return the request to look at an offer of theirs that somebody else was given."""
+        return self._task(
+            task=PASSED_OVER_TASK, opened_at=at, due_at=at + LOOKED_AT_WITHIN, owner=roles.SUPERVISOR
+        )
+
     def task_ids(self) -> tuple[str, str]:
         """Return the ids of what is asked because of the offer that was made last."""
         return self._task_id(OFFER_TASK), self._task_id(PROMISED_TASK)
@@ -202,12 +221,14 @@ class AdmissionWait:
     def _task_id(self, task: str) -> str:
         return derived_id(self.wait_id, task, str(self.offers))
 
-    def _task(self, *, task: str, opened_at: datetime, due_at: datetime) -> Task:
+    def _task(
+        self, *, task: str, opened_at: datetime, due_at: datetime, owner: str = roles.FRONT_DESK
+    ) -> Task:
         return Task(
             task_id=self._task_id(task),
             task=task,
-            owner_role=roles.FRONT_DESK,
-            next_role=roles.COUNSELOR,
+            owner_role=owner,
+            next_role=roles.MEDICAL_DIRECTOR if owner == roles.SUPERVISOR else roles.COUNSELOR,
             reason=self.priority,
             about_id=self.wait_id,
             patient_id=self.patient_id,
