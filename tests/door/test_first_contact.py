@@ -155,3 +155,48 @@ class TestInquiry:
         for path in ("/v1/inquiries", f"/v1/inquiries/{program.inquiry_id}"):
             assert house.door.get(path, token=app).status == 404
         assert house.door.get(f"/v1/inquiry-statuses/{new_id()}", token=app).status == 404
+
+
+class TestPartnerReferral:
+    def test_tells_its_sender_the_same_whoever_it_is_about(
+        self, house: EmbeddedHouse, program: Program
+    ) -> None:
+        hospital = mint(
+            house.settings.token_key,
+            tenant=house.settings.tenant,
+            partner="hospital",
+            role=roles.PARTNER,
+            actor_id="hospital",
+            scopes=("referrals:write",),
+        )
+        known = house.door.get(f"/v1/patients/{program.treated.patient_id}").ok
+        known = {name: known[name] for name in ("given_name", "family_name", "birth_date")}
+        told = []
+        for external_id, person in (("A-1", known), ("A-2", known | {"birth_date": "1951-07-19"})):
+            body = {"external_id": external_id, "site_id": program.site_id, "patient": person}
+            first, again = (house.door.post("/v1/partner-referrals", body, token=hospital) for _ in range(2))
+            assert first.status == again.status == 201
+            assert first.body == again.body
+            told.append(first.body | {"external_id": ""})
+
+        assert told[0] == told[1]
+        assert not {"patient_id", "episode_id", "referral_id"} & told[0].keys()
+
+    def test_brings_along_what_somebody_learned_before(self, house: EmbeddedHouse, program: Program) -> None:
+        stepping_down = house.door.get(f"/v1/step-downs/{program.step_down_id}").ok
+        house.door.settle()
+
+        plan = house.door.get(f"/v1/episodes/{stepping_down['episode_id']}/earlier-plan").ok
+        assert (plan["version"], plan["skills"]) == (0, ["CALLING_SOMEBODY"])
+
+
+class TestWaitingList:
+    def test_is_offered_the_place_of_somebody_who_left(
+        self, house: EmbeddedHouse, program: Program, app: str
+    ) -> None:
+        wait = house.door.get(f"/v1/admission-waits/{program.admission_wait_id}").ok
+        (queued,) = house.door.get(f"/v1/admission-waits?site_id={program.site_id}").ok["items"]
+
+        assert (wait["state"], queued["priority"], queued["position"]) == ("OFFERED", "INJECTING", 1)
+        for path in ("/v1/admission-waits", "/v1/admission-wait-reports"):
+            assert house.door.get(f"{path}?site_id={program.site_id}", token=app).status in (403, 404)
