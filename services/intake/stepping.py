@@ -70,7 +70,13 @@ def step_down(
     *,
     at: datetime,
 ) -> None:
-    """Start the clocks of a step-down, ask for the summary, and take the earlier plan over."""
+    """Start the clocks of a step-down, ask for the summary, and take the earlier plan over.
+
+    One discharge that two senders tell of is one step-down.
+    """
+    others = tables.step_downs_of(db, episode_id=episode.episode_id)
+    if any(one.discharged_on == data["discharged_on"] for one in others):
+        return
     found, events = step_downs.receive(
         step_down_id=told.step_down_id,
         episode=episode,

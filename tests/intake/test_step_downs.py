@@ -190,6 +190,13 @@ class TestStepDown:
         assert ward.step_down() == ward.step_down()
         assert len(ward.room.announced_of(StepDownReferralReceived)) == 1
 
+    def test_is_one_though_two_senders_tell_of_one_discharge(self, ward: Ward) -> None:
+        told = {"prior_level": "3.7", "discharged_on": "2026-02-01"}
+        ward.send("MRN-1", step_down=told)
+        ward.send("B-7", who=HOSPITAL | {"partner": "payer"}, step_down=told)
+
+        assert len(ward.room.announced_of(StepDownReferralReceived)) == 1
+
     def test_hands_the_earlier_plan_on_in_codes(self, ward: Ward) -> None:
         sent = ward.step_down()
 
