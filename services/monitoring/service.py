@@ -184,7 +184,7 @@ class Monitoring:
         )
         if not newest:
             return
-        episode.sessions_attended += 1
+        episode.sessions_attended += event.clinical_minutes > 0
         episode.note_contact(at=event.starts_at)
         if before or episode.discharge_proposed or episode.may_answer_outreach(at=event.starts_at):
             self._settle(db, episode, at=event.starts_at)
@@ -194,6 +194,9 @@ class Monitoring:
     @reacts_to(SessionMissed)
     def reach_out(self, db: Session, event: SessionMissed, now: datetime) -> None:
         """Ask humans to reach the patient, with deadlines in hours from the miss."""
+        if event.clinical_minutes == 0:
+            # An older version told of support groups too: nobody is called because of one.
+            return
         episode = _episode_of(db, event)
         episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
         tables.keep_mark(
@@ -217,7 +220,7 @@ class Monitoring:
         """Withdraw what the wrong mark had caused, and do what the right one asks for."""
         episode = _episode_of(db, event)
         episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
-        state = attendance.state_of(event.to_state)
+        state = attendance.state_of(event.to_state, clinical_minutes=event.clinical_minutes)
         newest, before = tables.keep_mark(
             db,
             seat=attendance.Attendance(
@@ -232,7 +235,9 @@ class Monitoring:
             ),
         )
         if newest:
-            episode.sessions_attended += (state == attendance.ATTENDED) - (before == attendance.ATTENDED)
+            if event.clinical_minutes > 0:
+                came, had_come = state == attendance.ATTENDED, before == attendance.ATTENDED
+                episode.sessions_attended += came - had_come
             self._find_last_contact(db, episode)
         if state == attendance.MISSED:
             self._miss(db, episode, event, missed_at=event.corrected_at, revision=event.revision)
@@ -748,7 +753,9 @@ class Monitoring:
             return
         if tables.has_open_danger(db, patient_id=episode.patient_id):
             return
-        newest = max(seat.starts_at for seat in seats if seat.state == attendance.ATTENDED)
+        newest = max(
+            seat.starts_at for seat in seats if seat.state == attendance.ATTENDED and seat.is_treatment
+        )
         announce(
             db,
             GraduationReady(

@@ -196,6 +196,13 @@ class TestReadiness:
         assert readiness.ready_since(seats=seats[:27], uses=[], admitted_at=ADMITTED_AT) is None
         assert readiness.ready_since(seats=weeks_of(9), uses=[], admitted_at=ADMITTED_AT) is not None
 
+    def test_counts_no_support_group_as_a_session(self) -> None:
+        seats = weeks_of(9)
+        for one in seats[:5]:
+            one.clinical_minutes = 0
+
+        assert readiness.ready_since(seats=seats, uses=[], admitted_at=ADMITTED_AT) is None
+
     def test_needs_eighty_percent_of_the_last_four_weeks(self) -> None:
         seats = weeks_of(10, missed=frozenset({20, 22, 24}))
 
@@ -252,6 +259,16 @@ class TestAttendance:
         rows = [attendance.absences_in_row(seats, up_to=one.starts_at) for one in seats]
 
         assert rows == [1, 0, 1, 1, 2, 3]
+
+    def test_neither_lengthens_nor_ends_a_row_with_a_support_group(self) -> None:
+        missed, came, missed_again = (
+            seat(NOON + timedelta(days=n), state) for n, state in enumerate(("MISSED", "ATTENDED", "MISSED"))
+        )
+        came.clinical_minutes = 0
+
+        assert attendance.absences_in_row([missed, came, missed_again], up_to=NOON + timedelta(days=2)) == 2
+        assert attendance.state_of("NO_SHOW", clinical_minutes=0) == attendance.NEITHER
+        assert attendance.state_of("NO_SHOW", clinical_minutes=165) == attendance.MISSED
 
 
 def an_outreach(consecutive: int = 1) -> outreach.Outreach:

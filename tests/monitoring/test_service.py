@@ -203,6 +203,24 @@ class TestOutreach:
         assert (tasks(room), room.timers()) == ([], [])
         assert len(room.announced_of(PatientReengaged)) == 1
 
+    def test_is_not_for_a_support_group(self, room: Room) -> None:
+        """An older version told of missed support groups; and a correction tells of them still."""
+        room.advance(missed_at(2))
+        room.deliver(telling.missed(2, kind="SUPPORT", clinical_minutes=0))
+        room.deliver(telling.attended(3, kind="SUPPORT", clinical_minutes=0, credited_minutes=0))
+        room.deliver(telling.corrected(3, to_state="NO_SHOW", clinical_minutes=0))
+
+        assert (tasks(room), room.ask("list_outreach", {})["items"]) == ([], [])
+        assert room.announced_of(RiskBandChanged) == []
+
+    def test_ends_when_the_patient_comes_to_a_support_group(self, room: Room) -> None:
+        outreach_id = miss(room, 2)
+
+        room.advance(starts_at(4))
+        room.deliver(telling.attended(4, kind="SUPPORT", clinical_minutes=0, credited_minutes=0))
+
+        assert outreach_of(room, outreach_id)["how"] == "ATTENDED"
+
     def test_does_not_end_by_a_session_before_the_miss(self, room: Room) -> None:
         outreach_id = miss(room, 2)
 

@@ -2,10 +2,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.scheduling.domain import attendance
+from services.scheduling.domain import attendance, attended
 from services.scheduling.domain.attendance import Mark, Seen
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
+from shared.ids import derived_id
 from tests.scheduling.builders import MONDAY_MORNING, morning_session, seat_of
 
 NOON = MONDAY_MORNING + timedelta(hours=3)
@@ -41,6 +42,47 @@ class TestWorth:
         )
 
         assert found == (state, credited)
+
+
+class TestSupportGroup:
+    """It stands on the same calendar and is no treatment (S4)."""
+
+    def support(self, **changes) -> attendance.Session:
+        return morning_session(kind="SUPPORT", modality="WELLNESS", clinical_minutes=0, **changes)
+
+    def test_is_missed_without_anybody_being_told(self):
+        session = self.support()
+        seat = seat_of("Ada", session)
+
+        assert take(seat, session, "NO_SHOW") == []
+        assert (seat.state, seat.told) == ("NO_SHOW", False)
+
+    def test_tells_that_somebody_came_after_all(self):
+        session = self.support()
+        seat = seat_of("Ada", session)
+        take(seat, session, "NO_SHOW")
+
+        (told,) = take(seat, session, "PRESENT")
+
+        assert (told.kind, told.clinical_minutes, told.credited_minutes) == ("SUPPORT", 0, 0)
+
+    def test_neither_lengthens_nor_ends_a_row_of_absences(self):
+        session = self.support()
+        seat = seat_of("Ada", session)
+        past = [Seen(seat_id="treatment", starts_at=MONDAY_MORNING - timedelta(days=1), state="NO_SHOW")]
+        take(seat, session, "PRESENT", past=past)
+
+        (corrected,) = take(seat, session, "NO_SHOW", past=past)
+
+        assert (corrected.to_state, corrected.clinical_minutes, corrected.consecutive) == ("NO_SHOW", 0, 1)
+
+    def test_is_no_part_of_the_dose_and_of_what_was_planned(self):
+        group, support = morning_session(), self.support(session_id=derived_id("session", "support"))
+        seats = [(seat_of("Ada", one, state="NO_SHOW"), one) for one in (group, support)]
+        came = seat_of("Ada", support, state="PRESENT")
+
+        assert attended.tally(seats).missed_sessions == 1
+        assert attended.dose_by_modality([(came, support)]) == []
 
 
 class TestTake:

@@ -29,6 +29,11 @@ class Attendance:
     corrected_at: datetime | None = None
     tenant_id: str = ""
 
+    @property
+    def is_treatment(self) -> bool:
+        """Whether the session has clinical minutes; a support group has none: only a contact."""
+        return self.clinical_minutes > 0
+
     def correct(
         self, *, state: str, credited_minutes: int, revision: int, corrected_at: datetime | None
     ) -> bool:
@@ -46,18 +51,18 @@ class Attendance:
         return self.state == MISSED and state == ATTENDED
 
 
-def state_of(seat_state: str) -> str:
-    """Return what a state of scheduling's seats says."""
+def state_of(seat_state: str, *, clinical_minutes: int) -> str:
+    """Return what a state of scheduling's seats says; nobody misses what is no treatment."""
     if seat_state in THERE:
         return ATTENDED
-    return MISSED if seat_state == "NO_SHOW" else NEITHER
+    return MISSED if seat_state == "NO_SHOW" and clinical_minutes > 0 else NEITHER
 
 
 def absences_in_row(seats: Sequence[Attendance], *, up_to: datetime) -> int:
     """Count the absences since the patient last came; what speaks for neither does not end the row."""
     count = 0
     for seat in sorted(seats, key=lambda seat: (seat.starts_at, seat.seat_id), reverse=True):
-        if seat.starts_at > up_to:
+        if seat.starts_at > up_to or not seat.is_treatment:
             continue
         if seat.state == ATTENDED:
             break

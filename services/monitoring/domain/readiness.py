@@ -36,7 +36,7 @@ def ready_since(
     It is the first of the attended sessions up to the newest one at whose starts all of them were
     met. Computed from the facts alone, so that the order in which they became known does not matter.
     """
-    attended = sorted(seat.starts_at for seat in seats if seat.state == ATTENDED)
+    attended = sorted(seat.starts_at for seat in seats if seat.state == ATTENDED and seat.is_treatment)
     since = None
     if not attended or any(used > attended[-1] for used in uses):
         return None

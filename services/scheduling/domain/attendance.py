@@ -131,7 +131,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One judged seat of an episode's past: what counting absences needs."""
+    """One judged seat of an episode's treatment in the past: what counting absences needs."""
 
     seat_id: str
     starts_at: datetime
@@ -170,6 +170,11 @@ class Session:
     mode: str = "IN_PERSON"
     room_id: str | None = None
     tenant_id: str = ""
+
+    @property
+    def is_treatment(self) -> bool:
+        """Whether it has clinical minutes; a support group has none, and who stays away misses nothing."""
+        return self.clinical_minutes > 0
 
     def judge(self, *, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime) -> list[Event]:
         """Say who did not come, now that the grace period is over; or ask, when nobody was marked.
@@ -444,7 +449,9 @@ class Seat:
         if state != "EXCUSED":
             self.excuse_reason = None
         seen = Seen(seat_id=self.seat_id, starts_at=self.starts_at, state=state)
-        history = [other for other in past if other.seat_id != self.seat_id] + [seen]
+        history = [other for other in past if other.seat_id != self.seat_id]
+        if session.is_treatment:
+            history.append(seen)
         if self.told:
             self.revision += 1
             return [
@@ -480,7 +487,7 @@ class Seat:
                     state=state,
                 )
             ]
-        if state == "NO_SHOW":
+        if state == "NO_SHOW" and session.is_treatment:
             self.told = True
             return [
                 SessionMissed(

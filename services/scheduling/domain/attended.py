@@ -1,4 +1,7 @@
-"""What a patient attended: days, minutes by modality, weeks against the floor; what a letter may tell."""
+"""What a patient attended: days, minutes by modality, weeks against the floor; what a letter may tell.
+
+Support groups count among the days on which somebody was there, and nowhere else.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,7 +59,9 @@ Sat = tuple[Seat, Session]
 def tally(seats: Iterable[Sat]) -> Tally:
     """Count what became of some seats."""
     known = [
-        (seat, session) for seat, session in seats if seat.state in (*ATTENDED_STATES, "EXCUSED", "NO_SHOW")
+        (seat, session)
+        for seat, session in seats
+        if session.is_treatment and seat.state in (*ATTENDED_STATES, "EXCUSED", "NO_SHOW")
     ]
     states = [seat.state for seat, _ in known]
     return Tally(
@@ -74,7 +79,7 @@ def dose_by_modality(seats: Iterable[Sat]) -> list[DoseOf]:
     sessions: dict[str, int] = {}
     minutes: dict[str, int] = {}
     for seat, session in seats:
-        if seat.state in ATTENDED_STATES:
+        if session.is_treatment and seat.state in ATTENDED_STATES:
             sessions[session.modality] = sessions.get(session.modality, 0) + 1
             minutes[session.modality] = minutes.get(session.modality, 0) + seat.credited_minutes
     found = [DoseOf(modality=one, sessions=sessions[one], minutes=minutes[one]) for one in sessions]

@@ -231,7 +231,8 @@ def owe(session: Session, *, seats: list[Seat], notes: list[Note], now: datetime
     """Bring in line what is owed about a session with who was there and what is signed."""
     present = attended(seats)
     missing = without_note(seats=seats, notes=notes)
-    if session.state == "PLANNED" and missing:
+    # A support group is no service that anybody has to write about.
+    if session.state == "PLANNED" and missing and session.is_treatment:
         session.note_due_at, session.noted_at = session.ends_at + NOTE_DUE, None
         return []
     session.note_due_at = None

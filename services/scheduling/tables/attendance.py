@@ -136,7 +136,7 @@ def seats_of(db: Session, *, session_id: str) -> list[attendance.Seat]:
 
 
 def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attendance.Seen]]:
-    """Return the judged seats of some episodes, by episode."""
+    """Return the judged seats of some episodes, by episode; support groups are no part of it."""
     found: dict[str, list[attendance.Seen]] = {episode_id: [] for episode_id in episode_ids}
     if not found:
         return found
@@ -146,7 +146,13 @@ def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attend
             attendance.Seat.seat_id,
             attendance.Seat.starts_at,
             attendance.Seat.state,
-        ).where(attendance.Seat.episode_id.in_(list(found)), attendance.Seat.state.in_(_JUDGED))
+        )
+        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+        .where(
+            attendance.Seat.episode_id.in_(list(found)),
+            attendance.Seat.state.in_(_JUDGED),
+            attendance.Session.clinical_minutes > 0,
+        )
     )
     for episode_id, seat_id, starts_at, state in rows:
         found[episode_id].append(attendance.Seen(seat_id=seat_id, starts_at=starts_at, state=state))
@@ -156,7 +162,10 @@ def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attend
 def seats_between(
     db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
 ) -> dict[str, list[tuple[str, int, int]]]:
-    """Return state, credited and clinical minutes of the seats in a stretch of time, by episode."""
+    """Return state, credited and clinical minutes of the seats in a stretch of time, by episode.
+
+    Support groups are left out: that one was called off does not excuse a week of treatment.
+    """
     found: dict[str, list[tuple[str, int, int]]] = {episode_id: [] for episode_id in episode_ids}
     rows = db.execute(
         sa.select(
@@ -170,6 +179,7 @@ def seats_between(
             attendance.Seat.episode_id.in_(list(found)),
             attendance.Seat.starts_at >= since,
             attendance.Seat.starts_at < until,
+            attendance.Session.clinical_minutes > 0,
         )
     )
     for episode_id, state, credited, clinical in rows:
