@@ -163,8 +163,7 @@ def _reply_to(host: "Host", ask: Ask) -> dict[str, Any]:
         return {"refused": refusal.to_wire()}
     except sa.exc.DBAPIError as error:
         log.warning("database_error", command=ask.name, error=type(error.orig).__name__)
-        # The lock that was waited for is the command's own row, or a row another command holds.
-        if getattr(error.orig, "pgcode", None) in ("55P03", "40001", "40P01"):
+        if lost_a_lock(error):
             return {"refused": StillRunning(retry_after=1).to_wire()}
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
             return {"refused": Unavailable("The database does not answer.", retry_after=2).to_wire()}
@@ -173,6 +172,14 @@ def _reply_to(host: "Host", ask: Ask) -> dict[str, Any]:
         return {"refused": Unavailable("Too much is going on.", retry_after=1).to_wire()}
     except Exception as error:  # noqa: BLE001  # an accident ends the request, not the process
         return _unexpected(ask, error)
+
+
+def lost_a_lock(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether a lock came too late, or was given up to end a deadlock: tried again, the same may do.
+
+    The lock that was waited for is the command's own row, or a row another command holds.
+    """
+    return getattr(error.orig, "pgcode", None) in ("55P03", "40001", "40P01")
 
 
 def _unexpected(ask: Ask, error: Exception) -> dict[str, Any]:
@@ -318,7 +325,8 @@ def _request_of(ask: Ask) -> Any:
 def run_one_job(host: "Host") -> bool:
     """Do one piece of long work that was accepted; return whether there was one.
 
-    The row stays locked meanwhile: if this copy dies, another one does the work.
+    The row stays locked meanwhile: if this copy dies, another one does the work. So it is when somebody
+    else held a lock for too long.
     """
     with host.transaction(None) as db:
         row = db.execute(
@@ -352,7 +360,10 @@ def run_one_job(host: "Host") -> bool:
         except Refusal as refusal:
             restore(db, before)
             remember_answer(db, state="failed", content=refusal.to_wire())
-        except Exception as error:  # noqa: BLE001  # the job fails, the process does not
+        except Exception as error:  # the job fails, the process does not
+            if isinstance(error, sa.exc.DBAPIError) and lost_a_lock(error):
+                # Nobody waits for an answer, so the work is tried again rather than given up.
+                raise
             restore(db, before)
             log.error("job_failed", command=ask.name, error=type(error).__name__, exc_place=place_of(error))
             remember_answer(db, state="failed", content={"failed": type(error).__name__})

@@ -191,6 +191,20 @@ class TestCommandIdentity:
         }
         assert rows(room) == ["goat"]
 
+    def test_tries_long_work_again_after_a_lock_that_came_too_late(self, room: Room) -> None:
+        command_id = new_id()
+        room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
+
+        with room.engine.connect() as other:
+            other.execute(sa.text("LOCK TABLE crossings IN EXCLUSIVE MODE"))
+            with pytest.raises(sa.exc.OperationalError):
+                room.run_jobs()
+        between = room.ask("get_job", {"job_id": command_id})["state"]
+        room.run_jobs()
+
+        assert (between, room.ask("get_job", {"job_id": command_id})["state"]) == ("running", "done")
+        assert rows(room) == ["goat"]
+
 
 class TestEffectsHappenOnce:
     def test_drops_what_was_done_before(self, room: Room) -> None:
