@@ -674,6 +674,21 @@ class Gateway:
         status=200,
         scope="groups:write",
     )
+    move_group = command(
+        "/v1/groups/{group_id}/room",
+        scheduling.MoveGroup,
+        scheduling.Group,
+        status=200,
+        scope="groups:write",
+    )
+    end_group = command(
+        "/v1/groups/{group_id}/end",
+        scheduling.EndGroup,
+        scheduling.GroupEnding,
+        scope="groups:write",
+        status=202,
+        information=WITHHELD,
+    )
     list_groups = question(
         "/v1/groups", scheduling.ListGroups, scheduling.Groups, many=True, scope="groups:read"
     )

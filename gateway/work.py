@@ -67,6 +67,7 @@ ACTIONS = {
     "step_down_service": "/v1/episodes/{episode_id}/admission",
     "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
+    "week_unconfirmed": "/v1/episodes/{about_id}/weekly-plan/confirmation",
     "sessions_to_reassign": "/v1/clinicians/{about_id}/hand-overs",
 }
 #: What an escalation needs before it can be closed, and what ends the paging.

@@ -36,6 +36,7 @@ _KEPT_BY_DATABASE: dict[str, type[Refusal]] = {
     "ex_seats_patient": booking.PatientElsewhere,
     "ex_sessions_facilitator": ClinicianElsewhere,
     "ex_sessions_room": rooms.RoomTaken,
+    "ex_room_hours_room": rooms.RoomTaken,
 }
 
 
@@ -579,6 +580,30 @@ def close_site(
     )
     db.add(closure)
     found = tables.lock_sessions_between(db, site_id=site.site_id, since=closed_from, until=closed_until)
+    called_off, under_way, seats_cancelled = call_off(db, found, reason=reason, now=now)
+    announce(
+        db,
+        SiteClosed(
+            closure_id=closure.closure_id,
+            site_id=site.site_id,
+            closed_from=closed_from,
+            closed_until=closed_until,
+            reason=reason,
+            sessions_cancelled=len(called_off),
+            seats_cancelled=seats_cancelled,
+        ),
+    )
+    return closure, called_off, under_way
+
+
+def call_off(
+    db: Session, found: list[attendance.Session], *, reason: str, now: datetime
+) -> tuple[list[attendance.Session], list[attendance.Session], int]:
+    """Call sessions off, which are locked, in one step.
+
+    :return: the sessions that were called off, those in which somebody is already, and how many seats
+        were taken back.
+    """
     ids = [session.session_id for session in found]
     seated = tables.seats_of_sessions(db, session_ids=ids)
     queues = tables.waits_for(db, session_ids=ids)
@@ -598,19 +623,7 @@ def close_site(
         called_off.append(session)
         seats_cancelled += waiting_seats
         after_calling_off(db, session, queues.get(session.session_id, []), now=now)
-    announce(
-        db,
-        SiteClosed(
-            closure_id=closure.closure_id,
-            site_id=site.site_id,
-            closed_from=closed_from,
-            closed_until=closed_until,
-            reason=reason,
-            sessions_cancelled=len(called_off),
-            seats_cancelled=seats_cancelled,
-        ),
-    )
-    return closure, called_off, under_way
+    return called_off, under_way, seats_cancelled
 
 
 def left_out_by_closures(

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import calendars, day, noting, schemas, seating, staffing, tables
+from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables
 from services.scheduling.domain import (
     attendance,
     check_outs,
@@ -31,7 +31,7 @@ from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
 from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
-from shared.contracts.scheduling import ObligationFitFound
+from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
 from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
@@ -310,8 +310,9 @@ class Scheduling:
                 raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician of the site")
             staffing.assign(db, session, to, site, now=call.now)
         if "room_id" in data:
-            room = _room_of(db, data["room_id"])
+            room = grouping.room_of(db, data["room_id"])
             room.check_holds(site_id=session.site_id, capacity=session.capacity, mode=session.mode)
+            grouping.check_room_free(db, session, room, site)
             session.room_id = room.room_id
             seating.write_down(db)
         return _planned_view(session)
@@ -354,8 +355,9 @@ class Scheduling:
             now=call.now,
         )
         if session.room_id is not None:
-            room = _room_of(db, session.room_id)
+            room = grouping.room_of(db, session.room_id)
             room.check_holds(site_id=site.site_id, capacity=session.capacity, mode=session.mode)
+            grouping.check_room_free(db, session, room, site)
         staffing.check_standing(db, session, site, now=call.now)
         db.add(session)
         seating.write_down(db)
@@ -377,6 +379,7 @@ class Scheduling:
         elsewhere = self._spans_of_facilitators(led).get(facilitator.clinician_id, [])
         hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
         elsewhere += [hour.span() for hour in hours.get(facilitator.clinician_id, ())]
+        room = grouping.room_of(db, data["room_id"]) if "room_id" in data else None
         group = groups.open_group(
             group_id=group_id,
             site_id=site.site_id,
@@ -391,25 +394,73 @@ class Scheduling:
             facilitator=facilitator,
             enrolment=data["enrolment"],
             mode=data.get("mode"),
+            room=room,
             taken=elsewhere,
             today=weeks.local_day(at=call.now, zone=site.time_zone),
             now=call.now,
         )
         db.add(group)
         db.flush()
+        if room is not None:
+            grouping.take_room(db, group, room, site, now=call.now)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
     @command(schemas.ChangeEnrolment, roles=(*roles.CARE_TEAM, roles.OPERATIONS))
     def change_enrolment(self, db: Session, call: Call) -> dict[str, Any]:
         """Close a group to newcomers, or open it again."""
-        group = db.get(groups.Group, call.data["group_id"], with_for_update=True)
-        if group is None:
-            raise groups.NoSuchGroup(field="group_id", rule="must be a group")
-        site = self._locked_site(db, group.site_id)
+        group, site = grouping.locked(db, call.data["group_id"])
+        group.check_runs()
         group.enrolment = call.data["enrolment"]
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @command(schemas.MoveGroup, roles=_STAFFING)
+    def move_group(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have a group meet in another room from now on, its sessions to come included."""
+        group, site = grouping.locked(db, call.data["group_id"])
+        group.check_runs()
+        room_id = call.data["room_id"]
+        room = grouping.room_of(db, room_id) if room_id is not None else None
+        grouping.move(db, group, room, site, now=call.now)
+        return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @command(schemas.EndGroup, roles=_STAFFING, long=True)
+    def end_group(self, db: Session, call: Call) -> dict[str, Any]:
+        """End a group, and find another week for each of its members that moves as little as can be.
+
+        For whom there is none, what is left of the week stays, and the front desk is asked.
+        """
+        group, site = grouping.locked(db, call.data["group_id"])
+        ending = grouping.end(db, group, reason=call.data["reason"], now=call.now)
+        for one in ending.members:
+            self._replan(
+                db,
+                site,
+                one.plan,
+                one.episode,
+                one.patient,
+                gone=one.gone,
+                hour_gone=False,
+                at=call.now,
+                because=GROUP_ENDED,
+            )
+        # Whoever moved later may have left the very place that somebody before them lacked.
+        for one in ending.left:
+            found = self._find_week(
+                db,
+                one.plan,
+                one.episode,
+                one.patient,
+                site,
+                at=call.now,
+                known=one.plan.reason,
+                because=GROUP_ENDED,
+            )
+            announce_all(db, found)
+        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE, says_why=False)
+        announce(db, ending.told())
+        return grouping.ending_view(db, ending)
 
     @question(schemas.ListClinicians)
     def list_clinicians(self, db: Session, call: Call) -> dict[str, Any]:
@@ -421,7 +472,11 @@ class Scheduling:
     @question(schemas.ListGroups)
     def list_groups(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the groups, with their free places."""
-        found = tables.groups_of_site(db, site_id=call.data.get("site_id"))
+        found = [
+            group
+            for group in tables.groups_of_site(db, site_id=call.data.get("site_id"))
+            if call.data["ended"] or group.ended_at is None
+        ]
         taken: dict[tuple[str, int], set[int]] = {}
         for site_id in sorted({group.site_id for group in found}):
             taken |= tables.numbers_taken(db, site_id=site_id)
@@ -505,6 +560,8 @@ class Scheduling:
             )
             starts_at = first[0][0].starts_at if first else call.now
             announce(db, plan.confirmation(days=len(days), first_session_at=starts_at))
+            announce_all(db, plan.settle_confirmation(outcome="DONE", at=call.now))
+            cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
         return _plan_view(plan, places, by_id)
 
@@ -993,6 +1050,17 @@ class Scheduling:
         """End an offer that nobody took, and offer the seat to the next."""
         seating.end_offer(db, wait_id=timer.key, now=now)
 
+    @on_timer("week_unconfirmed")
+    def ask_for_confirmation(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Have somebody ask a patient who has not agreed to the proposed week in time."""
+        plan = db.get(plans.WeeklyPlan, timer.key)
+        if plan is None:
+            return
+        self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        announce_all(db, plan.ask_for_confirmation(now=now))
+
     @on_timer("attendance_grace_over")
     def mark_no_shows(self, db: Session, timer: Timer, now: datetime) -> None:
         """Say who did not come, or ask the facilitator where nobody was marked."""
@@ -1157,10 +1225,12 @@ class Scheduling:
         *,
         at: datetime,
         known: str | None = None,
+        because: str | None = None,
     ) -> list[Event]:
         """Give the plan a standing week from *at* on and book it; return what is to be announced.
 
         :param known: why none fitted before, where that need not be asked again.
+        :param because: what the program could not keep of the week before; the patient is told.
         """
         db.flush()
         own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
@@ -1194,12 +1264,14 @@ class Scheduling:
             ),
         )
         if isinstance(found, planner.NoWeek):
+            cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
             return plan.miss_out(reason=found.reason, at=at)
         plan.explained = plans.explain(week=found, request=request, meetings=meetings)
         if plan.has(found, places=own):
             return []
         moved = plan.moved_by(found, places=own)
-        caused = plan.adopt(week=found, at=at)
+        caused = plan.adopt(week=found, at=at, because=because)
+        set_timer(db, "week_unconfirmed", key=plan.plan_id, due_at=at + plans.CONFIRM_WITHIN)
         for place in own:
             db.delete(place)
         db.flush()
@@ -1282,6 +1354,7 @@ class Scheduling:
     def _end_plan(self, db: Session, plan: plans.WeeklyPlan, *, at: datetime) -> list[Event]:
         """End the plan, give its places back and cancel every seat that nobody has judged yet."""
         caused = plan.end(at=at)
+        cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
         for place in tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]:
             place.number = None
         db.flush()
@@ -1339,12 +1412,13 @@ class Scheduling:
         gone: list[plans.Place],
         hour_gone: bool,
         at: datetime,
+        because: str | None = None,
     ) -> None:
         """Find another week for a plan; where none fits, keep of it what is not *gone*.
 
         Somebody who lost one day of treatment is not to lose the others as well.
         """
-        announce_all(db, self._find_week(db, plan, episode, patient, site, at=at))
+        announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, because=because))
         if plan.reason is None or plan.state != "ACTIVE" or not (gone or hour_gone):
             return
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
@@ -1460,13 +1534,6 @@ def _own_or_not_there(call: Call, *, patient_id: str) -> None:
 def _own_id(call: Call) -> str | None:
     """Return the patient whose token asks; None where the staff does."""
     return call.actor.actor_id if call.actor.role == roles.PATIENT else None
-
-
-def _room_of(db: Session, room_id: str) -> rooms.Room:
-    room = db.get(rooms.Room, room_id)
-    if room is None:
-        raise rooms.NoSuchRoom(field="room_id", rule="must be a room")
-    return room
 
 
 def _planned_view(session: attendance.Session) -> dict[str, Any]:

@@ -301,9 +301,7 @@ def check_standing(db: Session, session: attendance.Session, site: records.Site,
 
     :raises ClinicianElsewhere: when a group, or a patient's hour, has the clinician then.
     """
-    begins = weeks.minute_of_week(at=session.starts_at, zone=site.time_zone)
-    minutes = int((session.ends_at - session.starts_at).total_seconds()) // 60
-    stretch = weeks.Span(begins=begins, ends=begins + minutes)
+    stretch = weeks.span_of(starts_at=session.starts_at, ends_at=session.ends_at, zone=site.time_zone)
     for group in tables.groups_of_site(db, site_id=site.site_id):
         if not any(span.meets(stretch) for span in group.spans()):
             continue

@@ -38,6 +38,10 @@ class ScheduleProposed(EpisodeFact):
     wishes_not_met: tuple[str, ...]
     wishes_not_met_because: tuple[str, ...]
     proposed_at: datetime
+    #: "GROUP_ENDED" where the program ended a group of the week before; else empty.
+    because: str = ""
+    #: By when the patient is to agree; then somebody asks them. Older announcers do not tell.
+    confirm_by: datetime | None = None
 
 
 @event(source="scheduling")
@@ -121,7 +125,7 @@ class SessionCancelled(Event):
     session_id: str
     site_id: str
     starts_at: datetime
-    #: One of CANCELLATION_REASONS.
+    #: One of CANCELLATION_REASONS, or GROUP_ENDED.
     reason: str
     cancelled_at: datetime
 
@@ -134,9 +138,25 @@ class SeatCancelled(EpisodeFact):
     session_id: str
     kind: str
     starts_at: datetime
-    #: One of CANCELLATION_REASONS.
+    #: One of CANCELLATION_REASONS, or GROUP_ENDED.
     reason: str
     cancelled_at: datetime
+
+
+@event(source="scheduling")
+class GroupEnded(Event):
+    """A standing group ended for good: each of its members was given another week, or somebody asked."""
+
+    group_id: str
+    site_id: str
+    #: One of GROUP_END_REASONS.
+    reason: str
+    sessions_cancelled: int
+    seats_cancelled: int
+    #: Members whose week was found anew, and those for whom somebody has to relax a constraint.
+    members_moved: int
+    members_without_week: int
+    ended_at: datetime
 
 
 @event(source="scheduling")
@@ -363,6 +383,12 @@ EXCUSE_REASONS = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY", "OTHER")
 
 #: Why the program calls a session off.
 CANCELLATION_REASONS = ("FACILITATOR_ABSENT", "CLOSURE", "WEATHER", "HOLIDAY", "OTHER")
+
+#: Why a standing group ends for good.
+GROUP_END_REASONS = ("FACILITATOR_LEFT", "TOO_FEW_MEMBERS", "CURRICULUM_COMPLETED", "OTHER")
+
+#: Why the program takes back the seats of a standing group that ended, and proposes another week.
+GROUP_ENDED = "GROUP_ENDED"
 
 #: Why a standing week has no workshop.
 WORKSHOP_EXCEPTIONS = (

@@ -217,6 +217,13 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         free=("group_id",),
     ),
     "change_enrolment": _of("group_id", enrolment="CLOSED"),
+    "move_group": lambda program: Row(
+        {"group_id": program.group_id}, {"room_id": None}, role=roles.OPERATIONS
+    ),
+    # The work is done later: its job tells that there is no such group.
+    "end_group": lambda program: Row(
+        {"group_id": new_id()}, {"reason": "OTHER"}, role=roles.OPERATIONS, free=("group_id",)
+    ),
     "record_credential": lambda program: Row(
         {"clinician_id": program.clinician_id},
         {"kind": "LADC", "state": "WI", "expires_on": "2031-01-31"},

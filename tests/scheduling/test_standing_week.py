@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from services.scheduling.service import Scheduling
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.event import write_moment
 from shared.contracts.monitoring import PlanActivated
 from shared.contracts.scheduling import ScheduleConfirmed, ScheduleProposed, SessionScheduled
 from shared.errors import Conflict, NotFound
@@ -175,6 +177,89 @@ class TestConfirmation:
                 role="patient",
                 actor_id=ids_of("Ben")["patient_id"],
             )
+
+
+class TestDeadline:
+    """By which the patient is to agree; then the front desk asks, and after it the counselor."""
+
+    def asked(self, room: Room) -> list[TaskOpened]:
+        return [one for one in room.announced_of(TaskOpened) if one.task == "week_unconfirmed"]
+
+    def closed(self, room: Room) -> list[tuple[str, str]]:
+        return [
+            (one.task_id, one.outcome)
+            for one in room.announced_of(TaskClosed)
+            if one.task == "week_unconfirmed"
+        ]
+
+    def test_is_named_and_asked_for_when_it_is_over(self, room):
+        admit(room, "Ada")
+        due_at = ADMITTED_AT + timedelta(hours=48)
+
+        room.advance(due_at - timedelta(minutes=1))
+        before = self.asked(room)
+        room.advance(due_at)
+
+        (proposed,) = room.announced_of(ScheduleProposed)
+        (task,) = self.asked(room)
+        assert (before, proposed.confirm_by) == ([], due_at)
+        assert plan_of(room, "Ada")["confirm_by"] == write_moment(due_at)
+        assert (task.owner_role, task.next_role) == ("front_desk", "counselor")
+        assert (task.about_id, task.due_at) == (ids_of("Ada")["episode_id"], due_at + timedelta(hours=24))
+
+    def test_is_kept_by_whoever_agrees_in_time(self, room):
+        admit(room, "Ada")
+        confirm(room, "Ada")
+
+        room.advance(ADMITTED_AT + timedelta(days=5))
+
+        assert self.asked(room) == []
+
+    def test_is_asked_for_no_longer_once_the_patient_agrees(self, room):
+        admit(room, "Ada")
+        room.advance(ADMITTED_AT + timedelta(days=3))
+
+        confirm(room, "Ada")
+        confirm(room, "Ada")
+
+        (task,) = self.asked(room)
+        assert self.closed(room) == [(task.task_id, "DONE")]
+
+    def test_begins_anew_with_another_week(self, room):
+        admit(room, "Ada")
+        room.advance(ADMITTED_AT + timedelta(days=3))
+        (first,) = self.asked(room)
+
+        declare(room, "Ada", work(0, "08:00", "12:00"))
+        moved_at = room.now
+        closed = self.closed(room)
+        room.advance(moved_at + timedelta(hours=47))
+        waiting = self.asked(room)
+        room.advance(moved_at + timedelta(hours=48))
+
+        assert closed == [(first.task_id, "WITHDRAWN")]
+        assert waiting == [first]
+        assert len({task.task_id for task in self.asked(room)}) == 2
+
+    def test_is_forgotten_when_the_patient_leaves(self, room):
+        admit(room, "Ada")
+        room.advance(ADMITTED_AT + timedelta(days=3))
+        (task,) = self.asked(room)
+
+        room.deliver(discharge_of("Ada", at=room.now))
+        room.advance(ADMITTED_AT + timedelta(days=9))
+
+        assert self.closed(room) == [(task.task_id, "WITHDRAWN")]
+        assert self.asked(room) == [task]
+
+    def test_asks_nobody_about_a_week_that_somebody_looks_for_anew(self, room):
+        admit(room, "Ada")
+        declare(room, "Ada", *(work(day, "08:00", "20:00") for day in range(4)))
+
+        room.advance(ADMITTED_AT + timedelta(days=5))
+
+        assert [one.task for one in room.announced_of(TaskOpened)].count("no_week_fits") == 1
+        assert self.asked(room) == []
 
 
 class TestChange:

@@ -8,7 +8,7 @@ from services.scheduling.domain.attendance import GIVEN_UP, Seat, Session
 from services.scheduling.domain.clinicians import Clinician
 from services.scheduling.domain.groups import EnrolmentClosed, Group
 from services.scheduling.domain.obligations import Obligation
-from services.scheduling.domain.weeks import Span, local_day, minute_of_week, monday_of
+from services.scheduling.domain.weeks import local_day, monday_of, span_of
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.errors import Conflict
 
@@ -125,9 +125,7 @@ def check_free(
 
 def meets(*, session: Session | Seat, bound_by: Iterable[Obligation], zone: str) -> Obligation | None:
     """Return what binds the patient at the time of a session, if anything does."""
-    begins = minute_of_week(at=session.starts_at, zone=zone)
-    minutes = int((session.ends_at - session.starts_at).total_seconds()) // 60
-    stretch = Span(begins=begins, ends=begins + minutes)
+    stretch = span_of(starts_at=session.starts_at, ends_at=session.ends_at, zone=zone)
     return next((bound for bound in bound_by if bound.span().meets(stretch)), None)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from services.scheduling.domain.clinicians import Clinician, CredentialNotValid
+from services.scheduling.domain.rooms import Room
 from services.scheduling.domain.weeks import Span, span
 from shared.errors import Conflict, InvalidInput, NotFound
 
@@ -59,6 +60,10 @@ class ClinicianDoubleBooked(Conflict):
     """Raised when a facilitator would have to be in two places."""
 
 
+class GroupIsOver(Conflict):
+    """Raised when something is asked of a group that has ended for good."""
+
+
 @dataclass(eq=False, kw_only=True)
 class Group:
     """A group that meets on the same weekdays at the same local time, every week."""
@@ -79,6 +84,11 @@ class Group:
     enrolment: str = "OPEN"
     #: One of MODES: how people take part.
     mode: str = "IN_PERSON"
+    #: Where it meets; its dated sessions meet there too.
+    room_id: str | None = None
+    #: When it ended for good, and why: one of GROUP_END_REASONS.
+    ended_at: datetime | None = None
+    end_reason: str | None = None
     tenant_id: str = ""
 
     @property
@@ -87,8 +97,26 @@ class Group:
         return block_minutes(starts=self.starts, ends=self.ends)
 
     def spans(self) -> tuple[Span, ...]:
-        """Return the stretches of the week in which the group meets."""
+        """Return the stretches of the week in which the group meets; none once it has ended."""
+        if self.ended_at is not None:
+            return ()
         return tuple(span(weekday=day, starts=self.starts, ends=self.ends) for day in self.weekdays)
+
+    def check_runs(self) -> None:
+        """Refuse to change a group that has ended.
+
+        :raises GroupIsOver: when it has.
+        """
+        if self.ended_at is not None:
+            raise GroupIsOver(field="group_id", rule="a group that has not ended")
+
+    def end(self, *, reason: str, now: datetime) -> None:
+        """End the group for good: nobody is planned into it any more, and its leader and room are free.
+
+        :raises GroupIsOver: when it ended before.
+        """
+        self.check_runs()
+        self.ended_at, self.end_reason, self.room_id = now, reason, None
 
 
 def open_group(
@@ -106,18 +134,23 @@ def open_group(
     facilitator: Clinician,
     enrolment: str,
     mode: str | None,
+    room: Room | None,
     taken: Iterable[Span],
     today: date,
     now: datetime,
 ) -> Group:
     """Open a group; what is left out takes the defaults of its track and kind.
 
+    :param room: where the group meets, if it is to have a room of its own.
     :param taken: when the facilitator is in another group or with a patient.
     :raises CredentialNotValid: when the facilitator has no unexpired credential.
     :raises BlockOutOfBounds: when the block is not 45 to 240 minutes long, or its clinical minutes
         exceed it.
     :raises GroupTooLarge: when the capacity exceeds that of the kind.
     :raises ClinicianDoubleBooked: when the facilitator is elsewhere at that time.
+    :raises NoSuchRoom: when the room is at another site.
+    :raises NoRoomNeeded: when nobody leaves home for the group.
+    :raises RoomTooSmall: when the group has more seats than the room has places.
     """
     if not facilitator.may_lead(on=today):
         raise CredentialNotValid(field="facilitator_id", rule="needs an unexpired credential")
@@ -156,6 +189,9 @@ def open_group(
     elsewhere = tuple(taken)
     if any(own.meets(other) for own in group.spans() for other in elsewhere):
         raise ClinicianDoubleBooked(field="facilitator_id", rule="is elsewhere at that time")
+    if room is not None:
+        room.check_holds(site_id=site_id, capacity=group.capacity, mode=group.mode)
+        group.room_id = room.room_id
     return group
 
 

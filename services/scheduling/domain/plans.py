@@ -35,6 +35,14 @@ DRAFT_WAIT = timedelta(minutes=15)
 NO_WEEK_DUE = timedelta(hours=24)
 
 
+#: How long a patient has to agree to a week that was proposed, before somebody asks them. Design
+#: default: the first session is due within 48 hours of admission.
+CONFIRM_WITHIN = timedelta(hours=48)
+
+#: How soon the front desk asks a patient who has not agreed, before the counselor does. Design default.
+CONFIRMATION_DUE = timedelta(hours=24)
+
+
 class NoSuchPlan(NotFound):
     """Raised when an episode has no weekly plan."""
 
@@ -82,6 +90,11 @@ class WeeklyPlan:
     proposed_at: datetime | None = None
     #: When the patient agreed to the present week.
     confirmed_at: datetime | None = None
+    #: By when the patient is to agree to the present week, and whether somebody is asked for it.
+    confirm_by: datetime | None = None
+    confirmation_asked: bool = False
+    #: GROUP_ENDED where the present week stands in place of one that the program could not keep.
+    changed_because: str | None = None
     #: Why the week is as it is, in codes: see :func:`explain`.
     explained: dict[str, Any] | None = None
     #: The last day for which sessions are booked.
@@ -111,9 +124,19 @@ class WeeklyPlan:
         """Return the id of the front desk's task about this plan's present trouble."""
         return derived_id(self.plan_id, "no_week_fits", str(self.version))
 
-    def adopt(self, *, week: planner.StandingWeek, at: datetime) -> list[Event]:
-        """Take *week* as the standing week; the caller gives out the places and books."""
-        caused = self._close_task(outcome="DONE", at=at)
+    @property
+    def confirmation_task_id(self) -> str:
+        """Return the id of the task to ask the patient whether they agree to the present week."""
+        return derived_id(self.plan_id, "week_unconfirmed", str(self.version))
+
+    def adopt(self, *, week: planner.StandingWeek, at: datetime, because: str | None = None) -> list[Event]:
+        """Take *week* as the standing week; the caller gives out the places and books.
+
+        :param because: what the program could not keep of the week before.
+        """
+        caused = self._close_task(outcome="DONE", at=at) + self.settle_confirmation(
+            outcome="WITHDRAWN", at=at
+        )
         if self.state == "ACTIVE":
             self.version += 1
         self.state = "ACTIVE"
@@ -123,7 +146,46 @@ class WeeklyPlan:
         self._take_hour(week.individual)
         self.proposed_at = self.began_at or at
         self.confirmed_at = None
+        self.confirm_by = at + CONFIRM_WITHIN
+        self.changed_because = because
         return caused
+
+    def ask_for_confirmation(self, *, now: datetime) -> list[Event]:
+        """Have somebody ask the patient, who has not agreed to the week in time; once for each week.
+
+        Nobody is asked about a week that is no longer whole: somebody looks for another one already.
+        """
+        if (
+            self.state != "ACTIVE"
+            or self.reason is not None
+            or self.confirmed_at is not None
+            or self.confirmation_asked
+            or self.confirm_by is None
+            or now < self.confirm_by
+        ):
+            return []
+        self.confirmation_asked = True
+        return [
+            TaskOpened(
+                task_id=self.confirmation_task_id,
+                task="week_unconfirmed",
+                owner_role=roles.FRONT_DESK,
+                reason="NOT_CONFIRMED_IN_TIME",
+                due_at=now + CONFIRMATION_DUE,
+                about_id=self.episode_id,
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+                next_role=roles.COUNSELOR,
+            )
+        ]
+
+    def settle_confirmation(self, *, outcome: str, at: datetime) -> list[Event]:
+        """Ask the patient no longer: they agreed, or the week is no longer proposed."""
+        if not self.confirmation_asked:
+            return []
+        self.confirmation_asked = False
+        return [self._closed("week_unconfirmed", self.confirmation_task_id, outcome=outcome, at=at)]
 
     @property
     def began_at(self) -> datetime | None:
@@ -165,7 +227,9 @@ class WeeklyPlan:
         """Ask the front desk, because no week fits; the same trouble is told once."""
         if self.reason == reason:
             return []
-        caused = self._close_task(outcome="WITHDRAWN", at=at)
+        caused = self._close_task(outcome="WITHDRAWN", at=at) + self.settle_confirmation(
+            outcome="WITHDRAWN", at=at
+        )
         if self.reason is not None or self.state == "ACTIVE":
             self.version += 1
         self.reason = reason
@@ -185,11 +249,14 @@ class WeeklyPlan:
 
     def end(self, *, at: datetime) -> list[Event]:
         """End the plan with the episode; what it held becomes free."""
-        caused = self._close_task(outcome="WITHDRAWN", at=at)
+        caused = self._close_task(outcome="WITHDRAWN", at=at) + self.settle_confirmation(
+            outcome="WITHDRAWN", at=at
+        )
         self.state = "ENDED"
         self.reason = None
         # What was said of a week that nobody has any more depends on what came before the end by chance.
         self.explained = None
+        self.confirm_by = None
         self.ended_at = at
         return caused
 
@@ -229,6 +296,8 @@ class WeeklyPlan:
             wishes_not_met=tuple(one["wish"] for one in unmet),
             wishes_not_met_because=tuple(one["reason"] for one in unmet),
             proposed_at=at,
+            because=self.changed_because or "",
+            confirm_by=self.confirm_by,
         )
 
     def confirmation(self, *, days: int, first_session_at: datetime) -> ScheduleConfirmed:
@@ -259,18 +328,19 @@ class WeeklyPlan:
     def _close_task(self, *, outcome: str, at: datetime) -> list[Event]:
         if self.reason is None:
             return []
-        return [
-            TaskClosed(
-                task_id=self.task_id,
-                task="no_week_fits",
-                outcome=outcome,
-                closed_at=at,
-                about_id=self.episode_id,
-                patient_id=self.patient_id,
-                episode_id=self.episode_id,
-                journey_id=self.journey_id,
-            )
-        ]
+        return [self._closed("no_week_fits", self.task_id, outcome=outcome, at=at)]
+
+    def _closed(self, task: str, task_id: str, *, outcome: str, at: datetime) -> TaskClosed:
+        return TaskClosed(
+            task_id=task_id,
+            task=task,
+            outcome=outcome,
+            closed_at=at,
+            about_id=self.episode_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+        )
 
 
 def plan_of(episode: Episode) -> WeeklyPlan:
@@ -415,6 +485,7 @@ class DatedSession:
     capacity: int
     number: int | None
     mode: str = "IN_PERSON"
+    room_id: str | None = None
 
     def scheduled(self) -> SessionScheduled:
         """Return the fact that the patient has this seat."""
@@ -472,6 +543,7 @@ def dated_sessions(
                     capacity=group.capacity,
                     number=place.number,
                     mode=group.mode,
+                    room_id=group.room_id,
                 )
             )
         if hour is not None and hour.weekday == day.weekday():
@@ -502,7 +574,7 @@ def dated_sessions(
 
 
 def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -> list[planner.Meeting]:
-    """Return each weekly meeting of the groups with its free standing places.
+    """Return each weekly meeting of the groups that have not ended, with its free standing places.
 
     :param taken: how many places are taken, by group and weekday.
     """
@@ -519,6 +591,7 @@ def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -
             free_places=group.capacity - taken.get((group.group_id, weekday), 0),
         )
         for group in groups
+        if group.ended_at is None
         for weekday in group.weekdays
     ]
 
@@ -527,6 +600,20 @@ def joinable(*, groups: Iterable[Group], own: Iterable[Place]) -> list[Group]:
     """Return the groups that somebody can be planned into: open ones, and those that they are in."""
     held = {place.group_id for place in own}
     return [group for group in groups if group.enrolment == "OPEN" or group.group_id in held]
+
+
+def hardest_first(
+    members: Iterable[tuple[WeeklyPlan, Episode, Patient]],
+) -> list[tuple[WeeklyPlan, Episode, Patient]]:
+    """Return patients in the order in which their weeks are found anew: who is bound most goes first.
+
+    Whoever could come at any time is not to take the only place of somebody who cannot.
+    """
+
+    def bound(member: tuple[WeeklyPlan, Episode, Patient]) -> int:
+        return sum(one.span().ends - one.span().begins for one in member[2].obligations())
+
+    return sorted(members, key=lambda member: (-bound(member), member[0].plan_id))
 
 
 def place_span(*, place: Place, group: Group) -> Span:

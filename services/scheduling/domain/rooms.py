@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.scheduling.domain.weeks import MINUTES_A_DAY, Span
 from shared.errors import Conflict, InvalidInput, NotFound
 
 
@@ -16,7 +17,7 @@ class RoomKnownAlready(Conflict):
 
 
 class RoomTaken(Conflict):
-    """Raised when two sessions would meet in one room."""
+    """Raised when two sessions, or two standing groups, would meet in one room."""
 
 
 class RoomTooSmall(InvalidInput):
@@ -55,6 +56,36 @@ class Room:
             raise NoRoomNeeded(field="room_id", rule="only sessions in person have a room")
         if capacity > self.places:
             raise RoomTooSmall(field="capacity", rule=f"at most the room's {self.places} places")
+
+
+@dataclass(eq=False, kw_only=True)
+class RoomHour:
+    """A stretch of the week that a room belongs to a standing group, in minutes of the local week."""
+
+    group_id: str
+    weekday: int
+    room_id: str
+    begins: int
+    ends: int
+    tenant_id: str = ""
+
+    def meets(self, other: Span) -> bool:
+        """Tell whether another stretch of the week has any of it."""
+        return Span(begins=self.begins, ends=self.ends).meets(other)
+
+
+def hours_in(*, room_id: str, group_id: str, spans: Iterable[Span]) -> list[RoomHour]:
+    """Return what a standing group takes of a room."""
+    return [
+        RoomHour(
+            group_id=group_id,
+            weekday=one.begins // MINUTES_A_DAY,
+            room_id=room_id,
+            begins=one.begins,
+            ends=one.ends,
+        )
+        for one in spans
+    ]
 
 
 @dataclass(eq=False, kw_only=True)

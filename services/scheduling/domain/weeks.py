@@ -44,6 +44,12 @@ def minute_of_week(*, at: datetime, zone: str) -> int:
     return local.weekday() * MINUTES_A_DAY + local.hour * 60 + local.minute
 
 
+def span_of(*, starts_at: datetime, ends_at: datetime, zone: str) -> Span:
+    """Return the stretch of the local week that something takes which happens once."""
+    begins = minute_of_week(at=starts_at, zone=zone)
+    return Span(begins=begins, ends=begins + int((ends_at - starts_at).total_seconds()) // 60)
+
+
 def local_day(*, at: datetime, zone: str) -> date:
     """Return the calendar day of *at* in the zone."""
     return at.astimezone(ZoneInfo(zone)).date()

@@ -75,9 +75,12 @@ from services.scheduling.schemas.fields import (
 )
 from services.scheduling.schemas.groups import (
     ChangeEnrolment,
+    EndGroup,
     Group,
+    GroupEnding,
     Groups,
     ListGroups,
+    MoveGroup,
     OpenGroup,
 )
 from services.scheduling.schemas.notes import (
@@ -165,6 +168,7 @@ __all__ = [
     "Credential",
     "DayAttended",
     "DeclareObligations",
+    "EndGroup",
     "ExcuseAbsence",
     "Feedback",
     "Feedbacks",
@@ -178,6 +182,7 @@ __all__ = [
     "GetWeeklyPlan",
     "GiveFeedback",
     "Group",
+    "GroupEnding",
     "Groups",
     "HandOverCaseload",
     "HandedOver",
@@ -199,6 +204,7 @@ __all__ = [
     "LocalTime",
     "MakeUpSession",
     "ModalityDose",
+    "MoveGroup",
     "Note",
     "Notes",
     "Obligation",

@@ -3,8 +3,15 @@
 from marshmallow import Schema, fields, validate
 
 from services.scheduling.schemas.fields import WEEKDAY, LocalTime, described
-from shared.contracts.scheduling import ENROLMENTS, GROUP_KINDS, MODALITIES, MODES, TRACKS
-from shared.schema_fields import Id
+from shared.contracts.scheduling import (
+    ENROLMENTS,
+    GROUP_END_REASONS,
+    GROUP_KINDS,
+    MODALITIES,
+    MODES,
+    TRACKS,
+)
+from shared.schema_fields import Id, Moment
 
 
 class OpenGroup(Schema):
@@ -53,6 +60,7 @@ class OpenGroup(Schema):
         validate=validate.OneOf(MODES),
         metadata=described("How people take part: by video on the telehealth track, else in person."),
     )
+    room_id = Id(metadata=described("Where it meets; its sessions meet there too."))
 
 
 class ChangeEnrolment(Schema):
@@ -66,10 +74,29 @@ class ChangeEnrolment(Schema):
     )
 
 
+class MoveGroup(Schema):
+    """A group meets in another room from now on."""
+
+    group_id = Id(required=True, metadata=described("Which group."))
+    room_id = Id(
+        required=True, allow_none=True, metadata=described("Where it meets from now on; null for no room.")
+    )
+
+
+class EndGroup(Schema):
+    """A group ends for good; each of its members is given another week."""
+
+    group_id = Id(required=True, metadata=described("Which group."))
+    reason = fields.String(
+        required=True, validate=validate.OneOf(GROUP_END_REASONS), metadata=described("Why, as a code.")
+    )
+
+
 class ListGroups(Schema):
     """Groups, of one site or all."""
 
     site_id = Id(metadata=described("Only of this site."))
+    ended = fields.Boolean(load_default=False, metadata=described("Those that have ended as well."))
 
 
 class Group(Schema):
@@ -88,6 +115,8 @@ class Group(Schema):
     facilitator_id = Id(required=True)
     enrolment = fields.String(required=True)
     mode = fields.String(required=True)
+    room_id = Id(allow_none=True)
+    ended_at = Moment(allow_none=True)
     free_places = fields.List(
         fields.Integer(),
         required=True,
@@ -100,3 +129,38 @@ class Groups(Schema):
 
     items = fields.List(fields.Nested(Group), required=True)
     next = fields.String(allow_none=True)
+
+
+class MovedMember(Schema):
+    """A member of a group that ended, whose week was found anew and is proposed."""
+
+    patient_id = Id(required=True)
+    episode_id = Id(required=True)
+    version = fields.Integer(required=True, metadata=described("The version of the week."))
+    meetings_moved = fields.Integer(
+        required=True, metadata=described("Meetings and hours of the week before that are gone.")
+    )
+    because = fields.String(required=True, metadata=described("What the patient is told."))
+    confirm_by = Moment(required=True, metadata=described("By when the patient is to agree."))
+
+
+class MemberWithoutWeek(Schema):
+    """A member of a group that ended for whom no week was found; what is left of theirs stays."""
+
+    patient_id = Id(required=True)
+    episode_id = Id(required=True)
+    reason = fields.String(required=True, metadata=described("The constraint to relax."))
+    task_id = Id(required=True, metadata=described("The task that asks the front desk."))
+
+
+class GroupEnding(Schema):
+    """What became of a group that ended, and of its members."""
+
+    group_id = Id(required=True)
+    site_id = Id(required=True)
+    reason = fields.String(required=True)
+    ended_at = Moment(required=True)
+    sessions_cancelled = fields.Integer(required=True)
+    seats_cancelled = fields.Integer(required=True)
+    moved = fields.List(fields.Nested(MovedMember), required=True)
+    without_week = fields.List(fields.Nested(MemberWithoutWeek), required=True)

@@ -85,5 +85,12 @@ class WeeklyPlan(Schema):
     wishes_not_met = fields.List(fields.Nested(UnmetWish), required=True)
     proposed_at = Moment(allow_none=True, metadata=described("When a week was first found."))
     confirmed_at = Moment(allow_none=True, metadata=described("When the patient agreed to the present week."))
+    confirm_by = Moment(
+        allow_none=True, metadata=described("By when the patient is to agree; then somebody asks them.")
+    )
+    changed_because = fields.String(
+        allow_none=True,
+        metadata=described("GROUP_ENDED where the week stands in place of one that could not be kept."),
+    )
     booked_through = fields.Date(allow_none=True)
     ended_at = Moment(allow_none=True)

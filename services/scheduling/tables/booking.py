@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import attendance, booking, clinicians, groups, plans, records
+from services.scheduling.domain import attendance, booking, clinicians, groups, plans, records, rooms
 from services.scheduling.tables.attendance import seats, sessions
 from shared.database import origin_of
 
@@ -39,6 +39,7 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
             "state": "PLANNED",
             "roster_asked": "NOBODY",
             "mode": one.mode,
+            "room_id": one.room_id,
         }
         for one in dated
     }
@@ -289,6 +290,40 @@ def lock_sessions_between(
             .order_by(attendance.Session.session_id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
+        )
+    )
+
+
+def lock_sessions_of_group(db: Session, group: groups.Group, *, after: datetime) -> list[attendance.Session]:
+    """Return the planned sessions of a standing group that are to come, locked, by their ids."""
+    return list(
+        db.scalars(
+            sa.select(attendance.Session)
+            .where(
+                attendance.Session.site_id == group.site_id,
+                attendance.Session.group_id == group.group_id,
+                attendance.Session.state == "PLANNED",
+                attendance.Session.starts_at > after,
+            )
+            .order_by(attendance.Session.session_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def sessions_in_room(db: Session, room: rooms.Room, *, after: datetime) -> list[attendance.Session]:
+    """Return the planned sessions to come that meet in a room, by their start."""
+    return list(
+        db.scalars(
+            sa.select(attendance.Session)
+            .where(
+                attendance.Session.site_id == room.site_id,
+                attendance.Session.room_id == room.room_id,
+                attendance.Session.state == "PLANNED",
+                attendance.Session.starts_at > after,
+            )
+            .order_by(attendance.Session.starts_at, attendance.Session.session_id)
         )
     )
 

@@ -31,6 +31,9 @@ weekly_plans = Table(
     Column("individual_starts", sa.Time),
     Column("proposed_at", moment()),
     Column("confirmed_at", moment()),
+    Column("confirm_by", moment()),
+    Column("confirmation_asked", sa.Boolean, nullable=False, server_default="false"),
+    Column("changed_because", sa.String(16)),
     Column("explained", JSONB),
     Column("booked_through", sa.Date),
     Column("short_weeks", sa.Integer, nullable=False),
@@ -152,6 +155,26 @@ def plans_with_therapists(
             plans.WeeklyPlan.individual_clinician_id.in_(clinician_ids),
         )
         .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
+    )
+    return [(plan, episode, patient) for plan, episode, patient in rows]
+
+
+def members_of(
+    db: Session, *, group_id: str
+) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
+    """Return the plans in force that have a standing place in a group, with episode and patient."""
+    in_group = sa.exists().where(
+        plans.Place.plan_id == plans.WeeklyPlan.plan_id,
+        plans.Place.group_id == group_id,
+        plans.Place.number.is_not(None),
+    )
+    rows = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(plans.WeeklyPlan.state == "ACTIVE", in_group)
+        .order_by(plans.WeeklyPlan.plan_id)
+        .execution_options(populate_existing=True)
     )
     return [(plan, episode, patient) for plan, episode, patient in rows]
 

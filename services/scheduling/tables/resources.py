@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import clinicians, rooms, telehealth
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import ABSENCE_REASONS, CANCELLATION_REASONS, TELEHEALTH_PLACES
 from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+
+#: One number for a room of a tenant.
+_ROOM = "hashtextextended(tenant_id || room_id::text, 0)"
 
 rooms_table = Table(
     "rooms",
@@ -22,6 +26,27 @@ rooms_table = Table(
     Column("places", sa.Integer, nullable=False),
     Column("added_at", moment(), nullable=False),
     Index(None, "tenant_id", "site_id"),
+)
+
+room_hours = Table(
+    "room_hours",
+    metadata,
+    Column("group_id", sa.Uuid(as_uuid=False), primary_key=True),
+    Column("weekday", sa.SmallInteger, primary_key=True),
+    tenant_column(primary_key=True),
+    ForeignKeyConstraint(["tenant_id", "group_id"], ["groups.tenant_id", "groups.group_id"]),
+    ForeignKeyConstraint(["tenant_id", "room_id"], ["rooms.tenant_id", "rooms.room_id"]),
+    reference("room_id"),
+    Column("begins", sa.Integer, nullable=False),
+    Column("ends", sa.Integer, nullable=False),
+    sa.CheckConstraint("begins < ends", name="begins_before_end"),
+    ExcludeConstraint(
+        # The room's hash with its tenant's stands for the room: callers choose ids of rooms.
+        (sa.text("int8range(" + ", ".join([_ROOM] * 2) + ", '[]')"), "&&"),
+        (sa.text("int4range(begins, ends)"), "&&"),
+        name="ex_room_hours_room",
+        using="gist",
+    ),
 )
 
 closures = Table(
@@ -73,6 +98,7 @@ telehealth_visits = Table(
 
 # A session sees one tenant only, so there the id alone is the key.
 mapper.map_imperatively(rooms.Room, rooms_table, primary_key=[rooms_table.c.room_id])
+mapper.map_imperatively(rooms.RoomHour, room_hours, primary_key=[room_hours.c.group_id, room_hours.c.weekday])
 mapper.map_imperatively(rooms.Closure, closures)
 mapper.map_imperatively(clinicians.Absence, absences)
 mapper.map_imperatively(telehealth.Visit, telehealth_visits)
@@ -85,6 +111,22 @@ def rooms_of_site(db: Session, *, site_id: str | None) -> list[rooms.Room]:
     if site_id is not None:
         found = found.where(rooms.Room.site_id == site_id)
     return list(db.scalars(found))
+
+
+def room_hours_of(db: Session, *, room_id: str) -> list[rooms.RoomHour]:
+    """Return when a room belongs to standing groups."""
+    return list(
+        db.scalars(
+            sa.select(rooms.RoomHour)
+            .where(rooms.RoomHour.room_id == room_id)
+            .order_by(rooms.RoomHour.begins, rooms.RoomHour.group_id)
+        )
+    )
+
+
+def leave_room(db: Session, *, group_id: str) -> None:
+    """Give back the room of a standing group, if it has one."""
+    db.execute(sa.delete(rooms.RoomHour).where(rooms.RoomHour.group_id == group_id))
 
 
 def closures_between(
