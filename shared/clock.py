@@ -156,11 +156,16 @@ class Timer:
 
 
 class OnTimer(Entrypoint):
-    """Wakes a method when a timer of its name is due."""
+    """Wakes a method when a timer of its name is due.
 
-    def __init__(self, timer: str, **kwargs: Any) -> None:
+    :param at_once: how many that are due together the method takes in one transaction; where it is more
+        than one, the method is given a list of timers, in the order in which they were due.
+    """
+
+    def __init__(self, timer: str, *, at_once: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.timer = timer
+        self.at_once = at_once
 
 
 class CalendarJob(Entrypoint):

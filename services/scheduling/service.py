@@ -34,7 +34,7 @@ from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcer
 from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
-from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce, announce_all, because_of, command, question, reacts_to
 from shared.schema_fields import Id
 
 #: Who is at the door and in the rooms.
@@ -48,6 +48,11 @@ _CARE = roles.CARE_TEAM
 
 #: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
 TRIED_AT_ONCE = 20
+
+
+#: Sessions whose grace period is over that are judged in one transaction: a morning's at a large site,
+#: and few enough that no mark waits long for one of them. Design default.
+JUDGED_AT_ONCE = 200
 
 
 class Scheduling:
@@ -1061,17 +1066,22 @@ class Scheduling:
         db.refresh(plan)
         announce_all(db, plan.ask_for_confirmation(now=now))
 
-    @on_timer("attendance_grace_over")
-    def mark_no_shows(self, db: Session, timer: Timer, now: datetime) -> None:
+    @on_timer("attendance_grace_over", at_once=JUDGED_AT_ONCE)
+    def mark_no_shows(self, db: Session, due: list[Timer], now: datetime) -> None:
         """Say who did not come, or ask the facilitator where nobody was marked."""
-        session = tables.lock_session(db, session_id=timer.key)
-        seats = tables.seats_of(db, session_id=session.session_id)
+        sessions = tables.lock_sessions(db, session_ids=[timer.key for timer in due])
+        open_seats = tables.open_seats_of(db, session_ids=sessions)
         past = tables.past_of(
-            db, episode_ids=[seat.episode_id for seat in seats if seat.state == "SCHEDULED"]
+            db, episode_ids={seat.episode_id for seats in open_seats.values() for seat in seats}
         )
-        announce_all(db, session.judge(seats=seats, past=past, now=now))
-        if session.roster_asked == "FACILITATOR":
-            set_timer(db, "roster_overdue", key=session.session_id, due_at=now + attendance.ROSTER_DUE)
+        for timer in due:
+            session = sessions.get(timer.key)
+            if session is None:
+                raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+            because_of(db, timer)
+            announce_all(db, session.judge(seats=open_seats[timer.key], past=past, now=now))
+            if session.roster_asked == "FACILITATOR":
+                set_timer(db, "roster_overdue", key=session.session_id, due_at=now + attendance.ROSTER_DUE)
 
     @on_timer("roster_overdue")
     def ask_supervisor(self, db: Session, timer: Timer, now: datetime) -> None:

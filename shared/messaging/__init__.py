@@ -8,6 +8,7 @@ from shared.messaging.entrypoints import command, question, reacts_to, reacts_to
 from shared.messaging.host import reactions_of, ways_in
 from shared.messaging.inbox import envelope_reacted_to
 from shared.messaging.outbox import announce, announce_all
+from shared.messaging.timers import because_of
 from shared.messaging.traffic import CommandClient
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CommandClient",
     "announce",
     "announce_all",
+    "because_of",
     "command",
     "envelope_reacted_to",
     "question",

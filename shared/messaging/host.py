@@ -47,7 +47,7 @@ class Host:
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
         self.reactions: dict[str, list[tuple[str, Callable[..., None]]]] = {}
         self.every_event: Callable[..., None] | None = None
-        self.timers: dict[str, Callable[..., None]] = {}
+        self.timers: dict[str, tuple[OnTimer, Callable[..., None]]] = {}
         self.jobs: list[tuple[str, CalendarJob, Callable[..., None]]] = []
         #: The newest occurrence of each job and zone that is known to have run, in whatever copy.
         self.jobs_run: dict[tuple[str, str], datetime] = {}
@@ -60,7 +60,7 @@ class Host:
             elif isinstance(entry, ReactsToEveryEvent):
                 self.every_event = method
             elif isinstance(entry, OnTimer):
-                self.timers[entry.timer] = method
+                self.timers[entry.timer] = (entry, method)
             elif isinstance(entry, CalendarJob):
                 self.jobs.append((name, entry, method))
         for name, question in builtin.QUESTIONS.items():

@@ -1,6 +1,7 @@
 """Timers and calendar jobs that are due: each fires once, however many copies look for it."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from shared import audit, clock
 from shared.clock import Timer, job_runs, retry_delay, timers
 from shared.contracts.event import Actor
 from shared.contracts.roles import SYSTEM
-from shared.database import Origin, act_for
+from shared.database import Origin, act_for, origin_of
 from shared.ids import new_id
 from shared.messaging.inbox import place_of, restore, snapshot
 
@@ -26,82 +27,143 @@ _IS_DUE = sa.and_(
     timers.c.due_at <= sa.bindparam("now"),
     sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
 )
+_IN_TURN = (timers.c.due_at, timers.c.name, timers.c.key)
+#: Whether another one waits is all that is asked: to count them all would take longer the more there are.
+_TWO_DUE = sa.select(sa.literal(1)).where(_IS_DUE).limit(2).subquery()
 _FIRST_DUE = (
-    sa.select(timers, sa.select(sa.func.count()).where(_IS_DUE).scalar_subquery().label("due"))
+    sa.select(timers, sa.select(sa.func.count()).select_from(_TWO_DUE).scalar_subquery().label("due"))
     .where(_IS_DUE)
-    .order_by(timers.c.due_at, timers.c.name, timers.c.key)
+    .order_by(*_IN_TURN)
     .limit(1)
+    .with_for_update(skip_locked=True, of=timers)
+)
+#: More of the same kind. One that has failed is tried alone, so that it fails no others.
+_MORE_DUE = (
+    sa.select(timers)
+    .where(
+        _IS_DUE,
+        timers.c.tenant_id == sa.bindparam("tenant_id"),
+        timers.c.name == sa.bindparam("name"),
+        timers.c.key != sa.bindparam("key"),
+        timers.c.attempts == 0,
+    )
+    .order_by(*_IN_TURN)
+    .limit(sa.bindparam("at_most"))
     .with_for_update(skip_locked=True)
 )
 
 
 def fire_one(host: "Host") -> int:
-    """Fire one timer that is due; return how many were.
+    """Fire one timer that is due, or as many of its kind as are taken at once; return how many were due.
 
-    The row is locked meanwhile and gone with the commit of what it did.
+    More than two are told as two. The rows are locked meanwhile and gone with the commit of what they did.
     """
     now = host.clock.now()
+    moments = {"now": now, "real_now": clock.real_now()}
     with host.transaction(None) as db:
-        row = db.execute(_FIRST_DUE, {"now": now, "real_now": clock.real_now()}).first()
-        if row is None:
+        first = db.execute(_FIRST_DUE, moments).first()
+        if first is None:
             return 0
-        timer = Timer(
-            name=row.name,
-            key=row.key,
-            due_at=row.due_at.astimezone(UTC),
-            data=row.data,
-            tenant_id=row.tenant_id,
-            correlation_id=row.correlation_id,
-            causation_id=row.causation_id,
-        )
-        act_for(
-            db,
-            Origin(
-                service=host.name,
-                tenant_id=row.tenant_id,
-                actor=Actor(actor_id=host.name, role=SYSTEM),
-                now=now,
-                correlation_id=row.correlation_id,
-                causation_id=row.causation_id,
-            ),
-        )
-        this_row = sa.and_(
-            timers.c.tenant_id == row.tenant_id, timers.c.name == row.name, timers.c.key == row.key
+        entry, method = host.timers[first.name]
+        rows: list[Any] = [first]
+        if entry.at_once > 1 and first.attempts == 0:
+            kind = {"tenant_id": first.tenant_id, "name": first.name, "key": first.key}
+            rows += db.execute(_MORE_DUE, {**moments, **kind, "at_most": entry.at_once - 1}).all()
+        fired = [_timer_of(row) for row in rows]
+        these_rows = sa.and_(
+            timers.c.tenant_id == first.tenant_id,
+            timers.c.name == first.name,
+            timers.c.key.in_([timer.key for timer in fired]),
         )
         # Gone before the method runs, so that the method can set the same timer anew.
         before = snapshot(db)
         try:
             with db.begin_nested():
-                db.execute(timers.delete().where(this_row))
-                host.timers[row.name](db, timer, now)
-                audit.record(db, action=f"timer:{row.name}"[:64])
+                db.execute(timers.delete().where(these_rows))
+                act_for(db, _origin_of(host, fired[0], now=now))
+                method(db, fired if entry.at_once > 1 else fired[0], now)
+                for timer in fired:
+                    act_for(db, _origin_of(host, timer, now=now))
+                    audit.record(db, action=f"timer:{timer.name}"[:64])
         except Exception as error:
             if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
                 raise
             restore(db, before)
-            attempts = row.attempts + 1
-            parked = attempts >= host.settings.parked_after_attempts
-            log.error(
-                "timer_failed",
-                timer=row.name,
-                error=type(error).__name__,
+            attempts = first.attempts + 1
+            # Of several that were taken at once, each is tried alone before it is given up.
+            parked = attempts >= host.settings.parked_after_attempts and len(fired) == 1
+            _note_failure(
+                db,
+                these_rows,
+                error,
+                name=first.name,
                 attempts=attempts,
-                exc_place=place_of(error),
+                parked=parked,
+                delay=timedelta() if host.clock.simulated else retry_delay(attempts),
             )
-            delay_is_over_at = (
-                clock.real_now() if host.clock.simulated else (clock.real_now() + retry_delay(attempts))
-            )
-            db.execute(
-                timers.update()
-                .where(this_row)
-                .values(
-                    attempts=attempts,
-                    error=type(error).__name__,
-                    state="parked" if parked else "waiting",
-                    next_attempt_at=delay_is_over_at,
-                )
-            )
-        return int(row.due)
+        return int(first.due)
+
+
+def because_of(db: sa.orm.Session, timer: Timer) -> None:
+    """Let what is announced from here on tell as its cause what this one of several timers was set by."""
+    origin = origin_of(db)
+    act_for(
+        db,
+        replace(origin, correlation_id=timer.correlation_id, causation_id=timer.causation_id),
+    )
+
+
+def _timer_of(row: Any) -> Timer:
+    return Timer(
+        name=row.name,
+        key=row.key,
+        due_at=row.due_at.astimezone(UTC),
+        data=row.data,
+        tenant_id=row.tenant_id,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+    )
+
+
+def _origin_of(host: "Host", timer: Timer, *, now: datetime) -> Origin:
+    return Origin(
+        service=host.name,
+        tenant_id=timer.tenant_id,
+        actor=Actor(actor_id=host.name, role=SYSTEM),
+        now=now,
+        correlation_id=timer.correlation_id,
+        causation_id=timer.causation_id,
+    )
+
+
+def _note_failure(
+    db: sa.orm.Session,
+    these_rows: sa.ColumnElement[bool],
+    error: Exception,
+    *,
+    name: str,
+    attempts: int,
+    parked: bool,
+    delay: timedelta,
+) -> None:
+    """Have what failed tried again later, or parked."""
+    log.error(
+        "timer_failed",
+        timer=name,
+        error=type(error).__name__,
+        attempts=attempts,
+        exc_place=place_of(error),
+    )
+    db.execute(
+        timers.update()
+        .where(these_rows)
+        .values(
+            attempts=attempts,
+            error=type(error).__name__,
+            state="parked" if parked else "waiting",
+            next_attempt_at=clock.real_now() + delay,
+        )
+    )
 
 
 def run_due_jobs(host: "Host") -> int:

@@ -13,7 +13,7 @@ from shared.contracts.scheduling import ObligationFitFound, SessionAttended, Ses
 from shared.database import id_column, new_metadata, tenant_column
 from shared.errors import Conflict, TooEarly
 from shared.ids import derived_id
-from shared.messaging import Call, announce, command, question, reacts_to
+from shared.messaging import Call, announce, because_of, command, question, reacts_to
 
 metadata = new_metadata()
 crossings = sa.Table(
@@ -43,6 +43,8 @@ class Nothing(Schema):
 #: Seat ids whose reaction fails, and how often it was run.
 FAILING: set[str] = set()
 RUNS: list[str] = []
+#: What was told to arrive together, each time that it was tried.
+CONVOYS: list[list[str]] = []
 
 
 class Ferry:
@@ -102,6 +104,17 @@ class Ferry:
     def arrive(self, db: Session, timer: Timer, now: datetime) -> None:
         """Write down an arrival."""
         self._write(db, "arrived", timer.key, "arrived")
+
+    @on_timer("arrive_in_convoy", at_once=3)
+    def arrive_together(self, db: Session, due: list[Timer], now: datetime) -> None:
+        """Write down arrivals that are due together, unless one of them fails."""
+        CONVOYS.append([timer.key for timer in due])
+        for timer in due:
+            because_of(db, timer)
+            self._write(db, "arrived", timer.key, "arrived")
+            announce(db, fit(timer.key))
+            if timer.key in FAILING:
+                raise FerryIsFull
 
 
 def fit(patient: str) -> Event:

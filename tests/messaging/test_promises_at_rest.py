@@ -14,6 +14,7 @@ from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import commands, inbox, outbox
 from shared.messaging.outbox import relay_once
+from shared.messaging.timers import fire_one
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
 from tests.messaging.samples import attended, missed
@@ -291,6 +292,17 @@ class TestEffectsHappenOnce:
         assert b"Lindqvist" not in bytes(row.body_sealed)
 
 
+def set_convoy(room: Room, *names: str) -> dict[str, str]:
+    """Set a timer for each name in a transaction of its own; return what each was caused by."""
+    ferry.CONVOYS.clear()
+    causes = {}
+    for name in names:
+        with room.db() as db:
+            causes[name] = db.info["origin"].correlation_id
+            clock.set_timer(db, "arrive_in_convoy", key=name, due_at=room.now)
+    return causes
+
+
 class TestTimers:
     def test_fire_once_with_four_at_once(self, room: Room) -> None:
         for what in ("goat", "wolf", "cabbage"):
@@ -303,6 +315,40 @@ class TestTimers:
 
         assert rows(room).count("arrived") == 3
         assert room.timers() == []
+
+    def test_fire_together_where_the_method_takes_several(self, room: Room) -> None:
+        causes = set_convoy(room, "goat", "wolf", "cabbage", "fox")
+
+        room.fire_due()
+
+        assert ferry.CONVOYS == [["cabbage", "fox", "goat"], ["wolf"]]
+        assert rows(room) == ["arrived"] * 4
+        told = {one.event.patient_id: one.correlation_id for one in room.announced_envelopes}
+        assert told == {derived_id(name): cause for name, cause in causes.items()}
+        with room.engine.connect() as connection:
+            acts = connection.scalars(
+                sa.select(audit.audit.c.action).where(audit.audit.c.action.like("timer:%"))
+            ).all()
+        assert acts == ["timer:arrive_in_convoy"] * 4
+
+    def test_of_which_one_fails_are_fired_alone(self, room: Room) -> None:
+        set_convoy(room, "goat", "wolf", "cabbage")
+        ferry.FAILING.add("wolf")
+        try:
+            for _ in range(5):
+                fire_one(room.host)
+        finally:
+            ferry.FAILING.discard("wolf")
+
+        assert ferry.CONVOYS[:1] == [["cabbage", "goat", "wolf"]]
+        assert {len(convoy) for convoy in ferry.CONVOYS[1:]} == {1}
+        assert rows(room) == ["arrived"] * 2
+        assert [key for _, key, _ in room.timers()] == ["wolf"]
+
+    def test_are_not_all_counted_to_see_whether_there_are_more(self, room: Room) -> None:
+        set_convoy(room, *"abcdefg")
+
+        assert [fire_one(room.host) for _ in range(4)] == [2, 2, 1, 0]
 
 
 class TestAuditChain:

@@ -342,6 +342,20 @@ def seats_of_sessions(db: Session, *, session_ids: Iterable[str]) -> dict[str, l
     return found
 
 
+def open_seats_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[attendance.Seat]]:
+    """Return the seats of some sessions on which nothing is known yet, by session."""
+    found: dict[str, list[attendance.Seat]] = {session_id: [] for session_id in session_ids}
+    rows = db.scalars(
+        sa.select(attendance.Seat)
+        .where(attendance.Seat.session_id.in_(list(found)), attendance.Seat.state == "SCHEDULED")
+        .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
+        .execution_options(populate_existing=True)
+    )
+    for seat in rows:
+        found[seat.session_id].append(seat)
+    return found
+
+
 def makes_up_for(db: Session, *, seat_id: str) -> attendance.Seat | None:
     """Return the seat that makes up for a missed one, if there is one that was not given up."""
     return db.scalar(
