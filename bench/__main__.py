@@ -10,7 +10,7 @@ from importlib.metadata import version
 from bench import report
 from bench.parts import NoPeers, Parts
 from bench.rows import PLOT, RESULTS, Row, Run, commit, machine, moment_now
-from bench.works import answers, events, floor, growth, memory, requests
+from bench.works import answers, events, floor, growth, memory, requests, scheduling
 from chaos.peers.faults import version_of
 from homeward.postgres import PostgresUnusable
 from tests.nodes import NodeUnavailable
@@ -35,6 +35,9 @@ WORKS: dict[str, Work] = {
     ),
     "growth": lambda parts, quick, tell: growth.measure(parts, growth.QUICK if quick else growth.FULL, tell),
     "memory": lambda parts, quick, tell: memory.measure(parts, memory.QUICK if quick else memory.FULL, tell),
+    "scheduling": lambda parts, quick, tell: scheduling.measure(
+        parts, scheduling.QUICK if quick else scheduling.FULL, tell
+    ),
     "answers": lambda parts, quick, tell: answers.measure(
         parts, answers.QUICK if quick else answers.FULL, tell
     ),

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 from bench.rows import Row, Run, rounded
-from bench.works import events, growth, requests
+from bench.works import events, growth, requests, scheduling
 
 #: Memory of each process, and how much of it may come in the last half of the work: the rest is noise.
 PROCESS_MIB, GROWTH_OF_FLAT = 150.0, 0.03
@@ -45,6 +45,18 @@ def findings(run: Run) -> list[Finding]:
     found.append(_times(run, what, command, requests.FASTAPI, 0.7))
     found += [_grown(run, work) for work in (growth.REACTION, growth.READ, growth.COMMAND)]
     found += [_copies(run), _memory(run)]
+    found += [
+        _most(run, f"{scheduling.PLAN}, p95", scheduling.PLAN, "p95_ms", 1000),
+        _soon(run, scheduling.MOVE, 10),
+        _most(run, f"{scheduling.BOOK}, p50", scheduling.BOOK, "p50_ms", 21),
+        _most(run, f"{scheduling.BOOK}, p95", scheduling.BOOK, "p95_ms", 40),
+        _most(run, f"{scheduling.ROSTER}, p95", scheduling.ROSTER, "p95_ms", 60),
+        *(
+            _most(run, f"{work}, p95", work, "p95_ms", 30)
+            for work in (scheduling.PATIENTS_WEEK, scheduling.CLINICIANS_WEEK, scheduling.SITES_WEEK)
+        ),
+        _soon(run, scheduling.SWEEP, 10),
+    ]
     return [finding for finding in found if finding.met is not None]
 
 
@@ -73,6 +85,13 @@ def _most(run: Run, what: str, work: str, name: str, reach: float) -> Finding:
     if value is None:
         return _unmeasured(what)
     return Finding(what, f"at most {reach:g} ms", f"{rounded(value):g} ms", value <= reach)
+
+
+def _soon(run: Run, work: str, reach: float) -> Finding:
+    row = run.find(work)
+    if row is None or row.seconds is None:
+        return _unmeasured(work)
+    return Finding(work, f"at most {reach:g} s", f"{row.seconds:.1f} s", row.seconds <= reach)
 
 
 def _grown(run: Run, work: str) -> Finding:

@@ -51,6 +51,19 @@ class House:
         found: dict[str, Any] = orjson.loads(answer.data)
         return found
 
+    def get(self, path: str, *, role: str) -> dict[str, Any]:
+        """Ask a question and return its answer.
+
+        :raises ProgramFailed: when it is refused.
+        """
+        answer = self._pool.request(
+            "GET", f"http://127.0.0.1:{self.port}{path}", headers=self.headers_of(role), timeout=30
+        )
+        if answer.status != 200:
+            raise ProgramFailed(f"{path} was answered with {answer.status}: {answer.data[:500]!r}")
+        found: dict[str, Any] = orjson.loads(answer.data)
+        return found
+
     def is_ready(self) -> bool:
         """Return whether the gateway and every service behind it answer."""
         with contextlib.suppress(urllib3.exceptions.HTTPError):

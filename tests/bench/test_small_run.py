@@ -4,7 +4,7 @@ import pytest
 
 from bench.parts import Parts
 from bench.rows import HOMEWARD
-from bench.works import events, floor
+from bench.works import events, floor, scheduling
 
 #: Enough for two transactions, one batch after the other.
 VERY_LITTLE = events.Amounts(
@@ -39,6 +39,27 @@ def test_reactions_and_their_latency_are_measured(parts):
     assert one.work != several.work
     assert 0 < evenly.p50_ms <= evenly.p99_ms
     assert evenly.per_second is None
+
+
+def test_a_program_and_its_clinic_day_are_measured(parts):
+    little = scheduling.Amounts(
+        patients=14, groups=6, newcomers=2, stored=500, requests=4, rosters=2, of_a_day=40
+    )
+
+    rows = {row.work: row for row in scheduling.measure(parts, little, tell=lambda what: None)}
+
+    assert rows[scheduling.PLAN].remark == "14 of 14 patients have a week"
+    one_client = (
+        scheduling.PLAN,
+        scheduling.BOOK,
+        scheduling.ROSTER,
+        scheduling.PATIENTS_WEEK,
+        scheduling.CLINICIANS_WEEK,
+        scheduling.SITES_WEEK,
+    )
+    assert all(rows[work].p95_ms > 0 for work in one_client)
+    assert rows[scheduling.MOVE].seconds > 0
+    assert rows[scheduling.SWEEP].seconds > 0
 
 
 def test_the_floor_is_measured(parts):

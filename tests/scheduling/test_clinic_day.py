@@ -402,3 +402,34 @@ class TestDoorDownOverAStart:
 
         assert [type(event) for event in caused] == [TaskOpened]
         assert [seat.state for seat in seats] == ["CHECKED_IN", "UNMARKED"]
+
+    def test_leaves_it_to_the_facilitator_to_say_who_came_and_with_which_times(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts_at = starts_of(room, session_id)
+        room.advance(starts_at - timedelta(minutes=5))
+        check_in(room, session_id, "Ada")
+
+        # Nothing fires while the process is away; two hours later it is back.
+        room.at(starts_at + timedelta(hours=2))
+        room.fire_due()
+        missed = room.announced_of(SessionMissed)
+        asked = tasks(room, "roster_missing")
+        late = {"arrived_at": (starts_at + timedelta(minutes=4)).isoformat()}
+        marks = [
+            {"patient_id": ids_of("Ada")["patient_id"], "mark": "PRESENT"},
+            {"patient_id": ids_of("Ben")["patient_id"], "mark": "PRESENT", **late},
+        ]
+        room.advance(starts_at + timedelta(hours=4))
+        room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+
+        assert (missed, len(asked)) == ([], 1)
+        assert tasks(room, "roster_missing") == []
+        seats = room.ask("get_session", {"session_id": session_id})["seats"]
+        arrived = {seat["patient_id"]: datetime.fromisoformat(seat["arrived_at"]) for seat in seats}
+        assert arrived == {
+            ids_of("Ada")["patient_id"]: starts_at - timedelta(minutes=5),
+            ids_of("Ben")["patient_id"]: starts_at + timedelta(minutes=4),
+        }
+        assert len(room.announced_of(SessionAttended)) == 2
+        assert room.announced_of(SessionMissed) == []

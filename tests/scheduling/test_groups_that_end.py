@@ -1,5 +1,6 @@
 """A standing group that ends: everybody who was in it is given another week, as one job."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -249,6 +250,35 @@ class TestEndGroup:
 
         assert job == {"state": "failed", "result": {"failed": "SolverGone"}}
         assert room.dump() == before
+
+    def test_changes_together_with_an_obligation_and_neither_is_forgotten(self, room):
+        """The week that both leave behind meets no obligation, and holds nothing of the group."""
+        second_group(room)
+        second_group(room, "dusk", track="EVENING")
+        declared = [{"kind": "WORK", "weekday": day, "starts": "12:00", "ends": "17:00"} for day in range(5)]
+        start = threading.Barrier(2)
+        jobs: list[dict[str, Any]] = []
+
+        def end_it() -> None:
+            start.wait()
+            jobs.append(end(room))
+
+        def declare() -> None:
+            start.wait()
+            room.call(
+                "declare_obligations",
+                {"patient_id": ids_of("Ada")["patient_id"], "site_id": SITE, "obligations": declared},
+            )
+
+        threads = [threading.Thread(target=one) for one in (end_it, declare)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert [job["state"] for job in jobs] == ["done"]
+        assert groups_in(room, "Ada") == {derived_id("group", "dusk")}
+        assert groups_in(room, "Ben") <= {derived_id("group", "dusk"), derived_id("group", "noon")}
 
     def test_is_for_those_who_decide_about_groups(self, room):
         with pytest.raises(Forbidden):
