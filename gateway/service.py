@@ -811,6 +811,14 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
     )
+    get_balance = question(
+        "/v1/episodes/{episode_id}/balance",
+        scheduling.GetBalance,
+        scheduling.Balance,
+        scope="sessions:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
     write_note = command(
         "/v1/sessions/{session_id}/notes",
         scheduling.WriteNote,

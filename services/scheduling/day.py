@@ -12,9 +12,11 @@ from services.scheduling import schemas, tables
 from services.scheduling.domain import (
     attendance,
     attended,
+    balance,
     check_outs,
     clinic_day,
     feedback,
+    plans,
     records,
     weeks,
 )
@@ -24,6 +26,9 @@ from shared.messaging import announce_all
 
 #: Days that one question about attendance may span: a year of treatment and its two ends.
 MOST_DAYS = 400
+
+#: How far ahead sessions are booked at most; what the patient moved counts as soon as it is moved.
+BOOKED_AHEAD = timedelta(weeks=8)
 
 
 class StretchNotUsable(InvalidInput):
@@ -168,6 +173,20 @@ def attendance_view(
             "weeks": attended.weeks_of(seats, floor=episode.weekly_minutes_floor or 0, zone=zone),
             "days": attended.days_there(seats, zone=zone),
         }
+    )
+    return view
+
+
+def balance_view(
+    db: Session, *, episode: records.Episode, site: records.Site, plan: plans.WeeklyPlan, now: datetime
+) -> dict[str, Any]:
+    """Return the balance of an episode from its admission on, with what is booked already."""
+    seats = tables.seats_within(
+        db, episode_id=episode.episode_id, since=episode.admitted_at or now, until=now + BOOKED_AHEAD
+    )
+    found = balance.balance_of(seats, plan=plan, episode=episode, zone=site.time_zone, now=now)
+    view: dict[str, Any] = schemas.Balance().dump(
+        {"episode_id": episode.episode_id, "patient_id": episode.patient_id, **vars(found)}
     )
     return view
 

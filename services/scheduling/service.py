@@ -761,6 +761,17 @@ class Scheduling:
         first, last = call.data.get("from_"), call.data.get("to")
         return day.attendance_view(db, episode=episode, site=site, first=first, last=last, now=call.now)
 
+    @question(schemas.GetBalance, roles=(*STAFF, roles.PATIENT))
+    def get_balance(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return how much the program holds a patient, and how much it gives way."""
+        episode = db.get(records.Episode, call.data["episode_id"])
+        site = tables.site_of(db, site_id=episode.site_id) if episode and episode.site_id else None
+        plan = tables.plan_of(db, episode_id=call.data["episode_id"])
+        if episode is None or site is None or plan is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an admitted episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        return day.balance_view(db, episode=episode, site=site, plan=plan, now=call.now)
+
     # --- Session notes ----------------------------------------------------------------------------
 
     @command(schemas.WriteNote, roles=_CARE)

@@ -133,3 +133,37 @@ class Attendance(Schema):
     modalities = fields.List(fields.Nested(ModalityDose), required=True)
     weeks = fields.List(fields.Nested(WeekAttended), required=True)
     days = fields.List(fields.Nested(DayAttended), required=True)
+
+
+class GetBalance(Schema):
+    """How much the program holds a patient, and how much it gives way."""
+
+    episode_id = Id(required=True, metadata=described("Which episode."))
+
+
+class Balance(Schema):
+    """Structure, flexibility and personal fit of an episode so far."""
+
+    episode_id = Id(required=True)
+    patient_id = Id(required=True)
+    weekly_minutes = fields.Integer(
+        required=True, metadata=described("Clinical minutes of the standing week; 0 while there is none.")
+    )
+    floor_minutes = fields.Integer(required=True)
+    weeks = fields.Integer(required=True, metadata=described("Local weeks with sessions so far."))
+    attended_minutes = fields.Integer(required=True)
+    attendance_percent = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata=described("Of the clinical minutes that were held; null before the first."),
+    )
+    swaps = fields.Integer(required=True, metadata=described("Sessions moved within their week."))
+    make_ups = fields.Integer(required=True, metadata=described("Sessions in place of missed ones."))
+    week_changes = fields.Integer(required=True, metadata=described("How often the week was found anew."))
+    week_confirmed = fields.Boolean(
+        required=True, metadata=described("Whether the patient agreed to the present week.")
+    )
+    treatment_plan_version = fields.Integer(
+        required=True, allow_none=True, metadata=described("Of the treatment plan that the week heeds.")
+    )
+    wishes_not_met = fields.Integer(required=True)
