@@ -49,7 +49,6 @@ _CARE = roles.CARE_TEAM
 #: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
 TRIED_AT_ONCE = 20
 
-
 #: Sessions whose grace period is over that are judged in one transaction: a morning's at a large site,
 #: and few enough that no mark waits long for one of them. Design default.
 JUDGED_AT_ONCE = 200
@@ -1090,7 +1089,11 @@ class Scheduling:
             if session is None:
                 raise attendance.NoSuchSession(field="session_id", rule="must be a session")
             because_of(db, timer)
-            announce_all(db, session.judge(seats=open_seats[timer.key], past=past, now=now))
+            seats = open_seats[timer.key]
+            announce_all(db, session.judge(seats=seats, past=past, now=now))
+            for seat in seats:
+                # The same patient may have missed the next one of these as well.
+                past[seat.episode_id] += attendance.seen_in(session, seat)
             if session.roster_asked == "FACILITATOR":
                 set_timer(db, "roster_overdue", key=session.session_id, due_at=now + attendance.ROSTER_DUE)
 

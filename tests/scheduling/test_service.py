@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from services.scheduling import tables
 from services.scheduling.domain import attendance
 from services.scheduling.service import Scheduling
+from shared.clock import set_timer
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import (
     AttendanceCorrected,
@@ -447,6 +448,34 @@ class TestMarkNoShows:
         assert [task.outcome for task in room.announced_of(TaskClosed)] == ["ESCALATED", "DONE"]
         assert len(room.announced_of(SessionMissed)) == 1
         assert not [timer for timer in room.timers() if timer[0] == "roster_overdue"]
+
+    def test_counts_sessions_that_are_judged_together_one_after_the_other(self, room):
+        """The process was away for a while; the day before somebody else had been marked in both."""
+        admit(room, "Ada", "Ben")
+        first, second, *_ = [one for one in sessions_of(room, "Ada") if one["kind"] == "GROUP"]
+        for one in (first, second):
+            with room.db() as db:
+                at = datetime.fromisoformat(first["starts_at"])
+                begins = at + timedelta(minutes=1) * (one is second)
+                times = {"starts_at": begins, "ends_at": begins + timedelta(seconds=50)}
+                db.execute(
+                    tables.sessions.update()
+                    .where(tables.sessions.c.session_id == one["session_id"])
+                    .values(first_mark_at=at, **times)
+                )
+                db.execute(
+                    tables.seats.update()
+                    .where(tables.seats.c.session_id == one["session_id"])
+                    .values(**times)
+                )
+                set_timer(db, "attendance_grace_over", key=one["session_id"], due_at=at + attendance.GRACE)
+
+        room.at(datetime.fromisoformat(first["starts_at"]) + attendance.GRACE + timedelta(minutes=2))
+        room.fire_due()
+
+        ada = ids_of("Ada")["patient_id"]
+        told = [one.consecutive for one in room.announced_of(SessionMissed) if one.patient_id == ada]
+        assert told == [1, 2]
 
     def test_counts_absences_in_a_row(self, room):
         admit(room, "Ada")

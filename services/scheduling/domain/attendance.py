@@ -596,6 +596,13 @@ def worth(*, session: Session, arrived_at: datetime, left_at: datetime) -> tuple
     return ("LEFT_EARLY" if left_at < session.ends_at else "PRESENT"), credited
 
 
+def seen_in(session: Session, seat: Seat) -> list[Seen]:
+    """Return what a seat adds to the past of its episode: nothing before it was judged."""
+    if not session.is_treatment or seat.state in (*OPEN, *GIVEN_UP, "EXCUSED"):
+        return []
+    return [Seen(seat_id=seat.seat_id, starts_at=seat.starts_at, state=seat.state)]
+
+
 def absences_in_row(seen: Iterable[Seen], *, up_to: Seen | None = None) -> int:
     """Count the absences without excuse since the patient last came, in the order of sessions.
 
