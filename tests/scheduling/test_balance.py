@@ -25,8 +25,19 @@ def room(room_of) -> Room:
     furnish(room)
     evenings = add_clinician(room, "Vera", kind="CADC")
     open_group(room, "dusk", track="EVENING", facilitator_id=evenings)
-    room.deliver(referral_of("Ada"), admission_of("Ada"))
+    room.deliver(referral_of("Ada"), admission_of("Ada"), referral_of("Ben"))
+    declare(room, "Ben", *at_work("08:00", "17:00"))
+    room.deliver(admission_of("Ben"))
     return room
+
+
+def declare(room: Room, name: str, *obligations: dict[str, Any], **more: Any) -> None:
+    body = {"patient_id": ids_of(name)["patient_id"], "site_id": SITE, "obligations": list(obligations)}
+    room.call("declare_obligations", body | more)
+
+
+def at_work(starts: str, ends: str) -> list[dict[str, Any]]:
+    return [{"kind": "WORK", "weekday": day, "starts": starts, "ends": ends} for day in range(5)]
 
 
 def balance(room: Room, **who: Any) -> dict[str, Any]:
@@ -71,16 +82,7 @@ class TestGetBalance:
         assert (found["weeks"], found["swaps"], found["week_confirmed"]) == (1, 1, True)
 
     def test_counts_how_often_the_week_followed_a_new_life(self, room):
-        busy = [{"kind": "WORK", "weekday": day, "starts": "08:00", "ends": "13:00"} for day in range(5)]
-        room.call(
-            "declare_obligations",
-            {
-                "patient_id": ids_of("Ada")["patient_id"],
-                "site_id": SITE,
-                "obligations": busy,
-                "wishes": {"family": True},
-            },
-        )
+        declare(room, "Ada", *at_work("08:00", "13:00"), wishes={"family": True})
 
         found = balance(room)
 

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from services.scheduling.domain import groups, plans, records, weeks
+from services.scheduling.domain import groups, obligations, plans, records, weeks
 from shared.ids import derived_id
 from tests.scheduling.builders import CHICAGO, OPENED_AT, SITE
 
@@ -143,3 +143,24 @@ class TestMinuteOfWeek:
         sunday_evening = utc("2026-02-02T04:30")
 
         assert weeks.minute_of_week(at=sunday_evening, zone=CHICAGO) == 6 * 1440 + 22 * 60 + 30
+
+
+def bound_on_monday(begins: int, ends: int) -> obligations.Obligation:
+    return obligations.Obligation(
+        kind="WORK", weekday=0, starts=time(begins), ends=time(ends), travel_minutes=0
+    )
+
+
+class TestHardestFirst:
+    def test_lets_those_go_first_who_are_bound_for_most_of_the_week(self):
+        def member(name: str, *hours: tuple[int, int]):
+            ids = {key: derived_id(key, name) for key in ("patient_id", "episode_id", "journey_id")}
+            patient = records.Patient(patient_id=ids["patient_id"], journey_id=ids["journey_id"])
+            bound = tuple(bound_on_monday(begins, ends) for begins, ends in hours)
+            patient.declare(bound_by=bound, site_id=SITE, now=OPENED_AT)
+            plan = plan_with_hour(plan_id=derived_id("plan", name))
+            return plan, records.Episode(**ids), patient
+
+        free, half_bound, bound = member("Ada"), member("Ben", (8, 12)), member("Cleo", (6, 12), (13, 20))
+
+        assert plans.hardest_first([free, half_bound, bound]) == [bound, half_bound, free]
