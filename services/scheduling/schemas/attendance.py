@@ -141,6 +141,7 @@ class SessionSummary(Schema):
     state = fields.String(required=True)
     cancellation_reason = fields.String(allow_none=True)
     roster_asked = fields.String(required=True)
+    room_id = Id(allow_none=True, metadata=described("Where it meets, if it has a room."))
     counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 

@@ -169,4 +169,3 @@ class PlannedSession(SessionSummary):
     """A session with how and where it is held."""
 
     mode = fields.String(required=True)
-    room_id = Id(allow_none=True)
