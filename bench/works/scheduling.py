@@ -54,7 +54,7 @@ QUICK = Amounts(60, 12, 8, 20_000, 30, 15, 5_000)
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
     """Measure a program through the real gateway, with the solver in a process of its own."""
     with (
-        open_house(parts, ("scheduling", "gateway")) as house,
+        open_house(parts, ("intake", "scheduling", "gateway")) as house,
         contextlib.closing(Clinic(house, parts)) as clinic,
     ):
         tell(f"scheduling: {amounts.patients} patients, {amounts.groups} groups")
