@@ -10,7 +10,7 @@ from shared.errors import NotFound
 from tests.scheduling.builders import (
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     furnish,
     ids_of,
     open_group,
@@ -25,9 +25,9 @@ def room(room_of) -> Room:
     furnish(room)
     evenings = add_clinician(room, "Vera", kind="CADC")
     open_group(room, "dusk", track="EVENING", facilitator_id=evenings)
-    room.deliver(referral_of("Ada"), admission_of("Ada"), referral_of("Ben"))
+    room.deliver(referral_of("Ada"), *admitted("Ada"), referral_of("Ben"))
     declare(room, "Ben", *at_work("08:00", "17:00"))
-    room.deliver(admission_of("Ben"))
+    room.deliver(*admitted("Ben"))
     return room
 
 

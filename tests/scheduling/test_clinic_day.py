@@ -65,6 +65,11 @@ def check_out(
     return room.call("check_out", body, role=role, actor_id=actor_id)
 
 
+def rosters_missing(room: Room, session_id: str) -> list[str]:
+    of_session = {one.task_id for one in room.announced_of(TaskOpened) if one.about_id == session_id}
+    return [task_id for task_id in tasks(room, "roster_missing") if task_id in of_session]
+
+
 def tasks(room: Room, name: str) -> list[str]:
     closed = {event.task_id for event in room.announced_of(TaskClosed)}
     opened = [one.task_id for one in room.announced_of(TaskOpened) if one.task == name]
@@ -414,7 +419,7 @@ class TestDoorDownOverAStart:
         room.at(starts_at + timedelta(hours=2))
         room.fire_due()
         missed = room.announced_of(SessionMissed)
-        asked = tasks(room, "roster_missing")
+        asked = rosters_missing(room, session_id)
         late = {"arrived_at": (starts_at + timedelta(minutes=4)).isoformat()}
         marks = [
             {"patient_id": ids_of("Ada")["patient_id"], "mark": "PRESENT"},
@@ -424,7 +429,7 @@ class TestDoorDownOverAStart:
         room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
 
         assert (missed, len(asked)) == ([], 1)
-        assert tasks(room, "roster_missing") == []
+        assert rosters_missing(room, session_id) == []
         seats = room.ask("get_session", {"session_id": session_id})["seats"]
         arrived = {seat["patient_id"]: datetime.fromisoformat(seat["arrived_at"]) for seat in seats}
         assert arrived == {

@@ -23,7 +23,7 @@ from shared.ids import derived_id, new_id
 from tests.scheduling.builders import (
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     discharge_of,
     furnish,
     ids_of,
@@ -47,7 +47,7 @@ def room(room_of) -> Room:
 
 def admit(room: Room, *names: str) -> None:
     for name in names:
-        room.deliver(referral_of(name), admission_of(name))
+        room.deliver(referral_of(name), *admitted(name))
 
 
 def second_group(room: Room, name: str = "noon", **changes: Any) -> str:
@@ -174,7 +174,7 @@ class TestEndGroup:
             "declare_obligations",
             {"patient_id": ids_of("Cleo")["patient_id"], "site_id": SITE, "obligations": declared},
         )
-        room.deliver(admission_of("Cleo"))
+        room.deliver(*admitted("Cleo"))
         admit(room, "Dora")
         second_group(room, "dusk", track="EVENING", capacity=2, weekdays=[0, 2, 4])
         second_group(room, "noon", track="AFTERNOON", capacity=2, weekdays=[0, 2, 4])

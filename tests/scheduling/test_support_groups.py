@@ -11,7 +11,7 @@ from shared.contracts.scheduling import SessionMissed, WeeklyDoseShortfall
 from tests.scheduling.builders import (
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     furnish,
     ids_of,
     open_group,
@@ -37,7 +37,7 @@ def room(room_of) -> Room:
             "wishes": {"support_group": True},
         },
     )
-    room.deliver(admission_of("Ada"), admission_of("Ben"))
+    room.deliver(*admitted("Ada"), *admitted("Ben"))
     return room
 
 
