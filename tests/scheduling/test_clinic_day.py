@@ -360,9 +360,9 @@ class TestAttendanceOfAnEpisode:
     def test_counts_days_weeks_and_minutes_by_modality_across_new_year(self, room_of):
         room = room_of(Scheduling)
         furnish(room, weekdays=[0, 2, 4])
-        admitted = datetime.fromisoformat("2026-12-28T08:00:00-06:00")
-        room.advance(admitted)
-        room.deliver(referral_of("Ada"), *admitted("Ada", admitted_at=admitted))
+        admitted_at = datetime.fromisoformat("2026-12-28T08:00:00-06:00")
+        room.advance(admitted_at)
+        room.deliver(referral_of("Ada"), *admitted("Ada", admitted_at=admitted_at))
         episode_id = ids_of("Ada")["episode_id"]
         held = [
             one
