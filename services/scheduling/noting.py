@@ -19,6 +19,10 @@ from shared.ids import derived_id, new_id
 #: Local time at which clinicians are asked for notes that are overdue. Design default.
 REMINDER_TIME = time(8)
 
+#: How far back a credential that is there after all changes what may be billed. Design default: payers
+#: commonly take claims for ninety days.
+RENEWAL_LOOKS_BACK = timedelta(days=90)
+
 
 def set_reminder(db: Session, *, site_id: str, zone: str, after: datetime) -> None:
     """Look for overdue notes of a site on the next morning."""
@@ -97,6 +101,25 @@ def after_marks(
     return _in_line(db, session, seats, now=now)
 
 
+def after_renewal(
+    db: Session, clinician: clinicians.Clinician, site: records.Site, *, now: datetime
+) -> list[Event]:
+    """Return what a new or renewed credential changes of days that could not be billed for want of it."""
+    today = weeks.local_day(at=now, zone=site.time_zone)
+    caused: list[Event] = []
+    for day in tables.days_without_credential(db, site_id=site.site_id, since=today - RENEWAL_LOOKS_BACK):
+        held = tables.sessions_of_day(
+            db,
+            site_id=site.site_id,
+            since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
+            until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
+        )
+        for session, seats in held:
+            if session.facilitator_id == clinician.clinician_id:
+                caused += _tell_billing(db, session, seats, now=now)
+    return caused
+
+
 def remind(db: Session, *, site_id: str, now: datetime) -> list[Event]:
     """Ask each of a site's clinicians for the oldest note that is overdue."""
     return notes.ask_for_oldest(tables.overdue_notes(db, now=now, site_id=site_id), now=now)
@@ -113,9 +136,7 @@ def _in_line(
         db.flush()
         overdue = tables.overdue_notes(db, now=now, facilitator_id=session.facilitator_id)
         caused += notes.ask_for_oldest(overdue, now=now)
-    if any(note.state == "SIGNED" for note in written):
-        caused += _tell_billing(db, session, seats, now=now)
-    return caused
+    return [*caused, *_tell_billing(db, session, seats, now=now)]
 
 
 def _tell_billing(
@@ -128,7 +149,9 @@ def _tell_billing(
         return []
     day = weeks.local_day(at=session.starts_at, zone=site.time_zone)
     # Locked first: who signs another session of the same day has been told of by then.
-    told = tables.lock_service_days(db, new=[_service_day(seat, site=site, day=day) for seat in concerned])
+    days = {seat.seat_id: _service_day(seat, site=site, day=day) for seat in concerned}
+    there = [days[seat.seat_id] for seat in concerned if seat.state in ATTENDED_STATES]
+    told = tables.lock_service_days(db, days=list(days.values()), new=there)
     db.flush()
     held = _held_on(db, episode_ids=[seat.episode_id for seat in concerned], site=site, day=day)
     caused: list[Event] = []

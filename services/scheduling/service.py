@@ -218,6 +218,7 @@ class Scheduling:
         announce_all(db, clinician.record_credential(credential, now=call.now))
         staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
         staffing.settle(db, clinician, site, now=call.now)
+        announce_all(db, noting.after_renewal(db, clinician, site, now=call.now))
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _clinician_view(clinician, today=today)
 

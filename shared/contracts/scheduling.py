@@ -44,7 +44,7 @@ class ScheduleProposed(EpisodeFact):
     confirm_by: datetime | None = None
 
 
-@event(source="scheduling")
+@event(source="scheduling", reacting=("intake",))
 class ScheduleConfirmed(EpisodeFact):
     """A patient agreed to the standing week that was proposed."""
 
@@ -57,7 +57,7 @@ class ScheduleConfirmed(EpisodeFact):
     confirmed_at: datetime
 
 
-@event(source="scheduling")
+@event(source="scheduling", reacting=("intake",))
 class SessionScheduled(EpisodeFact):
     """A patient has a seat in a session."""
 
@@ -86,7 +86,7 @@ class SessionAttended(EpisodeFact):
     state: str
 
 
-@event(source="scheduling", reacting=("monitoring", "aftercare"))
+@event(source="scheduling", reacting=("intake", "monitoring", "aftercare"))
 class SessionMissed(EpisodeFact):
     """A patient did not come and had not excused themself: often the first sign of a relapse."""
 
@@ -159,7 +159,7 @@ class GroupEnded(Event):
     ended_at: datetime
 
 
-@event(source="scheduling")
+@event(source="scheduling", reacting=("intake",))
 class SiteClosed(Event):
     """A site closes for a while: everything that starts in it is called off in one step."""
 
@@ -283,7 +283,8 @@ class WeeklyDoseShortfall(EpisodeFact):
 class ServiceDelivered(EpisodeFact):
     """What of a patient's day may be billed: attended, in a signed note, by somebody with a credential.
 
-    Told anew whenever it changes: the newest revision counts, and empty minutes take the day back.
+    Told from the first attendance on, and anew whenever it changes: the newest revision counts, and empty
+    minutes tell that nothing may be billed, or take the day back.
     """
 
     delivery_id: str
@@ -295,7 +296,14 @@ class ServiceDelivered(EpisodeFact):
     #: Grows by one with each change of the same day, so that the newest wins in any order.
     revision: int
     told_at: datetime
+    #: Minutes credited in all sessions of the day, also in those that may not be billed.
+    attended_minutes: int = 0
+    #: What stands against billing a session of the day that was attended, each of BILLING_GAPS once.
+    gaps: tuple[str, ...] = ()
 
+
+#: What can stand against billing a session that was attended.
+BILLING_GAPS = ("NO_SIGNED_NOTE", "TOO_FEW_MINUTES", "NO_VALID_CREDENTIAL")
 
 #: States of a seat: nobody is absent without a human's mark or others' presence.
 SEAT_STATES = (

@@ -86,7 +86,7 @@ class TestNote:
             "supervisor",
             note["note_id"],
         )
-        assert room.announced_of(ServiceDelivered) == []
+        assert billable(room) == []
 
         with pytest.raises(Forbidden):
             room.call("cosign_note", which, credential="LCSW")
@@ -96,7 +96,7 @@ class TestNote:
 
         assert (signed["state"], signed["cosigned_credential"]) == ("SIGNED", "LPC")
         assert open_tasks(room, "note_cosignature") == []
-        assert len(room.announced_of(ServiceDelivered)) == 1
+        assert len(billable(room)) == 1
 
     def test_is_its_authors_and_one_about_the_same(self, room):
         session_id = hold(room, sessions(room, "Ada")[0], Ada="PRESENT")
@@ -164,17 +164,29 @@ class TestUnsignedNotes:
         assert room.announced_of(TaskClosed)[-1].outcome == "WITHDRAWN"
 
 
+def billable(room):
+    """Return what was told of days of which something may, or once could, be billed."""
+    told = room.announced_of(ServiceDelivered)
+    return [one for n, one in enumerate(told) if one.minutes or any(earlier.minutes for earlier in told[:n])]
+
+
+def gaps(room):
+    return [one.gaps for one in room.announced_of(ServiceDelivered)]
+
+
 class TestBillableDay:
     def test_is_told_once_note_minutes_and_credential_are_there(self, room):
         session = sessions(room, "Ada")[0]
         hold(room, session, Ada="PRESENT", Ben="NO_SHOW")
-        assert room.announced_of(ServiceDelivered) == []
+        assert billable(room) == []
 
         write(room, session["session_id"], sign=True)
 
-        (told,) = room.announced_of(ServiceDelivered)
+        (told,) = billable(room)
         assert told.patient_id == ids_of("Ada")["patient_id"]
-        assert (told.kinds, told.minutes, told.revision) == (("GROUP",), (165,), 1)
+        assert (told.kinds, told.minutes, told.revision) == (("GROUP",), (165,), 2)
+        assert gaps(room) == [("NO_SIGNED_NOTE",), ()]
+        assert told.attended_minutes == 165
         assert told.served_on == datetime.fromisoformat(session["starts_at"]).date()
 
     def test_adds_the_sessions_of_a_day_in_one(self, room):
@@ -185,8 +197,8 @@ class TestBillableDay:
         for one in sorted(same, key=lambda one: one["starts_at"]):
             hold(room, one, Ada="PRESENT")
             write(room, one["session_id"], sign=True)
-        last = room.announced_of(ServiceDelivered)[-1]
-        assert (len(last.kinds), last.revision) == (2, 2)
+        last = billable(room)[-1]
+        assert (len(last.kinds), last.gaps) == (2, ())
 
     def test_is_taken_back_by_a_correction_and_told_anew(self, room):
         session = sessions(room, "Ada")[0]
@@ -197,8 +209,9 @@ class TestBillableDay:
         room.call("correct_attendance", {"seat_id": session["seat_id"], "mark": "PRESENT"})
         room.call("correct_attendance", {"seat_id": session["seat_id"], "mark": "PRESENT"})
 
-        told = room.announced_of(ServiceDelivered)
-        assert [(one.revision, one.minutes) for one in told] == [(1, (165,)), (2, ()), (3, (165,))]
+        told = billable(room)
+        assert [(one.revision, one.minutes) for one in told] == [(2, (165,)), (3, ()), (4, (165,))]
+        assert [one.attended_minutes for one in told] == [165, 0, 165]
         assert len({one.delivery_id for one in told}) == 1
 
     def test_is_none_for_too_few_minutes(self, room):
@@ -211,7 +224,8 @@ class TestBillableDay:
 
         write(room, session["session_id"], sign=True)
 
-        assert room.announced_of(ServiceDelivered) == []
+        assert billable(room) == []
+        assert gaps(room) == [("NO_SIGNED_NOTE", "TOO_FEW_MINUTES"), ("TOO_FEW_MINUTES",)]
 
     def test_is_none_where_the_credential_had_run_out(self, room_of):
         room = room_of(Scheduling)
@@ -224,9 +238,17 @@ class TestBillableDay:
             for row in clinician.credentials:
                 row["expires_on"] = date(2026, 1, 1).isoformat()
             sa.orm.attributes.flag_modified(clinician, "credentials")
+            named = {name: clinician.credentials[0][name] for name in ("kind", "state")}
         hold(room, session, Ada="PRESENT")
         write(room, session["session_id"], sign=True)
-        assert room.announced_of(ServiceDelivered) == []
+        assert billable(room) == []
+        assert gaps(room) == [("NO_SIGNED_NOTE", "NO_VALID_CREDENTIAL"), ("NO_VALID_CREDENTIAL",)]
+
+        renewed = {"clinician_id": session["facilitator_id"], **named, "expires_on": "2030-01-31"}
+        room.call("record_credential", renewed, role="supervisor")
+
+        assert [one.minutes for one in billable(room)] == [(165,)]
+        assert gaps(room)[-1] == ()
 
 
 def test_a_second_clinician_changes_nothing_of_a_note(room):

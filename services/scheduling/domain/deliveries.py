@@ -1,11 +1,14 @@
-"""What of a patient's day may be billed: a signed note, minutes that were attended, a valid credential."""
+"""What of a patient's day may be billed: a signed note, minutes that were attended, a valid credential.
+
+What stands against the rest is told too, so that nobody has to search for it at the end of the month.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from services.scheduling.domain.attendance import Seat
-from shared.contracts.scheduling import ATTENDED_STATES, ServiceDelivered
+from shared.contracts.scheduling import ATTENDED_STATES, BILLING_GAPS, ServiceDelivered
 
 #: Fewest credited minutes that count as a session, by kind; payers count a group from 45 minutes, an
 #: individual session from 16 and one with the family from 26 (brief 7: 90853, 90832, 90847).
@@ -25,11 +28,21 @@ class Held:
     credential_valid: bool
 
     @property
+    def attended(self) -> bool:
+        """Whether the patient was there."""
+        return self.seat.state in ATTENDED_STATES
+
+    @property
+    def gaps(self) -> set[str]:
+        """What stands against billing it, each of BILLING_GAPS."""
+        least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
+        holds = (not self.noted, self.seat.credited_minutes < least, not self.credential_valid)
+        return {gap for gap, held in zip(BILLING_GAPS, holds, strict=True) if held}
+
+    @property
     def counts(self) -> bool:
         """Whether it may be billed."""
-        least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
-        attended = self.seat.state in ATTENDED_STATES and self.seat.credited_minutes >= least
-        return attended and self.noted and self.credential_valid
+        return self.attended and not self.gaps
 
 
 @dataclass(eq=False, kw_only=True)
@@ -44,19 +57,25 @@ class ServiceDay:
     served_on: date
     kinds: list[str] = field(default_factory=list)
     minutes: list[int] = field(default_factory=list)
+    attended_minutes: int = 0
+    gaps: list[str] = field(default_factory=list)
     revision: int = 0
     tenant_id: str = ""
 
     def tell(self, held: Iterable[Held], *, now: datetime) -> ServiceDelivered | None:
         """Return what is to be told now; nothing when others know it already."""
-        counted = sorted(
-            (one for one in held if one.counts), key=lambda one: (one.seat.starts_at, one.seat.seat_id)
+        there = sorted(
+            (one for one in held if one.attended), key=lambda one: (one.seat.starts_at, one.seat.seat_id)
         )
-        kinds = [one.kind for one in counted]
-        minutes = [one.seat.credited_minutes for one in counted]
-        if (kinds, minutes) == (self.kinds, self.minutes):
+        kinds = [one.kind for one in there if one.counts]
+        minutes = [one.seat.credited_minutes for one in there if one.counts]
+        attended_minutes = sum(one.seat.credited_minutes for one in there)
+        gaps = [gap for gap in BILLING_GAPS if any(gap in one.gaps for one in there)]
+        known = (self.kinds, self.minutes, self.attended_minutes, self.gaps)
+        if (kinds, minutes, attended_minutes, gaps) == known:
             return None
         self.kinds, self.minutes = kinds, minutes
+        self.attended_minutes, self.gaps = attended_minutes, gaps
         self.revision += 1
         return ServiceDelivered(
             patient_id=self.patient_id,
@@ -69,4 +88,6 @@ class ServiceDay:
             minutes=tuple(minutes),
             revision=self.revision,
             told_at=now,
+            attended_minutes=attended_minutes,
+            gaps=tuple(gaps),
         )

@@ -71,6 +71,7 @@ from services.scheduling.tables.groups import (
 )
 from services.scheduling.tables.notes import (
     addenda_of,
+    days_without_credential,
     lock_service_days,
     note_addenda,
     notes_of,
@@ -142,6 +143,7 @@ __all__ = [
     "closures",
     "closures_between",
     "counts_of",
+    "days_without_credential",
     "episodes",
     "feedback",
     "feedback_before",

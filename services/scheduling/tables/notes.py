@@ -1,7 +1,7 @@
 """Notes on sessions, and what of them was told to billing."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
@@ -68,6 +68,8 @@ service_days = Table(
     Column("served_on", sa.Date, nullable=False),
     Column("kinds", JSONB, nullable=False),
     Column("minutes", JSONB, nullable=False),
+    Column("attended_minutes", sa.Integer, nullable=False, server_default="0"),
+    Column("gaps", JSONB, nullable=False, server_default="[]"),
     Column("revision", sa.Integer, nullable=False),
     Index(None, "tenant_id", "episode_id", "served_on"),
 )
@@ -152,8 +154,11 @@ def unsigned_notes(
     return list(db.scalars(found))
 
 
-def lock_service_days(db: Session, *, new: list[ServiceDay]) -> list[ServiceDay]:
-    """Return what was told of some patients' days, locked; made where nothing was told yet."""
+def lock_service_days(db: Session, *, days: list[ServiceDay], new: list[ServiceDay]) -> list[ServiceDay]:
+    """Return what was told of some patients' days, locked, where anything was.
+
+    :param new: days that are made where nothing was told of them yet.
+    """
     tenant_id = origin_of(db).tenant_id
     made = [
         {
@@ -166,18 +171,33 @@ def lock_service_days(db: Session, *, new: list[ServiceDay]) -> list[ServiceDay]
             "served_on": day.served_on,
             "kinds": day.kinds,
             "minutes": day.minutes,
+            "attended_minutes": day.attended_minutes,
+            "gaps": day.gaps,
             "revision": day.revision,
         }
         # Sorted, so that two who make the same days wait for each other and never in a circle.
         for day in sorted(new, key=lambda day: day.delivery_id)
     ]
-    db.execute(postgresql.insert(service_days).values(made).on_conflict_do_nothing())
+    if made:
+        db.execute(postgresql.insert(service_days).values(made).on_conflict_do_nothing())
     return list(
         db.scalars(
             sa.select(ServiceDay)
-            .where(ServiceDay.delivery_id.in_([day["delivery_id"] for day in made]))
+            .where(ServiceDay.delivery_id.in_([day.delivery_id for day in days]))
             .order_by(ServiceDay.delivery_id)
             .with_for_update()
             .execution_options(populate_existing=True)
         )
     )
+
+
+def days_without_credential(db: Session, *, site_id: str, since: date) -> list[date]:
+    """Return the days of a site on which a session could not be billed for want of a credential."""
+    columns = service_days.c
+    found = sa.select(columns.served_on).where(
+        columns.tenant_id == origin_of(db).tenant_id,
+        columns.site_id == site_id,
+        columns.served_on >= since,
+        columns.gaps.contains(["NO_VALID_CREDENTIAL"]),
+    )
+    return list(db.scalars(found.distinct().order_by(columns.served_on)))
