@@ -31,8 +31,11 @@ CODES: dict[str, tuple[int, ...]] = {
     "ETHNIC": (1, 2, 3, 4, 5),
     "FREQ1": (1, 2, 3),
     "FREQ2": (1, 2, 3),
+    "FREQ3": (1, 2, 3),
     "FREQ_ATND_SELF_HELP": (1, 2, 3, 4, 5),
     "FRSTUSE1": tuple(range(1, 8)),
+    "FRSTUSE2": tuple(range(1, 8)),
+    "FRSTUSE3": tuple(range(1, 8)),
     "GENDER": (1, 2),
     "HLTHINS": (1, 2, 3, 4),
     "IDU": (0, 1),
@@ -47,6 +50,8 @@ CODES: dict[str, tuple[int, ...]] = {
     "PSYPROB": (1, 2),
     "RACE": tuple(range(1, 10)),
     "ROUTE1": (1, 2, 3, 4, 5),
+    "ROUTE2": (1, 2, 3, 4, 5),
+    "ROUTE3": (1, 2, 3, 4, 5),
     "SERVICES": tuple(range(1, 9)),
     "SUB1": SUBSTANCES,
     "SUB2": SUBSTANCES,
@@ -67,3 +72,61 @@ CODES["STFIPS"] = tuple(STATES)
 
 #: The one field that is text: the state's postal abbreviation.
 STATE_FIELD = "STUSAB"
+
+#: DIVISION, the census division of a state, and REGION, the census region of a division.
+_DIVISIONS: dict[int, tuple[int, ...]] = {
+    0: (72,),
+    1: (9, 23, 25, 33, 44, 50),
+    2: (34, 36, 42),
+    3: (17, 18, 26, 39, 55),
+    4: (19, 20, 27, 29, 31, 38, 46),
+    5: (10, 11, 12, 13, 24, 37, 45, 51, 54),
+    6: (1, 21, 28, 47),
+    7: (5, 22, 40, 48),
+    8: (4, 8, 16, 30, 32, 35, 49, 56),
+    9: (2, 6, 15, 41, 53),
+}
+DIVISION_OF_STATE: dict[int, int] = {
+    state: division for division, states in _DIVISIONS.items() for state in states
+}
+REGION_OF_DIVISION: dict[int, int] = {0: 0, 1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 3, 7: 3, 8: 4, 9: 4}
+
+#: Fields that say whether a substance is among SUB1 to SUB3 (0 no, 1 yes), with its code there.
+FLAGS: dict[str, int] = {
+    "ALCFLG": 2,
+    "COKEFLG": 3,
+    "MARFLG": 4,
+    "HERFLG": 5,
+    "METHFLG": 6,
+    "OPSYNFLG": 7,
+    "PCPFLG": 8,
+    "HALLFLG": 9,
+    "MTHAMFLG": 10,
+    "AMPHFLG": 11,
+    "STIMFLG": 12,
+    "BENZFLG": 13,
+    "TRNQFLG": 14,
+    "BARBFLG": 15,
+    "SEDHPFLG": 16,
+    "INHFLG": 17,
+    "OTCFLG": 18,
+    "OTHERFLG": 19,
+}
+
+#: Fields of a record that follow from others, and their codes: nobody tells them.
+FOLLOWING: dict[str, tuple[int, ...]] = {
+    "REGION": (0, 1, 2, 3, 4),
+    "DIVISION": tuple(range(10)),
+    **dict.fromkeys(FLAGS, (0, 1)),
+}
+
+#: Every field of an admission's record: those of the admissions file of 2017 as its public sample has
+#: them, in its order, then those that only the code book of 2019 has at admission.
+FIELDS: tuple[str, ...] = (
+    *("CASEID", "STFIPS", STATE_FIELD, "EDUC", "MARSTAT", "SERVICES", "DETCRIM", "NOPRIOR", "METHUSE"),
+    *("PSYPROB", "PREG", "VET", "LIVARAG", "DAYWAIT", "DSMCRIT", "AGE", "RACE", "ETHNIC", "DETNLF"),
+    *("PRIMINC", "SUB1", "SUB2", "SUB3", "ROUTE1", "FREQ1", "FREQ2", "FRSTUSE1", "HLTHINS", "PRIMPAY"),
+    *("FREQ_ATND_SELF_HELP", "IDU", "ALCDRUG", "ARRESTS"),
+    *("ADMYR", "GENDER", "EMPLOY", "PSOURCE", "ROUTE2", "ROUTE3", "FREQ3", "FRSTUSE2", "FRSTUSE3"),
+    *FOLLOWING,
+)

@@ -1,11 +1,18 @@
 """Admissions, and referrals to other programs."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy import Column, String, Table, UniqueConstraint
 from sqlalchemy.orm import Session
 
 from services.intake.domain import admissions, outward
+from services.intake.domain.assessments import Assessment
+from services.intake.domain.people import Patient
+from services.intake.domain.referrals import Referral
+from services.intake.tables.assessments import assessment_rows
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
+from services.intake.tables.people import episode_rows, patient_rows, referral_rows
 from shared.contracts import intake as codes
 from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
 
@@ -69,6 +76,36 @@ sealed(outward.FollowUp, key="follow_up_id", fields=("note",))
 def find_admission(db: Session, *, admission_id: str | None) -> admissions.Admission | None:
     """Return an admission, if it is there."""
     return db.scalar(sa.select(admissions.Admission).where(admission_rows.c.admission_id == admission_id))
+
+
+def admitted_after(
+    db: Session,
+    *,
+    site_id: str,
+    since: datetime | None,
+    until: datetime | None,
+    after: str | None,
+    limit: int,
+) -> list[tuple[admissions.Admission, Referral, Patient, Assessment | None]]:
+    """Return a site's admissions of a stretch of time by id, each with what its record is made of."""
+    query = (
+        sa.select(admissions.Admission, Referral, Patient, Assessment)
+        .select_from(admissions.Admission)
+        .join(episode_rows, episode_rows.c.episode_id == admission_rows.c.episode_id)
+        .join(Referral, referral_rows.c.referral_id == episode_rows.c.referral_id)
+        .join(Patient, patient_rows.c.patient_id == admission_rows.c.patient_id)
+        .outerjoin(Assessment, assessment_rows.c.assessment_id == episode_rows.c.assessment_id)
+        .where(episode_rows.c.site_id == site_id)
+        .order_by(admission_rows.c.admission_id)
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(admission_rows.c.admitted_at >= since)
+    if until is not None:
+        query = query.where(admission_rows.c.admitted_at < until)
+    if after is not None:
+        query = query.where(admission_rows.c.admission_id > after)
+    return [(admitted, referred, who, found) for admitted, referred, who, found in db.execute(query)]
 
 
 def find_outward_referral(db: Session, *, outward_referral_id: str) -> outward.OutwardReferral | None:
