@@ -1,0 +1,56 @@
+"""Attended days as the office sees them: which may be billed, and why the others may not."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.intake import tables
+from services.intake.domain import billing
+from services.intake.domain.sites import Site
+from shared.errors import InvalidInput
+
+#: Days that go back from today when nobody says from which day on. Design default: a month.
+USUAL_DAYS = 31
+
+#: Days that are looked at in one turn.
+_AT_ONCE = 200
+
+
+def days_of(
+    db: Session, site: Site, asked: dict[str, Any], *, billable: bool, now: datetime
+) -> list[billing.JudgedDay]:
+    """Return one more than a page of a site's attended days that are billable, or are not; oldest first.
+
+    :raises InvalidInput: when the days end before they begin, or are too many.
+    """
+    first, last = _stretch(site, asked, now=now)
+    after, limit = asked["after"], asked["limit"] + 1
+    found: list[billing.JudgedDay] = []
+    while len(found) < limit:
+        days = tables.attended_days(
+            db, site_id=site.site_id, first=first, last=last, after=after, limit=_AT_ONCE
+        )
+        found += [one for one in _judged(db, days) if one.is_billable == billable]
+        if len(days) < _AT_ONCE:
+            break
+        after = days[-1].delivery_id
+    return found[:limit]
+
+
+def _stretch(site: Site, asked: dict[str, Any], *, now: datetime) -> tuple[date, date]:
+    last: date = asked["to"] or max(site.local_day(now), asked["from_"] or date.min)
+    first: date = asked["from_"] or last - timedelta(days=USUAL_DAYS)
+    if not 0 <= (last - first).days < billing.MOST_DAYS:
+        raise InvalidInput(
+            "The days cannot be listed.",
+            field="to",
+            rule=f"not before from, and at most {billing.MOST_DAYS} days",
+        )
+    return first, last
+
+
+def _judged(db: Session, days: Sequence[billing.AttendedDay]) -> list[billing.JudgedDay]:
+    known = tables.payments_of(db, episode_ids={day.episode_id for day in days})
+    return [billing.judge(day, known[day.episode_id]) for day in days if day.episode_id in known]

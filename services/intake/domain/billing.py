@@ -1,0 +1,151 @@
+"""Days that were attended, and what stands against billing each: every reason that holds, not the first.
+
+A day becomes billable by a signed note, minutes that were attended, a valid credential, an authorised
+unit where the payer wants one, and a diagnosis (brief section 7). The first three are scheduling's
+word; the others are known here. What is not billable was care all the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from services.intake.domain.coverage import APPROVED, USED, Authorization, Coverage, Unit
+
+#: Longest stretch of days that one list or file spans: a quarter and a little. Design default.
+MOST_DAYS = 100
+
+#: Procedure (HCPCS Level II) and revenue code (UB-04) of a day, by level of care: one unit a day. Brief
+#: section 7. Other levels are billed by session and have no code of a day.
+CODES_OF_LEVEL = {"2.1": ("H0015", "0906"), "2.5": ("H0035", "0912")}
+
+#: What can stand against billing a day, beside what scheduling tells.
+NO_ACTIVE_COVER = "NO_ACTIVE_COVER"
+DAY_NOT_AUTHORIZED = "DAY_NOT_AUTHORIZED"
+NO_UNIT_LEFT = "NO_UNIT_LEFT"
+NO_DIAGNOSIS = "NO_DIAGNOSIS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttendedDay:
+    """What scheduling told of one patient's day; ``minutes`` are those that may be billed, by kind."""
+
+    delivery_id: str
+    site_id: str
+    patient_id: str
+    episode_id: str
+    served_on: date
+    minutes: Mapping[str, int]
+    attended_minutes: int
+    gaps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """What is known of who pays for somebody: covers, authorisations with their units, level, diagnoses."""
+
+    level: str
+    #: ICD-10-CM, the most severe problem first.
+    diagnoses: tuple[str, ...] = ()
+    covers: tuple[Coverage, ...] = ()
+    authorizations: tuple[Authorization, ...] = ()
+    #: By authorisation.
+    units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedDay:
+    """A day with every reason against billing it; none makes it billable."""
+
+    day: AttendedDay
+    level: str
+    reasons: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+    payer: str | None = None
+    coverage_id: str | None = None
+    authorization_id: str | None = None
+
+    @property
+    def is_billable(self) -> bool:
+        """Whether nothing stands against it."""
+        return not self.reasons
+
+    def line(self) -> dict[str, Any]:
+        """Return the day as ids and codes."""
+        procedure, revenue = CODES_OF_LEVEL.get(self.level, (None, None))
+        day = self.day
+        return {
+            "delivery_id": day.delivery_id,
+            "served_on": day.served_on,
+            "site_id": day.site_id,
+            "patient_id": day.patient_id,
+            "episode_id": day.episode_id,
+            "level": self.level,
+            "attended_minutes": day.attended_minutes,
+            "billable_minutes": sum(day.minutes.values()),
+            "kinds": sorted(day.minutes),
+            "payer": self.payer,
+            "coverage_id": self.coverage_id,
+            "authorization_id": self.authorization_id,
+            "diagnoses": list(self.diagnoses),
+            "procedure_code": procedure,
+            "revenue_code": revenue,
+            "units": 1,
+            "reasons": list(self.reasons),
+        }
+
+
+def judge(day: AttendedDay, payment: Payment) -> JudgedDay:
+    """Return a day with every reason that stands against billing it.
+
+    A gap of one session does not hold back a day that another session makes billable.
+    """
+    reasons = () if day.minutes else day.gaps
+    cover, authorization, against = _paid_by(day, payment)
+    if against:
+        reasons = (*reasons, against)
+    if not payment.diagnoses:
+        reasons = (*reasons, NO_DIAGNOSIS)
+    return JudgedDay(
+        day=day,
+        level=payment.level,
+        reasons=reasons,
+        diagnoses=payment.diagnoses,
+        payer=cover.payer if cover else None,
+        coverage_id=cover.coverage_id if cover else None,
+        authorization_id=authorization.authorization_id if authorization else None,
+    )
+
+
+def _paid_by(day: AttendedDay, payment: Payment) -> tuple[Coverage | None, Authorization | None, str | None]:
+    """Return the cover and the authorisation that pay for a day, or what stands against both.
+
+    A cover that asks for no authorisation pays before one that does.
+    """
+    active = {one.coverage_id: one for one in payment.covers if one.status == "ACTIVE"}
+    if not active:
+        return None, None, NO_ACTIVE_COVER
+    free = next((one for one in active.values() if not one.needs_authorization), None)
+    if free is not None:
+        return free, None, None
+    deciding = [
+        one
+        for one in payment.authorizations
+        if one.coverage_id in active
+        and one.decision == APPROVED
+        and one.first_on <= day.served_on <= one.last_on
+    ]
+    for one in deciding:
+        units = payment.units.get(one.authorization_id, ())
+        own = next((unit for unit in units if unit.served_on == day.served_on), None)
+        # A day that is not delivered yet will take its unit, its own or one that is left.
+        still = not day.minutes and (own is not None or one.count_units(units).remaining > 0)
+        if still or (own is not None and own.state == USED):
+            return active[one.coverage_id], one, None
+    first = next(iter(active.values()))
+    return first, None, NO_UNIT_LEFT if deciding else DAY_NOT_AUTHORIZED
+
+
+def diagnoses_of(found: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the ICD-10-CM codes of an assessment's diagnoses, in its order."""
+    return tuple(one["icd10_code"] for one in found if one["icd10_code"])

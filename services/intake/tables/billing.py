@@ -1,0 +1,182 @@
+"""Attended days, and what is known of who pays for them."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain.billing import AttendedDay, Payment, diagnoses_of
+from services.intake.domain.coverage import Authorization, Coverage, Unit
+from services.intake.tables.admissions import admission_rows
+from services.intake.tables.assessments import assessment_rows
+from services.intake.tables.columns import metadata
+from services.intake.tables.coverage import authorization_rows, coverage_rows, unit_rows
+from services.intake.tables.people import episode_rows
+from shared.contracts.scheduling import ServiceDelivered
+from shared.database import reference, tenant_column
+
+#: Days that somebody attended, as scheduling tells them: what of them may be billed, and what not.
+attended_day_rows = Table(
+    "attended_days",
+    metadata,
+    tenant_column(),
+    reference("delivery_id"),
+    reference("site_id"),
+    reference("patient_id"),
+    reference("episode_id"),
+    Column("served_on", sa.Date, nullable=False),
+    #: Minutes that may be billed, by kind of session.
+    Column("minutes", JSONB, nullable=False),
+    Column("attended_minutes", sa.Integer, nullable=False),
+    Column("gaps", JSONB, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
+    Index("ix_attended_days_site", "tenant_id", "site_id", "served_on"),
+    Index("ix_attended_days_episode", "tenant_id", "episode_id"),
+)
+
+
+def keep_attended_day(db: Session, event: ServiceDelivered) -> None:
+    """Keep what was told of somebody's day, unless something newer is known."""
+    minutes: dict[str, int] = {}
+    for kind, credited in zip(event.kinds, event.minutes, strict=True):
+        minutes[kind] = minutes.get(kind, 0) + credited
+    told = {
+        "site_id": event.site_id,
+        "patient_id": event.patient_id,
+        "episode_id": event.episode_id,
+        "served_on": event.served_on,
+        "minutes": minutes,
+        # Whoever told it before there was such a field told of what may be billed only.
+        "attended_minutes": event.attended_minutes or sum(event.minutes),
+        "gaps": list(event.gaps),
+        "revision": event.revision,
+    }
+    insert = postgresql.insert(attended_day_rows).values(
+        tenant_id=db.info["tenant_id"], delivery_id=event.delivery_id, **told
+    )
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["tenant_id", "delivery_id"],
+            set_=told,
+            where=attended_day_rows.c.revision < insert.excluded.revision,
+        )
+    )
+
+
+def billable_days_of(db: Session, *, episode_id: str) -> int:
+    """Return how many days of an episode were delivered so that they may be charged."""
+    columns = attended_day_rows.c
+    return (
+        db.scalar(
+            sa.select(sa.func.count()).where(
+                columns.tenant_id == db.info["tenant_id"],
+                columns.episode_id == episode_id,
+                columns.minutes != sa.literal({}, JSONB),
+            )
+        )
+        or 0
+    )
+
+
+def attended_days(
+    db: Session, *, site_id: str, first: date, last: date, after: str | None, limit: int
+) -> list[AttendedDay]:
+    """Return a site's attended days from one to another, by day and id, from behind *after*."""
+    columns = attended_day_rows.c
+    own = columns.tenant_id == db.info["tenant_id"]
+    query = (
+        sa.select(attended_day_rows)
+        .where(
+            own,
+            columns.site_id == site_id,
+            columns.served_on.between(first, last),
+            columns.attended_minutes > 0,
+        )
+        .order_by(columns.served_on, columns.delivery_id)
+        .limit(limit)
+    )
+    if after is not None:
+        place = sa.select(columns.served_on, columns.delivery_id).where(own, columns.delivery_id == after)
+        behind = db.execute(place).first()
+        if behind is None:
+            return []
+        query = query.where(sa.tuple_(columns.served_on, columns.delivery_id) > sa.tuple_(*behind))
+    return [
+        AttendedDay(
+            delivery_id=row.delivery_id,
+            site_id=row.site_id,
+            patient_id=row.patient_id,
+            episode_id=row.episode_id,
+            served_on=row.served_on,
+            minutes={kind: credited for kind, credited in row.minutes.items() if credited},
+            attended_minutes=row.attended_minutes,
+            gaps=tuple(row.gaps),
+        )
+        for row in db.execute(query)
+    ]
+
+
+def payments_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, Payment]:
+    """Return what is known of who pays in some admitted episodes, by episode."""
+    ids = sorted(set(episode_ids))
+    tenant_id = db.info["tenant_id"]
+    admitted = db.execute(
+        sa.select(admission_rows.c.episode_id, admission_rows.c.patient_id, admission_rows.c.level).where(
+            admission_rows.c.tenant_id == tenant_id, admission_rows.c.episode_id.in_(ids)
+        )
+    ).all()
+    diagnosed = db.execute(
+        sa.select(episode_rows.c.episode_id, assessment_rows.c.diagnoses)
+        .join(assessment_rows, assessment_rows.c.assessment_id == episode_rows.c.assessment_id)
+        .where(episode_rows.c.tenant_id == tenant_id, episode_rows.c.episode_id.in_(ids))
+    )
+    diagnoses = {episode_id: diagnoses_of(found) for episode_id, found in diagnosed}
+    covers = _by(
+        db.scalars(
+            sa.select(Coverage)
+            .where(coverage_rows.c.patient_id.in_({row.patient_id for row in admitted}))
+            .order_by(coverage_rows.c.payer)
+        ),
+        "patient_id",
+    )
+    decided = _by(
+        db.scalars(
+            sa.select(Authorization)
+            .where(authorization_rows.c.episode_id.in_(ids))
+            .order_by(authorization_rows.c.first_on, authorization_rows.c.authorization_id)
+        ),
+        "episode_id",
+    )
+    of_these = [one.authorization_id for found in decided.values() for one in found]
+    taken = _by(
+        db.scalars(
+            sa.select(Unit).where(unit_rows.c.authorization_id.in_(of_these)).order_by(unit_rows.c.served_on)
+        ),
+        "authorization_id",
+    )
+    return {
+        row.episode_id: Payment(
+            level=row.level,
+            diagnoses=diagnoses.get(row.episode_id, ()),
+            covers=covers.get(row.patient_id, ()),
+            authorizations=decided.get(row.episode_id, ()),
+            units={
+                one.authorization_id: taken.get(one.authorization_id, ())
+                for one in decided.get(row.episode_id, ())
+            },
+        )
+        for row in admitted
+    }
+
+
+def _by(found: Iterable[Any], key: str) -> dict[str, tuple[Any, ...]]:
+    parts: dict[str, tuple[Any, ...]] = {}
+    for one in found:
+        parts[getattr(one, key)] = (*parts.get(getattr(one, key), ()), one)
+    return parts

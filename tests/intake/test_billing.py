@@ -1,0 +1,237 @@
+"""Attended days: which may be billed, and every reason why the others may not."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from services.intake.domain import billing
+from services.intake.domain.billing import AttendedDay, Payment
+from services.intake.domain.coverage import Authorization, Coverage, Unit
+from services.intake.service import Intake
+from shared.contracts.scheduling import BILLING_GAPS, ServiceDelivered
+from shared.errors import Forbidden, InvalidInput, NotFound
+from shared.ids import derived_id
+from tests.intake.builders import NOW, SITE_ID
+from tests.intake.test_coverage import MONDAY, Billing
+from tests.support import Room
+
+
+def day(**changes: Any) -> AttendedDay:
+    values: dict[str, Any] = {
+        "delivery_id": "d",
+        "site_id": "s",
+        "patient_id": "p",
+        "episode_id": "e",
+        "served_on": MONDAY,
+        "minutes": {"GROUP": 165},
+        "attended_minutes": 165,
+        "gaps": (),
+    }
+    return AttendedDay(**values | changes)
+
+
+def cover(**changes: Any) -> Coverage:
+    values: dict[str, Any] = {
+        "coverage_id": "c",
+        "patient_id": "p",
+        "journey_id": "j",
+        "payer": "BLUE_IL",
+        "status": "ACTIVE",
+        "in_network": True,
+        "needs_authorization": True,
+        "deductible_left": None,
+        "out_of_pocket_left": None,
+        "coinsurance_percent": None,
+        "copay": None,
+        "answered_at": NOW,
+    }
+    return Coverage(**values | changes)
+
+
+def authorization(**changes: Any) -> Authorization:
+    values: dict[str, Any] = {
+        "authorization_id": "a",
+        "patient_id": "p",
+        "episode_id": "e",
+        "journey_id": "j",
+        "coverage_id": "c",
+        "decision": "APPROVED",
+        "units": 1,
+        "first_on": MONDAY,
+        "last_on": MONDAY + timedelta(days=30),
+        "decided_at": NOW,
+        "recorded_by": "olga",
+        "recorded_by_role": "front_desk",
+        "recorded_at": NOW,
+    }
+    return Authorization(**values | changes)
+
+
+def unit(state: str = "USED", served_on: date = MONDAY) -> Unit:
+    return Unit(authorization_id="a", served_on=served_on, state=state, taken_at=NOW)
+
+
+def payment(**changes: Any) -> Payment:
+    values: dict[str, Any] = {
+        "level": "2.1",
+        "diagnoses": ("F10.20",),
+        "covers": (cover(),),
+        "authorizations": (authorization(),),
+        "units": {"a": (unit(),)},
+    }
+    return Payment(**values | changes)
+
+
+class TestJudge:
+    def test_bills_a_day_that_has_everything_as_one_unit_of_its_level(self) -> None:
+        found = billing.judge(day(), payment())
+
+        assert found.is_billable
+        line = found.line()
+        assert (line["procedure_code"], line["revenue_code"], line["units"]) == ("H0015", "0906", 1)
+        assert (line["authorization_id"], line["coverage_id"], line["diagnoses"]) == ("a", "c", ["F10.20"])
+
+    def test_names_every_reason_that_holds_at_once(self) -> None:
+        nothing = day(minutes={}, gaps=BILLING_GAPS)
+
+        found = billing.judge(nothing, payment(covers=(), diagnoses=()))
+
+        assert found.reasons == (*BILLING_GAPS, "NO_ACTIVE_COVER", "NO_DIAGNOSIS")
+
+    def test_bills_a_day_of_which_one_session_lacks_its_note(self) -> None:
+        assert billing.judge(day(gaps=("NO_SIGNED_NOTE",)), payment()).is_billable
+
+    @pytest.mark.parametrize(
+        ("changes", "reasons"),
+        [
+            ({"covers": (cover(status="INACTIVE"),)}, ("NO_ACTIVE_COVER",)),
+            ({"covers": (cover(status="UNKNOWN"),)}, ("NO_ACTIVE_COVER",)),
+            ({"authorizations": ()}, ("DAY_NOT_AUTHORIZED",)),
+            ({"authorizations": (authorization(decision="DENIED"),)}, ("DAY_NOT_AUTHORIZED",)),
+            ({"authorizations": (authorization(first_on=date(2026, 2, 3)),)}, ("DAY_NOT_AUTHORIZED",)),
+            ({"authorizations": (authorization(coverage_id="other"),)}, ("DAY_NOT_AUTHORIZED",)),
+            ({"units": {"a": (unit(served_on=date(2026, 2, 3)),)}}, ("NO_UNIT_LEFT",)),
+            ({"diagnoses": ()}, ("NO_DIAGNOSIS",)),
+            ({"covers": (cover(needs_authorization=False),), "authorizations": ()}, ()),
+        ],
+    )
+    def test_asks_for_cover_unit_and_diagnosis(
+        self, changes: dict[str, Any], reasons: tuple[str, ...]
+    ) -> None:
+        assert billing.judge(day(), payment(**changes)).reasons == reasons
+
+    def test_holds_no_unit_against_a_day_that_will_take_one(self) -> None:
+        waiting = day(minutes={}, gaps=("NO_SIGNED_NOTE",))
+
+        for units in ((), (unit("RESERVED"),)):
+            assert billing.judge(waiting, payment(units={"a": units})).reasons == ("NO_SIGNED_NOTE",)
+        gone = payment(units={"a": (unit(served_on=date(2026, 2, 3)),)})
+        assert billing.judge(waiting, gone).reasons == ("NO_SIGNED_NOTE", "NO_UNIT_LEFT")
+
+    def test_has_no_code_of_a_day_for_what_is_billed_by_session(self) -> None:
+        assert billing.judge(day(), payment(level="1")).line()["procedure_code"] is None
+
+
+@pytest.fixture
+def office(room_of: Callable[[type], Room]) -> Billing:
+    return Billing(room_of(Intake))
+
+
+def told(office: Billing, served_on: date = MONDAY, **changes: Any) -> ServiceDelivered:
+    values: dict[str, Any] = {
+        "patient_id": office.patient["patient_id"],
+        "episode_id": office.patient["episode_id"],
+        "journey_id": office.patient["journey_id"],
+        "delivery_id": derived_id("delivery", served_on.isoformat()),
+        "site_id": SITE_ID,
+        "served_on": served_on,
+        "kinds": (),
+        "minutes": (),
+        "revision": 1,
+        "told_at": office.room.now,
+        "attended_minutes": 165,
+        "gaps": ("NO_SIGNED_NOTE",),
+    }
+    return ServiceDelivered(**values | changes)
+
+
+def signed(office: Billing, served_on: date = MONDAY, **changes: Any) -> ServiceDelivered:
+    now = {"kinds": ("GROUP",), "minutes": (165,), "revision": 2, "gaps": ()}
+    return told(office, served_on, **now | changes)
+
+
+def listed(office: Billing, name: str, **asked: Any) -> list[dict[str, Any]]:
+    found = office.room.ask(name, {"site_id": SITE_ID} | asked, role="front_desk")
+    return list(found["items"])
+
+
+class TestLists:
+    def test_tell_why_a_day_is_not_billed_until_nothing_stands_against_it(self, office: Billing) -> None:
+        office.room.deliver(told(office))
+        (found,) = listed(office, "list_unbilled_days")
+        assert found["reasons"] == ["NO_SIGNED_NOTE", "DAY_NOT_AUTHORIZED"]
+        assert found["attended_minutes"] == 165
+
+        office.authorize(units=2)
+        assert listed(office, "list_unbilled_days")[0]["reasons"] == ["NO_SIGNED_NOTE"]
+        office.room.deliver(signed(office))
+
+        assert listed(office, "list_unbilled_days") == []
+        (line,) = listed(office, "list_billable_days")
+        assert (line["served_on"], line["payer"], line["procedure_code"]) == (
+            "2026-02-02",
+            "BLUE_IL",
+            "H0015",
+        )
+        assert line["billable_minutes"] == 165
+
+    def test_come_out_the_same_in_any_order_and_with_duplicates(self, office: Billing) -> None:
+        office.authorize(units=1)
+
+        office.room.deliver(signed(office), told(office), signed(office))
+
+        assert len(listed(office, "list_billable_days")) == 1
+        (seen,) = office.seen()["authorizations"]
+        assert seen["ledger"]["used"] == 1
+
+    def test_leave_out_a_day_that_nobody_attended_after_all(self, office: Billing) -> None:
+        office.room.deliver(told(office), told(office, revision=2, attended_minutes=0, gaps=()))
+
+        assert listed(office, "list_unbilled_days") == []
+
+    def test_go_on_page_by_page_oldest_first(self, office: Billing) -> None:
+        days = [MONDAY - timedelta(days=n) for n in (3, 1, 2, 0)]
+        office.room.deliver(*(told(office, one) for one in days))
+
+        first = office.room.ask("list_unbilled_days", {"site_id": SITE_ID, "limit": 3}, role="front_desk")
+        rest = listed(office, "list_unbilled_days", limit=3, after=first["next"])
+
+        assert [one["served_on"] for one in (*first["items"], *rest)] == [
+            one.isoformat() for one in sorted(days)
+        ]
+        assert len(listed(office, "list_unbilled_days", **{"from": "2026-02-01"})) == 2
+        assert listed(office, "list_unbilled_days", **{"from": "2026-01-01", "to": "2026-01-29"}) == []
+
+    def test_read_what_was_told_before_there_were_gaps(self, office: Billing) -> None:
+        office.authorize(units=1)
+
+        office.room.deliver(signed(office, attended_minutes=0))
+
+        assert listed(office, "list_billable_days")[0]["attended_minutes"] == 165
+
+    def test_are_for_the_office_and_for_a_stretch_that_makes_sense(self, office: Billing) -> None:
+        with pytest.raises(Forbidden):
+            office.room.ask("list_unbilled_days", {"site_id": SITE_ID}, role="counselor")
+        with pytest.raises(NotFound):
+            office.room.ask(
+                "list_billable_days", {"site_id": SITE_ID}, role="front_desk", tenant_id="elsewhere"
+            )
+        for stretch in (
+            {"from": "2026-02-03", "to": "2026-02-02"},
+            {"from": "2025-01-01", "to": "2026-02-02"},
+        ):
+            with pytest.raises(InvalidInput) as refused:
+                listed(office, "list_unbilled_days", **stretch)
+            assert refused.value.problems[0]["field"] == "to"
