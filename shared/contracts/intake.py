@@ -438,6 +438,15 @@ class FacilitiesImported(Event):
     imported_at: datetime
 
 
+#: The payer where the person pays themself.
+SELF_PAY = "SELF_PAY"
+
+#: Why somebody pays themself, as they say it.
+SELF_PAY_REASONS = ("UNINSURED", "NOT_USING_COVER")
+
+#: What shows what a household earns.
+INCOME_PROOFS = ("PAY_STUBS", "TAX_RETURN", "BENEFIT_LETTER", "SELF_DECLARED")
+
 #: Problems that bring people to the program (DSM-5, ICD-10-CM F10 to F19, F63.0): substances and gambling.
 PROBLEMS = (
     "ALCOHOL",

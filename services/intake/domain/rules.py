@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 
-from services.intake.domain import placement, placement4
+from services.intake.domain import placement, placement4, sliding_fees
 from services.intake.domain.decisions import check_licensed
 from shared import instruments
 from shared.contracts.event import Actor, Event
 from shared.contracts.intake import RulesSigned
 from shared.errors import Conflict, InvalidInput, NotFound
 
-INSTRUMENT, PLACEMENT = "INSTRUMENT", "PLACEMENT"
+INSTRUMENT, PLACEMENT, SLIDING_FEE = "INSTRUMENT", "PLACEMENT", "SLIDING_FEE"
 
 
 class NoSuchRules(NotFound):
@@ -92,14 +92,15 @@ def catalogue() -> tuple[RulePack, ...]:
         RulePack(
             pack=rules.code,
             version=rules.version,
-            kind=PLACEMENT,
+            kind=kind,
             title=rules.title,
             licence=rules.licence,
             source=rules.source,
             ships_on=rules.ships_on,
             digest=rules.digest,
         )
-        for rules in _placement_packs()
+        for kind, packs in ((PLACEMENT, _placement_packs()), (SLIDING_FEE, sliding_fees.all_packs().values()))
+        for rules in packs
     ]
     return tuple(sorted(found, key=lambda one: (one.pack, one.version)))
 
@@ -178,6 +179,21 @@ def in_force(signatures: Iterable[RuleSignature], *, licensed: Iterable[str]) ->
         if (one.pack, one.version, one.digest) in signed and one.may_be_signed(licensed=licences):
             found[one.pack] = max(one.version, found.get(one.pack, 0))
     return found
+
+
+def versions_in_force(
+    pack: str, signatures: Iterable[RuleSignature], *, licensed: Iterable[str]
+) -> list[int]:
+    """Return every signed version of a pack; versions of some hold one after the other, by the day."""
+    licences = tuple(licensed)
+    signed = {(one.pack, one.version, one.digest) for one in signatures}
+    return [
+        one.version
+        for one in catalogue()
+        if one.pack == pack
+        and (one.pack, one.version, one.digest) in signed
+        and one.may_be_signed(licensed=licences)
+    ]
 
 
 def check_signed(rule_version: str, signatures: Iterable[RuleSignature]) -> None:

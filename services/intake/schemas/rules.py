@@ -39,7 +39,7 @@ class RulePack(Schema):
 
     pack = fields.String()
     version = fields.Integer()
-    kind = fields.String(metadata={"description": "INSTRUMENT or PLACEMENT."})
+    kind = fields.String(metadata={"description": "INSTRUMENT, PLACEMENT or SLIDING_FEE."})
     title = fields.String()
     licence = fields.String()
     source = fields.String()
