@@ -286,7 +286,7 @@ def _holidays(db: Session, site: Site, *, since: datetime) -> frozenset[date]:
     for begins, ends in tables.holidays_after(db, site_id=site.site_id, since=since):
         day, last = site.local_day(begins), site.local_day(ends)
         while day <= last:
-            if begins <= site.begins(day) + timedelta(hours=12) < ends:
+            if begins <= site.begin_of(day) + timedelta(hours=12) < ends:
                 found.add(day)
             day += timedelta(days=1)
     return frozenset(found)

@@ -46,8 +46,8 @@ def records_of(db: Session, site: Site, asked: dict[str, Any]) -> list[teds_reco
     found = tables.admitted_after(
         db,
         site_id=site.site_id,
-        since=site.begins(first) if first else None,
-        until=site.begins(last + timedelta(days=1)) if last else None,
+        since=site.begin_of(first) if first else None,
+        until=site.begin_of(last + timedelta(days=1)) if last else None,
         after=asked["after"],
         limit=asked["limit"] + 1,
     )

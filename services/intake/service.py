@@ -10,11 +10,15 @@ from sqlalchemy.orm import Session
 from services.intake import (
     answering,
     asking,
+    billing,
     consenting,
+    costing,
     covering,
     directory,
     inquiring,
     queueing,
+    reporting,
+    reserving,
     schemas,
     stepping,
     tables,
@@ -66,8 +70,12 @@ from shared.contracts.monitoring import (
 )
 from shared.contracts.scheduling import (
     ObligationFitFound,
+    ScheduleConfirmed,
     SeatCancelled,
     ServiceDelivered,
+    SessionMissed,
+    SessionScheduled,
+    SiteClosed,
     StandingPlaceFreed,
 )
 from shared.database import blind_index
@@ -80,6 +88,10 @@ _DOOR = (*roles.CARE_TEAM, roles.FRONT_DESK)
 
 #: Who brings somebody's first questions: the program's own front end or a partner's, or the staff for them.
 _FIRST_CONTACT = (roles.PARTNER, *_DOOR)
+
+#: Who sees to it that what is owed is reported and paid.
+_OFFICE = (roles.FRONT_DESK, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR, roles.OPERATIONS)
+
 #: Who looks for a program.
 _SEEKERS = (*STAFF, roles.PATIENT, roles.PARTNER)
 #: Who keeps the directory.
@@ -614,6 +626,20 @@ class Intake:
             "next_step": _next_step(db, episode),
         }
 
+    @command(schemas.RecordTedsCodes, roles=(*_DOOR, roles.OPERATIONS))
+    def record_teds_codes(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what was found out about somebody in TEDS codes, before or after the admission."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        referral = reporting.keep_codes(db, episode, call.data["teds"])
+        return _dump(schemas.TedsCodes, referral)
+
+    @question(schemas.ListTedsRecords, roles=_OFFICE)
+    def list_teds_records(self, db: Session, call: Call) -> dict[str, Any]:
+        """List the records of a site's admissions in TEDS codes, checked against the code book."""
+        found = reporting.records_of(db, _site(db, call.data["site_id"]), call.data)
+        shown = [_dump(schemas.TedsRecord, record) for record in found]
+        return _page(shown, limit=call.data["limit"], key="admission_id")
+
     @command(schemas.ReferElsewhere, roles=_DOOR)
     def refer_elsewhere(self, db: Session, call: Call) -> dict[str, Any]:
         """Refer somebody to another program, and plan to follow them up."""
@@ -829,6 +855,11 @@ class Intake:
         """Keep what a payer answered about somebody; an answer older than the known one changes nothing."""
         patient = _patient(db, call.data["patient_id"])
         kept = covering.keep_answer(db, patient, call.data, tenant_id=call.tenant_id, now=call.now)
+        covers = tables.coverages_of(db, patient_id=patient.patient_id)
+        costing.note_covers(db, covers, patient_id=patient.patient_id, now=call.now)
+        episode = tables.lock_open_episode(db, patient_id=patient.patient_id)
+        if episode is not None:
+            reserving.reserve_scheduled(db, episode, now=call.now)
         return _dump(schemas.Coverage, kept)
 
     @command(schemas.RecordAuthorization, roles=(*_DOOR, roles.OPERATIONS))
@@ -836,6 +867,7 @@ class Intake:
         """Keep what a payer decided about days of care."""
         episode = _locked_episode(db, call.data["episode_id"])
         kept = covering.keep_authorization(db, episode, call.data, actor=call.actor, now=call.now)
+        reserving.reserve_scheduled(db, episode, now=call.now)
         return _authorization_view(db, kept)
 
     @command(schemas.TakeAuthorizedUnit, roles=_DOOR)
@@ -852,10 +884,18 @@ class Intake:
         covering.release_unit(db, authorization, served_on=call.data["served_on"])
         return _authorization_view(db, authorization)
 
+    @command(schemas.EndAuthorization, roles=(*_DOOR, roles.OPERATIONS))
+    def end_authorization(self, db: Session, call: Call) -> dict[str, Any]:
+        """End an authorisation before its time; units that it held for later days are given back."""
+        authorization = _locked_authorization(db, call.data["authorization_id"])
+        reserving.end(db, authorization, last_on=call.data["last_on"], now=call.now)
+        return _authorization_view(db, authorization)
+
     @question(schemas.GetCoverage, roles=(*_DOOR, roles.OPERATIONS))
     def get_coverage(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at somebody's cover in an episode, the ledger of units, and what stands against being paid."""
         episode = _episode(db, call.data["episode_id"])
+        site = _site(db, episode.site_id)
         covers = tables.coverages_of(db, patient_id=episode.patient_id)
         found = tables.authorizations_of(db, episode_id=episode.episode_id)
         return {
@@ -864,6 +904,10 @@ class Intake:
             "coverages": [_dump(schemas.Coverage, one) for one in covers],
             "authorizations": [_authorization_view(db, one) for one in found],
             "warnings": covering.warnings(db, covers, found, now=call.now),
+            "days_not_authorized": [
+                day.isoformat()
+                for day in reserving.uncovered_days(db, episode, covers, since=site.local_day(call.now))
+            ],
         }
 
     @reacts_to(ServiceDelivered)
@@ -880,9 +924,41 @@ class Intake:
             minutes=minutes,
             revision=event.revision,
         )
+        tables.keep_attended_day(db, event)
         if is_newest:
             covering.use_unit(db, event, now=now)
             stepping.note_service(db, event, now=now)
+            costing.watch_bill(db, episode_id=event.episode_id, now=now)
+
+    @question(schemas.ListUnbilledDays, roles=_OFFICE)
+    def list_unbilled_days(self, db: Session, call: Call) -> dict[str, Any]:
+        """List a site's attended days that cannot be billed, with every reason that holds."""
+        return _days_view(db, call, billable=False)
+
+    @question(schemas.ListBillableDays, roles=_OFFICE)
+    def list_billable_days(self, db: Session, call: Call) -> dict[str, Any]:
+        """List a site's attended days that can be billed."""
+        return _days_view(db, call, billable=True)
+
+    @reacts_to(SessionScheduled)
+    def reserve_unit(self, db: Session, event: SessionScheduled, now: datetime) -> None:
+        """Reserve a unit for the day of a session, or warn that none is left; care goes on either way."""
+        reserving.note_seat(db, event, now=now)
+
+    @reacts_to(SessionMissed)
+    def give_unit_back(self, db: Session, event: SessionMissed, now: datetime) -> None:
+        """Give the unit of a day back to which nobody came."""
+        reserving.drop_seat(db, event, now=now)
+
+    @reacts_to(SeatCancelled)
+    def give_cancelled_unit_back(self, db: Session, event: SeatCancelled, now: datetime) -> None:
+        """Give the unit of a day back of which the program took the seat back."""
+        reserving.drop_seat(db, event, now=now)
+
+    @on_timer(reserving.RESERVATION_LAPSES)
+    def give_unused_units_back(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Give units back that were reserved for days of which nobody told that they were attended."""
+        reserving.lapse(db, timer.key, at=timer.due_at)
 
     @on_timer(covering.AUTHORIZATION_ENDS)
     def tell_authorization_ends(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -890,6 +966,81 @@ class Intake:
         authorization = tables.lock_authorization(db, authorization_id=timer.key)
         if authorization is not None:
             covering.watch(db, authorization, now=timer.due_at)
+
+    # --- Cost -------------------------------------------------------------------------------------
+
+    @command(schemas.SetRate, roles=(roles.OPERATIONS, roles.SUPERVISOR))
+    def set_rate(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell what a day of care costs at a site from a day on, or what a payer allows for it."""
+        _site(db, call.data["site_id"])
+        return _dump(schemas.Rate, costing.set_rate(db, call.data, actor=call.actor, now=call.now))
+
+    @question(schemas.ListRates)
+    def list_rates(self, db: Session, call: Call) -> dict[str, Any]:
+        """List what a day costs at a site."""
+        site = _site(db, call.data["site_id"])
+        found = tables.rates_of(db, site_id=site.site_id)
+        return {"items": [_dump(schemas.Rate, one) for one in found], "next": None}
+
+    @command(schemas.EstimateCost, roles=(*_DOOR, roles.OPERATIONS))
+    def estimate_cost(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell somebody what care would cost, with every assumption."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        site = _site(db, episode.site_id)
+        found = costing.estimate(db, episode, site, call.data, actor=call.actor, now=call.now)
+        return _dump(schemas.CostEstimate, found)
+
+    @question(schemas.ListCostEstimates, roles=(*STAFF, roles.PATIENT))
+    def list_cost_estimates(self, db: Session, call: Call) -> dict[str, Any]:
+        """List what somebody was told that care would cost, and how far a bill would pass it by now."""
+        episode = _episode(db, call.data["episode_id"])
+        _check_own(call, episode.patient_id, field="episode_id")
+        return _dump(schemas.CostEstimates, costing.estimates_view(db, episode))
+
+    @command(schemas.DeclareSelfPay, roles=(*_DOOR, roles.OPERATIONS, roles.PATIENT))
+    def declare_self_pay(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep that somebody pays themself; a good-faith estimate is owed to them in time."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        _check_own(call, episode.patient_id, field="episode_id")
+        own = costing.declare(
+            db,
+            episode,
+            _site(db, episode.site_id),
+            reason=call.data["reason"],
+            asks=call.data["asks_for_estimate"],
+            now=call.now,
+        )
+        return _dump(schemas.SelfPay, own)
+
+    @command(schemas.AssessFee, roles=(*_DOOR, roles.OPERATIONS))
+    def assess_fee(self, db: Session, call: Call) -> dict[str, Any]:
+        """Work out what somebody pays by household and income, under the table that is signed."""
+        episode = _episode(db, call.data["episode_id"])
+        found = costing.assess_fee(db, episode, call.data, actor=call.actor, now=call.now)
+        return _dump(schemas.FeeAssessment, found)
+
+    @question(schemas.GetFundingPaths, roles=(*STAFF, roles.PATIENT))
+    def get_funding_paths(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at the ways to pay for care without cover, each with what to do next."""
+        episode = _episode(db, call.data["episode_id"])
+        _check_own(call, episode.patient_id, field="episode_id")
+        return _dump(schemas.FundingPaths, costing.funding_view(db, episode, now=call.now))
+
+    @on_timer(costing.ESTIMATE_DUE)
+    def escalate_estimate(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the supervisor when the estimate that is owed was not given in time."""
+        costing.escalate(db, timer.key, at=timer.due_at)
+
+    @reacts_to(ScheduleConfirmed)
+    def note_confirmed_week(self, db: Session, event: ScheduleConfirmed, now: datetime) -> None:
+        """Know when care begins, which starts the clock of an estimate that is owed."""
+        costing.note_week(db, event, now=now)
+
+    @reacts_to(SiteClosed)
+    def note_holiday(self, db: Session, event: SiteClosed, now: datetime) -> None:
+        """Know on which days a site keeps a holiday: they are no business days."""
+        if event.reason == "HOLIDAY":
+            tables.keep_holiday(db, event)
 
     # --- Directory --------------------------------------------------------------------------------
 
@@ -1049,6 +1200,8 @@ class Intake:
             review.withdraw(at=event.discharged_at)
         _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=event.discharged_at)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+        cancel_timer(db, costing.ESTIMATE_DUE, key=episode.episode_id)
+        reserving.release_after(db, episode, ended_at=event.discharged_at)
 
     @reacts_to(ReentryRequested)
     def bring_back(self, db: Session, event: ReentryRequested, now: datetime) -> None:
@@ -1418,6 +1571,13 @@ def _authorization_view(db: Session, one: coverage.Authorization) -> dict[str, A
         "ledger": _dump(schemas.UnitLedger, ledger),
         "alerts": one.told,
     }
+
+
+def _days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
+    site = _site(db, call.data["site_id"])
+    found = billing.days_of(db, site, call.data, billable=billable, now=call.now)
+    shown = [_dump(schemas.AttendedDay, one.line()) for one in found]
+    return _page(shown, limit=call.data["limit"], key="delivery_id")
 
 
 def _match_view(found: dict[str, Any]) -> dict[str, Any]:

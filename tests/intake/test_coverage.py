@@ -255,13 +255,6 @@ class TestDays:
 
         assert billing.low() == [("DAYS_5", 10)]
 
-    @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 30))
-    def test_of_business_leave_weekends_out(self, day: date, count: int) -> None:
-        found = coverage.business_days_before(day, count)
-
-        between = [found + timedelta(days=n) for n in range((day - found).days)]
-        assert sum(one.weekday() < 5 for one in between) == count
-
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60), st.integers(1, 12))
 def test_no_unit_is_ever_taken_twice_or_beyond_what_is_authorised(

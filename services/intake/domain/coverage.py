@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
+from services.intake.domain import business_days
+from services.intake.domain.episodes import Episode
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
 from shared.contracts.event import Event
@@ -23,6 +25,9 @@ LOW_BUSINESS_DAYS = 5
 REVIEW_BUSINESS_DAYS = 3
 #: How long after a denial the payer's physician is talked to. Brief section 7: 24 to 48 hours.
 PEER_TO_PEER_WITHIN = timedelta(hours=48)
+#: How long a reserved unit waits for word that its day was attended. Design default: a note is signed
+#: within a day and co-signed within three more, with a weekend between.
+RESERVATION_LAPSES_AFTER = timedelta(days=7)
 #: Longest stretch that is authorised at once. Design default: longer, and a date is a slip.
 LONGEST_AUTHORIZATION = timedelta(days=366)
 
@@ -31,6 +36,7 @@ RESERVED, USED = "RESERVED", "USED"
 
 REVIEW_TASK = "authorization_review"
 DENIAL_TASK = "authorization_denied"
+UNCOVERED_TASK = "day_not_authorized"
 
 
 class NoUnitLeft(Conflict):
@@ -153,9 +159,29 @@ class Authorization:
             )
         return Unit(authorization_id=self.authorization_id, served_on=served_on, state=RESERVED, taken_at=now)
 
+    def may_take(self, served_on: date, *, taken: Iterable[Unit]) -> bool:
+        """Tell whether a unit can be reserved for a day."""
+        known = list(taken)
+        covered = self.decision == APPROVED and self.first_on <= served_on <= self.last_on
+        is_new = all(unit.served_on != served_on for unit in known)
+        return covered and is_new and self.count_units(known).remaining > 0
+
+    def end(self, last_on: date) -> None:
+        """End before the time, because the payer said so.
+
+        :raises InvalidInput: when the day is not one of its own, or not an earlier one.
+        """
+        if self.decision != APPROVED or not self.first_on <= last_on < self.last_on:
+            raise InvalidInput(
+                "The authorisation cannot end then.",
+                field="last_on",
+                rule="a covered day of an approval, before its last",
+            )
+        self.last_on = last_on
+
     def low_from(self) -> datetime:
         """Return the moment from which its end is near: so many business days before its last day."""
-        return datetime.combine(business_days_before(self.last_on, LOW_BUSINESS_DAYS), time(), tzinfo=UTC)
+        return datetime.combine(business_days.before(self.last_on, LOW_BUSINESS_DAYS), time(), tzinfo=UTC)
 
     def tell_low(self, ledger: Ledger, *, now: datetime) -> list[Event]:
         """Tell once that few units, or few days, are left; the gravest that holds, and none twice."""
@@ -183,7 +209,7 @@ class Authorization:
 
     def review_task(self, *, now: datetime) -> Task:
         """Return the request to ask the payer for more, with the packet that shows why."""
-        by = datetime.combine(business_days_before(self.last_on, REVIEW_BUSINESS_DAYS), time(), tzinfo=UTC)
+        by = datetime.combine(business_days.before(self.last_on, REVIEW_BUSINESS_DAYS), time(), tzinfo=UTC)
         return Task(
             task_id=derived_id(self.authorization_id, REVIEW_TASK),
             task=REVIEW_TASK,
@@ -213,6 +239,27 @@ class Authorization:
             opened_at=self.recorded_at,
             due_at=max(self.decided_at, self.recorded_at) + PEER_TO_PEER_WITHIN,
         )
+
+
+def uncovered_task(episode: Episode, *, times: int, begins: datetime, now: datetime) -> Task:
+    """Return the request to see to days that are scheduled and that no payer has authorised.
+
+    :param times: how often it was asked in the episode before.
+    :param begins: when the first of them begins.
+    """
+    return Task(
+        task_id=derived_id(episode.episode_id, UNCOVERED_TASK, str(times)),
+        task=UNCOVERED_TASK,
+        owner_role=roles.FRONT_DESK,
+        next_role=roles.SUPERVISOR,
+        reason="SCHEDULED_BEYOND_AUTHORIZATION",
+        about_id=episode.episode_id,
+        patient_id=episode.patient_id,
+        episode_id=episode.episode_id,
+        journey_id=episode.journey_id,
+        opened_at=now,
+        due_at=max(begins, now + timedelta(hours=1)),
+    )
 
 
 def record(authorization: Authorization) -> list[Event]:
@@ -247,12 +294,3 @@ def record(authorization: Authorization) -> list[Event]:
             decided_at=one.decided_at,
         )
     ]
-
-
-def business_days_before(day: date, count: int) -> date:
-    """Return the day so many business days before another; weekends are none. Holidays count as days."""
-    found = day
-    while count > 0:
-        found -= timedelta(days=1)
-        count -= found.weekday() < 5
-    return found

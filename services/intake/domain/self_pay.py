@@ -99,7 +99,7 @@ class SelfPay:
             due_on.append(business_days.after(asked_on, OWED_ON_REQUEST, closed=closed))
         day = self._owed_by_schedule(site=site, closed=closed)
         due_on += [day] if day is not None else []
-        self.due_at = site.begins(min(due_on) + timedelta(days=1)) if due_on and self.pays else None
+        self.due_at = site.begin_of(min(due_on) + timedelta(days=1)) if due_on and self.pays else None
 
     def _owed_by_schedule(self, *, site: Site, closed: Collection[date]) -> date | None:
         if self.declared_at is None or self.scheduled_at is None or self.first_session_at is None:

@@ -89,10 +89,6 @@ class Site:
         """Return the calendar day of a moment where the site is."""
         return moment.astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()
 
-    def begins(self, day: date) -> datetime:
-        """Return the moment at which a calendar day begins where the site is."""
-        return datetime.combine(day, time(), tzinfo=zoneinfo.ZoneInfo(self.time_zone)).astimezone(UTC)
-
 
 def open_site(
     *,

@@ -85,6 +85,13 @@ class ReleaseAuthorizedUnit(Schema):
     served_on = fields.Date(required=True, metadata={"description": "The day."})
 
 
+class EndAuthorization(Schema):
+    """End an authorisation before its time, because the payer said so."""
+
+    authorization_id = id_field("The authorisation.")
+    last_on = fields.Date(required=True, metadata={"description": "Its last covered day from now on."})
+
+
 class GetCoverage(Schema):
     """Look at somebody's cover in an episode, and at the ledger of units."""
 
@@ -127,3 +134,6 @@ class EpisodeCoverage(Schema):
     coverages = fields.List(fields.Nested(Coverage))
     authorizations = fields.List(fields.Nested(Authorization))
     warnings = fields.List(fields.String(), metadata={"description": "What stands against being paid."})
+    days_not_authorized = fields.List(
+        fields.Date(), metadata={"description": "Scheduled days that the payer would have to authorise."}
+    )

@@ -1,7 +1,10 @@
 """Cover: payers' answers, authorisations and the units that are taken of them."""
 
+from datetime import date
+
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, String, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -67,6 +70,19 @@ unit_rows = Table(
     one_of("state", (coverage.RESERVED, coverage.USED)),
 )
 
+#: Seats that somebody was given, by the day at the site; a seat that is gone once stays gone.
+scheduled_seat_rows = Table(
+    "scheduled_seats",
+    metadata,
+    tenant_column(),
+    reference("seat_id"),
+    reference("episode_id"),
+    Column("day", sa.Date, nullable=False),
+    Column("gone", sa.Boolean, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "seat_id"),
+    Index("ix_scheduled_seats_episode", "tenant_id", "episode_id", "day"),
+)
+
 mapper.map_imperatively(coverage.Coverage, coverage_rows)
 mapper.map_imperatively(coverage.Authorization, authorization_rows)
 mapper.map_imperatively(coverage.Unit, unit_rows)
@@ -111,3 +127,38 @@ def units_of(db: Session, *, authorization_id: str) -> list[coverage.Unit]:
     """Return the units that are taken of an authorisation, by day."""
     query = sa.select(coverage.Unit).where(unit_rows.c.authorization_id == authorization_id)
     return list(db.scalars(query.order_by(unit_rows.c.served_on)))
+
+
+def units_of_episode(db: Session, *, episode_id: str) -> list[coverage.Unit]:
+    """Return the units that are taken of all authorisations of an episode, by day."""
+    own = sa.select(authorization_rows.c.authorization_id).where(
+        authorization_rows.c.tenant_id == db.info["tenant_id"], authorization_rows.c.episode_id == episode_id
+    )
+    query = sa.select(coverage.Unit).where(unit_rows.c.authorization_id.in_(own))
+    return list(db.scalars(query.order_by(unit_rows.c.served_on)))
+
+
+def keep_seat(db: Session, *, seat_id: str, episode_id: str, day: date, gone: bool) -> bool:
+    """Keep that somebody has a seat on a day, or has it no more; return whether it stands."""
+    insert = postgresql.insert(scheduled_seat_rows).values(
+        tenant_id=db.info["tenant_id"], seat_id=seat_id, episode_id=episode_id, day=day, gone=gone
+    )
+    kept = insert.on_conflict_do_update(
+        index_elements=["tenant_id", "seat_id"],
+        set_={"gone": scheduled_seat_rows.c.gone | insert.excluded.gone},
+    )
+    return not db.scalar(kept.returning(scheduled_seat_rows.c.gone))
+
+
+def scheduled_days(db: Session, *, episode_id: str, since: date, until: date | None = None) -> list[date]:
+    """Return the days from one to another on which somebody has a seat, in order."""
+    columns = scheduled_seat_rows.c
+    query = sa.select(columns.day).where(
+        columns.tenant_id == db.info["tenant_id"],
+        columns.episode_id == episode_id,
+        columns.day >= since,
+        columns.gone.is_(False),
+    )
+    if until is not None:
+        query = query.where(columns.day <= until)
+    return list(db.scalars(query.distinct().order_by(columns.day)))

@@ -45,6 +45,13 @@ def open_tasks_of(db: Session, *, episode_id: str, task: str | None = None) -> l
     return list(db.scalars(query.order_by(task_rows.c.task_id)))
 
 
+def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
+    """Return how many tasks of one kind an episode has had, open or not."""
+    query = sa.select(sa.func.count()).select_from(task_rows)
+    own = (task_rows.c.tenant_id == db.info["tenant_id"], task_rows.c.episode_id == episode_id)
+    return db.scalar(query.where(*own, task_rows.c.task == task)) or 0
+
+
 def open_tasks_about(db: Session, *, patient_id: str, task: str) -> list[tasks.Task]:
     """Return the open tasks of one kind about a person, by id."""
     query = sa.select(tasks.Task).where(

@@ -1,14 +1,14 @@
 """Days that were attended, and what stands against billing them
 
-Revision: 0009
-Revises: 0008
+Revision: 0011
+Revises: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0009'
-down_revision = '0008'
+revision = '0011'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """What care costs: prices, estimates, the sliding fee, and whoever pays themself
 
-Revision: 0010
-Revises: 0009
+Revision: 0012
+Revises: 0011
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0010'
-down_revision = '0009'
+revision = '0012'
+down_revision = '0011'
 branch_labels = None
 depends_on = None
 

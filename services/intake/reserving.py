@@ -1,0 +1,199 @@
+"""Units that the schedule takes beforehand: reserved by scheduled days, given back by days that fall away.
+
+A day beyond what is authorised is scheduled and held all the same: somebody is asked to see to it in
+time. Nothing here ever stands in the way of care.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from services.intake import asking, covering, tables
+from services.intake.domain import coverage
+from services.intake.domain.coverage import Authorization, Coverage, Unit
+from services.intake.domain.episodes import Episode
+from services.intake.domain.sites import Site
+from services.intake.domain.tasks import DONE
+from shared.clock import set_timer
+from shared.contracts.scheduling import SeatCancelled, SessionMissed, SessionScheduled
+from shared.errors import TooEarly
+
+#: Timer of the day from which a reserved unit that nobody used is given back; its key is the authorisation.
+RESERVATION_LAPSES = "reserved_unit_lapses"
+
+
+def note_seat(db: Session, event: SessionScheduled, *, now: datetime) -> None:
+    """Reserve a unit for the day of a session that was scheduled, or warn that there is none."""
+    episode, site = _where(db, event.episode_id)
+    day = site.local_day(event.starts_at)
+    stands = tables.keep_seat(db, seat_id=event.seat_id, episode_id=event.episode_id, day=day, gone=False)
+    if stands and episode.is_open and day >= site.local_day(now):
+        reserve(db, episode, [day], site=site, now=now)
+
+
+def drop_seat(db: Session, event: SeatCancelled | SessionMissed, *, now: datetime) -> None:
+    """Give the unit of a day back on which nobody is expected any more."""
+    episode, site = _where(db, event.episode_id)
+    day = site.local_day(event.starts_at)
+    tables.keep_seat(db, seat_id=event.seat_id, episode_id=event.episode_id, day=day, gone=True)
+    if day in tables.scheduled_days(db, episode_id=episode.episode_id, since=day, until=day):
+        return
+    for authorization in tables.authorizations_of(db, episode_id=episode.episode_id):
+        _give_back(db, authorization, days={day})
+    # A unit that is free again may be for a day that has none.
+    reserve_scheduled(db, episode, now=now)
+
+
+def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now: datetime) -> None:
+    """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none."""
+    given_up: list[date] = []
+    for authorization_id in [
+        one.authorization_id
+        for one in tables.authorizations_of(db, episode_id=episode.episode_id)
+        if one.decision == coverage.APPROVED and any(one.first_on <= day <= one.last_on for day in days)
+    ]:
+        authorization = tables.lock_authorization(db, authorization_id=authorization_id)
+        assert authorization is not None  # authorisations are never deleted
+        taken = tables.units_of_episode(db, episode_id=episode.episode_id)
+        have = {unit.served_on for unit in taken}
+        own = [unit for unit in taken if unit.authorization_id == authorization_id]
+        for day in sorted(set(days) - have):
+            own, without = _take_for(db, authorization, day, own=own, now=now)
+            given_up += without
+        covering.watch(db, authorization, now=now)
+        watch_reservations(db, authorization, site=site)
+    if given_up:
+        # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
+        reserve(db, episode, given_up, site=site, now=now)
+    else:
+        settle_warning(db, episode, site=site, now=now)
+
+
+def _take_for(
+    db: Session, authorization: Authorization, day: date, *, own: list[Unit], now: datetime
+) -> tuple[list[Unit], list[date]]:
+    """Reserve a unit for a day; of too few units the earlier days get theirs, in whatever order they come.
+
+    :return: the units that are taken then, and the days that lost theirs.
+    """
+    without: list[date] = []
+    later = [unit for unit in own if unit.state == coverage.RESERVED and unit.served_on > day]
+    none_left = not authorization.count_units(own).remaining
+    if none_left and later and authorization.first_on <= day <= authorization.last_on:
+        given_up = max(later, key=lambda unit: unit.served_on)
+        db.delete(given_up)
+        without.append(given_up.served_on)
+        own = [unit for unit in own if unit is not given_up]
+    if authorization.may_take(day, taken=own):
+        own = [*own, authorization.take(day, taken=own, now=now)]
+        db.add(own[-1])
+    db.flush()
+    return own, without
+
+
+def reserve_scheduled(db: Session, episode: Episode, *, now: datetime) -> None:
+    """Reserve units for what is scheduled from today on: what a payer authorised late counts too."""
+    site = tables.find_site(db, site_id=episode.site_id)
+    if site is None or not episode.is_open:
+        return
+    days = tables.scheduled_days(db, episode_id=episode.episode_id, since=site.local_day(now))
+    reserve(db, episode, days, site=site, now=now)
+
+
+def end(db: Session, authorization: Authorization, *, last_on: date, now: datetime) -> None:
+    """End an authorisation that is locked before its time; its later days look for another, or are told.
+
+    :raises InvalidInput: when the new last day is not an earlier one of its own.
+    """
+    authorization.end(last_on)
+    held = {
+        unit.served_on
+        for unit in tables.units_of(db, authorization_id=authorization.authorization_id)
+        if unit.served_on > last_on
+    }
+    _give_back(db, authorization, days=held)
+    covering.watch(db, authorization, now=now)
+    episode = tables.find_episode(db, episode_id=authorization.episode_id)
+    if episode is not None:
+        reserve_scheduled(db, episode, now=now)
+
+
+def release_after(db: Session, episode: Episode, *, ended_at: datetime) -> None:
+    """Give back what is reserved for days after the end of the treatment."""
+    site = tables.find_site(db, site_id=episode.site_id)
+    assert site is not None  # an episode is at a site that is open
+    last = site.local_day(ended_at)
+    units = tables.units_of_episode(db, episode_id=episode.episode_id)
+    days = {unit.served_on for unit in units if unit.served_on > last}
+    for authorization in tables.authorizations_of(db, episode_id=episode.episode_id) if days else ():
+        _give_back(db, authorization, days=days)
+
+
+def lapse(db: Session, authorization_id: str, *, at: datetime) -> None:
+    """Give back what was reserved for days of which nobody told that they were attended."""
+    authorization = tables.lock_authorization(db, authorization_id=authorization_id)
+    episode = tables.find_episode(db, episode_id=authorization.episode_id) if authorization else None
+    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    if authorization is None or site is None:
+        return
+    long_ago = site.local_day(at) - coverage.RESERVATION_LAPSES_AFTER
+    units = tables.units_of(db, authorization_id=authorization_id)
+    _give_back(db, authorization, days={unit.served_on for unit in units if unit.served_on <= long_ago})
+    watch_reservations(db, authorization, site=site)
+
+
+def watch_reservations(db: Session, authorization: Authorization, *, site: Site) -> None:
+    """Look again when the earliest reservation of an authorisation lapses."""
+    units = tables.units_of(db, authorization_id=authorization.authorization_id)
+    first = min((unit.served_on for unit in units if unit.state == coverage.RESERVED), default=None)
+    if first is not None:
+        due_at = site.begin_of(first + coverage.RESERVATION_LAPSES_AFTER)
+        set_timer(db, RESERVATION_LAPSES, key=authorization.authorization_id, due_at=due_at)
+
+
+def settle_warning(db: Session, episode: Episode, *, site: Site, now: datetime) -> None:
+    """Ask for units for scheduled days that have none, once at a time, until every day has its own."""
+    covers = tables.coverages_of(db, patient_id=episode.patient_id)
+    if not covers:
+        # Nothing was ever asked, which is how it is with most who pay themselves.
+        return
+    missing = uncovered_days(db, episode, covers, since=site.local_day(now))
+    about = f"uncovered:{episode.episode_id}".encode()
+    if missing:
+        # Two days that are scheduled at once are one reason to ask.
+        tables.take_turn(db, tenant_id=episode.tenant_id, about=about)
+    asked = tables.open_tasks_of(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
+    if not missing:
+        for task in asked:
+            asking.end(db, task_id=task.task_id, outcome=DONE, at=now)
+    elif not asked and episode.is_open:
+        times = tables.count_tasks(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
+        begins = site.begin_of(missing[0])
+        asking.ask(db, coverage.uncovered_task(episode, times=times, begins=begins, now=now))
+
+
+def uncovered_days(db: Session, episode: Episode, covers: Sequence[Coverage], *, since: date) -> list[date]:
+    """Return the scheduled days from a day on that a payer would have to authorise and did not."""
+    active = [one for one in covers if one.status == "ACTIVE"]
+    if not active or not all(one.needs_authorization for one in active):
+        return []
+    days = tables.scheduled_days(db, episode_id=episode.episode_id, since=since)
+    have = {unit.served_on for unit in tables.units_of_episode(db, episode_id=episode.episode_id)}
+    return [day for day in days if day not in have]
+
+
+def _give_back(db: Session, authorization: Authorization, *, days: set[date]) -> None:
+    tables.lock_authorization(db, authorization_id=authorization.authorization_id)
+    for unit in tables.units_of(db, authorization_id=authorization.authorization_id):
+        if unit.served_on in days and unit.state == coverage.RESERVED:
+            db.delete(unit)
+    db.flush()
+
+
+def _where(db: Session, episode_id: str) -> tuple[Episode, Site]:
+    episode = tables.find_episode(db, episode_id=episode_id)
+    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    if episode is None or site is None:
+        raise TooEarly
+    return episode, site
