@@ -7,9 +7,19 @@ from typing import Any
 import eventlet.tpool
 import orjson
 
-from gateway import calendar_addresses, calendar_feed, day_sheet, disclosure, letters, repeats, tables
+from gateway import (
+    calendar_addresses,
+    calendar_feed,
+    csv_files,
+    day_sheet,
+    disclosure,
+    letters,
+    repeats,
+    tables,
+)
 from gateway.disclosure import Audience
 from gateway.http import Request, Response
+from services.intake.schemas import BILLABLE_DAY_COLUMNS, TEDS_FIELDS
 from shared.contracts import roles
 from shared.contracts.event import write_moment
 from shared.errors import Forbidden, NotFound, Refusal
@@ -171,6 +181,31 @@ def letter(commands: CommandClient, request: Request, asked: dict[str, Any]) -> 
         content_type=letters.CONTENT_TYPE,
         headers=[*answer.headers, ("Content-Disposition", 'attachment; filename="letter.pdf"')],
     )
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def teds_file(commands: CommandClient, request: Request, asked: dict[str, Any]) -> Response:
+    """Return the records of a site's admissions as a file in TEDS codes, the earliest admission first."""
+
+    def page(part: dict[str, Any]) -> dict[str, Any]:
+        return ask(commands, request, "intake", "list_teds_records", asked | part)
+
+    records = csv_files.every_item(page)
+    records.sort(key=lambda record: (record["admitted_at"], record["admission_id"]))
+    return csv_files.download(
+        TEDS_FIELDS, (record["values"] for record in records), name="teds_a_admissions.csv"
+    )
+
+
+def billable_days_file(commands: CommandClient, request: Request, asked: dict[str, Any]) -> Response:
+    """Return a site's billable days as a file, the oldest first."""
+
+    def page(part: dict[str, Any]) -> dict[str, Any]:
+        return ask(commands, request, "intake", "list_billable_days", asked | part)
+
+    return csv_files.download(BILLABLE_DAY_COLUMNS, csv_files.every_item(page), name="billable_days.csv")
 
 
 # --- Calendars ------------------------------------------------------------------------------------

@@ -430,6 +430,26 @@ class GetDaySheet(Schema):
     day = fields.Date(metadata={"description": "A day of the site's calendar; today when left out."})
 
 
+class GetTedsFile(Schema):
+    """Which admissions to write into a file of TEDS codes."""
+
+    site_id = Id(required=True, metadata={"description": "Which site."})
+    from_ = fields.Date(
+        data_key="from", metadata={"description": "First day of admission; from the first when left out."}
+    )
+    to = fields.Date(metadata={"description": "Last day of admission; to the last when left out."})
+
+
+class GetBillableDaysFile(Schema):
+    """Which billable days to write into a file."""
+
+    site_id = Id(required=True, metadata={"description": "Which site."})
+    from_ = fields.Date(
+        data_key="from", metadata={"description": "First day; a month before the last when left out."}
+    )
+    to = fields.Date(metadata={"description": "Last day; today when left out."})
+
+
 class WriteAttendanceLetter(Schema):
     """A letter about what somebody attended, to a recipient whom they consented to be told."""
 

@@ -440,6 +440,23 @@ class Gateway:
         information=WITHHELD,
     )
 
+    record_teds_codes = command(
+        "/v1/episodes/{episode_id}/teds-codes",
+        intake.RecordTedsCodes,
+        intake.TedsCodes,
+        status=200,
+        scope="reports:write",
+        information=WITHHELD,
+    )
+    list_teds_records = question(
+        "/v1/teds-records",
+        intake.ListTedsRecords,
+        intake.TedsRecord,
+        many=True,
+        scope="reports:read",
+        information=WITHHELD,
+    )
+
     record_eligibility_answer = command(
         "/v1/patients/{patient_id}/eligibility-answers",
         intake.RecordEligibilityAnswer,
@@ -468,11 +485,78 @@ class Gateway:
         scope="coverage:write",
         information=WITHHELD,
     )
+    end_authorization = command(
+        "/v1/authorizations/{authorization_id}/ending",
+        intake.EndAuthorization,
+        intake.Authorization,
+        status=200,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
     get_coverage = question(
         "/v1/episodes/{episode_id}/coverage",
         intake.GetCoverage,
         intake.EpisodeCoverage,
         scope="coverage:read",
+        information=WITHHELD,
+    )
+    list_unbilled_days = question(
+        "/v1/unbilled-days",
+        intake.ListUnbilledDays,
+        intake.AttendedDay,
+        many=True,
+        scope="coverage:read",
+        information=WITHHELD,
+    )
+    list_billable_days = question(
+        "/v1/billable-days",
+        intake.ListBillableDays,
+        intake.AttendedDay,
+        many=True,
+        scope="coverage:read",
+        information=WITHHELD,
+    )
+    set_rate = command("/v1/sites/{site_id}/rates", intake.SetRate, intake.Rate, scope="coverage:write")
+    list_rates = question(
+        "/v1/sites/{site_id}/rates", intake.ListRates, intake.Rate, many=True, scope="coverage:read"
+    )
+    estimate_cost = command(
+        "/v1/episodes/{episode_id}/cost-estimates",
+        intake.EstimateCost,
+        intake.CostEstimate,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    list_cost_estimates = question(
+        "/v1/episodes/{episode_id}/cost-estimates",
+        intake.ListCostEstimates,
+        intake.CostEstimates,
+        scope="coverage:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    declare_self_pay = command(
+        "/v1/episodes/{episode_id}/self-pay",
+        intake.DeclareSelfPay,
+        intake.SelfPay,
+        status=200,
+        scope="coverage:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    assess_fee = command(
+        "/v1/episodes/{episode_id}/fee-assessments",
+        intake.AssessFee,
+        intake.FeeAssessment,
+        scope="coverage:write",
+        information=WITHHELD,
+    )
+    get_funding_paths = question(
+        "/v1/episodes/{episode_id}/funding-paths",
+        intake.GetFundingPaths,
+        intake.FundingPaths,
+        scope="coverage:read",
+        patients=SERVICE_GUARDS,
         information=WITHHELD,
     )
     publish_program = command(
@@ -1381,6 +1465,34 @@ class Gateway:
         asked = self._asked_inside(request)
         _loaded(schemas.GetDaySheet, asked)
         return leaving.sheet(self.commands, request, asked)
+
+    @route(
+        "GET",
+        "/v1/exports/teds-records",
+        request=schemas.GetTedsFile,
+        scope="reports:read",
+        information=WITHHELD,
+        summary="Admissions in TEDS codes, as a file",
+    )
+    def get_teds_file(self, request: Request) -> Response:
+        """Return the records of a site's admissions as a file that states take."""
+        asked = self._asked_inside(request)
+        _loaded(schemas.GetTedsFile, asked)
+        return leaving.teds_file(self.commands, request, asked)
+
+    @route(
+        "GET",
+        "/v1/exports/billable-days",
+        request=schemas.GetBillableDaysFile,
+        scope="coverage:read",
+        information=WITHHELD,
+        summary="Days that can be billed, as a file",
+    )
+    def get_billable_days_file(self, request: Request) -> Response:
+        """Return a site's billable days as a file of ids and codes."""
+        asked = self._asked_inside(request)
+        _loaded(schemas.GetBillableDaysFile, asked)
+        return leaving.billable_days_file(self.commands, request, asked)
 
     @route(
         "POST",

@@ -120,6 +120,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "sign_rules": lambda program: Row(
         body={"pack": "PHQ9", "version": 1, "digest": newest("PHQ9").digest}, role=roles.MEDICAL_DIRECTOR
     ),
+    "record_teds_codes": _of_episode("treated", teds={"VET": 2}),
     "record_eligibility_answer": lambda program: Row(
         {"patient_id": program.treated.patient_id},
         {"payer": "BLUE_IL", "status": "ACTIVE", "answered_at": "2026-02-02T15:00:00Z"},
@@ -137,6 +138,15 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "take_authorized_unit": _of("authorization_id", served_on="2026-02-06"),
     "release_authorized_unit": _of("authorization_id", served_on="2026-02-05"),
+    "set_rate": lambda program: Row(
+        {"site_id": program.site_id},
+        {"payer": "SELF_PAY", "level": "2.1", "amount": 30000, "effective_on": "2026-01-01"},
+        role=roles.SUPERVISOR,
+    ),
+    "estimate_cost": _of_episode("treated", units=36),
+    "declare_self_pay": _of_episode("treated", reason="UNINSURED"),
+    "assess_fee": _of_episode("treated", household_size=3, yearly_income=2_400_000, proof="PAY_STUBS"),
+    "end_authorization": _of("authorization_id", last_on="2026-12-30"),
     "publish_program": lambda program: Row(
         body={
             "site_id": program.site_id,
