@@ -174,6 +174,10 @@ from services.intake.schemas.teds import (
 )
 
 __all__ = [
+    "BILLABLE_DAY_COLUMNS",
+    "MOST_FACILITIES",
+    "MOST_ROWS",
+    "TEDS_FIELDS",
     "AcceptAdmissionOffer",
     "AddAdmissionSeats",
     "Admission",
@@ -190,7 +194,6 @@ __all__ = [
     "Assumption",
     "AttendedDay",
     "Authorization",
-    "BILLABLE_DAY_COLUMNS",
     "CheckProgramCredential",
     "CloseLevelReview",
     "CloseTask",
@@ -267,8 +270,6 @@ __all__ = [
     "ListSites",
     "ListTedsRecords",
     "ListUnbilledDays",
-    "MOST_FACILITIES",
-    "MOST_ROWS",
     "MatchReason",
     "MessageStop",
     "OpenSite",
@@ -326,7 +327,6 @@ __all__ = [
     "StopMessages",
     "SubmitInquiry",
     "SubmitPreScreen",
-    "TEDS_FIELDS",
     "TakeAuthorizedUnit",
     "TakeSelfCheck",
     "TedsCodes",
