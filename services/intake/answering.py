@@ -221,6 +221,7 @@ def _due_view(due: Due) -> dict[str, Any]:
         "overdue": due.overdue,
         "urgent": due.urgent,
         "rated_by": pack.raters,
+        "stem": pack.stem,
         "items": instruments.item_view(pack),
     }
 

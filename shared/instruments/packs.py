@@ -150,6 +150,8 @@ class Pack:
     lookback_days: int
     raters: tuple[str, ...]
     loinc_panel: str | None
+    #: What is asked once before all items, where the form asks so.
+    stem: str | None
     items: Mapping[str, Item]
     scores: tuple[ScoreRule, ...]
     prorated_when_missing: int
@@ -246,6 +248,7 @@ def _pack(told: dict[str, Any], *, digest: str) -> Pack:
         lookback_days=told["lookback_days"],
         raters=tuple(told["rated_by"]),
         loinc_panel=told["loinc"].get("panel"),
+        stem=told.get("stem"),
         items=items,
         scores=tuple(_score(one, items) for one in told["scores"]),
         prorated_when_missing=told["prorated_when_missing"],

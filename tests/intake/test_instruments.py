@@ -285,6 +285,7 @@ class TestDueInstruments:
 
         phq = next(one for one in found["due"] if one["instrument"] == "PHQ9")
         assert found["place"] == "INTAKE"
+        assert phq["stem"].startswith("Over the last 2 weeks, how often have you been bothered")
         assert phq["items"][8]["answers"][1] == {"value": 1, "label": "Several days"}
         assert found["withheld"] == []
         assert found["crisis"] is None

@@ -446,8 +446,8 @@ class TestEveryPack:
 
     @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.instrument)
     def test_has_neutral_labels_where_the_words_belong_to_somebody(self, pack: Pack) -> None:
-        if pack.instrument in ("CSSRS", "DAST10", "PAWSS", "AWARE", "BARC10", "PACS"):
-            name = pack.instrument.replace("10", "").replace("CSSRS", "C-SSRS")
+        if pack.instrument in ("CSSRS", "DAST10", "PAWSS", "AWARE", "BARC10", "PACS", "BAM7"):
+            name = pack.instrument.replace("10", "").replace("BAM7", "BAM").replace("CSSRS", "C-SSRS")
             assert all(item.label.startswith(name) for item in pack.items.values())
 
     def test_of_an_unknown_name_or_version_is_refused(self) -> None:

@@ -172,6 +172,10 @@ class DueInstrument(Schema):
     overdue = fields.Boolean()
     urgent = fields.Boolean()
     rated_by = fields.List(fields.String())
+    stem = fields.String(
+        allow_none=True,
+        metadata={"description": "What is asked once before all items, where the form asks so."},
+    )
     items = fields.List(fields.Nested(InstrumentItem))
 
 
