@@ -1,7 +1,7 @@
 """The directory in several steps: imports, searches, profiles, and what becomes of credentials."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.intake import FacilitiesImported
+from shared.contracts.scheduling import ClinicianCredentialsChanged, GroupPlacesChanged
 from shared.errors import InvalidInput, Refusal
 from shared.messaging import announce
 
@@ -21,6 +22,9 @@ from shared.messaging import announce
 CREDENTIAL_CHANGES = "program_credential_changes"
 #: Timer of the next look at the primary source; its key is the credential.
 RECHECK_DUE = "program_credential_recheck"
+
+#: What a search asks of the searcher's week: that it is known to fit, that it may fit, or nothing.
+_FITS, _MAY_FIT, _ANY = "FITS", "MAY_FIT", "ANY"
 
 
 # --- Listings -------------------------------------------------------------------------------------
@@ -135,12 +139,14 @@ def profile(db: Session, program: Program, *, now: datetime) -> dict[str, Any]:
         "outcome_cards": [],
         "testimonials": [],
     }
-    if program.site_id is not None:
-        today = now.date()
+    site = tables.find_site(db, site_id=program.site_id) if program.site_id else None
+    if site is not None:
+        # Both age by the day of the site: a credential counts on its last day, a delivery for 90 days.
+        today = site.local_day(now)
         since = today - programs.DELIVERED_WITHIN
-        shown["staff"] = programs.staff_mix(tables.staff_of(db, site_id=program.site_id), today=today)
-        shown["groups"] = tables.groups_of(db, site_ids=[program.site_id])[program.site_id]
-        shown["delivered_last_90_days"] = tables.delivered_of(db, site_id=program.site_id, since=since)
+        shown["staff"] = programs.staff_mix(tables.staff_of(db, site_id=site.site_id), today=today)
+        shown["groups"] = tables.groups_of(db, site_ids=[site.site_id])[site.site_id]
+        shown["delivered_last_90_days"] = tables.delivered_of(db, site_id=site.site_id, since=since)
     return shown
 
 
@@ -153,6 +159,49 @@ def _banners(program: Program, credentials: Iterable[ProgramCredential], *, now:
     if not program.is_verified(now=now):
         told.add("NOT_VERIFIED")
     return sorted(told)
+
+
+# --- Live facts -----------------------------------------------------------------------------------
+
+
+def keep_staff(db: Session, event: ClinicianCredentialsChanged) -> None:
+    """Keep what credentials of a clinician count, unless something newer is known."""
+    credentials = [
+        {"kind": kind, "expires_on": last_day.isoformat()}
+        for kind, last_day in zip(event.kinds, event.expire_on, strict=True)
+    ]
+    tables.keep_staff(
+        db,
+        clinician_id=event.clinician_id,
+        site_id=event.site_id,
+        credentials=credentials,
+        revision=event.revision,
+    )
+
+
+def keep_group(db: Session, event: GroupPlacesChanged) -> None:
+    """Keep when a group meets and what is free then, unless something newer is known."""
+    told = {
+        name: getattr(event, name)
+        for name in (
+            "site_id",
+            "kind",
+            "modality",
+            "track",
+            "mode",
+            "enrolment",
+            "clinical_minutes",
+            "capacity",
+            "revision",
+        )
+    }
+    told |= {
+        "weekdays": list(event.weekdays),
+        "free_places": list(event.free_places),
+        "starts": time.fromisoformat(event.starts),
+        "ends": time.fromisoformat(event.ends),
+    }
+    tables.keep_group(db, group_id=event.group_id, told=told)
 
 
 # --- Search ---------------------------------------------------------------------------------------
@@ -173,21 +222,23 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
         *,
         only_verified: bool = asked["verified"],
         radius_miles: int = radius,
-        week_must_fit: bool = bool(busy),
+        week: str = _FITS if busy else _ANY,
         at_most: int = tables.WEIGHED_ASIDE,
         **changes: Any,
     ) -> tuple[list[matching.Match], int]:
+        asked_for = asked | changes
         near = tables.programs_near(
             db,
             latitude=latitude,
             longitude=longitude,
             radius_miles=radius_miles,
-            offers=_offers(asked | changes),
+            offers=_offers(asked_for),
             only_verified=only_verified,
             at_most=at_most,
             now=now,
         )
         groups = tables.groups_of(db, site_ids=[one.site_id for one in near if one.site_id])
+        required = matching.required_week(asked_for["level"])
         matches = (
             matching.match(
                 one,
@@ -197,14 +248,11 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
                 busy=busy,
                 # A site of ours whose groups are not known has no live schedule to speak of.
                 groups=groups.get(one.site_id or "") or None,
+                required=required,
             )
             for one in near
         )
-        fitting = [
-            one
-            for one in matches
-            if one.miles <= radius_miles and (one.week_is_placeable or not week_must_fit)
-        ]
+        fitting = [one for one in matches if one.miles <= radius_miles and _week_will_do(one, week)]
         return matching.ranked(fitting), len(near)
 
     found, weighed = weigh(at_most=tables.WEIGHED)
@@ -228,6 +276,12 @@ def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, An
         "matches": [_shown(one, listings, code, now=now) for one, code in matches],
         "alternatives": [_shown(one, listings, code, now=now) for one, code in alternatives],
     }
+
+
+def _week_will_do(match: matching.Match, week: str) -> bool:
+    if week == _FITS:
+        return match.week_is_placeable is True
+    return week == _ANY or match.week_is_placeable is not False
 
 
 def _place(db: Session, asked: dict[str, Any]) -> tuple[float, float]:
@@ -258,12 +312,13 @@ def _ways_aside(
     """Return in what an alternative may differ, the most useful way first; never in what is needed."""
     if asked["level"] is not None:
         higher, lower = matching.neighbouring_levels(asked["level"])
+        week = _MAY_FIT if busy else _ANY
         if higher is not None:
-            yield "HIGHER_LEVEL", {"level": higher}
+            yield "HIGHER_LEVEL", {"level": higher, "week": week}
         if lower is not None:
-            yield "LOWER_LEVEL", {"level": lower}
+            yield "LOWER_LEVEL", {"level": lower, "week": week}
     if busy:
-        yield "WEEK_NOT_KNOWN_TO_FIT", {"week_must_fit": False}
+        yield "WEEK_NOT_KNOWN_TO_FIT", {"week": _ANY}
     yield "FARTHER", {"radius_miles": asked["radius_miles"] * 2}
     if asked["payer"] is not None:
         yield "OTHER_PAYER", {"payer": None}

@@ -69,6 +69,8 @@ from shared.contracts.monitoring import (
     SafetyConcernTaken,
 )
 from shared.contracts.scheduling import (
+    ClinicianCredentialsChanged,
+    GroupPlacesChanged,
     ObligationFitFound,
     ScheduleConfirmed,
     SeatCancelled,
@@ -914,8 +916,9 @@ class Intake:
     def count_delivered_day(self, db: Session, event: ServiceDelivered, now: datetime) -> None:
         """Count a day's unit as used, or give it back, and keep what the site delivered for its profile."""
         minutes: dict[str, int] = {}
-        for kind, credited in zip(event.kinds, event.minutes, strict=True):
-            minutes[kind] = minutes.get(kind, 0) + credited
+        # An older version of scheduling tells no modalities.
+        for what, credited in zip(event.modalities or event.kinds, event.minutes, strict=True):
+            minutes[what] = minutes.get(what, 0) + credited
         is_newest = tables.keep_delivery(
             db,
             delivery_id=event.delivery_id,
@@ -1043,6 +1046,16 @@ class Intake:
             tables.keep_holiday(db, event)
 
     # --- Directory --------------------------------------------------------------------------------
+
+    @reacts_to(ClinicianCredentialsChanged)
+    def keep_program_staff(self, db: Session, event: ClinicianCredentialsChanged, now: datetime) -> None:
+        """Keep what credentials of a clinician count, for the profile of the site."""
+        directory.keep_staff(db, event)
+
+    @reacts_to(GroupPlacesChanged)
+    def keep_program_group(self, db: Session, event: GroupPlacesChanged, now: datetime) -> None:
+        """Keep when a group meets and what is free then, for searches and the profile of the site."""
+        directory.keep_group(db, event)
 
     @command(schemas.PublishProgram, roles=_DIRECTORY)
     def publish_program(self, db: Session, call: Call) -> dict[str, Any]:

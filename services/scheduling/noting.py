@@ -194,7 +194,11 @@ def _held_on(
         own = notes.without_note(seats=[seat], notes=written[session.session_id])
         found.setdefault(seat.episode_id, []).append(
             deliveries.Held(
-                seat=seat, kind=session.kind, noted=not own, credential_valid=valid[session.facilitator_id]
+                seat=seat,
+                kind=session.kind,
+                modality=session.modality,
+                noted=not own,
+                credential_valid=valid[session.facilitator_id],
             )
         )
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables
+from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables, vacancies
 from services.scheduling.domain import (
     attendance,
     check_outs,
@@ -236,6 +236,7 @@ class Scheduling:
             outcome=data["outcome"],
             checked_on=today,
         )
+        announce_all(db, clinician.tell_credentials(now=call.now))
         left = staffing.uncovered(db, clinician, site, now=call.now)
         if left:
             asked = clinician.ask_to_reassign(
@@ -405,6 +406,7 @@ class Scheduling:
             now=call.now,
         )
         db.add(group)
+        announce_all(db, group.tell_places({}, now=call.now))
         db.flush()
         if room is not None:
             grouping.take_room(db, group, room, site, now=call.now)
@@ -417,6 +419,7 @@ class Scheduling:
         group, site = grouping.locked(db, call.data["group_id"])
         group.check_runs()
         group.enrolment = call.data["enrolment"]
+        announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=call.now))
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
@@ -1132,6 +1135,8 @@ class Scheduling:
         through = plans.licensed_through(at=timer.due_at, zone=site.time_zone)
         self._look_at_licences(db, site, through=through, at=now)
         self._help_those_without_week(db, site, at=now, at_most=None)
+        # Groups that an older version opened are told of from now on.
+        announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=now))
         _, scheduled = self._book(
             db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
         )
@@ -1297,12 +1302,18 @@ class Scheduling:
         moved = plan.moved_by(found, places=own)
         caused = plan.adopt(week=found, at=at, because=because)
         set_timer(db, "week_unconfirmed", key=plan.plan_id, due_at=at + plans.CONFIRM_WITHIN)
+        touched = {place.group_id for place in own}
         for place in own:
             db.delete(place)
         db.flush()
         kept = {(place.group_id, place.weekday): place.number for place in own}
         places = plans.places_in(plan=plan, week=found, kept=kept, taken=taken, groups=by_id)
         db.add_all(places)
+        for place in places:
+            if place.number is not None:
+                taken.setdefault((place.group_id, place.weekday), set()).add(place.number)
+        for group_id in sorted(touched | {place.group_id for place in places}):
+            caused += by_id[group_id].tell_places(taken, now=at)
         db.flush()
         first_session_at, scheduled = self._book(
             db,
@@ -1380,11 +1391,12 @@ class Scheduling:
         """End the plan, give its places back and cancel every seat that nobody has judged yet."""
         caused = plan.end(at=at)
         cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
-        for place in tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]:
+        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        for place in places:
             place.number = None
         db.flush()
         self._cancel_seats(db, plan, after=None)
-        return caused
+        return caused + vacancies.after_leaving(db, places, site_id=plan.site_id, now=at)
 
     def _help_those_without_week(
         self,
@@ -1451,6 +1463,7 @@ class Scheduling:
         for place in gone:
             db.delete(place)
         db.flush()
+        announce_all(db, vacancies.after_leaving(db, gone, site_id=site.site_id, now=at))
         self._book(
             db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
         )

@@ -54,6 +54,8 @@ def watch_credentials(
     """
     today = weeks.local_day(at=now, zone=site.time_zone)
     announce_all(db, clinician.watch(today=today, zone=site.time_zone, now=now))
+    # Those added by an older version are told of by the weekly round.
+    announce_all(db, clinician.tell_credentials(now=now))
     expired = clinician.newly_expired(today=today)
     if tell and expired:
         affected = uncovered(db, clinician, site, now=now)

@@ -300,6 +300,52 @@ class ServiceDelivered(EpisodeFact):
     attended_minutes: int = 0
     #: What stands against billing a session of the day that was attended, each of BILLING_GAPS once.
     gaps: tuple[str, ...] = ()
+    #: What each session did, one of MODALITIES, in the order of the kinds; empty from an older version.
+    modalities: tuple[str, ...] = ()
+
+
+@event(source="scheduling", reacting=("intake",))
+class ClinicianCredentialsChanged(Event):
+    """A clinician was added, or other credentials of theirs count than before: new, renewed or not confirmed.
+
+    That a credential runs out is no news: its last day is told with it.
+    """
+
+    clinician_id: str
+    site_id: str
+    #: Kind of each credential that counts, e.g. "LCSW", and its last day, in the same order.
+    kinds: tuple[str, ...]
+    expire_on: tuple[date, ...]
+    #: Grows by one with each change of the same clinician, so that the newest wins in any order.
+    revision: int
+    told_at: datetime
+
+
+@event(source="scheduling", reacting=("intake",))
+class GroupPlacesChanged(Event):
+    """A standing group was opened or changed, or standing places in it were taken or given back."""
+
+    group_id: str
+    site_id: str
+    kind: str
+    modality: str
+    track: str
+    #: One of MODES.
+    mode: str
+    #: "OPEN" or "CLOSED" to newcomers.
+    enrolment: str
+    #: Weekdays on which it meets, 0 is Monday, and the standing places free on each, in the same order.
+    weekdays: tuple[int, ...]
+    free_places: tuple[int, ...]
+    #: Local time of day of the site, e.g. "18:00".
+    starts: str
+    ends: str
+    #: Clinical minutes of one meeting, breaks excluded.
+    clinical_minutes: int
+    capacity: int
+    #: Grows by one with each change of the same group, so that the newest wins in any order.
+    revision: int
+    told_at: datetime
 
 
 #: What can stand against billing a session that was attended.

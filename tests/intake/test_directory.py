@@ -1,17 +1,17 @@
 """The directory behind its ways in, on a real database."""
 
 from collections.abc import Callable
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.intake import tables
-from services.intake.domain.matching import ProgramGroup
-from services.intake.domain.programs import StaffMember
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.intake import FacilitiesImported, ProgramCredentialChanged
+from shared.contracts.scheduling import ClinicianCredentialsChanged, GroupPlacesChanged, ServiceDelivered
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
 from shared.messaging.commands import get_job
@@ -82,25 +82,58 @@ class Directory:
     def names(self, found: dict[str, Any]) -> list[str]:
         return [one["program"]["name"] for one in found["matches"]]
 
-    def teach(self, *things: Any) -> None:
-        with self.room.db() as db:
-            db.add_all(things)
+    def hear_of_group(self, name: str, weekdays: list[int], *, free: int = 12, **changes: Any) -> None:
+        told: dict[str, Any] = {
+            "group_id": derived_id(name),
+            "site_id": SITE_ID,
+            "kind": "GROUP",
+            "modality": "CBT",
+            "track": "MORNING",
+            "mode": "IN_PERSON",
+            "enrolment": "OPEN",
+            "weekdays": tuple(weekdays),
+            "free_places": (free,) * len(weekdays),
+            "starts": "09:00",
+            "ends": "12:00",
+            "clinical_minutes": 180,
+            "capacity": 12,
+            "revision": 1,
+            "told_at": self.room.now,
+        }
+        self.room.deliver(GroupPlacesChanged(**told | changes))
 
-    def group(self, name: str, weekdays: list[int], *, taken: int = 0) -> ProgramGroup:
-        return ProgramGroup(
-            group_id=derived_id(name),
-            site_id=SITE_ID,
-            kind="GROUP",
-            modality="CBT",
-            track="MORNING",
-            weekdays=weekdays,
-            starts=time(9),
-            ends=time(12),
-            clinical_minutes=180,
-            capacity=12,
-            taken=taken,
-            revision=1,
+    def hear_of_clinician(self, name: str, *kinds: str, revision: int = 1, days: int = 365) -> None:
+        last_day = self.room.now.date() + timedelta(days=days)
+        self.room.deliver(
+            ClinicianCredentialsChanged(
+                clinician_id=derived_id(name),
+                site_id=SITE_ID,
+                kinds=kinds,
+                expire_on=(last_day,) * len(kinds),
+                revision=revision,
+                told_at=self.room.now,
+            )
         )
+
+    def hear_of_day(self, name: str, minutes: dict[str, int], *, days_ago: int, revision: int = 1) -> None:
+        self.room.deliver(
+            ServiceDelivered(
+                patient_id=derived_id("patient", name),
+                episode_id=derived_id("episode", name),
+                journey_id=derived_id("journey", name),
+                delivery_id=derived_id("day", name),
+                site_id=SITE_ID,
+                served_on=self.room.now.date() - timedelta(days=days_ago),
+                kinds=("GROUP",) * len(minutes),
+                minutes=tuple(minutes.values()),
+                modalities=tuple(minutes),
+                revision=revision,
+                told_at=self.room.now,
+            )
+        )
+
+    def profile(self) -> dict[str, Any]:
+        return self.room.ask("get_program", {"program_id": SITE_ID}, role="patient")
 
 
 @pytest.fixture
@@ -288,7 +321,8 @@ class TestSearch:
     def test_by_busy_blocks_finds_only_weeks_that_fit(self, directory: Directory) -> None:
         directory.publish()
         directory.take([record()])
-        directory.teach(directory.group("a", [0, 2, 4], taken=11), directory.group("b", [1, 3]))
+        directory.hear_of_group("a", [0, 2, 4], free=1)
+        directory.hear_of_group("b", [1, 3])
 
         fits = directory.search(busy=["MON 13:00-17:00", "TUE 08:00-18:00"])
         none = directory.search(busy=["MON 08:00-17:00", "TUE 08:00-18:00", "WED 08:00-18:00"])
@@ -319,28 +353,124 @@ class TestSearch:
         assert directory.room.ask("get_program_matches", LOOP, tenant_id="neighbours")["matches"] == []
 
 
-class TestProfile:
-    def test_counts_staff_seats_and_what_was_delivered(self, directory: Directory) -> None:
+class TestLiveWeek:
+    def test_loses_a_group_when_its_last_place_goes_and_wins_it_back(self, directory: Directory) -> None:
         directory.publish()
-        today = directory.room.now.date()
-        held = [{"kind": "LCSW", "expires_on": "2027-01-31"}]
-        directory.teach(
-            StaffMember(clinician_id=new_id(), site_id=SITE_ID, credentials=held, revision=1),
-            directory.group("a", [0, 2, 4], taken=10),
-        )
+        directory.hear_of_group("a", [0, 2, 4])
+        busy = ["MON 13:00-17:00"]
+
+        assert directory.names(directory.search(busy=busy)) == ["Lakeside"]
+        directory.hear_of_group("a", [0, 2, 4], free_places=(12, 0, 12), revision=2)
+        assert directory.names(directory.search(busy=busy)) == []
+        directory.hear_of_group("a", [0, 2, 4], revision=4)
+        directory.hear_of_group("a", [0, 2, 4], free=0, revision=3)
+        assert directory.names(directory.search(busy=busy)) == ["Lakeside"]
+
+    def test_takes_three_days_and_no_group_that_is_closed(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_group("a", [0, 2], clinical_minutes=170)
+        directory.hear_of_group("late", [0, 2], starts="18:00", ends="21:00")
+
+        assert directory.names(directory.search(busy=["FRI 08:00-20:00"])) == []
+        directory.hear_of_group("b", [3], enrolment="CLOSED")
+        assert directory.names(directory.search(busy=["FRI 08:00-20:00"])) == []
+        directory.hear_of_group("b", [3], revision=2)
+        assert directory.names(directory.search(busy=["FRI 08:00-20:00"])) == ["Lakeside"]
+
+    def test_of_a_lower_level_needs_one_group_only(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_group("a", [0])
+
+        assert directory.names(directory.search(level="1", busy=["TUE 09:00-12:00"])) == ["Lakeside"]
+        assert directory.names(directory.search(level="2.1", busy=["TUE 09:00-12:00"])) == []
+
+    def test_of_another_level_may_be_unknown_in_an_alternative(self, directory: Directory) -> None:
+        services = [
+            {"f1": "Setting", "f2": "SET", "f3": "Outpatient day treatment or partial hospitalization"}
+        ]
+        directory.publish()
+        directory.hear_of_group("a", [0, 2, 4])
+        directory.take([record(name1="Day House", services=services)])
+
+        found = directory.search(level="2.1", busy=["TUE 09:00-12:00"])
+
+        assert directory.names(found) == ["Lakeside"]
+        (other,) = [one for one in found["alternatives"] if one["alternative"] == "HIGHER_LEVEL"]
+        assert (other["program"]["name"], other["week_is_placeable"]) == ("Day House", None)
+
+    def test_belongs_to_one_tenant(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_group("a", [0, 2, 4])
+
         with directory.room.db() as db:
-            for days, revision, minutes in ((1, 2, {"CBT": 75}), (1, 1, {"CBT": 10}), (91, 1, {"DBT": 60})):
-                tables.keep_delivery(
-                    db,
-                    delivery_id=derived_id("day", str(days)),
-                    site_id=SITE_ID,
-                    served_on=today - timedelta(days=days),
-                    minutes=minutes,
-                    revision=revision,
-                )
+            assert db.scalars(sa.select(tables.group_rows.c.tenant_id)).all() == [directory.room.tenant_id]
 
-        profile = directory.room.ask("get_program", {"program_id": SITE_ID}, role="patient")
 
-        assert profile["staff"]["by_class"]["THERAPIST"] == 1
-        assert [group["free_seats"] for group in profile["groups"]] == [2]
-        assert profile["delivered_last_90_days"] == {"CBT": 75}
+class TestProfile:
+    def test_counts_staff_by_credentials_in_force(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_clinician("Ines", "LCSW", "CADC")
+        directory.hear_of_clinician("Omar", "MD", days=5)
+
+        staff = directory.profile()["staff"]
+        assert staff["by_class"] == {"THERAPIST": 1, "ADDICTION_COUNSELOR": 1, "MEDICAL": 1, "PEER": 0}
+        assert (staff["people"], staff["physician_present"]) == (2, True)
+
+        directory.room.advance(timedelta(days=6))
+        staff = directory.profile()["staff"]
+        assert (staff["by_class"]["MEDICAL"], staff["physician_present"]) == (0, False)
+
+    def test_believes_the_newest_word_about_a_clinician(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_clinician("Ines", revision=2)
+        directory.hear_of_clinician("Ines", "LCSW", revision=1)
+
+        assert directory.profile()["staff"]["by_class"]["THERAPIST"] == 0
+
+    def test_shows_places_by_weekday(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_group("a", [0, 2, 4], free_places=(2, 0, 5))
+        directory.hear_of_group("b", [1], enrolment="CLOSED")
+
+        shown = {group["group_id"]: group for group in directory.profile()["groups"]}
+
+        assert shown[derived_id("a")]["free_by_weekday"] == {"0": 2, "2": 0, "4": 5}
+        assert shown[derived_id("a")]["free_seats"] == 5
+        assert shown[derived_id("b")]["free_by_weekday"] == {"1": 0}
+
+    def test_forgets_what_was_delivered_after_ninety_days(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_day("Ana", {"CBT": 75, "MI": 50}, days_ago=1, revision=2)
+        directory.hear_of_day("Ana", {"CBT": 10}, days_ago=1, revision=1)
+        directory.hear_of_day("Ben", {"DBT": 60}, days_ago=90)
+        directory.hear_of_day("Cem", {"DBT": 60}, days_ago=91)
+
+        assert directory.profile()["delivered_last_90_days"] == {"CBT": 75, "MI": 50, "DBT": 60}
+        directory.room.advance(timedelta(days=1))
+        assert directory.profile()["delivered_last_90_days"] == {"CBT": 75, "MI": 50}
+        directory.hear_of_day("Ana", {}, days_ago=2, revision=3)
+        assert directory.profile()["delivered_last_90_days"] == {}
+
+    def test_ages_by_the_day_of_the_site(self, directory: Directory) -> None:
+        directory.publish()
+        directory.hear_of_clinician("Omar", "MD", days=0)
+        directory.hear_of_day("Ben", {"DBT": 60}, days_ago=90)
+
+        # After midnight in London, and still the evening before in Chicago.
+        directory.room.advance("2026-02-03T03:00:00Z")
+        evening = directory.profile()
+        directory.room.advance("2026-02-03T07:00:00Z")
+        night = directory.profile()
+
+        assert (evening["staff"]["by_class"]["MEDICAL"], evening["delivered_last_90_days"]) == (
+            1,
+            {"DBT": 60},
+        )
+        assert (night["staff"]["by_class"]["MEDICAL"], night["delivered_last_90_days"]) == (0, {})
+
+    def test_has_room_for_what_aftercare_will_publish(self, directory: Directory) -> None:
+        directory.publish()
+
+        profile = directory.profile()
+
+        assert (profile["outcome_cards"], profile["testimonials"]) == ([], [])

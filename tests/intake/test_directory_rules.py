@@ -259,12 +259,14 @@ def group(**changes: Any) -> matching.ProgramGroup:
         "kind": "GROUP",
         "modality": "PROCESS",
         "track": "MORNING",
+        "mode": "IN_PERSON",
+        "enrolment": "OPEN",
         "weekdays": [0, 2, 3],
+        "free_places": [3, 3, 3],
         "starts": time(9),
         "ends": time(12),
         "clinical_minutes": 180,
         "capacity": 12,
-        "taken": 9,
         "revision": 1,
     }
     return matching.ProgramGroup(**values | changes)
@@ -277,25 +279,49 @@ def block(text: str) -> matching.Block:
     return found
 
 
-class TestPlaceableMinutes:
+class TestPlaceableWeek:
     def test_are_those_of_groups_beside_the_busy_blocks(self) -> None:
         busy = [block("MON 13:00-17:00"), block("WED 11:00-15:00")]
 
-        assert matching.placeable_minutes([group()], busy, travel_minutes=0) == 360
+        assert matching.placeable_week([group()], busy, travel_minutes=0) == (360, 2)
 
     def test_leave_time_for_the_way(self) -> None:
         busy = [block("MON 12:20-17:00")]
 
-        assert matching.placeable_minutes([group()], busy, travel_minutes=20) == 540
-        assert matching.placeable_minutes([group()], busy, travel_minutes=21) == 360
+        assert matching.placeable_week([group()], busy, travel_minutes=20) == (540, 3)
+        assert matching.placeable_week([group()], busy, travel_minutes=21) == (360, 2)
+        assert matching.placeable_week([group(mode="VIDEO")], busy, travel_minutes=21) == (540, 3)
 
-    def test_are_none_of_a_group_without_a_free_seat(self) -> None:
-        assert matching.placeable_minutes([group(taken=12)], [], travel_minutes=0) == 0
+    def test_are_none_of_a_weekday_without_a_free_place(self) -> None:
+        assert matching.placeable_week([group(free_places=[0, 0, 0])], [], travel_minutes=0) == (0, 0)
+        assert matching.placeable_week([group(free_places=[3, 0, 1])], [], travel_minutes=0) == (360, 2)
+
+    def test_are_none_of_a_closed_group(self) -> None:
+        assert matching.placeable_week([group(enrolment="CLOSED")], [], travel_minutes=0) == (0, 0)
+
+    def test_are_none_of_a_group_that_is_no_treatment(self) -> None:
+        support = group(kind="SUPPORT", clinical_minutes=0)
+
+        assert matching.placeable_week([support], [], travel_minutes=0) == (0, 0)
+
+    @given(
+        st.lists(st.integers(0, 2), min_size=3, max_size=3),
+        st.integers(0, 2),
+        st.lists(st.sampled_from(["MON 08:00-10:00", "WED 11:00-15:00", "THU 06:00-09:00"]), unique=True),
+    )
+    def test_never_grow_when_a_place_goes(self, free: list[int], which: int, texts: list[str]) -> None:
+        busy = [block(text) for text in texts]
+        fewer = [max(0, places - (at == which)) for at, places in enumerate(free)]
+
+        before = matching.placeable_week([group(free_places=free)], busy, travel_minutes=0)
+        after = matching.placeable_week([group(free_places=fewer)], busy, travel_minutes=0)
+
+        assert after <= before
 
     def test_count_an_hour_once_however_many_groups_meet_in_it(self) -> None:
         groups = [group(), group(group_id="other", starts=time(10), clinical_minutes=150)]
 
-        assert matching.placeable_minutes(groups, [], travel_minutes=0) == 540
+        assert matching.placeable_week(groups, [], travel_minutes=0) == (540, 3)
 
     @pytest.mark.parametrize(
         "text",
@@ -303,6 +329,36 @@ class TestPlaceableMinutes:
     )
     def test_know_no_other_form(self, text: str) -> None:
         assert matching.Block.read(text) is None
+
+
+class TestRequiredWeek:
+    @pytest.mark.parametrize(
+        ("level", "required"),
+        [(None, (540, 3)), ("1", (1, 1)), ("2.1", (540, 3)), ("2.5", (1200, 3)), ("3.5", None), ("4", None)],
+    )
+    def test_is_that_of_the_level(self, level: str | None, required: tuple[int, int] | None) -> None:
+        assert matching.required_week(level) == required
+
+    def test_has_its_days_as_well_as_its_minutes(self) -> None:
+        two_days = [group(weekdays=[0, 2], free_places=[3, 3], clinical_minutes=300)]
+
+        assert weighed(two_days).week_is_placeable is False
+        assert weighed([group()]).week_is_placeable is True
+        assert weighed([group()], required=None).week_is_placeable is None
+
+
+def weighed(groups: list[matching.ProgramGroup], **changes: Any) -> matching.Match:
+    """Weigh a program whose groups are known."""
+    here = matching.Candidate(
+        program_id="a",
+        site_id=SITE_ID,
+        latitude=41.88,
+        longitude=-87.63,
+        approaches=0,
+        verified=False,
+        accredited=False,
+    )
+    return matched(here, groups=groups, **changes)
 
 
 candidates = st.builds(
@@ -326,6 +382,7 @@ def matched(candidate: matching.Candidate, **changes: Any) -> matching.Match:
         "radius_miles": 60,
         "busy": [],
         "groups": None,
+        "required": matching.required_week("2.1"),
     }
     return matching.match(candidate, **values | changes)
 

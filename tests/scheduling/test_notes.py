@@ -187,6 +187,8 @@ class TestBillableDay:
         assert (told.kinds, told.minutes, told.revision) == (("GROUP",), (165,), 2)
         assert gaps(room) == [("NO_SIGNED_NOTE",), ()]
         assert told.attended_minutes == 165
+        assert (told.kinds, told.minutes, told.revision) == (("GROUP",), (165,), 1)
+        assert told.modalities == (session["modality"],)
         assert told.served_on == datetime.fromisoformat(session["starts_at"]).date()
 
     def test_adds_the_sessions_of_a_day_in_one(self, room):

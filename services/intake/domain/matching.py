@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import time
 
+from services.intake.domain.admissions import WEEKLY_MINUTES
 from services.intake.domain.facilities import miles_between
 from shared.contracts.intake import LEVELS_OF_CARE
 
@@ -32,8 +33,12 @@ LICENCE_ALONE = 0.8
 LEAST_OUTCOMES = 30
 #: Minutes on the way for each mile, for want of a map: 30 miles an hour. Design default.
 MINUTES_PER_MILE = 2.0
-#: Clinical minutes a week that a placeable week needs: the floor of Level 2.1 for adults (brief 1.3).
-REQUIRED_MINUTES = 540
+#: Level whose week a search that names none is about.
+USUAL_LEVEL = "2.1"
+#: Fewest days of a week of treatment. Design default: three, as for the weeks that scheduling plans.
+FEWEST_DAYS = 3
+#: Ways of taking part for which nobody leaves home.
+REMOTE = ("VIDEO", "AUDIO")
 #: Matches in an answer, and alternatives beside them. Brief section 9 for the alternatives.
 MOST_MATCHES = 10
 ALTERNATIVES = 3
@@ -76,32 +81,48 @@ class Block:
 
 @dataclass(eq=False, kw_only=True)
 class ProgramGroup:
-    """A standing group of one of our sites as scheduling tells of it, with the seats that are taken."""
+    """A standing group of one of our sites as scheduling tells of it, with the places that are free."""
 
     group_id: str
     site_id: str
     kind: str
     modality: str
     track: str
+    #: One of scheduling's MODES.
+    mode: str
+    #: Whether it takes newcomers: "OPEN" or "CLOSED".
+    enrolment: str
+    #: Weekdays on which it meets, 0 is Monday, and the places free on each, in the same order.
     weekdays: list[int]
+    free_places: list[int]
     starts: time
     ends: time
     clinical_minutes: int
     capacity: int
-    taken: int
     #: Grows with each news of the group, so that the newest wins in any order.
     revision: int
     tenant_id: str = ""
 
     @property
-    def free_seats(self) -> int:
-        """Seats that nobody has."""
-        return max(0, self.capacity - self.taken)
+    def free_by_weekday(self) -> dict[int, int]:
+        """Places that a newcomer could take, by weekday; none in a group that takes no newcomers."""
+        open_ = self.enrolment == "OPEN"
+        return {
+            day: max(0, free) if open_ else 0
+            for day, free in zip(self.weekdays, self.free_places, strict=True)
+        }
 
-    def blocks(self) -> list[Block]:
-        """Return when the group meets in a week."""
+    @property
+    def free_seats(self) -> int:
+        """Places that a newcomer could take on the weekday with the most room."""
+        return max(self.free_by_weekday.values(), default=0)
+
+    def open_blocks(self) -> list[Block]:
+        """Return when the group meets with a place for a newcomer."""
         begins, ends = self.starts.hour * 60 + self.starts.minute, self.ends.hour * 60 + self.ends.minute
-        return [Block(weekday=day, begins=begins, ends=ends) for day in self.weekdays]
+        return [
+            Block(weekday=day, begins=begins, ends=ends) for day, free in self.free_by_weekday.items() if free
+        ]
 
 
 @dataclass(slots=True)
@@ -140,6 +161,8 @@ class Match:
     parts: dict[str, tuple[float, str]]
     free_seats: int | None
     placeable_minutes: int | None
+    #: Whether the searcher's week fits; None where nobody knows.
+    week_is_placeable: bool | None
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -149,24 +172,23 @@ class Match:
             for part, (value, code) in self.parts.items()
         )
 
-    @property
-    def week_is_placeable(self) -> bool | None:
-        """Whether the searcher's week fits, when it is known."""
-        return None if self.placeable_minutes is None else self.placeable_minutes >= REQUIRED_MINUTES
 
+def placeable_week(
+    groups: Iterable[ProgramGroup], busy: Sequence[Block], *, travel_minutes: int
+) -> tuple[int, int]:
+    """Return the clinical minutes a week, and their days, of free places that no busy block touches.
 
-def placeable_minutes(groups: Iterable[ProgramGroup], busy: Sequence[Block], *, travel_minutes: int) -> int:
-    """Return the clinical minutes a week of groups with a free seat that no busy block touches.
-
-    Travel counts on both sides of a group. Groups that meet at the same time count once, the longest.
+    Travel counts on both sides of a group for which somebody leaves home. Groups that meet at the same
+    time count once, the longest.
     """
     slots: list[tuple[int, Block]] = []
     for group in groups:
-        if group.free_seats:
+        if group.clinical_minutes:
+            apart = 0 if group.mode in REMOTE else travel_minutes
             slots += [
                 (group.clinical_minutes, block)
-                for block in group.blocks()
-                if not any(block.overlaps(other, apart=travel_minutes) for other in busy)
+                for block in group.open_blocks()
+                if not any(block.overlaps(other, apart=apart) for other in busy)
             ]
     taken: list[Block] = []
     total = 0
@@ -174,7 +196,20 @@ def placeable_minutes(groups: Iterable[ProgramGroup], busy: Sequence[Block], *, 
         if not any(block.overlaps(other, apart=0) for other in taken):
             taken.append(block)
             total += minutes
-    return total
+    return total, len({block.weekday for block in taken})
+
+
+def required_week(level: str | None) -> tuple[int, int] | None:
+    """Return the clinical minutes and the days that a week at a level needs at least.
+
+    None where people live in the program: no week is planned around what binds them.
+    """
+    level = level or USUAL_LEVEL
+    if level not in WEEKLY_MINUTES:
+        return None
+    floor, _ = WEEKLY_MINUTES[level]
+    # Outpatient care has no floor: one group is a week.
+    return (floor, FEWEST_DAYS) if floor else (1, 1)
 
 
 def match(
@@ -185,20 +220,26 @@ def match(
     radius_miles: float,
     busy: Sequence[Block],
     groups: Sequence[ProgramGroup] | None,
+    required: tuple[int, int] | None,
 ) -> Match:
     """Weigh one program for one searcher.
 
     :param groups: the live groups of a site of ours; None where no live schedule is known.
+    :param required: what the week has to have, of :func:`required_week`.
     """
     miles = miles_between(latitude, longitude, candidate.latitude, candidate.longitude)
-    placeable = free_seats = None
+    placeable = free_seats = fits = None
+    schedule = _SILENCE
     if groups is not None:
-        placeable = placeable_minutes(groups, busy, travel_minutes=round(miles * MINUTES_PER_MILE))
+        placeable, days = placeable_week(groups, busy, travel_minutes=round(miles * MINUTES_PER_MILE))
         free_seats = sum(group.free_seats for group in groups)
+        if required is not None:
+            fits = placeable >= required[0] and days >= required[1]
+            schedule = _schedule(placeable, days, required=required)
     wait = _SILENCE if free_seats is None else _SEATS if free_seats else _NO_SEATS
     completed = candidate.completed
     parts = {
-        "SCHEDULE": _schedule(placeable),
+        "SCHEDULE": schedule,
         "TRAVEL": (round(max(0.0, 1.0 - miles / radius_miles), 3), "DISTANCE"),
         "EVIDENCE": (min(1.0, candidate.approaches / ENOUGH_APPROACHES), "APPROACHES_LISTED"),
         "OUTCOMES": _SILENCE if completed is None else (round(completed, 3), "COMPLETED"),
@@ -212,6 +253,7 @@ def match(
         parts=parts,
         free_seats=free_seats,
         placeable_minutes=placeable,
+        week_is_placeable=fits,
     )
 
 
@@ -227,10 +269,9 @@ def neighbouring_levels(level: str) -> tuple[str | None, str | None]:
     return higher, LEVELS_OF_CARE[at - 1] if at else None
 
 
-def _schedule(placeable: int | None) -> tuple[float, str]:
-    if placeable is None:
-        return _SILENCE
-    fit = round(min(1.0, placeable / REQUIRED_MINUTES), 3)
+def _schedule(placeable: int, days: int, *, required: tuple[int, int]) -> tuple[float, str]:
+    minutes, fewest = required
+    fit = round(min(1.0, placeable / minutes, days / fewest), 3)
     return fit, "WEEK_FITS" if fit >= 1.0 else "WEEK_FITS_IN_PART" if fit else "NO_WEEK_FITS"
 
 

@@ -128,11 +128,20 @@ class ProgramGroup(Schema):
     kind = fields.String()
     modality = fields.String()
     track = fields.String()
+    mode = fields.String(metadata={"description": "How people take part: IN_PERSON, VIDEO or AUDIO."})
+    enrolment = fields.String(metadata={"description": "OPEN, or CLOSED to newcomers."})
     weekdays = fields.List(fields.Integer())
+    free_by_weekday = fields.Dict(
+        keys=fields.Integer(),
+        values=fields.Integer(),
+        metadata={"description": "Live: places that a newcomer could take, by weekday; 0 is Monday."},
+    )
     starts = fields.Time(metadata={"description": "Local start."})
     ends = fields.Time(metadata={"description": "Local end."})
     clinical_minutes = fields.Integer()
-    free_seats = fields.Integer(metadata={"description": "Seats that nobody has."})
+    free_seats = fields.Integer(
+        metadata={"description": "Live: places for a newcomer on the weekday with the most room."}
+    )
 
 
 class StaffMix(Schema):
@@ -193,10 +202,18 @@ class ProgramProfile(FoundProgram):
     delivered_last_90_days = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
-        metadata={"description": "Minutes by kind of session, delivered and signed; of our sites only."},
+        metadata={
+            "description": "Minutes by modality, attended and signed for in 90 days; of our sites only."
+        },
     )
-    outcome_cards = fields.List(fields.Nested(Publication))
-    testimonials = fields.List(fields.Nested(Publication))
+    outcome_cards = fields.List(
+        fields.Nested(Publication),
+        metadata={"description": "Results with their definitions. Empty until aftercare publishes any."},
+    )
+    testimonials = fields.List(
+        fields.Nested(Publication),
+        metadata={"description": "What people say, by their consent. Empty until aftercare publishes any."},
+    )
 
 
 class RecordProgramCredential(Schema):

@@ -72,13 +72,8 @@ from services.intake.tables.directory import (
     approaches_in,
     credential_rows,
     credentials_of,
-    delivered_of,
-    delivery_rows,
     find_program,
     find_program_of_site,
-    group_rows,
-    groups_of,
-    keep_delivery,
     keep_facilities,
     lock_credential,
     lock_program,
@@ -88,8 +83,6 @@ from services.intake.tables.directory import (
     programs_after,
     programs_near,
     programs_of,
-    staff_of,
-    staff_rows,
 )
 from services.intake.tables.inquiries import (
     find_inquiry,
@@ -106,6 +99,17 @@ from services.intake.tables.instruments import (
     instrument_answers_after,
     instrument_answers_of,
     somebody_on_duty,
+)
+from services.intake.tables.live import (
+    delivered_of,
+    delivery_rows,
+    group_rows,
+    groups_of,
+    keep_delivery,
+    keep_group,
+    keep_staff,
+    staff_of,
+    staff_rows,
 )
 from services.intake.tables.people import (
     episode_rows,
@@ -202,6 +206,8 @@ __all__ = [
     "keep_facilities",
     "keep_holiday",
     "keep_seat",
+    "keep_group",
+    "keep_staff",
     "lock_authorization",
     "lock_consent",
     "lock_consents_of",

@@ -1,7 +1,7 @@
 """The directory: listed programs, their credentials, and what scheduling tells of our own sites."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,57 +82,8 @@ credential_rows = Table(
     UniqueConstraint("tenant_id", "program_id", "body", "number"),
 )
 
-staff_rows = Table(
-    "program_staff",
-    metadata,
-    tenant_column(),
-    reference("clinician_id"),
-    reference("site_id"),
-    Column("credentials", JSONB, nullable=False),
-    Column("revision", sa.Integer, nullable=False),
-    sa.PrimaryKeyConstraint("tenant_id", "clinician_id"),
-    Index("ix_program_staff_site", "tenant_id", "site_id"),
-)
-
-group_rows = Table(
-    "program_groups",
-    metadata,
-    tenant_column(),
-    reference("group_id"),
-    reference("site_id"),
-    Column("kind", CODE, nullable=False),
-    Column("modality", CODE, nullable=False),
-    Column("track", CODE, nullable=False),
-    Column("weekdays", JSONB, nullable=False),
-    Column("starts", sa.Time, nullable=False),
-    Column("ends", sa.Time, nullable=False),
-    Column("clinical_minutes", sa.Integer, nullable=False),
-    Column("capacity", sa.Integer, nullable=False),
-    Column("taken", sa.Integer, nullable=False),
-    Column("revision", sa.Integer, nullable=False),
-    sa.PrimaryKeyConstraint("tenant_id", "group_id"),
-    Index("ix_program_groups_site", "tenant_id", "site_id"),
-)
-
-#: What a site delivered to somebody on a day, as scheduling tells it once the notes are signed.
-delivery_rows = Table(
-    "program_deliveries",
-    metadata,
-    tenant_column(),
-    reference("delivery_id"),
-    reference("site_id"),
-    Column("served_on", sa.Date, nullable=False),
-    #: Minutes by kind of session.
-    Column("minutes", JSONB, nullable=False),
-    Column("revision", sa.Integer, nullable=False),
-    sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
-    Index("ix_program_deliveries_site", "tenant_id", "site_id", "served_on"),
-)
-
 mapper.map_imperatively(programs.Program, program_rows)
 mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
-mapper.map_imperatively(programs.StaffMember, staff_rows)
-mapper.map_imperatively(matching.ProgramGroup, group_rows)
 
 #: Programs that are weighed, the nearest ones: for the matches, and for each alternative. Design default.
 WEIGHED = 200
@@ -182,61 +133,6 @@ def credentials_of(db: Session, *, program_id: str) -> list[program_credentials.
     """Return the credentials of a program, oldest first."""
     query = sa.select(program_credentials.ProgramCredential).where(credential_rows.c.program_id == program_id)
     return list(db.scalars(query.order_by(credential_rows.c.recorded_at, credential_rows.c.credential_id)))
-
-
-def staff_of(db: Session, *, site_id: str) -> list[programs.StaffMember]:
-    """Return the clinicians of a site of ours."""
-    query = sa.select(programs.StaffMember).where(staff_rows.c.site_id == site_id)
-    return list(db.scalars(query.order_by(staff_rows.c.clinician_id)))
-
-
-def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matching.ProgramGroup]]:
-    """Return the groups of sites of ours, by site; a site without groups has an empty list."""
-    found: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
-    query = sa.select(matching.ProgramGroup).where(group_rows.c.site_id.in_(list(found)))
-    for group in db.scalars(query.order_by(group_rows.c.group_id)) if found else ():
-        found[group.site_id].append(group)
-    return found
-
-
-def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
-    """Return the minutes of each kind of session that a site delivered since a day."""
-    modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
-    query = (
-        sa.select(modality.c.key, sa.func.sum(sa.cast(modality.c.value, sa.Integer)))
-        .select_from(delivery_rows.join(modality, sa.true()))
-        .where(
-            delivery_rows.c.tenant_id == db.info["tenant_id"],
-            delivery_rows.c.site_id == site_id,
-            delivery_rows.c.served_on >= since,
-        )
-        .group_by(modality.c.key)
-    )
-    return {key: int(minutes) for key, minutes in db.execute(query)}
-
-
-def keep_delivery(
-    db: Session,
-    *,
-    delivery_id: str,
-    site_id: str,
-    served_on: date,
-    minutes: dict[str, int],
-    revision: int,
-) -> bool:
-    """Keep what a site delivered to somebody on a day; return whether it is the newest that is known."""
-    told = {"site_id": site_id, "served_on": served_on, "minutes": minutes, "revision": revision}
-    insert = postgresql.insert(delivery_rows).values(
-        tenant_id=db.info["tenant_id"], delivery_id=delivery_id, **told
-    )
-    written = db.execute(
-        insert.on_conflict_do_update(
-            index_elements=["tenant_id", "delivery_id"],
-            set_=told,
-            where=delivery_rows.c.revision < insert.excluded.revision,
-        ).returning(delivery_rows.c.revision)
-    )
-    return written.first() is not None
 
 
 # --- Search ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from services.scheduling.domain.weeks import moment_of
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
-from shared.contracts.scheduling import CredentialExpired
+from shared.contracts.scheduling import ClinicianCredentialsChanged, CredentialExpired
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
 
@@ -78,6 +78,9 @@ class Clinician:
     expiries_told: list[str] = field(default_factory=list)
     #: Open tasks to find somebody else for sessions, as JSON: ``{"task_id", "reason"}`` each.
     reassigning: list[dict[str, Any]] = field(default_factory=list)
+    #: Credentials that others were told of, kind and last day each, and how often they were told.
+    told: list[list[str]] = field(default_factory=list)
+    revision: int = 0
     tenant_id: str = ""
 
     def kinds_on(self, day: date) -> set[str]:
@@ -130,6 +133,28 @@ class Clinician:
         }
         self.credentials = [{**row, **checked} if self._same(row, named) else row for row in self.credentials]
         return next(row for row in self.credentials if self._same(row, named))
+
+    def tell_credentials(self, *, now: datetime) -> list[Event]:
+        """Return what credentials count now, where others know it otherwise; never who the person is."""
+        counting = sorted(
+            [row["kind"], row["expires_on"]]
+            for row in self.credentials
+            if row.get("check_outcome") != NOT_CONFIRMED
+        )
+        if self.revision and counting == self.told:
+            return []
+        self.told = counting
+        self.revision += 1
+        return [
+            ClinicianCredentialsChanged(
+                clinician_id=self.clinician_id,
+                site_id=self.site_id,
+                kinds=tuple(kind for kind, _ in counting),
+                expire_on=tuple(date.fromisoformat(expires_on) for _, expires_on in counting),
+                revision=self.revision,
+                told_at=now,
+            )
+        ]
 
     def watch(self, *, today: date, zone: str, now: datetime) -> list[Event]:
         """Ask for renewals that are due; each credential asks once at each of its alerts."""

@@ -22,6 +22,8 @@ class Held:
 
     seat: Seat
     kind: str
+    #: What the session did, one of MODALITIES.
+    modality: str
     #: Whether the patient stands in a signed note.
     noted: bool
     #: Whether whoever led it had an unexpired credential on that day.
@@ -59,6 +61,7 @@ class ServiceDay:
     minutes: list[int] = field(default_factory=list)
     attended_minutes: int = 0
     gaps: list[str] = field(default_factory=list)
+    modalities: list[str] = field(default_factory=list)
     revision: int = 0
     tenant_id: str = ""
 
@@ -71,11 +74,12 @@ class ServiceDay:
         minutes = [one.seat.credited_minutes for one in there if one.counts]
         attended_minutes = sum(one.seat.credited_minutes for one in there)
         gaps = [gap for gap in BILLING_GAPS if any(gap in one.gaps for one in there)]
-        known = (self.kinds, self.minutes, self.attended_minutes, self.gaps)
-        if (kinds, minutes, attended_minutes, gaps) == known:
+        modalities = [one.modality for one in there if one.counts]
+        known = (self.kinds, self.minutes, self.attended_minutes, self.gaps, self.modalities)
+        if (kinds, minutes, attended_minutes, gaps, modalities) == known:
             return None
         self.kinds, self.minutes = kinds, minutes
-        self.attended_minutes, self.gaps = attended_minutes, gaps
+        self.attended_minutes, self.gaps, self.modalities = attended_minutes, gaps, modalities
         self.revision += 1
         return ServiceDelivered(
             patient_id=self.patient_id,
@@ -90,4 +94,5 @@ class ServiceDay:
             told_at=now,
             attended_minutes=attended_minutes,
             gaps=tuple(gaps),
+            modalities=tuple(modalities),
         )

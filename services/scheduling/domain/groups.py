@@ -1,12 +1,15 @@
 """Standing groups: when they meet, who leads them and how many have room."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from typing import Any
 
 from services.scheduling.domain.clinicians import Clinician, CredentialNotValid
 from services.scheduling.domain.rooms import Room
 from services.scheduling.domain.weeks import Span, span
+from shared.contracts.event import Event
+from shared.contracts.scheduling import GroupPlacesChanged
 from shared.errors import Conflict, InvalidInput, NotFound
 
 #: Most patients in a counselling group. Common ceiling of states and payers.
@@ -89,6 +92,9 @@ class Group:
     #: When it ended for good, and why: one of GROUP_END_REASONS.
     ended_at: datetime | None = None
     end_reason: str | None = None
+    #: What others were told of it, as JSON, and how often they were told.
+    told: dict[str, Any] = field(default_factory=dict)
+    revision: int = 0
     tenant_id: str = ""
 
     @property
@@ -117,6 +123,38 @@ class Group:
         """
         self.check_runs()
         self.ended_at, self.end_reason, self.room_id = now, reason, None
+
+    def tell_places(self, taken: Mapping[tuple[str, int], Sized], *, now: datetime) -> list[Event]:
+        """Return when the group meets and what is free then, where others know it otherwise.
+
+        :param taken: the standing places that are taken, by group and weekday.
+        """
+        free = [self.capacity - len(taken.get((self.group_id, day), ())) for day in self.weekdays]
+        enrolment = self.enrolment if self.ended_at is None else "CLOSED"
+        stands = {"enrolment": enrolment, "mode": self.mode, "free_places": free}
+        if stands == self.told:
+            return []
+        self.told = stands
+        self.revision += 1
+        return [
+            GroupPlacesChanged(
+                group_id=self.group_id,
+                site_id=self.site_id,
+                kind=self.kind,
+                modality=self.modality,
+                track=self.track,
+                mode=self.mode,
+                enrolment=enrolment,
+                weekdays=tuple(self.weekdays),
+                free_places=tuple(free),
+                starts=self.starts.isoformat("minutes"),
+                ends=self.ends.isoformat("minutes"),
+                clinical_minutes=self.clinical_minutes,
+                capacity=self.capacity,
+                revision=self.revision,
+                told_at=now,
+            )
+        ]
 
 
 def open_group(

@@ -20,6 +20,8 @@ clinicians_table = Table(
     Column("expiries_closed", JSONB, nullable=False, server_default="[]"),
     Column("expiries_told", JSONB, nullable=False, server_default="[]"),
     Column("reassigning", JSONB, nullable=False, server_default="[]"),
+    Column("told", JSONB, nullable=False, server_default="[]"),
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
     Column("added_at", moment(), nullable=False),
     Index(None, "tenant_id", "site_id"),
 )

@@ -31,6 +31,8 @@ groups_table = Table(
     reference("room_id", nullable=True),
     Column("ended_at", moment()),
     Column("end_reason", sa.String(32)),
+    Column("told", JSONB, nullable=False, server_default="{}"),
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
     one_of("kind", GROUP_KINDS),
     one_of("track", TRACKS),
     one_of("enrolment", ENROLMENTS),

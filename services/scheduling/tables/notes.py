@@ -70,6 +70,7 @@ service_days = Table(
     Column("minutes", JSONB, nullable=False),
     Column("attended_minutes", sa.Integer, nullable=False, server_default="0"),
     Column("gaps", JSONB, nullable=False, server_default="[]"),
+    Column("modalities", JSONB, nullable=False, server_default="[]"),
     Column("revision", sa.Integer, nullable=False),
     Index(None, "tenant_id", "episode_id", "served_on"),
 )

@@ -1,0 +1,141 @@
+"""What scheduling tells of our own sites: who works there, which groups have room, what was delivered."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from services.intake.domain import matching, programs
+from services.intake.tables.columns import CODE, mapper, metadata
+from shared.database import reference, tenant_column
+
+staff_rows = Table(
+    "program_staff",
+    metadata,
+    tenant_column(),
+    reference("clinician_id"),
+    reference("site_id"),
+    Column("credentials", JSONB, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "clinician_id"),
+    Index("ix_program_staff_site", "tenant_id", "site_id"),
+)
+
+group_rows = Table(
+    "program_groups",
+    metadata,
+    tenant_column(),
+    reference("group_id"),
+    reference("site_id"),
+    Column("kind", CODE, nullable=False),
+    Column("modality", CODE, nullable=False),
+    Column("track", CODE, nullable=False),
+    Column("weekdays", JSONB, nullable=False),
+    Column("starts", sa.Time, nullable=False),
+    Column("ends", sa.Time, nullable=False),
+    Column("clinical_minutes", sa.Integer, nullable=False),
+    Column("capacity", sa.Integer, nullable=False),
+    # Only the version before reads it, while both run; the places are told by weekday since.
+    Column("taken", sa.Integer, nullable=False, server_default="0"),
+    Column("mode", CODE, nullable=False, server_default="IN_PERSON"),
+    Column("enrolment", CODE, nullable=False, server_default="OPEN"),
+    #: Places free on each of the weekdays, in the same order.
+    Column("free_places", JSONB, nullable=False, server_default="[]"),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "group_id"),
+    Index("ix_program_groups_site", "tenant_id", "site_id"),
+)
+
+#: What a site delivered to somebody on a day, as scheduling tells it once the notes are signed.
+delivery_rows = Table(
+    "program_deliveries",
+    metadata,
+    tenant_column(),
+    reference("delivery_id"),
+    reference("site_id"),
+    Column("served_on", sa.Date, nullable=False),
+    #: Minutes by modality; by kind of session where an older version of scheduling told no more.
+    Column("minutes", JSONB, nullable=False),
+    Column("revision", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
+    Index("ix_program_deliveries_site", "tenant_id", "site_id", "served_on"),
+)
+
+mapper.map_imperatively(programs.StaffMember, staff_rows)
+mapper.map_imperatively(matching.ProgramGroup, group_rows, exclude_properties={"taken"})
+
+
+def staff_of(db: Session, *, site_id: str) -> list[programs.StaffMember]:
+    """Return the clinicians of a site of ours."""
+    query = sa.select(programs.StaffMember).where(staff_rows.c.site_id == site_id)
+    return list(db.scalars(query.order_by(staff_rows.c.clinician_id)))
+
+
+def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matching.ProgramGroup]]:
+    """Return the groups of sites of ours, by site; a site without groups has an empty list."""
+    found: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
+    query = sa.select(matching.ProgramGroup).where(group_rows.c.site_id.in_(list(found)))
+    for group in db.scalars(query.order_by(group_rows.c.group_id)) if found else ():
+        found[group.site_id].append(group)
+    return found
+
+
+def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
+    """Return the minutes of each modality that a site delivered from a day on."""
+    modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
+    query = (
+        sa.select(modality.c.key, sa.func.sum(sa.cast(modality.c.value, sa.Integer)))
+        .select_from(delivery_rows.join(modality, sa.true()))
+        .where(
+            delivery_rows.c.tenant_id == db.info["tenant_id"],
+            delivery_rows.c.site_id == site_id,
+            delivery_rows.c.served_on >= since,
+        )
+        .group_by(modality.c.key)
+    )
+    return {key: int(minutes) for key, minutes in db.execute(query)}
+
+
+def keep_delivery(
+    db: Session,
+    *,
+    delivery_id: str,
+    site_id: str,
+    served_on: date,
+    minutes: dict[str, int],
+    revision: int,
+) -> bool:
+    """Keep what a site delivered to somebody on a day; return whether it is the newest that is known."""
+    told = {"site_id": site_id, "served_on": served_on, "minutes": minutes, "revision": revision}
+    return _keep_newest(db, delivery_rows, key={"delivery_id": delivery_id}, told=told)
+
+
+def keep_staff(
+    db: Session, *, clinician_id: str, site_id: str, credentials: list[dict[str, str]], revision: int
+) -> None:
+    """Keep what credentials of a clinician count, unless something newer is known."""
+    told = {"site_id": site_id, "credentials": credentials, "revision": revision}
+    _keep_newest(db, staff_rows, key={"clinician_id": clinician_id}, told=told)
+
+
+def keep_group(db: Session, *, group_id: str, told: dict[str, Any]) -> None:
+    """Keep when a group meets and what is free then, unless something newer is known."""
+    _keep_newest(db, group_rows, key={"group_id": group_id}, told=told)
+
+
+def _keep_newest(db: Session, table: Table, *, key: dict[str, str], told: dict[str, Any]) -> bool:
+    """Keep a row as the newest revision tells it; return whether this was the newest that is known."""
+    insert = postgresql.insert(table).values(tenant_id=db.info["tenant_id"], **key, **told)
+    written = db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["tenant_id", *key],
+            set_=told,
+            where=table.c.revision < insert.excluded.revision,
+        ).returning(table.c.revision)
+    )
+    return written.first() is not None

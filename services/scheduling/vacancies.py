@@ -1,0 +1,34 @@
+"""What others are told of the standing places of a site's groups."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import tables
+from services.scheduling.domain import plans
+from shared.contracts.event import Event
+
+
+def after_leaving(db: Session, places: Iterable[plans.Place], *, site_id: str, now: datetime) -> list[Event]:
+    """Return the news of the groups in which a plan gave up places."""
+    left = {place.group_id for place in places}
+    if not left:
+        return []
+    taken = tables.numbers_taken(db, site_id=site_id)
+    return [
+        event
+        for group in tables.groups_of_site(db, site_id=site_id)
+        if group.group_id in left
+        for event in group.tell_places(taken, now=now)
+    ]
+
+
+def of_site(db: Session, *, site_id: str, now: datetime) -> list[Event]:
+    """Return the news of all groups of a site: also of those that an older version opened."""
+    taken = tables.numbers_taken(db, site_id=site_id)
+    return [
+        event
+        for group in tables.groups_of_site(db, site_id=site_id)
+        for event in group.tell_places(taken, now=now)
+    ]
