@@ -10,7 +10,7 @@ from importlib.metadata import version
 from bench import report
 from bench.parts import NoPeers, Parts
 from bench.rows import PLOT, RESULTS, Row, Run, commit, machine, moment_now
-from bench.works import answers, events, floor, growth, memory, requests, scheduling
+from bench.works import answers, events, floor, growth, intake, memory, requests, scheduling
 from chaos.peers.faults import version_of
 from homeward.postgres import PostgresUnusable
 from tests.nodes import NodeUnavailable
@@ -38,6 +38,7 @@ WORKS: dict[str, Work] = {
     "scheduling": lambda parts, quick, tell: scheduling.measure(
         parts, scheduling.QUICK if quick else scheduling.FULL, tell
     ),
+    "intake": lambda parts, quick, tell: intake.measure(parts, intake.QUICK if quick else intake.FULL, tell),
     "answers": lambda parts, quick, tell: answers.measure(
         parts, answers.QUICK if quick else answers.FULL, tell
     ),

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 from bench.rows import Row, Run, rounded
-from bench.works import events, growth, requests, scheduling
+from bench.works import events, growth, intake, requests, scheduling
 
 #: Memory of each process, and how much of it may come in the last half of the work: the rest is noise.
 PROCESS_MIB, GROWTH_OF_FLAT = 150.0, 0.03
@@ -56,12 +56,20 @@ def findings(run: Run) -> list[Finding]:
             for work in (scheduling.PATIENTS_WEEK, scheduling.CLINICIANS_WEEK, scheduling.SITES_WEEK)
         ),
         _soon(run, scheduling.SWEEP, 10),
+        _rate(run, "placement engine, one process", intake.PLACE, 20_000),
+        _most(run, "scoring any instrument, p95", intake.SCORE, "p95_ms", 0.05),
+        _most(run, f"{_searches()}, p95", _searches(), "p95_ms", 40),
+        _most(run, "complete an assessment, one client, p95", intake.ASSESS, "p95_ms", 60),
     ]
     return [finding for finding in found if finding.met is not None]
 
 
 def _evenly() -> str:
     return events.EVENLY.format(rate=events.EVEN_RATE)
+
+
+def _searches() -> str:
+    return intake.SEARCH.format(sites=intake.FULL.sites, connections=intake.SEARCHERS)
 
 
 def _rate(run: Run, what: str, work: str, reach: float) -> Finding:

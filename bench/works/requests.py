@@ -173,7 +173,7 @@ def read(door: Door, connections: int, seconds: float, *, work: str = READ) -> R
         warm_up_seconds=min(WARM_UP_SECONDS, seconds / 3),
         expect=200,
     )
-    return _row(door, named(work, connections), _load(task))
+    return _row(door, named(work, connections), task)
 
 
 def command(door: Door, connections: int, seconds: float, *, work: str = COMMAND) -> Row:
@@ -189,7 +189,7 @@ def command(door: Door, connections: int, seconds: float, *, work: str = COMMAND
         warm_up_seconds=min(WARM_UP_SECONDS, seconds / 3),
         expect=201,
     )
-    return _row(door, named(work, connections), _load(task))
+    return _row(door, named(work, connections), task)
 
 
 def named(work: str, connections: int) -> str:
@@ -218,8 +218,15 @@ def _load(task: Task) -> dict[str, Any]:
     return found
 
 
-def _row(door: Door, work: str, found: dict[str, Any]) -> Row:
+def load_row(work: str, system: str, task: Task) -> Row:
+    """Have a task done, and return what came of it."""
+    found = _load(task)
     failed = ", ".join(f"{what}: {number}" for what, number in found.pop("failed").items())
     found.pop("connects")
-    memory = door.memory_mib()
-    return Row(work=work, system=door.system, memory_mib=memory, remark=failed or None, **found)
+    return Row(work=work, system=system, remark=failed or None, **found)
+
+
+def _row(door: Door, work: str, task: Task) -> Row:
+    row = load_row(work, door.system, task)
+    # Asked afterwards: what the load made of it is what counts.
+    return dataclasses.replace(row, memory_mib=door.memory_mib())

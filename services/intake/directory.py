@@ -1,4 +1,4 @@
-"""The directory in several steps: imports, searches, profiles, and what becomes of credentials."""
+"""The directory in several steps: listings, imports, profiles, and what becomes of credentials."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.intake import asking, tables
-from services.intake.domain import facilities, matching, program_credentials, programs
+from services.intake.domain import facilities, program_credentials, programs
 from services.intake.domain.program_credentials import ProgramCredential
 from services.intake.domain.programs import Program
 from services.intake.domain.sites import Site
@@ -22,9 +22,6 @@ from shared.messaging import announce
 CREDENTIAL_CHANGES = "program_credential_changes"
 #: Timer of the next look at the primary source; its key is the credential.
 RECHECK_DUE = "program_credential_recheck"
-
-#: What a search asks of the searcher's week: that it is known to fit, that it may fit, or nothing.
-_FITS, _MAY_FIT, _ANY = "FITS", "MAY_FIT", "ANY"
 
 
 # --- Listings -------------------------------------------------------------------------------------
@@ -202,134 +199,6 @@ def keep_group(db: Session, event: GroupPlacesChanged) -> None:
         "ends": time.fromisoformat(event.ends),
     }
     tables.keep_group(db, group_id=event.group_id, told=told)
-
-
-# --- Search ---------------------------------------------------------------------------------------
-
-
-def search(db: Session, asked: dict[str, Any], *, now: datetime) -> dict[str, Any]:
-    """Find and order what suits somebody, with three alternatives.
-
-    :raises InvalidInput: when nothing is listed at the place that is named, so it is not known.
-    """
-    latitude, longitude = _place(db, asked)
-    radius = asked["radius_miles"]
-    busy = [block for text in asked["busy"] if (block := matching.Block.read(text))]
-    if len(busy) != len(asked["busy"]):
-        raise InvalidInput("A busy block ends before it begins.", field="busy", rule="ends after it begins")
-
-    def weigh(
-        *,
-        only_verified: bool = asked["verified"],
-        radius_miles: int = radius,
-        week: str = _FITS if busy else _ANY,
-        at_most: int = tables.WEIGHED_ASIDE,
-        **changes: Any,
-    ) -> tuple[list[matching.Match], int]:
-        asked_for = asked | changes
-        near = tables.programs_near(
-            db,
-            latitude=latitude,
-            longitude=longitude,
-            radius_miles=radius_miles,
-            offers=_offers(asked_for),
-            only_verified=only_verified,
-            at_most=at_most,
-            now=now,
-        )
-        groups = tables.groups_of(db, site_ids=[one.site_id for one in near if one.site_id])
-        required = matching.required_week(asked_for["level"])
-        matches = (
-            matching.match(
-                one,
-                latitude=latitude,
-                longitude=longitude,
-                radius_miles=radius_miles,
-                busy=busy,
-                # A site of ours whose groups are not known has no live schedule to speak of.
-                groups=groups.get(one.site_id or "") or None,
-                required=required,
-            )
-            for one in near
-        )
-        fitting = [one for one in matches if one.miles <= radius_miles and _week_will_do(one, week)]
-        return matching.ranked(fitting), len(near)
-
-    found, weighed = weigh(at_most=tables.WEIGHED)
-    matches = [(one, None) for one in found[: matching.MOST_MATCHES]]
-    alternatives: list[tuple[matching.Match, str]] = []
-    shown = {one.program_id for one, _ in matches}
-    for code, changes in _ways_aside(asked, busy):
-        if len(alternatives) == matching.ALTERNATIVES:
-            break
-        other = next((one for one in weigh(**changes)[0] if one.program_id not in shown), None)
-        if other is not None:
-            shown.add(other.program_id)
-            alternatives.append((other, code))
-    listings = tables.programs_of(db, program_ids=shown)
-    return {
-        "latitude": latitude,
-        "longitude": longitude,
-        "radius_miles": radius,
-        "weighed": weighed,
-        "weights": matching.WEIGHTS,
-        "matches": [_shown(one, listings, code, now=now) for one, code in matches],
-        "alternatives": [_shown(one, listings, code, now=now) for one, code in alternatives],
-    }
-
-
-def _week_will_do(match: matching.Match, week: str) -> bool:
-    if week == _FITS:
-        return match.week_is_placeable is True
-    return week == _ANY or match.week_is_placeable is not False
-
-
-def _place(db: Session, asked: dict[str, Any]) -> tuple[float, float]:
-    if asked["zip_code"] is not None:
-        place, field = tables.place_of_zip(db, zip_code=asked["zip_code"]), "zip_code"
-    elif asked["city"] is not None:
-        place, field = tables.place_of_city(db, city=asked["city"], state=asked["state"]), "city"
-    else:
-        place, field = (asked["latitude"], asked["longitude"]), "latitude"
-    if place is None:
-        raise InvalidInput(
-            "The place is not known here.", field=field, rule="a place with a listing, or its coordinates"
-        )
-    return place
-
-
-def _offers(asked: dict[str, Any]) -> list[str]:
-    wanted = [f"NEED:{need}" for need in asked["need"]]
-    for name, prefix in (("level", "LEVEL"), ("payer", "PAYER"), ("language", "LANGUAGE")):
-        if asked[name] is not None:
-            wanted.append(f"{prefix}:{asked[name]}")
-    return wanted
-
-
-def _ways_aside(
-    asked: dict[str, Any], busy: Sequence[matching.Block]
-) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Return in what an alternative may differ, the most useful way first; never in what is needed."""
-    if asked["level"] is not None:
-        higher, lower = matching.neighbouring_levels(asked["level"])
-        week = _MAY_FIT if busy else _ANY
-        if higher is not None:
-            yield "HIGHER_LEVEL", {"level": higher, "week": week}
-        if lower is not None:
-            yield "LOWER_LEVEL", {"level": lower, "week": week}
-    if busy:
-        yield "WEEK_NOT_KNOWN_TO_FIT", {"week": _ANY}
-    yield "FARTHER", {"radius_miles": asked["radius_miles"] * 2}
-    if asked["payer"] is not None:
-        yield "OTHER_PAYER", {"payer": None}
-    if asked["verified"]:
-        yield "NOT_VERIFIED", {"only_verified": False}
-
-
-def _shown(
-    match: matching.Match, listings: dict[str, Program], code: str | None, *, now: datetime
-) -> dict[str, Any]:
-    return {"match": match, "program": listings[match.program_id], "alternative": code, "now": now}
 
 
 # --- Credentials ----------------------------------------------------------------------------------

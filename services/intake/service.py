@@ -20,6 +20,7 @@ from services.intake import (
     reporting,
     reserving,
     schemas,
+    searching,
     stepping,
     tables,
     writing,
@@ -33,6 +34,7 @@ from services.intake.domain import (
     diagnoses,
     fit,
     guide,
+    matching,
     obligations,
     outward,
     people,
@@ -1101,10 +1103,17 @@ class Intake:
     @question(schemas.GetProgramMatches, roles=_SEEKERS)
     def get_program_matches(self, db: Session, call: Call) -> dict[str, Any]:
         """Search the directory by place, need, payer and busy blocks; nobody pays for a place."""
-        found = directory.search(db, call.data, now=call.now)
-        for name in ("matches", "alternatives"):
-            found[name] = [_match_view(one) for one in found[name]]
-        return found
+        asked = searching.read(db, call.data)
+        weighed, found = searching.search(db, asked, now=call.now)
+        return {
+            "latitude": asked.latitude,
+            "longitude": asked.longitude,
+            "radius_miles": asked.radius_miles,
+            "weighed": weighed,
+            "weights": matching.WEIGHTS,
+            "matches": [_match_view(one, now=call.now) for one in found if one.alternative is None],
+            "alternatives": [_match_view(one, now=call.now) for one in found if one.alternative is not None],
+        }
 
     @command(schemas.RecordProgramCredential, roles=_DIRECTORY)
     def record_program_credential(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1597,6 +1606,10 @@ def _match_view(found: dict[str, Any]) -> dict[str, Any]:
     return _dump(schemas.ProgramMatch, found["match"]) | {
         "program": _program_view(found["program"], now=found["now"]),
         "alternative": found["alternative"],
+def _match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
+    return _dump(schemas.ProgramMatch, found.match) | {
+        "program": _program_view(found.program, now=now),
+        "alternative": found.alternative,
     }
 
 

@@ -377,8 +377,7 @@ candidates = st.builds(
 def matched(candidate: matching.Candidate, **changes: Any) -> matching.Match:
     """Weigh a program for somebody in the Loop."""
     values: dict[str, Any] = {
-        "latitude": 41.88,
-        "longitude": -87.63,
+        "miles": facilities.miles_between(41.88, -87.63, candidate.latitude, candidate.longitude),
         "radius_miles": 60,
         "busy": [],
         "groups": None,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import time
 
 from services.intake.domain.admissions import WEEKLY_MINUTES
-from services.intake.domain.facilities import miles_between
 from shared.contracts.intake import LEVELS_OF_CARE
 
 #: How much each part counts. Brief section 9; money is none of them.
@@ -43,8 +42,18 @@ REMOTE = ("VIDEO", "AUDIO")
 MOST_MATCHES = 10
 ALTERNATIVES = 3
 
-_SILENCE = (NOT_KNOWN, "NOT_KNOWN")
+#: The parts in the order in which a match holds them, and their weights.
+PARTS = tuple(WEIGHTS)
+_SCHEDULE, _TRAVEL, _EVIDENCE, _OUTCOMES, _CREDENTIALS, _WAIT = WEIGHTS.values()
+
+#: Value of a part from 0 to 1, and the code that says why.
+Part = tuple[float, str]
+
+_SILENCE: Part = (NOT_KNOWN, "NOT_KNOWN")
 _SEATS, _NO_SEATS = (1.0, "SEATS_FREE"), (0.0, "NO_SEAT_FREE")
+_NOT_VERIFIED: Part = (0.0, "NOT_VERIFIED")
+_VERIFIED: Part = (LICENCE_ALONE, "VERIFIED")
+_ACCREDITED: Part = (1.0, "VERIFIED_AND_ACCREDITED")
 
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _BLOCK = re.compile(
@@ -150,15 +159,15 @@ class Reason:
     code: str
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Match:
     """A program in its place in the order; hundreds are weighed for each search, so it is kept light."""
 
     program_id: str
     score: float
     miles: float
-    #: Value and code of each part.
-    parts: dict[str, tuple[float, str]]
+    #: What each of PARTS came to.
+    parts: tuple[Part, ...]
     free_seats: int | None
     placeable_minutes: int | None
     #: Whether the searcher's week fits; None where nobody knows.
@@ -169,7 +178,7 @@ class Match:
         """What each part contributed."""
         return tuple(
             Reason(part=part, value=value, weight=WEIGHTS[part], code=code)
-            for part, (value, code) in self.parts.items()
+            for part, (value, code) in zip(PARTS, self.parts, strict=True)
         )
 
 
@@ -215,8 +224,7 @@ def required_week(level: str | None) -> tuple[int, int] | None:
 def match(
     candidate: Candidate,
     *,
-    latitude: float,
-    longitude: float,
+    miles: float,
     radius_miles: float,
     busy: Sequence[Block],
     groups: Sequence[ProgramGroup] | None,
@@ -224,10 +232,10 @@ def match(
 ) -> Match:
     """Weigh one program for one searcher.
 
+    :param miles: how far away it is.
     :param groups: the live groups of a site of ours; None where no live schedule is known.
     :param required: what the week has to have, of :func:`required_week`.
     """
-    miles = miles_between(latitude, longitude, candidate.latitude, candidate.longitude)
     placeable = free_seats = fits = None
     schedule = _SILENCE
     if groups is not None:
@@ -238,23 +246,30 @@ def match(
             schedule = _schedule(placeable, days, required=required)
     wait = _SILENCE if free_seats is None else _SEATS if free_seats else _NO_SEATS
     completed = candidate.completed
-    parts = {
-        "SCHEDULE": schedule,
-        "TRAVEL": (round(max(0.0, 1.0 - miles / radius_miles), 3), "DISTANCE"),
-        "EVIDENCE": (min(1.0, candidate.approaches / ENOUGH_APPROACHES), "APPROACHES_LISTED"),
-        "OUTCOMES": _SILENCE if completed is None else (round(completed, 3), "COMPLETED"),
-        "CREDENTIALS": _credentials(candidate),
-        "WAIT": wait,
-    }
-    return Match(
-        program_id=candidate.program_id,
-        score=round(sum(value * WEIGHTS[part] for part, (value, _) in parts.items()), 4),
-        miles=miles,
-        parts=parts,
-        free_seats=free_seats,
-        placeable_minutes=placeable,
-        week_is_placeable=fits,
+    travel = round(max(0.0, 1.0 - miles / radius_miles), 3)
+    evidence = min(1.0, candidate.approaches / ENOUGH_APPROACHES)
+    outcomes = _SILENCE if completed is None else (round(completed, 3), "COMPLETED")
+    credentials = (
+        _NOT_VERIFIED if not candidate.verified else _ACCREDITED if candidate.accredited else _VERIFIED
     )
+    # Written out: this runs hundreds of times for each search.
+    score = (
+        schedule[0] * _SCHEDULE
+        + travel * _TRAVEL
+        + evidence * _EVIDENCE
+        + outcomes[0] * _OUTCOMES
+        + credentials[0] * _CREDENTIALS
+        + wait[0] * _WAIT
+    )
+    parts = (
+        schedule,
+        (travel, "DISTANCE"),
+        (evidence, "APPROACHES_LISTED"),
+        outcomes,
+        credentials,
+        wait,
+    )
+    return Match(candidate.program_id, round(score, 4), miles, parts, free_seats, placeable, fits)
 
 
 def ranked(matches: Iterable[Match]) -> list[Match]:
@@ -273,9 +288,3 @@ def _schedule(placeable: int, days: int, *, required: tuple[int, int]) -> tuple[
     minutes, fewest = required
     fit = round(min(1.0, placeable / minutes, days / fewest), 3)
     return fit, "WEEK_FITS" if fit >= 1.0 else "WEEK_FITS_IN_PART" if fit else "NO_WEEK_FITS"
-
-
-def _credentials(candidate: Candidate) -> tuple[float, str]:
-    if not candidate.verified:
-        return 0.0, "NOT_VERIFIED"
-    return (1.0, "VERIFIED_AND_ACCREDITED") if candidate.accredited else (LICENCE_ALONE, "VERIFIED")

@@ -67,8 +67,6 @@ from services.intake.tables.coverage import (
 )
 from services.intake.tables.directory import (
     ROWS_A_STATEMENT,
-    WEIGHED,
-    WEIGHED_ASIDE,
     approaches_in,
     credential_rows,
     credentials_of,
@@ -140,8 +138,6 @@ from services.intake.tables.tasks import count_tasks, find_task, open_tasks_abou
 
 __all__ = [
     "ROWS_A_STATEMENT",
-    "WEIGHED",
-    "WEIGHED_ASIDE",
     "admission_rows",
     "admission_seat_rows",
     "admission_wait_rows",

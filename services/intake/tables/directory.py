@@ -85,9 +85,6 @@ credential_rows = Table(
 mapper.map_imperatively(programs.Program, program_rows)
 mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
 
-#: Programs that are weighed, the nearest ones: for the matches, and for each alternative. Design default.
-WEIGHED = 200
-WEIGHED_ASIDE = 25
 #: Rows of an import that go to the database in one statement. Design default.
 ROWS_A_STATEMENT = 500
 
@@ -163,6 +160,7 @@ def programs_near(
     radius_miles: float,
     offers: Sequence[str],
     only_verified: bool,
+    only_ours: bool,
     at_most: int,
     now: datetime,
 ) -> list[matching.Candidate]:
@@ -174,7 +172,7 @@ def programs_near(
     up = radius_miles / _MILES_A_DEGREE
     along = up / max(0.05, min(facilities.cosine(latitude - up), facilities.cosine(latitude + up)))
     rows = db.execute(
-        _NEAR_AND_VERIFIED if only_verified else _NEAR,
+        _NEAR[only_verified, only_ours],
         {
             "tenant_id": db.info["tenant_id"],
             "here_north": latitude,
@@ -193,7 +191,7 @@ def programs_near(
     return [matching.Candidate(*row) for row in rows]
 
 
-def _near(*, only_verified: bool) -> Any:
+def _near(*, only_verified: bool, only_ours: bool) -> Any:
     """Return the query of a search: made once, because making it costs more than running it."""
     columns = program_rows.c
     here_north, here_east = (
@@ -223,10 +221,16 @@ def _near(*, only_verified: bool) -> Any:
         .order_by(nearness, columns.program_id)
         .limit(sa.bindparam("at_most", type_=sa.Integer))
     )
+    if only_ours:
+        query = query.where(columns.site_id.is_not(None))
     return query.where(verified) if only_verified else query
 
 
-_NEAR, _NEAR_AND_VERIFIED = _near(only_verified=False), _near(only_verified=True)
+_NEAR = {
+    (only_verified, only_ours): _near(only_verified=only_verified, only_ours=only_ours)
+    for only_verified in (False, True)
+    for only_ours in (False, True)
+}
 
 #: Miles of a degree of latitude, a little less than any is, so that the box is never too small.
 _MILES_A_DEGREE = 68.7
