@@ -635,6 +635,19 @@ class Gateway:
         scheduling.Clinician,
         scope="clinicians:write",
     )
+    record_exclusion_check = command(
+        "/v1/clinicians/{clinician_id}/exclusion-checks",
+        scheduling.RecordExclusionCheck,
+        scheduling.ExclusionCheck,
+        scope="clinicians:write",
+    )
+    list_exclusion_checks = question(
+        "/v1/clinicians/{clinician_id}/exclusion-checks",
+        scheduling.ListExclusionChecks,
+        scheduling.ExclusionChecks,
+        many=True,
+        scope="clinicians:read",
+    )
     record_absence = command(
         "/v1/clinicians/{clinician_id}/absences",
         scheduling.RecordAbsence,

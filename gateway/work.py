@@ -50,6 +50,7 @@ ACTIONS = {
     "discharge_summary": "/v1/step-downs/{about_id}/summaries",
     "estimate_exceeded": "/v1/episodes/{episode_id}/cost-estimates",
     "good_faith_estimate": "/v1/episodes/{episode_id}/cost-estimates",
+    "exclusion_check": "/v1/clinicians/{about_id}/exclusion-checks",
     "escalation": "/v1/escalations/{about_id}/closure",
     "interim_services": "/v1/admission-waits/{about_id}/interim-services",
     "level_decision": "/v1/episodes/{about_id}/level-decisions",

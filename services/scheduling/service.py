@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables, vacancies
+from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables, vacancies, vetting
 from services.scheduling.domain import (
     attendance,
     check_outs,
     clinic_day,
     clinicians,
     dose,
+    exclusions,
     feedback,
     groups,
     obligations,
@@ -182,6 +183,7 @@ class Scheduling:
         )
         db.add(clinician)
         staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
+        vetting.watch(db, clinician, now=call.now)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
 
@@ -249,6 +251,29 @@ class Scheduling:
         else:
             staffing.settle(db, clinician, site, now=call.now)
         return _clinician_view(clinician, today=today)
+
+    @command(schemas.RecordExclusionCheck, roles=_STAFFING)
+    def record_exclusion_check(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what a look at a federal exclusion list has found; whoever is on it leads nothing."""
+        clinician = staffing.clinician_of(db, call.data["clinician_id"])
+        site = self._locked_site(db, clinician.site_id)
+        check = exclusions.ExclusionCheck(
+            check_id=new_id(),
+            checked_at=call.now,
+            checked_by=call.actor.actor_id,
+            checked_by_role=call.actor.role,
+            **call.data,
+        )
+        vetting.record(db, clinician, site, check, now=call.now)
+        return _dumped(schemas.ExclusionCheck(), check)
+
+    @question(schemas.ListExclusionChecks, roles=_STAFFING)
+    def list_exclusion_checks(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the looks at exclusion lists for a clinician, the newest first."""
+        if db.get(clinicians.Clinician, call.data["clinician_id"]) is None:
+            raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician")
+        found = tables.exclusion_checks_of(db, clinician_id=call.data["clinician_id"])
+        return _dumped(schemas.ExclusionChecks(), {"items": found, "next": None})
 
     @command(schemas.RecordAbsence, roles=_STAFFING)
     def record_absence(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1064,6 +1089,11 @@ class Scheduling:
             site = self._locked_site(db, plan.site_id)
             self._begin_plan(db, plan, episode, patient, site, at=now)
 
+    @on_timer(vetting.CHECK_DUE)
+    def ask_for_exclusion_check(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask somebody to look at the federal exclusion lists again."""
+        vetting.watch(db, staffing.clinician_of(db, timer.key), now=now)
+
     @on_timer("seat_offer_over")
     def end_offer(self, db: Session, timer: Timer, now: datetime) -> None:
         """End an offer that nobody took, and offer the seat to the next."""
@@ -1510,6 +1540,7 @@ class Scheduling:
         for clinician in staff.values():
             # Those added by an older version are watched from now on.
             staffing.watch_credentials(db, clinician, site, now=at)
+            vetting.watch(db, clinician, now=at)
         lapsing = {one.clinician_id for one in staff.values() if not one.may_counsel(on=through)}
         for plan, episode, patient in tables.plans_with_therapists(db, clinician_ids=sorted(lapsing)):
             self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)

@@ -406,6 +406,12 @@ ABSENCE_REASONS = ("SICK", "LEAVE", "TRAINING", "OTHER")
 #: Who was asked whether a credential is real.
 CHECK_SOURCES = ("STATE_BOARD", "CERTIFYING_BODY", "NPDB", "OTHER_PRIMARY_SOURCE")
 
+#: Federal lists of people who may have no part in what Medicare and Medicaid pay for.
+EXCLUSION_LISTS = ("OIG_LEIE", "SAM")
+
+#: What a look at such a list finds.
+EXCLUSION_FINDINGS = ("CLEAR", "EXCLUDED")
+
 #: Where a patient is during a telehealth session: places of service 10, and 02.
 TELEHEALTH_PLACES = ("HOME", "OTHER")
 

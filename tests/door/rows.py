@@ -244,6 +244,11 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         {"kind": "LADC", "state": "IL", "source": "STATE_BOARD", "outcome": "CONFIRMED"},
         role=roles.SUPERVISOR,
     ),
+    "record_exclusion_check": lambda program: Row(
+        {"clinician_id": program.clinician_id},
+        {"source": "OIG_LEIE", "finding": "CLEAR", "evidence_hash": "0" * 64},
+        role=roles.SUPERVISOR,
+    ),
     "record_absence": lambda program: Row(
         {"clinician_id": program.clinician_id},
         {"starts_at": "2027-01-04T08:00:00Z", "ends_at": "2027-01-05T08:00:00Z", "reason": "SICK"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from services.scheduling.domain import exclusions
 from services.scheduling.domain.weeks import moment_of
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
@@ -81,10 +82,17 @@ class Clinician:
     #: Credentials that others were told of, kind and last day each, and how often they were told.
     told: list[list[str]] = field(default_factory=list)
     revision: int = 0
+    #: The newest look at each federal exclusion list, as JSON: ``{"finding", "checked_at"}`` by list.
+    exclusions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The open task to look at them again.
+    exclusion_task: str | None = None
     tenant_id: str = ""
 
     def kinds_on(self, day: date) -> set[str]:
-        """Return the credentials that count on a day: unexpired, and not found wanting at the source."""
+        """Return the credentials that count on a day: unexpired, and not found wanting at the source.
+
+        None of somebody who is on a federal exclusion list counts.
+        """
         return {row["kind"] for row in self.credentials if self._counts(row, day)}
 
     def may_lead(self, *, on: date) -> bool:
@@ -139,7 +147,7 @@ class Clinician:
         counting = sorted(
             [row["kind"], row["expires_on"]]
             for row in self.credentials
-            if row.get("check_outcome") != NOT_CONFIRMED
+            if self._counts(row, date.fromisoformat(row["expires_on"]))
         )
         if self.revision and counting == self.told:
             return []
@@ -285,7 +293,11 @@ class Clinician:
         return caused
 
     def _counts(self, row: dict[str, Any], day: date) -> bool:
-        return day <= date.fromisoformat(row["expires_on"]) and row.get("check_outcome") != NOT_CONFIRMED
+        return (
+            day <= date.fromisoformat(row["expires_on"])
+            and row.get("check_outcome") != NOT_CONFIRMED
+            and not exclusions.is_excluded(self.exclusions)
+        )
 
     def _same(self, row: dict[str, Any], other: dict[str, Any]) -> bool:
         return bool(row["kind"] == other["kind"] and row["state"] == other["state"])

@@ -5,7 +5,15 @@ from marshmallow import Schema, fields, validate
 from services.scheduling.schemas.attendance import SessionSummary
 from services.scheduling.schemas.clinicians import Credential
 from services.scheduling.schemas.fields import described
-from shared.contracts.scheduling import ABSENCE_REASONS, CHECK_SOURCES, MODALITIES, MODES, SESSION_KINDS
+from shared.contracts.scheduling import (
+    ABSENCE_REASONS,
+    CHECK_SOURCES,
+    EXCLUSION_FINDINGS,
+    EXCLUSION_LISTS,
+    MODALITIES,
+    MODES,
+    SESSION_KINDS,
+)
 from shared.schema_fields import Id, Moment
 
 
@@ -36,6 +44,50 @@ class CheckCredential(Schema):
         validate=validate.OneOf(("CONFIRMED", "NOT_CONFIRMED")),
         metadata=described("What is not confirmed counts no longer."),
     )
+
+
+class RecordExclusionCheck(Schema):
+    """What a look at a federal exclusion list has found about a clinician, once it is sure who is meant."""
+
+    clinician_id = Id(required=True, metadata=described("Who was looked for."))
+    source = fields.String(
+        required=True, validate=validate.OneOf(EXCLUSION_LISTS), metadata=described("Which list.")
+    )
+    finding = fields.String(
+        required=True,
+        validate=validate.OneOf(EXCLUSION_FINDINGS),
+        metadata=described("Whoever is EXCLUDED leads nothing from now on."),
+    )
+    evidence_hash = fields.String(
+        validate=validate.Regexp(r"^[0-9a-f]{64}\Z", error="A SHA-256 digest, 64 hexadecimal digits."),
+        metadata=described("SHA-256 of what was seen, where it was kept."),
+    )
+
+
+class ListExclusionChecks(Schema):
+    """The looks at exclusion lists for a clinician."""
+
+    clinician_id = Id(required=True, metadata=described("Who was looked for."))
+
+
+class ExclusionCheck(Schema):
+    """A look at an exclusion list: who looked, when, and what was found."""
+
+    check_id = Id(required=True)
+    clinician_id = Id(required=True)
+    source = fields.String(required=True)
+    finding = fields.String(required=True)
+    checked_at = Moment(required=True)
+    checked_by = fields.String(required=True)
+    checked_by_role = fields.String(required=True)
+    evidence_hash = fields.String(allow_none=True)
+
+
+class ExclusionChecks(Schema):
+    """Looks at exclusion lists, the newest first."""
+
+    items = fields.List(fields.Nested(ExclusionCheck), required=True)
+    next = fields.String(allow_none=True)
 
 
 class RecordAbsence(Schema):

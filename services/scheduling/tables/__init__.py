@@ -50,6 +50,7 @@ from services.scheduling.tables.booking import (
 from services.scheduling.tables.clinicians import (
     clinicians_of_site,
     clinicians_table,
+    exclusion_checks_of,
 )
 from services.scheduling.tables.days import (
     attended_within,
@@ -145,6 +146,7 @@ __all__ = [
     "counts_of",
     "days_without_credential",
     "episodes",
+    "exclusion_checks_of",
     "feedback",
     "feedback_before",
     "feedback_of_episode",
