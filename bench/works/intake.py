@@ -83,7 +83,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
     yield score_slowest(amounts.scorings)
     tell("intake: a house")
     with open_house(parts, ("intake", "scheduling", "gateway")) as house:
-        site_id = _open_sites(house)
+        site_id = open_sites(house, sites=OWN_SITES)
         yield assess(house, site_id, amounts.assessments)
         tell(f"intake: {amounts.sites} facility records")
         began = time.monotonic()
@@ -133,10 +133,10 @@ def _score(pack: Pack, times: int) -> dict[str, Any]:
 # --- A house ----------------------------------------------------------------------------------------
 
 
-def _open_sites(house: House) -> str:
+def open_sites(house: House, *, sites: int) -> str:
     """Open sites with a clinician and groups each, and list them; return the first one's id."""
     site_ids = []
-    for north, east in _CITIES[:OWN_SITES]:
+    for north, east in _CITIES[:sites]:
         site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
         site_id = house.post("/v1/sites", site, role="operations")["site_id"]
         site_ids.append(site_id)
