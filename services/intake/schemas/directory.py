@@ -132,7 +132,7 @@ class ProgramGroup(Schema):
     enrolment = fields.String(metadata={"description": "OPEN, or CLOSED to newcomers."})
     weekdays = fields.List(fields.Integer())
     free_by_weekday = fields.Dict(
-        keys=fields.Integer(),
+        keys=fields.String(),
         values=fields.Integer(),
         metadata={"description": "Live: places that a newcomer could take, by weekday; 0 is Monday."},
     )
