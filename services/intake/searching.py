@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.intake import tables
-from services.intake.domain import facilities, matching
+from services.intake.domain import facilities, matching, programs
 from services.intake.domain.programs import Program
 from shared.errors import InvalidInput
 
@@ -117,7 +117,9 @@ def _weigh(
         at_most=at_most,
         now=now,
     )
-    groups = tables.groups_of(db, site_ids=[one.site_id for one in near if one.site_id])
+    ours = [one.site_id for one in near if one.site_id]
+    groups = tables.groups_of(db, site_ids=ours)
+    delivered = tables.evidence_delivered(db, site_ids=ours, since=now.date() - programs.DELIVERED_WITHIN)
     required = matching.required_week(asked.level)
     found = []
     for one in near:
@@ -133,6 +135,7 @@ def _weigh(
             # A site of ours whose groups are not known has no live schedule to speak of.
             groups=groups.get(one.site_id or "") or None,
             required=required,
+            delivered=delivered.get(one.site_id or ""),
         )
         if _will_do(match, week):
             found.append(match)

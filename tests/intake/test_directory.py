@@ -398,6 +398,21 @@ class TestLiveWeek:
         (other,) = [one for one in found["alternatives"] if one["alternative"] == "HIGHER_LEVEL"]
         assert (other["program"]["name"], other["week_is_placeable"]) == ("Day House", None)
 
+    def test_is_beside_what_was_delivered_rather_than_what_is_listed(self, directory: Directory) -> None:
+        directory.publish(approaches=["CBT", "MI", "DBT", "MATRIX"])
+        directory.hear_of_group("a", [0, 2, 4])
+        listed = self.evidence(directory)
+        directory.hear_of_day("Ana", {"CBT": 75, "LIFE_SKILLS": 60}, days_ago=1)
+        directory.hear_of_day("Ben", {"CBT": 75, "MI": 60}, days_ago=2)
+        directory.hear_of_day("Cem", {"DBT": 75}, days_ago=91)
+
+        assert listed == (1.0, "APPROACHES_LISTED")
+        assert self.evidence(directory) == (0.5, "APPROACHES_DELIVERED")
+
+    def evidence(self, directory: Directory) -> tuple[float, str]:
+        (match,) = directory.search()["matches"]
+        return next((why["value"], why["code"]) for why in match["reasons"] if why["part"] == "EVIDENCE")
+
     def test_belongs_to_one_tenant(self, directory: Directory) -> None:
         directory.publish()
         directory.hear_of_group("a", [0, 2, 4])

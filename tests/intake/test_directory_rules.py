@@ -404,6 +404,15 @@ class TestOrder:
 
         assert matched(better).score >= matched(one).score
 
+    @given(candidates, st.integers(0, 8))
+    def test_believes_what_is_delivered_before_what_is_listed(
+        self, one: matching.Candidate, delivered: int
+    ) -> None:
+        (why,) = [why for why in matched(one, delivered=delivered).reasons if why.part == "EVIDENCE"]
+
+        assert why.value == min(1, delivered / matching.ENOUGH_APPROACHES)
+        assert why.code == "APPROACHES_DELIVERED"
+
     def test_weighs_the_whole_and_no_money(self) -> None:
         assert sum(matching.WEIGHTS.values()) == pytest.approx(1)
         assert not {"PAYMENT", "FEE", "SPONSOR", "PAID"} & set(matching.WEIGHTS)

@@ -26,6 +26,8 @@ WEIGHTS = {
 NOT_KNOWN = 0.5
 #: Evidence-based approaches from which on more are no better. Design default.
 ENOUGH_APPROACHES = 4
+#: Modalities of sessions that are approaches with evidence: what is delivered counts before what is listed.
+EVIDENCE_BASED = ("CBT", "DBT", "MI", "RELAPSE_PREVENTION")
 #: What a verified licence alone is worth beside an accreditation. Design default.
 LICENCE_ALONE = 0.8
 #: Discharges below which a result is not told. Brief section 9.
@@ -229,12 +231,15 @@ def match(
     busy: Sequence[Block],
     groups: Sequence[ProgramGroup] | None,
     required: tuple[int, int] | None,
+    delivered: int | None = None,
 ) -> Match:
     """Weigh one program for one searcher.
 
     :param miles: how far away it is.
     :param groups: the live groups of a site of ours; None where no live schedule is known.
     :param required: what the week has to have, of :func:`required_week`.
+    :param delivered: how many approaches with evidence a site of ours delivered in the last 90 days; None
+        where nobody knows, so that what is listed has to do.
     """
     placeable = free_seats = fits = None
     schedule = _SILENCE
@@ -247,7 +252,8 @@ def match(
     wait = _SILENCE if free_seats is None else _SEATS if free_seats else _NO_SEATS
     completed = candidate.completed
     travel = round(max(0.0, 1.0 - miles / radius_miles), 3)
-    evidence = min(1.0, candidate.approaches / ENOUGH_APPROACHES)
+    approaches = candidate.approaches if delivered is None else delivered
+    evidence = min(1.0, approaches / ENOUGH_APPROACHES)
     outcomes = _SILENCE if completed is None else (round(completed, 3), "COMPLETED")
     credentials = (
         _NOT_VERIFIED if not candidate.verified else _ACCREDITED if candidate.accredited else _VERIFIED
@@ -264,7 +270,7 @@ def match(
     parts = (
         schedule,
         (travel, "DISTANCE"),
-        (evidence, "APPROACHES_LISTED"),
+        (evidence, "APPROACHES_LISTED" if delivered is None else "APPROACHES_DELIVERED"),
         outcomes,
         credentials,
         wait,

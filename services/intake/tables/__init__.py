@@ -101,6 +101,7 @@ from services.intake.tables.instruments import (
 from services.intake.tables.live import (
     delivered_of,
     delivery_rows,
+    evidence_delivered,
     group_rows,
     groups_of,
     keep_delivery,
@@ -163,6 +164,7 @@ __all__ = [
     "episode_rows",
     "estimate_rows",
     "estimates_of",
+    "evidence_delivered",
     "fee_assessment_rows",
     "find_admission",
     "find_admission_seat",

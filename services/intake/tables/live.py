@@ -101,6 +101,30 @@ def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
     return {key: int(minutes) for key, minutes in db.execute(query)}
 
 
+def evidence_delivered(db: Session, *, site_ids: Iterable[str], since: date) -> dict[str, int]:
+    """Return how many approaches with evidence each site delivered from a day on; without any, no entry."""
+    named = list(site_ids)
+    if not named:
+        return {}
+    modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
+    query = (
+        sa.select(
+            delivery_rows.c.site_id,
+            sa.func.count(sa.distinct(modality.c.key))
+            .filter(modality.c.key.in_(matching.EVIDENCE_BASED))
+            .label("approaches"),
+        )
+        .select_from(delivery_rows.join(modality, sa.true()))
+        .where(
+            delivery_rows.c.tenant_id == db.info["tenant_id"],
+            delivery_rows.c.site_id.in_(named),
+            delivery_rows.c.served_on >= since,
+        )
+        .group_by(delivery_rows.c.site_id)
+    )
+    return {row.site_id: row.approaches for row in db.execute(query)}
+
+
 def keep_delivery(
     db: Session,
     *,
