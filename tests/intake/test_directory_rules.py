@@ -323,6 +323,16 @@ class TestPlaceableWeek:
 
         assert matching.placeable_week(groups, [], travel_minutes=0) == (540, 3)
 
+    def test_take_two_short_groups_where_they_are_longer_than_one(self) -> None:
+        monday = {"weekdays": [0], "free_places": [3]}
+        groups = [
+            group(**monday, starts=time(9), ends=time(12), clinical_minutes=165),
+            group(**monday, group_id="early", starts=time(8), ends=time(10), clinical_minutes=120),
+            group(**monday, group_id="late", starts=time(10), ends=time(12), clinical_minutes=100),
+        ]
+
+        assert matching.placeable_week(groups, [], travel_minutes=0) == (220, 1)
+
     @pytest.mark.parametrize(
         "text",
         ["MON 17:00-09:00", "MON 9:00-17:00", "MON 09:00-24:00", "MUN 09:00-10:00", "", "MON 09:00-09:00"],

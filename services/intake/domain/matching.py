@@ -189,25 +189,27 @@ def placeable_week(
 ) -> tuple[int, int]:
     """Return the clinical minutes a week, and their days, of free places that no busy block touches.
 
-    Travel counts on both sides of a group for which somebody leaves home. Groups that meet at the same
-    time count once, the longest.
+    Travel counts on both sides of a group for which somebody leaves home. Of groups that meet at the same
+    time somebody takes part in one only: those that together are longest.
     """
-    slots: list[tuple[int, Block]] = []
+    days: dict[int, list[tuple[int, int, int]]] = {}
     for group in groups:
         if group.clinical_minutes:
             apart = 0 if group.mode in REMOTE else travel_minutes
-            slots += [
-                (group.clinical_minutes, block)
-                for block in group.open_blocks()
-                if not any(block.overlaps(other, apart=apart) for other in busy)
-            ]
-    taken: list[Block] = []
-    total = 0
-    for minutes, block in sorted(slots, key=lambda slot: (-slot[0], slot[1].weekday, slot[1].begins)):
-        if not any(block.overlaps(other, apart=0) for other in taken):
-            taken.append(block)
-            total += minutes
-    return total, len({block.weekday for block in taken})
+            for block in group.open_blocks():
+                if not any(block.overlaps(other, apart=apart) for other in busy):
+                    slot = (block.ends, block.begins, group.clinical_minutes)
+                    days.setdefault(block.weekday, []).append(slot)
+    return sum(_most_minutes(slots) for slots in days.values()), len(days)
+
+
+def _most_minutes(slots: list[tuple[int, int, int]]) -> int:
+    """Return the most clinical minutes of a day of which no two overlap; each as end, begin and minutes."""
+    best: list[tuple[int, int]] = [(0, 0)]
+    for ends, begins, minutes in sorted(slots):
+        before = max(total for until, total in best if until <= begins)
+        best.append((ends, max(best[-1][1], before + minutes)))
+    return best[-1][1]
 
 
 def required_week(level: str | None) -> tuple[int, int] | None:
