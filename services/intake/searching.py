@@ -53,6 +53,24 @@ class Found:
     alternative: str | None
 
 
+class Live:
+    """What is known of our own sites, each asked for once in a search however many ways it goes."""
+
+    def __init__(self, db: Session, *, now: datetime) -> None:
+        self._db = db
+        self._since = now.date() - programs.DELIVERED_WITHIN
+        self.groups: dict[str, list[matching.ProgramGroup]] = {}
+        #: How many approaches with evidence a site delivered; without any delivery, no entry.
+        self.delivered: dict[str, int] = {}
+
+    def learn(self, near: Iterable[matching.Candidate]) -> None:
+        """Ask about those of our sites that were not asked about before."""
+        new = [one.site_id for one in near if one.site_id and one.site_id not in self.groups]
+        if new:
+            self.groups |= tables.groups_of(self._db, site_ids=new)
+            self.delivered |= tables.evidence_delivered(self._db, site_ids=new, since=self._since)
+
+
 def read(db: Session, data: dict[str, Any]) -> Asked:
     """Return what is asked for.
 
@@ -81,15 +99,16 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
 
     Somebody with busy blocks gets only programs with a week that is known to fit.
     """
+    live = Live(db, now=now)
     week = _FITS if asked.busy else _ANY
-    weighed, best = _weigh(db, asked, week=week, at_most=WEIGHED, now=now)
+    weighed, best = _weigh(db, asked, live, week=week, at_most=WEIGHED, now=now)
     chosen: list[tuple[matching.Match, str | None]] = [(one, None) for one in best[: matching.MOST_MATCHES]]
     shown = {one.program_id for one, _ in chosen}
     alternatives = 0
     for code, aside, of_week in _ways_aside(asked, week):
         if alternatives == matching.ALTERNATIVES:
             break
-        _, others = _weigh(db, aside, week=of_week, at_most=WEIGHED_ASIDE, now=now)
+        _, others = _weigh(db, aside, live, week=of_week, at_most=WEIGHED_ASIDE, now=now)
         other = next((one for one in others if one.program_id not in shown), None)
         if other is not None:
             alternatives += 1
@@ -102,7 +121,7 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
 
 
 def _weigh(
-    db: Session, asked: Asked, *, week: str, at_most: int, now: datetime
+    db: Session, asked: Asked, live: Live, *, week: str, at_most: int, now: datetime
 ) -> tuple[int, list[matching.Match]]:
     """Return how many programs were weighed, and those that fit, best first."""
     near = tables.programs_near(
@@ -117,9 +136,7 @@ def _weigh(
         at_most=at_most,
         now=now,
     )
-    ours = [one.site_id for one in near if one.site_id]
-    groups = tables.groups_of(db, site_ids=ours)
-    delivered = tables.evidence_delivered(db, site_ids=ours, since=now.date() - programs.DELIVERED_WITHIN)
+    live.learn(near)
     required = matching.required_week(asked.level)
     found = []
     for one in near:
@@ -133,9 +150,9 @@ def _weigh(
             radius_miles=asked.radius_miles,
             busy=asked.busy,
             # A site of ours whose groups are not known has no live schedule to speak of.
-            groups=groups.get(one.site_id or "") or None,
+            groups=live.groups.get(one.site_id or "") or None,
             required=required,
-            delivered=delivered.get(one.site_id or ""),
+            delivered=live.delivered.get(one.site_id or ""),
         )
         if _will_do(match, week):
             found.append(match)
