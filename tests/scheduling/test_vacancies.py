@@ -1,11 +1,14 @@
 """What others are told of groups with room, and of the credentials of those who work at a site."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from services.scheduling import tables
+from services.scheduling.domain.clinicians import NOT_CONFIRMED, Clinician
+from services.scheduling.domain.groups import Group
 from services.scheduling.service import Scheduling
 from shared.contracts.scheduling import ClinicianCredentialsChanged, GroupPlacesChanged
 from shared.ids import derived_id
@@ -45,6 +48,65 @@ def free_in_list(room: Room) -> list[int]:
     return next(
         group["free_places"] for group in room.ask("list_groups", {})["items"] if group["group_id"] == SUNRISE
     )
+
+
+def group(**changes: Any) -> Group:
+    """An evening group on Monday and Wednesday with twelve places."""
+    values: dict[str, Any] = {
+        "group_id": derived_id("group", "dusk"),
+        "site_id": SITE,
+        "kind": "GROUP",
+        "modality": "CBT",
+        "track": "EVENING",
+        "weekdays": [0, 2],
+        "starts": time(18),
+        "ends": time(21),
+        "clinical_minutes": 165,
+        "capacity": 12,
+        "facilitator_id": derived_id("clinician", "Walt"),
+        "opened_at": OPENED_AT,
+    }
+    return Group(**values | changes)
+
+
+def clinician(*credentials: dict[str, Any]) -> Clinician:
+    """Somebody with credentials."""
+    return Clinician(
+        clinician_id=derived_id("clinician", "Ines"),
+        site_id=SITE,
+        added_at=OPENED_AT,
+        credentials=list(credentials),
+        name="Ines",
+    )
+
+
+class TestTelling:
+    def test_of_a_group_counts_each_weekday_by_itself_and_is_news_once(self) -> None:
+        dusk = group()
+        taken = {(dusk.group_id, 2): {1, 2, 5}, ("another", 0): {1}}
+
+        (told,) = dusk.tell_places(taken, now=OPENED_AT)
+
+        assert (told.weekdays, told.free_places, told.revision) == ((0, 2), (12, 9), 1)
+        assert dusk.tell_places(taken, now=ADMITTED_AT) == []
+        (again,) = dusk.tell_places({}, now=ADMITTED_AT)
+        assert (again.free_places, again.revision) == ((12, 12), 2)
+
+    def test_of_a_clinician_leaves_out_what_is_not_confirmed_and_keeps_what_ran_out(self) -> None:
+        ines = clinician(
+            {"kind": "LCSW", "state": "IL", "expires_on": "2020-01-31"},
+            {"kind": "CADC", "state": "IL", "expires_on": "2030-01-31", "check_outcome": NOT_CONFIRMED},
+        )
+
+        (told,) = ines.tell_credentials(now=OPENED_AT)
+
+        assert (told.kinds, told.expire_on) == (("LCSW",), (date(2020, 1, 31),))
+        assert ines.tell_credentials(now=ADMITTED_AT) == []
+
+    def test_of_a_clinician_without_any_that_counts_is_news_too(self) -> None:
+        (told,) = clinician().tell_credentials(now=OPENED_AT)
+
+        assert (told.kinds, told.revision) == ((), 1)
 
 
 class TestPlaces:
