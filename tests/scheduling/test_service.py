@@ -256,6 +256,7 @@ class TestAnyOrder:
         assert shuffled.dump() == in_order.dump()
 
     def test_expects_nobody_whose_discharge_came_before_the_admission(self, room):
+        before = room.announced
         room.deliver(discharge_of("Ada", at=ADMITTED_AT + timedelta(days=3)))
 
         room.deliver(*admitted("Ada"))
@@ -265,6 +266,7 @@ class TestAnyOrder:
         (freed,) = room.announced
         assert isinstance(freed, StandingPlaceFreed)
         assert freed.freed_at == ADMITTED_AT + timedelta(days=3)
+        assert room.announced == before
         assert room.ask("list_groups", {})["items"][0]["free_places"] == [12] * 5
 
     def test_tells_once_that_a_place_is_free_whichever_came_first(self, room):
