@@ -294,7 +294,7 @@ def search(house: House, places: list[tuple[float, float]], amounts: Amounts) ->
         port=house.port,
         method="GET",
         paths=paths,
-        headers=house.headers_of("partner"),
+        headers=house.headers_of("operations"),
         body="",
         connections=SEARCHERS,
         seconds=amounts.seconds,
