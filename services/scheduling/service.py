@@ -6,7 +6,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import calendars, day, grouping, noting, schemas, seating, staffing, tables, vacancies, vetting
+from services.scheduling import (
+    calendars,
+    day,
+    grouping,
+    noting,
+    schemas,
+    seating,
+    staffing,
+    tables,
+    vacancies,
+    vetting,
+)
 from services.scheduling.domain import (
     attendance,
     check_outs,
@@ -492,6 +503,7 @@ class Scheduling:
             )
             announce_all(db, found)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE, says_why=False)
+        announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=call.now))
         announce(db, ending.told())
         return grouping.ending_view(db, ending)
 

@@ -11,7 +11,7 @@ from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import EXCLUSION_LISTS, ClinicianCredentialsChanged
 from shared.errors import Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
-from tests.scheduling.builders import SITE, add_clinician, admission_of, furnish, open_group, referral_of
+from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, open_group, referral_of
 from tests.support import BEGINNING, Room
 
 INES = derived_id("clinician", "Ines")
@@ -129,7 +129,7 @@ class TestExcluded:
         room.deliver(referral_of("Ada"))
         declared = {"patient_id": referral_of("Ada").patient_id, "site_id": SITE, "obligations": work}
         room.call("declare_obligations", declared)
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
 
         look(room, "SAM", "EXCLUDED")
 

@@ -17,7 +17,7 @@ from tests.scheduling.builders import (
     OPENED_AT,
     SITE,
     add_clinician,
-    admission_of,
+    admitted,
     discharge_of,
     furnish,
     ids_of,
@@ -41,7 +41,7 @@ def told_of(room: Room, group_id: str = SUNRISE) -> list[GroupPlacesChanged]:
 
 
 def admit(room: Room, name: str) -> None:
-    room.deliver(referral_of(name), admission_of(name))
+    room.deliver(referral_of(name), *admitted(name))
 
 
 def free_in_list(room: Room) -> list[int]:
@@ -156,7 +156,7 @@ class TestPlaces:
         admit(room, "Ada")
         before = len(told_of(room))
 
-        room.deliver(admission_of("Ada"))
+        room.deliver(*admitted("Ada"))
         room.advance(timedelta(days=8))
 
         assert len(told_of(room)) == before
