@@ -1602,10 +1602,6 @@ def _days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
     return _page(shown, limit=call.data["limit"], key="delivery_id")
 
 
-def _match_view(found: dict[str, Any]) -> dict[str, Any]:
-    return _dump(schemas.ProgramMatch, found["match"]) | {
-        "program": _program_view(found["program"], now=found["now"]),
-        "alternative": found["alternative"],
 def _match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
     return _dump(schemas.ProgramMatch, found.match) | {
         "program": _program_view(found.program, now=now),
