@@ -10,7 +10,7 @@ from datetime import datetime
 import eventlet
 from eventlet.event import Event as Signal
 from eventlet.greenpool import GreenPool
-from eventlet.queue import Empty, LightQueue
+from eventlet.queue import LightQueue
 
 from shared import clock
 from shared.contracts.event import SERVICES
@@ -22,6 +22,10 @@ from shared.messaging.topology import receivers_of
 CONFIRM_SECONDS = 30.0
 #: Seconds until messages that could not be taken in are tried again.
 REDELIVERY_SECONDS = 0.2
+
+
+#: Put into a queue to wake whoever waits there; it says nothing.
+_NEVER_MIND = None
 
 
 class Unconfirmed(RuntimeError):
@@ -121,16 +125,12 @@ class MemoryConsumer:
 
     def _run(self) -> None:
         while not self._stopping:
-            try:
-                taken = [self._queue.get(timeout=0.5)]
-            except Empty:
+            came = [self._queue.get()]
+            while len(came) < self._batch and not self._queue.empty():
+                came.append(self._queue.get_nowait())
+            taken = [item for item in came if item is not _NEVER_MIND and not item[1].given_up]
+            if not taken:
                 continue
-            while len(taken) < self._batch:
-                try:
-                    taken.append(self._queue.get_nowait())
-                except Empty:
-                    break
-            taken = [(body, countdown) for body, countdown in taken if not countdown.given_up]
             try:
                 self._take([Delivery(body) for body, _ in taken])
             except Exception:  # noqa: BLE001  # the database is away: they come again
@@ -144,6 +144,7 @@ class MemoryConsumer:
     def stop(self) -> None:
         """Finish the batch in hand and take no more."""
         self._stopping = True
+        self._queue.put(_NEVER_MIND)
         self._thread.wait()
 
 
@@ -159,11 +160,9 @@ class MemoryAnswerer:
 
     def _run(self) -> None:
         while not self._stopping:
-            try:
-                body, reply = self._queue.get(timeout=0.5)
-            except Empty:
-                continue
-            self._pool.spawn_n(self._reply, body, reply)
+            came = self._queue.get()
+            if came is not _NEVER_MIND:
+                self._pool.spawn_n(self._reply, *came)
 
     def _reply(self, body: bytes, reply: Signal) -> None:
         answer = self._answer(body)
@@ -173,5 +172,6 @@ class MemoryAnswerer:
     def stop(self) -> None:
         """Finish what is in hand and take no more."""
         self._stopping = True
+        self._queue.put(_NEVER_MIND)
         self._thread.wait()
         self._pool.waitall()
