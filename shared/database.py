@@ -308,13 +308,19 @@ def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = 
     :param reads_only: whether nothing is written or locked: then no trips are made to begin and to
         commit, as statements of a transaction see no less of others than statements without one.
     """
-    bind = engine.execution_options(isolation_level="AUTOCOMMIT") if reads_only else engine
+    bind = _without_transactions(engine) if reads_only else engine
     with _Session(bind, expire_on_commit=False) as db, db.begin():
         if origin is not None:
             act_for(db, origin)
         if reads_only:
             db.info["reads_only"] = True
         yield db
+
+
+@functools.lru_cache(maxsize=64)
+def _without_transactions(engine: sa.Engine) -> sa.Engine:
+    # Kept, because making one costs as much as a short read.
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def act_for(db: Session, origin: Origin) -> None:
