@@ -789,6 +789,84 @@ class Gateway:
     list_groups = question(
         "/v1/groups", scheduling.ListGroups, scheduling.Groups, many=True, scope="groups:read"
     )
+    list_cohorts = question(
+        "/v1/sites/{site_id}/cohorts",
+        scheduling.ListCohorts,
+        scheduling.Cohorts,
+        many=True,
+        scope="groups:read",
+        information=WITHHELD,
+    )
+    set_peer_preference = command(
+        "/v1/patients/{patient_id}/peer-preference",
+        scheduling.SetPeerPreference,
+        scheduling.PeerPreference,
+        status=200,
+        scope="peers:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_peer_offers = question(
+        "/v1/patients/{patient_id}/peer-offers",
+        scheduling.ListPeerOffers,
+        scheduling.PeerOffers,
+        many=True,
+        scope="peers:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    answer_peer_offer = command(
+        "/v1/peer-offers/{offer_id}/answers",
+        scheduling.AnswerPeerOffer,
+        scheduling.PeerOffer,
+        status=200,
+        scope="peers:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    decide_peer_match = command(
+        "/v1/peer-matches/{match_id}/decisions",
+        scheduling.DecidePeerMatch,
+        scheduling.PeerMatch,
+        scope="peers:write",
+        information=WITHHELD,
+    )
+    list_peer_matches = question(
+        "/v1/sites/{site_id}/peer-matches",
+        scheduling.ListPeerMatches,
+        scheduling.PeerMatches,
+        many=True,
+        scope="peers:read",
+        information=WITHHELD,
+    )
+    adopt_curriculum = command(
+        "/v1/curricula", scheduling.AdoptCurriculum, scheduling.Curriculum, scope="curricula:write"
+    )
+    list_curricula = question(
+        "/v1/curricula", scheduling.ListCurricula, scheduling.Curricula, many=True, scope="curricula:read"
+    )
+    list_manuals = question(
+        "/v1/curriculum-manuals",
+        scheduling.ListManuals,
+        scheduling.Manuals,
+        many=True,
+        scope="curricula:read",
+    )
+    follow_curriculum = command(
+        "/v1/groups/{group_id}/curriculum",
+        scheduling.FollowCurriculum,
+        scheduling.Group,
+        status=200,
+        scope="groups:write",
+    )
+    get_curriculum_progress = question(
+        "/v1/episodes/{episode_id}/curriculum-progress",
+        scheduling.GetCurriculumProgress,
+        scheduling.CurriculumProgress,
+        scope="curricula:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
     declare_obligations = command(
         "/v1/patients/{patient_id}/obligations",
         scheduling.DeclareObligations,

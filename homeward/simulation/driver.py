@@ -320,6 +320,7 @@ class Driver:
             rows={patient_id: case.admission for patient_id, case in world.by_patient.items()},
             rows_refused=self._file.refused,
             seat_states=self._seat_states(),
+            modules_completed=self._modules_completed(),
             refusals=self._gateway.refusals,
             requests=self._gateway.requests,
             jumps=self._jumps,
@@ -346,6 +347,19 @@ class Driver:
                 if after is None:
                     break
         return counts
+
+    def _modules_completed(self) -> dict[str, int]:
+        """Count the graduates who completed each module of what their groups taught, in its order."""
+        completed: dict[str, int] = {}
+        for episode_id in sorted(self._world.tally.graduated):
+            progress = self._gateway.get(
+                f"/v1/episodes/{episode_id}/curriculum-progress", role=roles.CLINICIAN
+            )
+            for curriculum in progress["curricula"]:
+                for module in curriculum["modules"]:
+                    done = module["state"] == "COMPLETED"
+                    completed[module["title"]] = completed.get(module["title"], 0) + done
+        return completed
 
     def _parked(self) -> int:
         """Return how many reactions and timers failed too often."""

@@ -234,6 +234,10 @@ def _weeks_table(report: Mapping[str, Any]) -> str:
         ("All wishes met", found["all_wishes_met"]),
         *((f"Not met: {one['wish']}, {one['reason']}", one["weeks"]) for one in found["wishes_not_met"]),
         *((f"Without a workshop: {reason}", number) for reason, number in found["without_workshop"].items()),
+        *(
+            (f"Graduates who completed: {title}", number)
+            for title, number in report["attendance"]["modules_completed_by_graduates"].items()
+        ),
     ]
     return _table(("", "People"), rows)
 

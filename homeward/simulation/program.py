@@ -26,6 +26,9 @@ THERAPISTS = 8
 #: What the groups of a track do, in turn.
 MODALITIES = ("RELAPSE_PREVENTION", "CBT", "PROCESS", "MI", "LIFE_SKILLS")
 
+#: The manual that the workshops follow, a module a week.
+WORKSHOP_MANUAL = "LIFE_SKILLS"
+
 #: Staff who can be paged, by the role that they are paged as. The first two take turns in the duty.
 PAGED_STAFF = (
     roles.CLINICIAN,
@@ -60,6 +63,15 @@ def open_program(world: World) -> None:
     run = secrets.token_hex(4)
     for number in range(1, THERAPISTS + 1):
         _add_clinician(world, f"{run}-0000-7000-8001-{number:012x}", "LCSW" if number % 2 else "LPC")
+    curriculum = gateway.post(
+        "/v1/curricula",
+        {
+            "curriculum_id": f"{run}-0000-7000-8005-{1:012x}",
+            "site_id": world.site_id,
+            "manual": WORKSHOP_MANUAL,
+        },
+        role=roles.SUPERVISOR,
+    )
     number = 0
     for track in DAY_TRACKS:
         kinds = [("GROUP", modality) for modality in MODALITIES[:GROUPS_A_TRACK]]
@@ -68,7 +80,7 @@ def open_program(world: World) -> None:
             number += 1
             facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
             _add_clinician(world, facilitator_id, "LADC")
-            gateway.post(
+            group = gateway.post(
                 "/v1/groups",
                 {
                     "group_id": f"{run}-0000-7000-8003-{number:012x}",
@@ -81,6 +93,12 @@ def open_program(world: World) -> None:
                 },
                 role=roles.OPERATIONS,
             )
+            if kind == "EDUCATION":
+                gateway.post(
+                    f"/v1/groups/{group['group_id']}/curriculum",
+                    {"curriculum_id": curriculum["curriculum_id"]},
+                    role=roles.SUPERVISOR,
+                )
     _plan_duty(world, run)
 
 

@@ -98,6 +98,8 @@ class Run:
     rows_refused: Sequence[RefusedRow] = ()
     #: Seats of admitted patients by their state in the end, as the server lists them.
     seat_states: Mapping[str, int] = field(default_factory=dict)
+    #: How many of the graduates completed each module of what their groups taught, by its title.
+    modules_completed: Mapping[str, int] = field(default_factory=dict)
     #: Requests that were refused, by route and kind of problem.
     refusals: Mapping[str, int] = field(default_factory=dict)
     requests: int = 0
@@ -168,6 +170,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             "by_week": _attendance_by_week(tally, run),
             "seats_by_state_at_end": dict(sorted(run.seat_states.items())),
             "weekly_dose_shortfalls": tally.shortfalls,
+            "modules_completed_by_graduates": dict(run.modules_completed),
         },
         "outreach": outreach,
         "stays": _stays(tally, run),

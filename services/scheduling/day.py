@@ -16,6 +16,7 @@ from services.scheduling.domain import (
     check_outs,
     clinic_day,
     feedback,
+    groups,
     plans,
     records,
     weeks,
@@ -85,6 +86,7 @@ def walk_in(
         episode = tables.present_episode_of(db, patient_id=patient_id) if patient else None
         if episode is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient in the program")
+        _check_joins(db, session, episode, now=now)
         elsewhere = tables.has_seat_between(
             db,
             patient_id=patient_id,
@@ -102,6 +104,21 @@ def walk_in(
     past = tables.past_of(db, episode_ids=[own.episode_id])
     caused += own.check_in(session=session, arrived_at=arrived_at, past=past[own.episode_id], now=now)
     return own, caused
+
+
+def _check_joins(
+    db: Session, session: attendance.Session, episode: records.Episode, *, now: datetime
+) -> None:
+    """Refuse somebody who walks in to a closed group whose cohort they are not of."""
+    group = db.get(groups.Group, session.group_id) if session.group_id else None
+    site = tables.site_of(db, site_id=session.site_id)
+    if group is None or site is None or group.enrolment == "OPEN":
+        return
+    group.check_joins(
+        is_member=tables.has_place(db, episode_id=episode.episode_id, group_id=group.group_id),
+        on=weeks.local_day(at=now, zone=site.time_zone),
+        field="session_id",
+    )
 
 
 def today_view(db: Session, *, site: records.Site, day: date | None, now: datetime) -> dict[str, Any]:

@@ -5,14 +5,24 @@ and sessions in the order of their ids, so that nobody waits in a circle. What i
 by the database besides: numbered seats, and nobody in two places.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.scheduling import tables
-from services.scheduling.domain import attendance, booking, obligations, plans, records, rooms, waiting, weeks
+from services.scheduling.domain import (
+    attendance,
+    booking,
+    groups,
+    obligations,
+    plans,
+    records,
+    rooms,
+    waiting,
+    weeks,
+)
 from services.scheduling.domain.clinicians import ClinicianElsewhere
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.scheduling import (
@@ -116,7 +126,7 @@ def check_may_sit(
     if episode.site_id != session.site_id:
         raise attendance.NoSuchSession(field="session_id", rule="must be a session of the patient's site")
     in_group = False
-    if chosen.group is not None and chosen.group.enrolment == "CLOSED":
+    if chosen.group is not None and chosen.group.enrolment != "OPEN":
         in_group = tables.has_place(db, episode_id=episode.episode_id, group_id=chosen.group.group_id)
     booking.check_bookable(
         session=session,
@@ -305,7 +315,7 @@ def offer_next(db: Session, session: attendance.Session, *, now: datetime) -> No
     for wait in queue:
         if free <= 0:
             return
-        if wait.state != "WAITING" or not _is_free(db, wait, session):
+        if wait.state != "WAITING" or not _is_free(db, wait, session, now=now):
             continue
         announce_all(db, wait.offer(starts_at=session.starts_at, now=now))
         assert wait.expires_at is not None
@@ -313,10 +323,18 @@ def offer_next(db: Session, session: attendance.Session, *, now: datetime) -> No
         free -= 1
 
 
-def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session) -> bool:
+def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session, *, now: datetime) -> bool:
     patient = db.get(records.Patient, wait.patient_id)
     site = db.get(records.Site, session.site_id)
     if patient is None or site is None:
+        return False
+    group = db.get(groups.Group, session.group_id) if session.group_id else None
+    # Who waits since before the cohort began does not join it any more.
+    if (
+        group is not None
+        and not group.takes_newcomers(on=weeks.local_day(at=now, zone=site.time_zone))
+        and not tables.has_place(db, episode_id=wait.episode_id, group_id=group.group_id)
+    ):
         return False
     held = tables.held_by(
         db,
@@ -430,9 +448,17 @@ def make_up(
 
 
 def alternatives(
-    db: Session, *, seat_id: str, patient_id: str | None, now: datetime
+    db: Session,
+    *,
+    seat_id: str,
+    patient_id: str | None,
+    now: datetime,
+    fits: Callable[[attendance.Session], bool] = lambda session: True,
 ) -> list[tuple[attendance.Session, int]]:
-    """Return the sessions that a seat can be swapped for, or made up in, with their free seats."""
+    """Return the sessions that a seat can be swapped for, or made up in, with their free seats.
+
+    :param fits: which sessions are looked at; all when left out.
+    """
     seat = db.get(attendance.Seat, seat_id)
     if seat is None or patient_id not in (None, seat.patient_id):
         raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
@@ -441,9 +467,13 @@ def alternatives(
     episode = db.get(records.Episode, seat.episode_id)
     if session is None or patient is None or episode is None:
         raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
-    offered = tables.bookable_between(
-        db, site_id=session.site_id, since=now, until=session.starts_at + timedelta(days=7)
-    )
+    offered = [
+        one
+        for one in tables.bookable_between(
+            db, site_id=session.site_id, since=now, until=session.starts_at + timedelta(days=7)
+        )
+        if one.session.session_id != session.session_id and fits(one.session)
+    ]
     ids = [one.session.session_id for one in offered]
     taken, queues = tables.numbers_held(db, session_ids=ids), tables.waits_for(db, session_ids=ids)
     found = []
@@ -462,6 +492,18 @@ def alternatives(
         if free > 0:
             found.append((one.session, free))
     return found
+
+
+def session_of(db: Session, *, seat_id: str) -> attendance.Session:
+    """Return the session of a seat.
+
+    :raises NoSuchSeat: when there is no such seat.
+    """
+    seat = db.get(attendance.Seat, seat_id)
+    session = db.get(attendance.Session, seat.session_id) if seat else None
+    if session is None:
+        raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
+    return session
 
 
 def room_in(db: Session, session: attendance.Session) -> set[int]:
@@ -485,6 +527,7 @@ def _own_and_other(
     if seat is None or patient_id not in (None, seat.patient_id):
         raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
     patient, episode = in_care(db, patient_id=seat.patient_id)
+    tables.hold_enrolment(db, session_ids=[to_session_id])
     locked = tables.lock_sessions(db, session_ids={seat.session_id, to_session_id})
     if to_session_id not in locked:
         raise attendance.NoSuchSession(field="to_session_id", rule="must be a session")

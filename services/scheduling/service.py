@@ -8,13 +8,17 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import (
     calendars,
+    cohorts,
     day,
     grouping,
+    manuals,
     noting,
+    peering,
     schemas,
     seating,
     staffing,
     tables,
+    teaching,
     vacancies,
     vetting,
 )
@@ -23,6 +27,7 @@ from services.scheduling.domain import (
     check_outs,
     clinic_day,
     clinicians,
+    curricula,
     dose,
     exclusions,
     feedback,
@@ -114,11 +119,12 @@ class Scheduling:
             return
         plan = plans.plan_of(episode)
         db.add(plan)
+        peering.expect(db, episode, site)
         if episode.treatment_plan_version is None:
             plan.awaits_treatment_plan = True
             set_timer(db, "treatment_plan_late", key=event.episode_id, due_at=now + plans.DRAFT_WAIT)
         else:
-            self._begin_plan(db, plan, episode, patient, site, at=event.admitted_at)
+            self._begin_plan(db, plan, episode, patient, site, at=event.admitted_at, now=now)
 
     @reacts_to(PlanDrafted)
     def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
@@ -164,6 +170,7 @@ class Scheduling:
         booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
         announce_all(db, [*self._end_plan(db, plan, at=event.discharged_at), plan.freed()])
         seating.leave_all(db, episode_id=event.episode_id, now=now)
+        peering.leave(db, episode, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
         self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
@@ -391,11 +398,13 @@ class Scheduling:
         leader = staffing.clinician_of(db, data["facilitator_id"], field="facilitator_id")
         if leader.site_id != site.site_id:
             raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
+        told = {name: value for name, value in data.items() if name not in teaching.LESSON}
         session = attendance.plan_session(
-            **{**data, "room_id": data.get("room_id"), "clinical_minutes": data.get("clinical_minutes")},
+            **{**told, "room_id": data.get("room_id"), "clinical_minutes": data.get("clinical_minutes")},
             session_id=staffing.new_session_id(call.command_id),
             now=call.now,
         )
+        teaching.teach_planned(db, session, data)
         if session.room_id is not None:
             room = grouping.room_of(db, session.room_id)
             room.check_holds(site_id=site.site_id, capacity=session.capacity, mode=session.mode)
@@ -435,6 +444,7 @@ class Scheduling:
             capacity=data.get("capacity"),
             facilitator=facilitator,
             enrolment=data["enrolment"],
+            cohort_begins_on=data.get("cohort_begins_on"),
             mode=data.get("mode"),
             room=room,
             taken=elsewhere,
@@ -452,9 +462,15 @@ class Scheduling:
     @command(schemas.ChangeEnrolment, roles=(*roles.CARE_TEAM, roles.OPERATIONS))
     def change_enrolment(self, db: Session, call: Call) -> dict[str, Any]:
         """Close a group to newcomers, or open it again."""
+        # The site is locked first, as by everybody who plans; whoever books waits for this group alone.
         group, site = grouping.locked(db, call.data["group_id"])
+        tables.lock_group(db, group_id=group.group_id)
         group.check_runs()
-        group.enrolment = call.data["enrolment"]
+        group.change_enrolment(
+            call.data["enrolment"],
+            begins_on=call.data.get("cohort_begins_on"),
+            today=weeks.local_day(at=call.now, zone=site.time_zone),
+        )
         announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=call.now))
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
@@ -507,6 +523,55 @@ class Scheduling:
         announce(db, ending.told())
         return grouping.ending_view(db, ending)
 
+    @command(schemas.AdoptCurriculum, roles=_STAFFING)
+    def adopt_curriculum(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a curriculum into a site's catalogue."""
+        site = self._locked_site(db, call.data["site_id"])
+        curriculum = teaching.adopt(db, site, call.data, by=call.actor.actor_id, now=call.now)
+        return teaching.curriculum_view(curriculum, group_ids=())
+
+    @command(schemas.FollowCurriculum, roles=_STAFFING)
+    def follow_curriculum(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have a group follow a curriculum of its site's catalogue."""
+        data = call.data
+        group = db.get(groups.Group, data["group_id"])
+        if group is None:
+            raise groups.NoSuchGroup(field="group_id", rule="must be a group")
+        site = self._locked_site(db, group.site_id)
+        # Whoever held the lock before may have changed the group.
+        db.refresh(group)
+        teaching.follow(
+            db,
+            site,
+            group,
+            curriculum_id=data["curriculum_id"],
+            since=data.get("since"),
+            first_module=data["first_module"],
+            pace=data["pace"],
+            now=call.now,
+        )
+        return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @question(schemas.ListCurricula)
+    def list_curricula(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return a site's catalogue of curricula, each with the groups that follow it."""
+        return {"items": teaching.catalogue_view(db, site_id=call.data.get("site_id")), "next": None}
+
+    @question(schemas.ListManuals)
+    def list_manuals(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the manuals that can be adopted, in their newest versions."""
+        newest = [versions[-1] for versions in manuals.all_manuals().values()]
+        return _dumped(schemas.Manuals(), {"items": newest, "next": None})
+
+    @question(schemas.GetCurriculumProgress, roles=(*STAFF, roles.PATIENT))
+    def get_curriculum_progress(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what a patient completed of what is taught, what they missed, and when it comes again."""
+        episode = db.get(records.Episode, call.data["episode_id"])
+        if episode is None or episode.site_id is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        return teaching.progress_view(db, episode=episode, now=call.now)
+
     @question(schemas.ListClinicians)
     def list_clinicians(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the clinicians, with what they may do today."""
@@ -526,6 +591,14 @@ class Scheduling:
         for site_id in sorted({group.site_id for group in found}):
             taken |= tables.numbers_taken(db, site_id=site_id)
         return {"items": [_group_view(group, taken=taken) for group in found], "next": None}
+
+    @question(schemas.ListCohorts)
+    def list_cohorts(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what became of the people of each group of a site."""
+        site = tables.site_of(db, site_id=call.data["site_id"])
+        if site is None:
+            raise records.NoSuchSite(field="site_id", rule="must be a site")
+        return {"items": cohorts.stability_view(db, site=site, now=call.now), "next": None}
 
     # --- Obligations ------------------------------------------------------------------------------
 
@@ -691,6 +764,7 @@ class Scheduling:
     @command(schemas.AddWalkIn, roles=_DESK_AND_CARE)
     def add_walk_in(self, db: Session, call: Call) -> dict[str, Any]:
         """Seat and check in a patient who came without having been booked."""
+        tables.hold_enrolment(db, session_ids=[call.data["session_id"]])
         session = tables.lock_session(db, session_id=call.data["session_id"])
         seats = tables.seats_of(db, session_id=session.session_id)
         seat, caused = day.walk_in(
@@ -1031,7 +1105,15 @@ class Scheduling:
     def list_alternatives(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the sessions that a seat can be swapped for, or made up in, by their start."""
         found = seating.alternatives(db, seat_id=call.data["seat_id"], patient_id=_own_id(call), now=call.now)
-        items = [{**_columns(session), "free_seats": free} for session, free in found]
+        own = seating.session_of(db, seat_id=call.data["seat_id"])
+        items = [
+            {
+                **_columns(session),
+                "free_seats": free,
+                "same_module": curricula.same_lesson(own, session),
+            }
+            for session, free in found
+        ]
         return _dumped(schemas.Alternatives(), {"items": items, "next": None})
 
     @command(schemas.AcceptOffer, roles=(*_DESK_AND_CARE, roles.PATIENT))
@@ -1084,6 +1166,59 @@ class Scheduling:
         found = tables.closures_between(db, site_id=call.data["site_id"], since=call.now, until=None)
         return _dumped(schemas.Closures(), {"items": found, "next": None})
 
+    # --- Peers ------------------------------------------------------------------------------------
+
+    @command(schemas.SetPeerPreference, roles=(*STAFF, roles.PATIENT))
+    def set_peer_preference(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note whether a patient wants a peer; a no ends what is under way."""
+        patient_id = call.data["patient_id"]
+        _own_or_not_there(call, patient_id=patient_id)
+        patient = tables.lock_patient(db, patient_id=patient_id)
+        if patient is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
+        peering.prefer(db, patient, preference=call.data["preference"], now=call.now)
+        view = {"patient_id": patient_id, "preference": patient.peers, "told_at": patient.peers_told_at}
+        return _dumped(schemas.PeerPreference(), view)
+
+    @question(schemas.ListPeerOffers, roles=(*_CARE, roles.PATIENT))
+    def list_peer_offers(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what a patient was offered; who the other is only once both have agreed."""
+        patient_id = call.data["patient_id"]
+        _own_or_not_there(call, patient_id=patient_id)
+        if db.get(records.Patient, patient_id) is None:
+            raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
+        return {"items": peering.offers_view(db, patient_id=patient_id), "next": None}
+
+    @command(schemas.AnswerPeerOffer, roles=(*_CARE, roles.PATIENT))
+    def answer_peer_offer(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take what one of two people says to a match, from the app or by word of mouth."""
+        offer_id = call.data["offer_id"]
+        match = peering.answer(
+            db, offer_id=offer_id, said=call.data["answer"], patient_id=_own_id(call), now=call.now
+        )
+        is_newcomer = offer_id == match.newcomer_offer_id
+        whose = match.newcomer_patient_id if is_newcomer else match.guide_patient_id
+        return peering.offer_view(match, patient_id=whose)
+
+    @command(schemas.DecidePeerMatch, roles=_CARE)
+    def decide_peer_match(self, db: Session, call: Call) -> dict[str, Any]:
+        """Confirm a match that was proposed, or decline it."""
+        match = peering.decide(
+            db,
+            match_id=call.data["match_id"],
+            confirm=call.data["decision"] == "CONFIRM",
+            reason=call.data.get("reason"),
+            by=call.actor,
+            now=call.now,
+        )
+        return peering.match_view(match)
+
+    @question(schemas.ListPeerMatches, roles=_CARE)
+    def list_peer_matches(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return the matches of a site, the last proposed first."""
+        found = tables.matches_of_site(db, site_id=call.data["site_id"])
+        return {"items": [peering.match_view(match) for match in found], "next": None}
+
     # --- Timers -----------------------------------------------------------------------------------
 
     @on_timer("credential_watch")
@@ -1099,7 +1234,12 @@ class Scheduling:
         plan, episode, patient = tables.plan_with_people(db, episode_id=timer.key)
         if plan.awaits_treatment_plan:
             site = self._locked_site(db, plan.site_id)
-            self._begin_plan(db, plan, episode, patient, site, at=now)
+            self._begin_plan(db, plan, episode, patient, site, at=now, now=now)
+
+    @on_timer(peering.TIMER)
+    def look_for_peer(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Propose a peer for somebody who has been here for a week, or ask for one."""
+        peering.seek(db, timer.key, now=now)
 
     @on_timer(vetting.CHECK_DUE)
     def ask_for_exclusion_check(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1136,7 +1276,9 @@ class Scheduling:
                 raise attendance.NoSuchSession(field="session_id", rule="must be a session")
             because_of(db, timer)
             seats = open_seats[timer.key]
-            announce_all(db, session.judge(seats=seats, past=past, now=now))
+            caused = session.judge(seats=seats, past=past, now=now)
+            missed = teaching.newly_missed(session, seats)
+            announce_all(db, [*caused, *teaching.offer_again(db, session, missed, now=now)])
             for seat in seats:
                 # The same patient may have missed the next one of these as well.
                 past[seat.episode_id] += attendance.seen_in(session, seat)
@@ -1298,9 +1440,12 @@ class Scheduling:
         at: datetime,
         known: str | None = None,
         because: str | None = None,
+        now: datetime | None = None,
     ) -> list[Event]:
         """Give the plan a standing week from *at* on and book it; return what is to be announced.
 
+        :param now: the present moment, where *at* may be long past: nobody joins a cohort that began
+            meanwhile.
         :param known: why none fitted before, where that need not be asked again.
         :param because: what the program could not keep of the week before; the patient is told.
         """
@@ -1319,7 +1464,11 @@ class Scheduling:
             admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
         )
         meetings = plans.meetings_of(
-            groups=plans.joinable(groups=by_id.values(), own=own),
+            groups=plans.joinable(
+                groups=by_id.values(),
+                own=own,
+                on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
+            ),
             taken={key: len(numbers) for key, numbers in taken.items()},
         )
         found = planner.plan_week(
@@ -1384,6 +1533,7 @@ class Scheduling:
         :param replaces: whether scheduled seats that are no part of the plans any more fall away.
         """
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+        taught = teaching.followed_by(db, by_id)
         places = tables.places_of(db, plan_ids=[plan.plan_id for plan in booked])
         today = weeks.local_day(at=after, zone=site.time_zone)
         dated: list[plans.DatedSession] = []
@@ -1399,6 +1549,7 @@ class Scheduling:
                 after=after,
                 first=today if replaces else first,
                 last=last,
+                curricula=taught,
             )
             if replaces:
                 freed += self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
@@ -1524,7 +1675,7 @@ class Scheduling:
             return False
         cancel_timer(db, "treatment_plan_late", key=plan.episode_id)
         site = self._locked_site(db, plan.site_id)
-        self._begin_plan(db, plan, episode, patient, site, at=episode.admitted_at or now)
+        self._begin_plan(db, plan, episode, patient, site, at=episode.admitted_at or now, now=now)
         return True
 
     def _begin_plan(
@@ -1536,10 +1687,11 @@ class Scheduling:
         site: records.Site,
         *,
         at: datetime,
+        now: datetime,
     ) -> None:
         """Find the first week, with what is known of the treatment plan; end it if the episode is over."""
         plan.awaits_treatment_plan = False
-        caused = self._find_week(db, plan, episode, patient, site, at=at)
+        caused = self._find_week(db, plan, episode, patient, site, at=at, now=now)
         if episode.discharged_at is None:
             announce_all(db, caused)
         else:
@@ -1585,8 +1737,10 @@ class Scheduling:
         now: datetime,
     ) -> None:
         """Announce what marks caused, and keep only the timers that still have something to watch."""
+        missed = teaching.newly_missed(session, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
+        caused += teaching.offer_again(db, session, missed, now=now)
         caused += noting.after_marks(db, session, seats, now=now)
         announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
         if not any(seat.state == "SCHEDULED" for seat in seats):

@@ -243,6 +243,47 @@ class MakeUpBooked(EpisodeFact):
 
 
 @event(source="scheduling")
+class ModuleOfferedAgain(EpisodeFact):
+    """A patient missed what a session taught, and is told when it comes again.
+
+    A correction of the seat's attendance takes it back.
+    """
+
+    #: The seat in which it was missed.
+    seat_id: str
+    curriculum_id: str
+    module_no: int
+    module_part: int
+    #: One of MODULE_OCCASIONS.
+    occasion: str
+    #: The session that teaches it again, where it is booked already; it can be made up in or is the
+    #: patient's own, as the occasion says.
+    session_id: str | None
+    #: When it is taught again, where that is known.
+    starts_at: datetime | None
+    offered_at: datetime
+
+
+@event(source="scheduling")
+class PeerMatchOffered(EpisodeFact):
+    """Staff confirmed a peer for somebody, who is asked now; each of the two is told apart from the other."""
+
+    #: One of the two's own: nothing links it to the other.
+    offer_id: str
+    offered_at: datetime
+
+
+@event(source="scheduling")
+class PeerMatchSettled(EpisodeFact):
+    """What became of a peer for somebody. Who of the two said no is told to nobody."""
+
+    offer_id: str
+    #: One of PEER_OUTCOMES.
+    outcome: str
+    settled_at: datetime
+
+
+@event(source="scheduling")
 class SessionReassigned(Event):
     """Somebody else leads a session."""
 
@@ -433,7 +474,47 @@ MODALITIES = (
     "FAMILY",
     "WELLNESS",
     "INDIVIDUAL_COUNSELING",
+    "ANGER_MANAGEMENT",
+    "TWELVE_STEP",
 )
+
+#: What a module of a curriculum trains.
+SKILL_TAGS = (
+    "ANGER",
+    "BUDGETING",
+    "COPING",
+    "CRAVINGS",
+    "DISTRESS_TOLERANCE",
+    "EMOTION_REGULATION",
+    "FAMILY_ROLES",
+    "HEALTH",
+    "HEALTHY_COMMUNICATION",
+    "INTERPERSONAL_EFFECTIVENESS",
+    "JOB_SEARCH",
+    "LEISURE",
+    "MEDICATION",
+    "MINDFULNESS",
+    "MOTIVATION",
+    "MUTUAL_HELP",
+    "NUTRITION",
+    "OVERDOSE",
+    "PARENTING",
+    "PROBLEM_SOLVING",
+    "REFUSAL",
+    "RELAPSE_PREVENTION",
+    "SLEEP",
+    "STRESS_MANAGEMENT",
+    "THOUGHTS",
+    "TRIGGERS",
+)
+
+#: How a group goes on in its curriculum: one lesson a week, or one a meeting.
+CURRICULUM_PACES = ("WEEK", "MEETING")
+
+#: Ways in which a missed module comes again: a session of the same week to make it up in, a seat that the
+#: patient has already, a date of the patient's own groups in a later cycle, one of another day or group that
+#: can be booked, or nothing known yet.
+MODULE_OCCASIONS = ("MAKE_UP", "OWN_SEAT", "NEXT_CYCLE", "ANOTHER_DAY", "NONE_KNOWN")
 
 #: What a person can be bound to.
 OBLIGATION_KINDS = ("WORK", "SCHOOL", "CHILDCARE", "FAMILY", "COURT", "MEDICAL", "OTHER")
@@ -468,5 +549,27 @@ NO_WEEK_REASONS = (
     "HOURS",
 )
 
+#: Whether somebody wants a peer, or agrees to one.
+PEER_ANSWERS = ("YES", "NO")
+
+#: States of a match: proposed to staff, offered to both, agreed by both; or rejected by staff, declined by
+#: one of the two, withdrawn because one left or wants none, and ended after both had agreed.
+PEER_STATES = ("PROPOSED", "OFFERED", "MATCHED", "REJECTED", "DECLINED", "WITHDRAWN", "ENDED")
+
+#: What people are told of an offer.
+PEER_OUTCOMES = ("MATCHED", "NOT_MATCHED", "ENDED")
+
+#: Why two people are proposed to each other.
+PEER_REASONS = ("SAME_COHORT", "SAME_GROUP", "SAME_TRACK", "FURTHER_ALONG")
+
+#: Why staff decline a match.
+PEER_DECLINE_REASONS = ("SAFETY", "KNOWN_CONFLICT", "NOT_READY", "OTHER")
+
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
-TASKS_CLOSED_BY_HAND = ("check_out_contact", "credential_expires", "feedback_drop")
+TASKS_CLOSED_BY_HAND = (
+    "check_out_contact",
+    "credential_expires",
+    "feedback_drop",
+    "peer_match_introduce",
+    "peer_match_wanted",
+)

@@ -54,6 +54,7 @@ class Program:
     site_id: str
     clinician_id: str
     group_id: str
+    curriculum_id: str
     referred: Person
     decided: Person
     treated: Person
@@ -162,6 +163,7 @@ class Opening:
             site_id=self.site_id,
             clinician_id=clinician_id,
             group_id=group_id,
+            curriculum_id=self.adopt_curriculum(),
             referred=referred,
             decided=decided,
             treated=treated,
@@ -221,6 +223,16 @@ class Opening:
             "facilitator_id": clinician_id,
         }
         return clinician_id, self.do("/v1/groups", group, role="operations")["group_id"]
+
+    def adopt_curriculum(self) -> str:
+        """Take a curriculum into the site's catalogue that its group could follow."""
+        curriculum = {
+            "site_id": self.site_id,
+            "title": "Talking",
+            "modality": "PROCESS",
+            "modules": [{"module_no": 1, "title": "Listening", "skill_tags": ["HEALTHY_COMMUNICATION"]}],
+        }
+        return str(self.do("/v1/curricula", curriculum, role="supervisor")["curriculum_id"])
 
     def ask_for_help(self) -> dict[str, Any]:
         """Ask for help as somebody twice, of whom one is decided on; return what the other one was told."""

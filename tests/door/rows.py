@@ -234,6 +234,20 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "end_group": lambda program: Row(
         {"group_id": new_id()}, {"reason": "OTHER"}, role=roles.OPERATIONS, free=("group_id",)
     ),
+    "adopt_curriculum": lambda program: Row(
+        body={
+            "curriculum_id": new_id(),
+            "site_id": program.site_id,
+            "title": "Evenings at home",
+            "modality": "LIFE_SKILLS",
+            "modules": [{"module_no": 1, "title": "Cooking", "skill_tags": ["NUTRITION"]}],
+        },
+        role=roles.SUPERVISOR,
+        free=("curriculum_id",),
+    ),
+    "follow_curriculum": lambda program: Row(
+        {"group_id": program.group_id}, {"curriculum_id": program.curriculum_id}, role=roles.SUPERVISOR
+    ),
     "record_credential": lambda program: Row(
         {"clinician_id": program.clinician_id},
         {"kind": "LADC", "state": "WI", "expires_on": "2031-01-31"},
@@ -268,11 +282,13 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         body={
             "site_id": program.site_id,
             "kind": "EDUCATION",
-            "modality": "LIFE_SKILLS",
+            "modality": "PROCESS",
             "facilitator_id": program.clinician_id,
             "starts_at": "2027-01-09T14:00:00Z",
             "ends_at": "2027-01-09T15:00:00Z",
             "capacity": 12,
+            "curriculum_id": program.curriculum_id,
+            "module_no": 1,
         },
         role=roles.SUPERVISOR,
     ),
@@ -308,6 +324,11 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         closed_until="2027-02-02T00:00:00Z",
         reason="WEATHER",
     ),
+    "set_peer_preference": lambda program: Row(
+        {"patient_id": program.treated.patient_id}, {"preference": "YES"}
+    ),
+    "answer_peer_offer": lambda program: Row({"offer_id": new_id()}, {"answer": "YES"}),
+    "decide_peer_match": lambda program: Row({"match_id": new_id()}, {"decision": "CONFIRM"}),
     "declare_obligations": lambda program: Row(
         {"patient_id": program.treated.patient_id},
         {

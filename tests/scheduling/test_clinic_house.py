@@ -42,7 +42,8 @@ class Clinic:
     def __init__(self, house: EmbeddedHouse) -> None:
         self.house, self.door = house, house.door
         opening = Opening(house)
-        self.clinician_id, _ = opening.open_site()
+        self.clinician_id, self.group_id = opening.open_site()
+        self.curriculum_id = opening.adopt_curriculum()
         self.site_id = opening.site_id
         self.patient: Person = opening.decide()
         opening.consent(self.patient, "TREATMENT")
@@ -110,6 +111,29 @@ class TestDay:
         assert "Zerelda F." in answer.body["raw"]
         assert "Featherstonehaugh" not in answer.body["raw"]
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+class TestCurriculum:
+    def test_is_followed_and_completed_over_http(self, clinic: Clinic) -> None:
+        follow = {"curriculum_id": clinic.curriculum_id}
+        followed = clinic.door.post(f"/v1/groups/{clinic.group_id}/curriculum", follow, role="supervisor")
+        catalogue = clinic.door.get(f"/v1/curricula?site_id={clinic.site_id}", role="counselor").ok["items"]
+        manuals = clinic.door.get("/v1/curriculum-manuals", role="operations").ok["items"]
+        session = clinic.next_session()
+        clinic.door.jump(read_moment(session["starts_at"]) + timedelta(minutes=5))
+        marks = {"marks": [{"patient_id": clinic.patient.patient_id, "mark": "PRESENT"}]}
+        clinic.door.post(f"/v1/sessions/{session['session_id']}/roster", marks, role="counselor").expect(200)
+        path = f"/v1/episodes/{clinic.patient.episode_id}/curriculum-progress"
+
+        progress = clinic.door.get(path, token=clinic.patient_token).ok
+        outside = clinic.door.get(path, token=clinic.token("partner", "officer-1", partner="probation"))
+
+        assert followed.ok["curriculum_id"] == clinic.curriculum_id
+        assert [(one["title"], one["group_ids"]) for one in catalogue] == [("Talking", [clinic.group_id])]
+        assert "LIFE_SKILLS" in {one["manual"] for one in manuals}
+        (module,) = progress["curricula"][0]["modules"]
+        assert (module["title"], module["state"]) == ("Listening", "COMPLETED")
+        assert outside.status == 404
 
 
 class TestLetter:
@@ -240,3 +264,29 @@ class TestNotes:
 def unsigned(clinic: Clinic) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = clinic.door.get("/v1/unsigned-notes").ok["items"]
     return found
+
+
+class TestPeers:
+    """Last: program time goes on by more than a week."""
+
+    def test_are_wanted_on_the_work_list_where_nobody_fits_and_closed_by_hand(self, clinic: Clinic) -> None:
+        patient_id = clinic.patient.patient_id
+        path = f"/v1/patients/{patient_id}/peer-preference"
+        said = clinic.door.post(path, {"preference": "YES"}, token=clinic.patient_token).expect(200)
+        other = clinic.token("patient", new_id())
+        partner = clinic.token("partner", "officer-1", partner="probation")
+        now = read_moment(clinic.door.get("/v1/clock", role="operations").ok["now"])
+        clinic.door.jump(now + timedelta(days=9))
+        clinic.door.settle()
+
+        work = clinic.door.get("/v1/work?limit=500", role="counselor").ok["items"]
+        (task,) = [one for one in work if one["task"] == "peer_match_wanted"]
+        closed = clinic.door.post(task["action"], {"outcome": "DONE"}, role="supervisor")
+        offered = clinic.door.get(f"/v1/patients/{patient_id}/peer-offers", token=clinic.patient_token).ok
+
+        assert (said["preference"], offered["items"]) == ("YES", [])
+        assert task["patient_id"] == patient_id
+        assert closed.status in (200, 201)
+        assert clinic.door.post(path, {"preference": "NO"}, token=other).status in (403, 404)
+        assert clinic.door.get(f"/v1/sites/{clinic.site_id}/peer-matches", token=partner).status == 404
+        assert clinic.door.get(f"/v1/sites/{clinic.site_id}/cohorts", role="supervisor").ok["items"]

@@ -93,6 +93,7 @@ class Told:
                 zone=ZoneInfo("America/Chicago"),
                 rows=self.rows,
                 rows_refused=[RefusedRow(line=3, field="SUB1", reason="is no code of this field")],
+                modules_completed={"Stress management": 1},
                 events_parked=0,
                 wall_seconds=12.34,
             ),
@@ -278,6 +279,9 @@ class TestPage:
         assert text.count("<svg") == 4
         assert text.count("tag modelled") > 5
         assert text.count("tag recorded") >= 3
+
+    def test_tells_how_many_graduates_completed_each_module(self):
+        assert "<td>Graduates who completed: Stress management</td><td>1</td>" in page.render(a_full_report())
 
     def test_is_the_same_for_the_same_report(self):
         assert page.render(a_full_report()) == page.render(a_full_report())

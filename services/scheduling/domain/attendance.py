@@ -7,7 +7,7 @@ grows, so that the newest wins in any order.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.scheduling.domain.groups import LONGEST_BLOCK, MOST_IN_EDUCATION, MOST_IN_GROUP
@@ -169,6 +169,11 @@ class Session:
     #: One of MODES: how people take part.
     mode: str = "IN_PERSON"
     room_id: str | None = None
+    #: What it teaches, where it follows a curriculum: a part of one of its modules.
+    curriculum_id: str | None = None
+    module_no: int | None = None
+    module_part: int = 1
+    skill_tags: list[str] = field(default_factory=list)
     tenant_id: str = ""
 
     @property

@@ -35,6 +35,15 @@ class DoseOf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoseOfSkill:
+    """Clinical minutes in sessions that train one skill."""
+
+    skill_tag: str
+    sessions: int
+    minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Week:
     """One local week, from Monday."""
 
@@ -84,6 +93,22 @@ def dose_by_modality(seats: Iterable[Sat]) -> list[DoseOf]:
             minutes[session.modality] = minutes.get(session.modality, 0) + seat.credited_minutes
     found = [DoseOf(modality=one, sessions=sessions[one], minutes=minutes[one]) for one in sessions]
     return sorted(found, key=lambda dose: (-dose.minutes, dose.modality))
+
+
+def dose_by_skill(seats: Iterable[Sat]) -> list[DoseOfSkill]:
+    """Return the minutes that were attended of each skill, the most first.
+
+    A session that trains several skills counts for each, so the sum may exceed what was attended.
+    """
+    minutes: dict[str, list[int]] = {}
+    for seat, session in seats:
+        if seat.state in ATTENDED_STATES:
+            for tag in session.skill_tags:
+                minutes.setdefault(tag, []).append(seat.credited_minutes)
+    found = [
+        DoseOfSkill(skill_tag=tag, sessions=len(all_), minutes=sum(all_)) for tag, all_ in minutes.items()
+    ]
+    return sorted(found, key=lambda dose: (-dose.minutes, dose.skill_tag))
 
 
 def weeks_of(seats: Iterable[Sat], *, floor: int, zone: str) -> list[Week]:

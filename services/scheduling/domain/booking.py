@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from services.scheduling.domain.attendance import GIVEN_UP, Seat, Session
 from services.scheduling.domain.clinicians import Clinician
-from services.scheduling.domain.groups import EnrolmentClosed, Group
+from services.scheduling.domain.groups import Group
 from services.scheduling.domain.obligations import Obligation
 from services.scheduling.domain.weeks import local_day, monday_of, span_of
 from shared.contracts.scheduling import ATTENDED_STATES
@@ -89,13 +89,13 @@ def check_bookable(
 
     :param in_group: whether the patient has a standing place in the session's group.
     :raises SessionNotBookable: when it has begun or was called off.
-    :raises EnrolmentClosed: when its group takes no newcomers.
+    :raises EnrolmentClosed: when its group is closed and its cohort began without the patient.
     :raises LicenceRunsOut: when its clinician has no valid credential on its day.
     """
     if session.state != "PLANNED" or session.starts_at <= now:
         raise SessionNotBookable(field="session_id", rule="a planned session that has not begun")
-    if group is not None and group.enrolment == "CLOSED" and not in_group:
-        raise EnrolmentClosed(field="session_id", rule="the group takes no newcomers")
+    if group is not None:
+        group.check_joins(is_member=in_group, on=local_day(at=now, zone=zone), field="session_id")
     day = local_day(at=session.starts_at, zone=zone)
     if facilitator is None or not facilitator.may_take(kind=session.kind, on=day):
         raise LicenceRunsOut(field="session_id", rule="its clinician needs a valid credential on that day")

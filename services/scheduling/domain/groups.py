@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from services.scheduling.domain.clinicians import Clinician, CredentialNotValid
@@ -55,8 +55,16 @@ class GroupTooLarge(InvalidInput):
     """Raised when a group has more seats than its kind may have."""
 
 
+#: How long a group that is opened closed gathers its cohort, where no day is told. Design default.
+GATHERS_FOR = timedelta(days=7)
+
+
 class EnrolmentClosed(Conflict):
-    """Raised when a newcomer is booked into a group that takes none."""
+    """Raised when a newcomer would join a closed group after its cohort began."""
+
+
+class CohortBeginsInPast(InvalidInput):
+    """Raised when a cohort would begin on a day that is over, or in a group that is open to newcomers."""
 
 
 class ClinicianDoubleBooked(Conflict):
@@ -83,8 +91,11 @@ class Group:
     capacity: int
     facilitator_id: str
     opened_at: datetime
-    #: "OPEN" to newcomers at any time, or "CLOSED" to all but those who are in it.
+    #: "OPEN" to newcomers at any time, or "CLOSED": its cohort stays together once it began.
     enrolment: str = "OPEN"
+    #: The local day from which on nobody joins a closed group: until then its cohort gathers. None in an
+    #: open group, and in one that an older version closed: that cohort has begun.
+    cohort_begins_on: date | None = None
     #: One of MODES: how people take part.
     mode: str = "IN_PERSON"
     #: Where it meets; its dated sessions meet there too.
@@ -92,6 +103,12 @@ class Group:
     #: When it ended for good, and why: one of GROUP_END_REASONS.
     ended_at: datetime | None = None
     end_reason: str | None = None
+    #: The curriculum that it follows, from a local day on, beginning with a module, at one of
+    #: CURRICULUM_PACES.
+    curriculum_id: str | None = None
+    curriculum_since: date | None = None
+    curriculum_first: int = 1
+    curriculum_pace: str = "WEEK"
     #: What others were told of it, as JSON, and how often they were told.
     told: dict[str, Any] = field(default_factory=dict)
     revision: int = 0
@@ -101,6 +118,35 @@ class Group:
     def minutes(self) -> int:
         """Return the length of the block on the clock, breaks included."""
         return block_minutes(starts=self.starts, ends=self.ends)
+
+    def takes_newcomers(self, *, on: date) -> bool:
+        """Tell whether somebody can join on a local day: nobody does once a closed group's cohort began."""
+        if self.enrolment == "OPEN":
+            return True
+        return self.cohort_begins_on is not None and on < self.cohort_begins_on
+
+    def check_joins(self, *, is_member: bool, on: date, field: str) -> None:
+        """Refuse a newcomer whom the group does not take.
+
+        :param is_member: whether they have a standing place in it.
+        :raises EnrolmentClosed: when its cohort began, and they are not of it.
+        """
+        if not is_member and not self.takes_newcomers(on=on):
+            raise EnrolmentClosed(field=field, rule="nobody joins a closed group after its cohort began")
+
+    def change_enrolment(self, enrolment: str, *, begins_on: date | None, today: date) -> None:
+        """Close the group, from a local day on or at once, or open it to newcomers again.
+
+        Closing a group whose cohort has begun already changes nothing: its beginning stays.
+
+        :raises CohortBeginsInPast: when the day is over, or the group is opened.
+        """
+        if begins_on is not None and (enrolment == "OPEN" or begins_on < today):
+            raise CohortBeginsInPast(field="cohort_begins_on", rule="not in the past, and of a closed group")
+        if enrolment == "OPEN":
+            self.enrolment, self.cohort_begins_on = "OPEN", None
+        elif self.takes_newcomers(on=today):
+            self.enrolment, self.cohort_begins_on = "CLOSED", begins_on or today
 
     def spans(self) -> tuple[Span, ...]:
         """Return the stretches of the week in which the group meets; none once it has ended."""
@@ -171,6 +217,7 @@ def open_group(
     capacity: int | None,
     facilitator: Clinician,
     enrolment: str,
+    cohort_begins_on: date | None = None,
     mode: str | None,
     room: Room | None,
     taken: Iterable[Span],
@@ -185,6 +232,7 @@ def open_group(
     :raises BlockOutOfBounds: when the block is not 45 to 240 minutes long, or its clinical minutes
         exceed it.
     :raises GroupTooLarge: when the capacity exceeds that of the kind.
+    :raises CohortBeginsInPast: when a closed group's cohort would begin on a day that is over.
     :raises ClinicianDoubleBooked: when the facilitator is elsewhere at that time.
     :raises NoSuchRoom: when the room is at another site.
     :raises NoRoomNeeded: when nobody leaves home for the group.
@@ -224,6 +272,11 @@ def open_group(
         enrolment=enrolment,
         mode=mode or ("VIDEO" if track == "TELEHEALTH" else "IN_PERSON"),
     )
+    if enrolment == "CLOSED":
+        group.enrolment = "OPEN"
+        group.change_enrolment("CLOSED", begins_on=cohort_begins_on or today + GATHERS_FOR, today=today)
+    elif cohort_begins_on is not None:
+        raise CohortBeginsInPast(field="cohort_begins_on", rule="of a closed group")
     elsewhere = tuple(taken)
     if any(own.meets(other) for own in group.spans() for other in elsewhere):
         raise ClinicianDoubleBooked(field="facilitator_id", rule="is elsewhere at that time")

@@ -1,11 +1,13 @@
 """A patient's standing week, and the dated sessions that come of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from services.scheduling.domain import explanations, planner
+from services.scheduling.domain.curricula import Curriculum, Lesson, lesson_on
 from services.scheduling.domain.groups import Group
 from services.scheduling.domain.records import Episode, Patient, Site
 from services.scheduling.domain.weeks import Span, days_between, local_day, moment_of, monday_of, span
@@ -41,6 +43,9 @@ CONFIRM_WITHIN = timedelta(hours=48)
 
 #: How soon the front desk asks a patient who has not agreed, before the counselor does. Design default.
 CONFIRMATION_DUE = timedelta(hours=24)
+
+#: Of groups that follow none.
+NO_CURRICULA: Mapping[str, Curriculum] = MappingProxyType({})
 
 
 class NoSuchPlan(NotFound):
@@ -486,6 +491,8 @@ class DatedSession:
     number: int | None
     mode: str = "IN_PERSON"
     room_id: str | None = None
+    curriculum_id: str | None = None
+    lesson: Lesson | None = None
 
     def scheduled(self) -> SessionScheduled:
         """Return the fact that the patient has this seat."""
@@ -512,10 +519,13 @@ def dated_sessions(
     after: datetime,
     first: date,
     last: date,
+    curricula: Mapping[str, Curriculum] = NO_CURRICULA,
 ) -> list[DatedSession]:
     """Return the dates of a standing week from day *first* to *last* that start after *after*.
 
     A block's end is its start and its length, so that it is as long on a day when clocks change.
+
+    :param curricula: those that the groups follow, by id.
     """
     dated = []
     by_weekday: dict[int, list[Place]] = {}
@@ -528,6 +538,7 @@ def dated_sessions(
             starts_at = moment_of(day=day, at=group.starts, zone=site.time_zone)
             # Callers choose group ids, so two tenants may have the same.
             session_id = derived_id(group.tenant_id, group.group_id, day.isoformat())
+            lesson = lesson_on(group, curricula.get(group.curriculum_id or ""), day=day)
             dated.append(
                 DatedSession(
                     session_id=session_id,
@@ -535,7 +546,7 @@ def dated_sessions(
                     plan=plan,
                     group_id=group.group_id,
                     kind=group.kind,
-                    modality=group.modality,
+                    modality=lesson.modality if lesson else group.modality,
                     facilitator_id=group.facilitator_id,
                     starts_at=starts_at,
                     ends_at=starts_at + timedelta(minutes=group.minutes),
@@ -544,6 +555,8 @@ def dated_sessions(
                     number=place.number,
                     mode=group.mode,
                     room_id=group.room_id,
+                    curriculum_id=group.curriculum_id if lesson else None,
+                    lesson=lesson,
                 )
             )
         if hour is not None and hour.weekday == day.weekday():
@@ -596,10 +609,10 @@ def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -
     ]
 
 
-def joinable(*, groups: Iterable[Group], own: Iterable[Place]) -> list[Group]:
-    """Return the groups that somebody can be planned into: open ones, and those that they are in."""
+def joinable(*, groups: Iterable[Group], own: Iterable[Place], on: date) -> list[Group]:
+    """Return the groups that somebody can be planned into on a local day, and those that they are in."""
     held = {place.group_id for place in own}
-    return [group for group in groups if group.enrolment == "OPEN" or group.group_id in held]
+    return [group for group in groups if group.group_id in held or group.takes_newcomers(on=on)]
 
 
 def hardest_first(

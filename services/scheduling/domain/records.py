@@ -47,6 +47,9 @@ class Patient:
     obligations_declared_at: datetime | None = None
     #: As JSON, replaced as a whole; read it with :meth:`wished`.
     wishes: dict[str, Any] = field(default_factory=dict)
+    #: Whether the person wants a peer, one of PEER_ANSWERS; None while they have not said.
+    peers: str | None = None
+    peers_told_at: datetime | None = None
     tenant_id: str = ""
 
     def wished(self) -> Wishes:
@@ -101,6 +104,8 @@ class Episode:
     weekly_minutes_floor: int | None = None
     weekly_minutes_ceiling: int | None = None
     discharged_at: datetime | None = None
+    #: TEDS code of why it ended; none where an older version took the discharge.
+    discharge_reason: str | None = None
     #: What the treatment plan asks of group sessions, and the version of the plan that says so.
     modalities: list[str] = field(default_factory=list)
     treatment_plan_version: int | None = None
@@ -143,4 +148,5 @@ class Episode:
         if self.discharged_at is not None:
             return False
         self.discharged_at = event.discharged_at
+        self.discharge_reason = event.reason_code
         return True

@@ -142,6 +142,10 @@ class SessionSummary(Schema):
     cancellation_reason = fields.String(allow_none=True)
     roster_asked = fields.String(required=True)
     room_id = Id(allow_none=True, metadata=described("Where it meets, if it has a room."))
+    curriculum_id = Id(allow_none=True, metadata=described("The curriculum that it follows, if any."))
+    module_no = fields.Integer(allow_none=True, metadata=described("The module that it teaches."))
+    module_part = fields.Integer(metadata=described("Which part of the module."))
+    skill_tags = fields.List(fields.String(), metadata=described("What it trains."))
     counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 

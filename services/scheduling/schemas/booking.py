@@ -121,6 +121,9 @@ class Alternative(Schema):
     ends_at = Moment(required=True)
     clinical_minutes = fields.Integer(required=True)
     free_seats = fields.Integer(required=True)
+    same_module = fields.Boolean(
+        required=True, metadata=described("Whether it teaches what the seat's own session teaches.")
+    )
 
 
 class Alternatives(Schema):

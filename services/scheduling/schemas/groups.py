@@ -54,7 +54,10 @@ class OpenGroup(Schema):
     enrolment = fields.String(
         load_default="OPEN",
         validate=validate.OneOf(ENROLMENTS),
-        metadata=described("Whether newcomers may join at any time."),
+        metadata=described("Whether newcomers may join at any time, or a cohort stays together."),
+    )
+    cohort_begins_on = fields.Date(
+        metadata=described("Of a closed group: from this local day on nobody joins; in a week when left out.")
     )
     mode = fields.String(
         validate=validate.OneOf(MODES),
@@ -71,6 +74,9 @@ class ChangeEnrolment(Schema):
         required=True,
         validate=validate.OneOf(ENROLMENTS),
         metadata=described("CLOSED keeps those who are in it together."),
+    )
+    cohort_begins_on = fields.Date(
+        metadata=described("From this local day on nobody joins a closed group; at once when left out.")
     )
 
 
@@ -114,9 +120,15 @@ class Group(Schema):
     capacity = fields.Integer(required=True)
     facilitator_id = Id(required=True)
     enrolment = fields.String(required=True)
+    cohort_begins_on = fields.Date(
+        allow_none=True, metadata=described("Of a closed group: from this local day on nobody joins.")
+    )
     mode = fields.String(required=True)
     room_id = Id(allow_none=True)
     ended_at = Moment(allow_none=True)
+    curriculum_id = Id(allow_none=True, metadata=described("The curriculum that it follows, if any."))
+    curriculum_since = fields.Date(allow_none=True)
+    curriculum_pace = fields.String()
     free_places = fields.List(
         fields.Integer(),
         required=True,

@@ -1,6 +1,8 @@
 """Credentials as they are recorded and checked, absences, hand-overs, rooms and one-off sessions."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from services.scheduling.schemas.attendance import SessionSummary
 from services.scheduling.schemas.clinicians import Credential
@@ -168,6 +170,23 @@ class PlanSession(Schema):
         metadata=described("How people take part."),
     )
     room_id = Id(metadata=described("Where it meets."))
+    curriculum_id = Id(metadata=described("The curriculum of which it teaches a module, if any."))
+    module_no = fields.Integer(
+        strict=True, validate=validate.Range(min=1, max=60), metadata=described("Which module.")
+    )
+    module_part = fields.Integer(
+        load_default=1,
+        strict=True,
+        validate=validate.Range(min=1, max=12),
+        metadata=described("Which part of the module."),
+    )
+
+    @validates_schema
+    def names_a_whole_lesson(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a curriculum without a module, and a module without a curriculum."""
+        for one, other in (("curriculum_id", "module_no"), ("module_no", "curriculum_id")):
+            if one in data and other not in data:
+                raise ValidationError("Missing data for required field.", other)
 
 
 class Absence(Schema):

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
@@ -38,6 +39,10 @@ sessions = Table(
     Column("note_asked", sa.Boolean, nullable=False, server_default="false"),
     Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
     reference("room_id", nullable=True),
+    reference("curriculum_id", nullable=True),
+    Column("module_no", sa.SmallInteger),
+    Column("module_part", sa.SmallInteger, nullable=False, server_default="1"),
+    Column("skill_tags", JSONB, nullable=False, server_default="[]"),
     one_of("kind", SESSION_KINDS),
     one_of("mode", MODES),
     one_of("state", ("PLANNED", "CANCELLED", "CANCELLED_BY_PROGRAM")),

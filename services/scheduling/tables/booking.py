@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, booking, clinicians, groups, plans, records, rooms
 from services.scheduling.tables.attendance import seats, sessions
+from services.scheduling.tables.groups import hold_enrolment
 from shared.database import origin_of
 
 
@@ -40,6 +41,10 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
             "roster_asked": "NOBODY",
             "mode": one.mode,
             "room_id": one.room_id,
+            "curriculum_id": one.curriculum_id,
+            "module_no": one.lesson.module_no if one.lesson else None,
+            "module_part": one.lesson.part if one.lesson else 1,
+            "skill_tags": list(one.lesson.skill_tags) if one.lesson else [],
         }
         for one in dated
     }
@@ -162,10 +167,11 @@ class Bookable:
 
 
 def lock_bookable(db: Session, *, session_id: str) -> Bookable:
-    """Return a session with its site, group and clinician; the session is locked.
+    """Return a session with its site, group and clinician; the session is locked, and who may join held.
 
     :raises NoSuchSession: when there is none.
     """
+    hold_enrolment(db, session_ids=[session_id])
     row = db.execute(
         _bookable()
         .where(attendance.Session.session_id == session_id)

@@ -1,13 +1,23 @@
 """Standing groups, and the named queries about them."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups
+from services.scheduling.tables.attendance import sessions
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.contracts.scheduling import ENROLMENTS, GROUP_END_REASONS, GROUP_KINDS, MODES, TRACKS
+from shared.contracts.scheduling import (
+    CURRICULUM_PACES,
+    ENROLMENTS,
+    GROUP_END_REASONS,
+    GROUP_KINDS,
+    MODES,
+    TRACKS,
+)
 from shared.database import id_column, moment, reference, tenant_column
 
 groups_table = Table(
@@ -27,10 +37,15 @@ groups_table = Table(
     reference("facilitator_id"),
     Column("opened_at", moment(), nullable=False),
     Column("enrolment", sa.String(8), nullable=False, server_default="OPEN"),
+    Column("cohort_begins_on", sa.Date),
     Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
     reference("room_id", nullable=True),
     Column("ended_at", moment()),
     Column("end_reason", sa.String(32)),
+    reference("curriculum_id", nullable=True),
+    Column("curriculum_since", sa.Date),
+    Column("curriculum_first", sa.SmallInteger, nullable=False, server_default="1"),
+    Column("curriculum_pace", sa.String(8), nullable=False, server_default="WEEK"),
     Column("told", JSONB, nullable=False, server_default="{}"),
     Column("revision", sa.Integer, nullable=False, server_default="0"),
     one_of("kind", GROUP_KINDS),
@@ -38,6 +53,7 @@ groups_table = Table(
     one_of("enrolment", ENROLMENTS),
     one_of("mode", MODES),
     one_of("end_reason", GROUP_END_REASONS),
+    one_of("curriculum_pace", CURRICULUM_PACES),
     sa.CheckConstraint(
         f"capacity <= CASE kind WHEN 'EDUCATION' THEN {groups.MOST_IN_EDUCATION}"
         f" ELSE {groups.MOST_IN_GROUP} END",
@@ -56,3 +72,34 @@ def groups_of_site(db: Session, *, site_id: str | None) -> list[groups.Group]:
     if site_id is not None:
         found = found.where(groups.Group.site_id == site_id)
     return list(db.scalars(found))
+
+
+def lock_group(db: Session, *, group_id: str) -> groups.Group | None:
+    """Return a group, locked: whoever joins it waits until its enrolment is changed.
+
+    Standing places and seats can be written meanwhile; only the question who may join waits.
+    """
+    return db.scalar(
+        sa.select(groups.Group)
+        .where(groups.Group.group_id == group_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def hold_enrolment(db: Session, *, session_ids: Iterable[str]) -> None:
+    """Keep the enrolment of the groups of some sessions as it is until the end of this transaction.
+
+    Taken before the sessions are locked, in the order of ids, so that nobody waits in a circle.
+    """
+    db.scalars(
+        sa.select(groups.Group)
+        .where(
+            groups.Group.group_id.in_(
+                sa.select(sessions.c.group_id).where(sessions.c.session_id.in_(list(session_ids)))
+            )
+        )
+        .order_by(groups.Group.group_id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    ).all()

@@ -34,6 +34,8 @@ patients = Table(
     reference("obligations_site_id", nullable=True),
     Column("obligations_declared_at", moment()),
     Column("wishes", JSONB, nullable=False, server_default="{}"),
+    Column("peers", sa.String(8)),
+    Column("peers_told_at", moment()),
 )
 
 episodes = Table(
@@ -50,6 +52,7 @@ episodes = Table(
     Column("weekly_minutes_floor", sa.Integer),
     Column("weekly_minutes_ceiling", sa.Integer),
     Column("discharged_at", moment()),
+    Column("discharge_reason", sa.String(8)),
     Column("modalities", JSONB, nullable=False, server_default="[]"),
     Column("treatment_plan_version", sa.Integer),
     Index(None, "tenant_id", "patient_id"),

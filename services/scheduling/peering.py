@@ -1,0 +1,273 @@
+"""Peers as the service sees them: who is looked for when, what is asked of whom, and what ends it.
+
+All of it runs in the transaction of what caused it. Whoever changes a match holds the site's lock, so that
+nobody is given more newcomers than the rule allows.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.scheduling import schemas, tables
+from services.scheduling.domain import peers, plans, records
+from services.scheduling.domain.asked import Asked
+from shared.clock import cancel_timer, set_timer
+from shared.contracts import roles
+from shared.contracts.event import Actor
+from shared.ids import derived_id
+from shared.messaging import announce, announce_all
+
+#: The timer that looks for a newcomer's peer, and the task where there is nobody.
+TIMER = "peer_match_due"
+WANTED = "peer_match_wanted"
+INTRODUCE = "peer_match_introduce"
+
+#: Newcomers for whom one more person who opts in is tried at once.
+TRIED_AT_ONCE = 20
+
+
+def expect(db: Session, episode: records.Episode, site: records.Site) -> None:
+    """Look for a peer a week after admission."""
+    if episode.admitted_at is not None and episode.discharged_at is None:
+        due_at = peers.looked_for_at(admitted_at=episode.admitted_at, zone=site.time_zone)
+        set_timer(db, TIMER, key=episode.episode_id, due_at=due_at)
+
+
+def seek(db: Session, episode_id: str, *, now: datetime) -> None:
+    """Propose a peer for a newcomer who has none and did not opt out; ask somebody where nobody fits."""
+    episode = db.get(records.Episode, episode_id)
+    if episode is None or episode.site_id is None:
+        return
+    site = tables.lock_site(db, site_id=episode.site_id)
+    db.refresh(episode)
+    patient = db.get(records.Patient, episode.patient_id, populate_existing=True)
+    plan = tables.plan_of(db, episode_id=episode_id)
+    if site is None or patient is None or plan is None or episode.admitted_at is None:
+        return
+    before = tables.matches_of(db, episode_id=episode_id)
+    has_one = any(one.newcomer_episode_id == episode_id and one.state in peers.OPEN_STATES for one in before)
+    if episode.discharged_at is not None or patient.peers == "NO" or has_one:
+        return
+    newcomer, pool = _people(db, episode, plan, site)
+    tried = {one.guide_episode_id for one in before} | {one.newcomer_episode_id for one in before}
+    chosen = peers.choose(newcomer, pool, tried=tried)
+    if chosen is None:
+        _ask_for_somebody(db, newcomer, now=now)
+        return
+    guide, reasons = chosen
+    match = peers.propose(newcomer, guide, site_id=site.site_id, reasons=reasons, now=now)
+    db.add(match)
+    db.flush()
+    announce(db, match.proposed())
+    _close_asked(db, episode_id, WANTED, now=now)
+
+
+def _people(
+    db: Session, episode: records.Episode, plan: plans.WeeklyPlan, site: records.Site
+) -> tuple[peers.Person, list[peers.Person]]:
+    """Return a newcomer, and those of the site who opted in."""
+    willing = tables.willing_of_site(db, site_id=site.site_id)
+    held = tables.members_of_groups(db, site_id=site.site_id)
+    closed = {
+        group.group_id
+        for group in tables.groups_of_site(db, site_id=site.site_id)
+        if group.enrolment == "CLOSED"
+    }
+    counts = tables.accompanied(db, episode_ids=[one.episode_id for one, _ in willing])
+
+    def person(one: records.Episode, own: plans.WeeklyPlan) -> peers.Person:
+        groups = frozenset(group_id for group_id, members in held.items() if one.episode_id in members)
+        assert one.admitted_at is not None
+        return peers.Person(
+            patient_id=one.patient_id,
+            episode_id=one.episode_id,
+            journey_id=one.journey_id,
+            admitted_at=one.admitted_at,
+            track=own.track,
+            groups=groups,
+            cohorts=groups & closed,
+            accompanies=counts.get(one.episode_id, 0),
+        )
+
+    return person(episode, plan), [person(one, own) for one, own in willing]
+
+
+def _ask_for_somebody(db: Session, newcomer: peers.Person, *, now: datetime) -> None:
+    """Ask the counselor once for a peer whom no rule finds; what somebody dealt with is not asked again."""
+    if tables.asked_of_episode(db, episode_id=newcomer.episode_id, task=WANTED):
+        return
+    asked = Asked(
+        task_id=derived_id(newcomer.episode_id, WANTED),
+        task=WANTED,
+        about_id=newcomer.episode_id,
+        patient_id=newcomer.patient_id,
+        episode_id=newcomer.episode_id,
+        journey_id=newcomer.journey_id,
+    )
+    db.add(asked)
+    announce(
+        db,
+        asked.opened(
+            owner_role=roles.COUNSELOR,
+            reason="NOBODY_FITS",
+            due_at=peers.due_at(admitted_at=newcomer.admitted_at, now=now),
+            next_role=None,
+        ),
+    )
+
+
+def _close_asked(db: Session, episode_id: str, task: str, *, now: datetime) -> None:
+    for asked in tables.asked_of_episode(db, episode_id=episode_id, task=task):
+        if asked.closed_at is None:
+            announce(db, asked.close(outcome="WITHDRAWN", now=now))
+
+
+# --- What people say ------------------------------------------------------------------------------
+
+
+def prefer(db: Session, patient: records.Patient, *, preference: str, now: datetime) -> None:
+    """Note whether a patient, who is locked, wants a peer, and act on it at once."""
+    patient.peers, patient.peers_told_at = preference, now
+    db.flush()
+    episode = tables.present_episode_of(db, patient_id=patient.patient_id)
+    if episode is None or episode.site_id is None or episode.admitted_at is None:
+        return
+    site = tables.lock_site(db, site_id=episode.site_id)
+    if site is None:
+        return
+    if preference == "NO":
+        _close_asked(db, episode.episode_id, WANTED, now=now)
+        leave(db, episode, now=now)
+        return
+    if now >= peers.looked_for_at(admitted_at=episode.admitted_at, zone=site.time_zone):
+        seek(db, episode.episode_id, now=now)
+    for one in tables.episodes_without_peer(db, site_id=site.site_id, task=WANTED, at_most=TRIED_AT_ONCE):
+        seek(db, one.episode_id, now=now)
+
+
+def decide(
+    db: Session, *, match_id: str, confirm: bool, reason: str | None, by: Actor, now: datetime
+) -> peers.Match:
+    """Confirm a match, so that both are asked, or decline it and look for somebody else.
+
+    :raises NoSuchMatch: when there is none.
+    """
+    match = db.get(peers.Match, match_id)
+    if match is None:
+        raise peers.NoSuchMatch(field="match_id", rule="must be a match")
+    _hold(db, match)
+    caused = match.decide(confirm=confirm, reason=reason, by=by, now=now)
+    announce_all(db, caused)
+    if caused and match.state == "REJECTED":
+        db.flush()
+        seek(db, match.newcomer_episode_id, now=now)
+    return match
+
+
+def answer(db: Session, *, offer_id: str, said: str, patient_id: str | None, now: datetime) -> peers.Match:
+    """Take what one of the two says to an offer; another patient's offer is not there.
+
+    :raises NoSuchMatch: when nothing is offered under the id.
+    """
+    match = tables.match_of_offer(db, offer_id=offer_id)
+    if match is None or match.decided_at is None or match.state == "REJECTED":
+        raise peers.NoSuchMatch(field="offer_id", rule="must be an offer")
+    is_newcomer = offer_id == match.newcomer_offer_id
+    whose = match.newcomer_patient_id if is_newcomer else match.guide_patient_id
+    if patient_id not in (None, whose):
+        raise peers.NoSuchMatch(field="offer_id", rule="must be an offer")
+    _hold(db, match)
+    caused = match.answer(offer_id, answer=said, now=now)
+    announce_all(db, caused)
+    if caused and match.state == "MATCHED":
+        _ask_to_introduce(db, match, now=now)
+    elif caused and match.state == "DECLINED" and not is_newcomer:
+        db.flush()
+        seek(db, match.newcomer_episode_id, now=now)
+    return match
+
+
+def _hold(db: Session, match: peers.Match) -> None:
+    """Take the lock under which matches change, and read the match anew."""
+    tables.lock_site(db, site_id=match.site_id)
+    db.refresh(match)
+
+
+def _ask_to_introduce(db: Session, match: peers.Match, *, now: datetime) -> None:
+    """Ask the counselor to bring the two together: names are known to people, not to this service."""
+    asked = Asked(
+        task_id=match.introduction_id,
+        task=INTRODUCE,
+        about_id=match.match_id,
+        patient_id=match.newcomer_patient_id,
+        episode_id=match.newcomer_episode_id,
+        journey_id=match.newcomer_journey_id,
+    )
+    db.add(asked)
+    announce(
+        db,
+        asked.opened(
+            owner_role=roles.COUNSELOR,
+            reason="BOTH_AGREED",
+            due_at=now + peers.LEAST_TIME,
+            next_role=roles.SUPERVISOR,
+        ),
+    )
+
+
+def leave(db: Session, episode: records.Episode, *, now: datetime) -> None:
+    """End what somebody takes part in who leaves or opts out; whoever waits for them gets somebody else."""
+    if episode.discharged_at is not None:
+        cancel_timer(db, TIMER, key=episode.episode_id)
+        _close_asked(db, episode.episode_id, WANTED, now=now)
+    waiting = []
+    for match in tables.matches_of(db, episode_id=episode.episode_id):
+        if match.guide_episode_id == episode.episode_id and match.state in ("PROPOSED", "OFFERED"):
+            waiting.append(match.newcomer_episode_id)
+        announce_all(db, match.end(now=now))
+        asked = tables.find_asked(db, task_id=match.introduction_id)
+        if asked is not None and asked.closed_at is None:
+            announce(db, asked.close(outcome="WITHDRAWN", now=now))
+    db.flush()
+    for episode_id in waiting:
+        seek(db, episode_id, now=now)
+
+
+# --- What is shown --------------------------------------------------------------------------------
+
+
+def match_view(match: peers.Match) -> dict[str, Any]:
+    """Return a match as staff see it."""
+    view: dict[str, Any] = schemas.PeerMatch().dump(match)
+    return view
+
+
+def offers_view(db: Session, *, patient_id: str) -> list[dict[str, Any]]:
+    """Return what a patient was offered: nothing before staff confirmed it, nobody before both agreed."""
+    return [
+        offer_view(match, patient_id=patient_id)
+        for match in tables.matches_of_patient(db, patient_id=patient_id)
+        if match.decided_at is not None and match.state != "REJECTED"
+    ]
+
+
+def offer_view(match: peers.Match, *, patient_id: str) -> dict[str, Any]:
+    """Return one offer as its patient sees it."""
+    is_newcomer = match.newcomer_patient_id == patient_id
+    known = match.state == "MATCHED"
+    outcome = {"DECLINED": "NOT_MATCHED", "WITHDRAWN": "NOT_MATCHED"}.get(match.state, match.state)
+    view: dict[str, Any] = schemas.PeerOffer().dump(
+        {
+            "offer_id": match.newcomer_offer_id if is_newcomer else match.guide_offer_id,
+            "patient_id": patient_id,
+            "part": "NEWCOMER" if is_newcomer else "GUIDE",
+            "state": outcome,
+            "answer": match.newcomer_answer if is_newcomer else match.guide_answer,
+            "offered_at": match.decided_at,
+            "peer_patient_id": (match.guide_patient_id if is_newcomer else match.newcomer_patient_id)
+            if known
+            else None,
+        }
+    )
+    return view

@@ -1,0 +1,358 @@
+"""Curricula as the service sees them: catalogue, what groups teach, who completed what, what comes again.
+
+All of it runs in the transaction of what caused it.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from services.scheduling import manuals, schemas, seating, tables
+from services.scheduling.domain import attendance, attended, booking, curricula, groups, plans, records, weeks
+from shared.contracts.event import Event
+from shared.contracts.scheduling import ModuleOfferedAgain
+from shared.ids import new_id
+
+#: What a planned session is told of the lesson that it teaches.
+LESSON = ("curriculum_id", "module_no", "module_part")
+
+#: States of a seat that can be made up in the same week.
+_CAN_BE_MADE_UP = ("NO_SHOW", "EXCUSED", "CANCELLED_BY_PROGRAM")
+
+
+# --- The catalogue --------------------------------------------------------------------------------
+
+
+def adopt(
+    db: Session, site: records.Site, data: dict[str, Any], *, by: str, now: datetime
+) -> curricula.Curriculum:
+    """Take a curriculum into a site's catalogue: one of the manuals, or one of the site's own.
+
+    :raises CurriculumKnownAlready: when the id is taken.
+    """
+    curriculum_id = data.get("curriculum_id") or new_id()
+    if db.get(curricula.Curriculum, curriculum_id) is not None:
+        raise curricula.CurriculumKnownAlready(field="curriculum_id", rule="must be new")
+    manual = manuals.manual_of(data["manual"]) if "manual" in data else None
+    modules: Iterable[curricula.Module]
+    if manual is not None:
+        title, modality, modules = data.get("title", manual.title), manual.modality, manual.modules
+    else:
+        title, modality = data["title"], data["modality"]
+        modules = [
+            curricula.Module(
+                module_no=row["module_no"],
+                title=row["title"],
+                modality=row.get("modality", modality),
+                skill_tags=tuple(row["skill_tags"]),
+                parts=row["parts"],
+            )
+            for row in data["modules"]
+        ]
+    curriculum = curricula.adopt(
+        curriculum_id=curriculum_id,
+        site_id=site.site_id,
+        title=title,
+        modality=modality,
+        modules=modules,
+        manual=manual,
+        by=by,
+        now=now,
+    )
+    db.add(curriculum)
+    db.flush()
+    return curriculum
+
+
+def curriculum_of(db: Session, curriculum_id: str, *, site_id: str) -> curricula.Curriculum:
+    """Return a curriculum of a site's catalogue.
+
+    :raises NoSuchCurriculum: when there is none.
+    """
+    found = db.get(curricula.Curriculum, curriculum_id)
+    if found is None or found.site_id != site_id:
+        raise curricula.NoSuchCurriculum(field="curriculum_id", rule="must be in the site's catalogue")
+    return found
+
+
+def catalogue_view(db: Session, *, site_id: str | None) -> list[dict[str, Any]]:
+    """Return the catalogue of a site, or of all, each with the groups that follow it."""
+    followed: dict[str | None, list[str]] = {}
+    for group in tables.groups_of_site(db, site_id=site_id):
+        followed.setdefault(group.curriculum_id, []).append(group.group_id)
+    return [
+        curriculum_view(one, group_ids=followed.get(one.curriculum_id, []))
+        for one in tables.curricula_of_site(db, site_id=site_id)
+    ]
+
+
+def curriculum_view(curriculum: curricula.Curriculum, *, group_ids: Iterable[str]) -> dict[str, Any]:
+    """Return a curriculum as its readers see it."""
+    told = {name: getattr(curriculum, name) for name in ("curriculum_id", "site_id", "title", "modality")}
+    told |= {name: getattr(curriculum, name) for name in ("manual", "manual_version", "adopted_at")}
+    told |= {"modules": curriculum.taught, "group_ids": sorted(group_ids)}
+    view: dict[str, Any] = schemas.Curriculum().dump(told)
+    return view
+
+
+# --- What groups teach ----------------------------------------------------------------------------
+
+
+def follow(
+    db: Session,
+    site: records.Site,
+    group: groups.Group,
+    *,
+    curriculum_id: str,
+    since: date | None,
+    first_module: int,
+    pace: str,
+    now: datetime,
+) -> None:
+    """Have a group follow a curriculum; sessions that are booked already and still to come teach it too."""
+    curriculum = curriculum_of(db, curriculum_id, site_id=site.site_id)
+    curricula.follow(
+        group,
+        curriculum,
+        since=since or weeks.local_day(at=now, zone=site.time_zone),
+        first_module=first_module,
+        pace=pace,
+    )
+    coming = tables.lock_coming_sessions(db, group_id=group.group_id, after=now)
+    for session, lesson in curricula.dates_taught(
+        coming, group=group, curriculum=curriculum, zone=site.time_zone
+    ):
+        curricula.teach(session, curriculum=curriculum, lesson=lesson)
+
+
+def followed_by(db: Session, by_id: dict[str, groups.Group]) -> dict[str, curricula.Curriculum]:
+    """Return the curricula that some groups follow, by id."""
+    return tables.curricula_by_id(db, ids=(group.curriculum_id for group in by_id.values()))
+
+
+def teach_planned(db: Session, session: attendance.Session, data: dict[str, Any]) -> None:
+    """Note what a session outside the standing groups teaches, where it teaches a module.
+
+    :raises CurriculumNotOfModality: when it is planned as something else.
+    """
+    if "curriculum_id" not in data:
+        return
+    curriculum = curriculum_of(db, data["curriculum_id"], site_id=session.site_id)
+    lesson = curriculum.lesson(module_no=data["module_no"], part=data["module_part"])
+    if session.modality != lesson.modality:
+        raise curricula.CurriculumNotOfModality(field="modality", rule=f"{lesson.modality}, as the module is")
+    curricula.teach(session, curriculum=curriculum, lesson=lesson)
+
+
+# --- What was missed, and when it comes again -----------------------------------------------------
+
+
+def newly_missed(session: attendance.Session, seats: Iterable[attendance.Seat]) -> list[attendance.Seat]:
+    """Return the seats whose marks, not yet written down, say that somebody missed what is taught."""
+    if session.curriculum_id is None:
+        return []
+    return [
+        seat
+        for seat in seats
+        if seat.state in curricula.MISSING and sa.inspect(seat).attrs.state.history.deleted
+    ]
+
+
+def offer_again(
+    db: Session, session: attendance.Session, missed: Iterable[attendance.Seat], *, now: datetime
+) -> list[Event]:
+    """Tell those who missed what a session taught, and never completed it, when it comes again."""
+    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
+    if curriculum is None or session.module_no is None:
+        return []
+    caused: list[Event] = []
+    for seat in missed:
+        sat = tables.taught_to(db, episode_id=seat.episode_id)
+        own = curricula.progress(curriculum, sat, now=now)[session.module_no - 1]
+        found = occasion_for(db, seat, session, coming=own.coming.get(session.module_part), now=now)
+        if session.module_part in own.completed or found is None:
+            continue
+        caused.append(
+            ModuleOfferedAgain(
+                patient_id=seat.patient_id,
+                episode_id=seat.episode_id,
+                journey_id=seat.journey_id,
+                seat_id=seat.seat_id,
+                curriculum_id=curriculum.curriculum_id,
+                module_no=session.module_no,
+                module_part=session.module_part,
+                occasion=found.occasion,
+                session_id=found.session_id,
+                starts_at=found.starts_at,
+                offered_at=now,
+            )
+        )
+    return caused
+
+
+def occasion_for(
+    db: Session,
+    seat: attendance.Seat,
+    session: attendance.Session,
+    *,
+    coming: attendance.Seat | None,
+    now: datetime,
+) -> curricula.Occasion | None:
+    """Return when what a seat's session taught is offered again; None once its patient has left.
+
+    The same week comes first, for its hours are owed too; then a seat that the patient has, a later cycle of
+    their own groups, and another day or group.
+
+    :param coming: the patient's next seat that teaches the same, if they have one.
+    """
+    episode = db.get(records.Episode, seat.episode_id)
+    site = db.get(records.Site, session.site_id)
+    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
+    if episode is None or episode.discharged_at is not None or site is None or curriculum is None:
+        return None
+    zone = site.time_zone
+    if coming is not None and _same_week(coming.starts_at, session.starts_at, zone=zone):
+        return _own(coming)
+    if seat.state in _CAN_BE_MADE_UP and tables.makes_up_for(db, seat_id=seat.seat_id) is None:
+        found = seating.alternatives(
+            db,
+            seat_id=seat.seat_id,
+            patient_id=None,
+            now=now,
+            fits=lambda other: curricula.same_lesson(session, other),
+        )
+        if found:
+            other, _ = found[0]
+            return curricula.Occasion(
+                occasion="MAKE_UP", starts_at=other.starts_at, session_id=other.session_id
+            )
+    return _own(coming) if coming is not None else _later(db, seat, session, site, curriculum, now=now)
+
+
+def _same_week(one: datetime, other: datetime, *, zone: str) -> bool:
+    return booking.week_of(one, zone=zone) == booking.week_of(other, zone=zone)
+
+
+def _own(coming: attendance.Seat) -> curricula.Occasion:
+    return curricula.Occasion(occasion="OWN_SEAT", starts_at=coming.starts_at, session_id=coming.session_id)
+
+
+def _later(
+    db: Session,
+    seat: attendance.Seat,
+    session: attendance.Session,
+    site: records.Site,
+    curriculum: curricula.Curriculum,
+    *,
+    now: datetime,
+) -> curricula.Occasion:
+    """Return the first date after those booked on which the lesson comes, on the patient's own days first."""
+    plan = tables.plan_of(db, episode_id=seat.episode_id)
+    own: list[plans.Place] = []
+    after = weeks.local_day(at=now, zone=site.time_zone)
+    if plan is not None:
+        own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        after = max(after, plan.booked_through or after)
+    taught = [
+        group
+        for group in tables.groups_of_site(db, site_id=site.site_id)
+        if group.curriculum_id == curriculum.curriculum_id and group.ended_at is None
+    ]
+    held: dict[str, list[int]] = {}
+    for place in own:
+        held.setdefault(place.group_id, []).append(place.weekday)
+    joinable = plans.joinable(groups=taught, own=own, on=weeks.local_day(at=now, zone=site.time_zone))
+    for occasion, days in (
+        ("NEXT_CYCLE", [(group, held[group.group_id]) for group in taught if group.group_id in held]),
+        ("ANOTHER_DAY", [(group, group.weekdays) for group in joinable]),
+    ):
+        dates = [
+            weeks.moment_of(day=day, at=group.starts, zone=site.time_zone)
+            for group, weekdays in days
+            if (
+                day := curricula.next_on(
+                    group,
+                    curriculum,
+                    module_no=session.module_no or 0,
+                    part=session.module_part,
+                    after=after,
+                    weekdays=weekdays,
+                )
+            )
+        ]
+        if dates:
+            return curricula.Occasion(occasion=occasion, starts_at=min(dates))
+    return curricula.Occasion(occasion="NONE_KNOWN")
+
+
+# --- How far a patient is -------------------------------------------------------------------------
+
+
+def progress_view(db: Session, *, episode: records.Episode, now: datetime) -> dict[str, Any]:
+    """Return how far a patient is with each curriculum that they meet or have met in an episode."""
+    sat = tables.taught_to(db, episode_id=episode.episode_id)
+    sessions = {session.session_id: session for _, session in sat}
+    plan = tables.plan_of(db, episode_id=episode.episode_id)
+    places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id] if plan else []
+    standing = {place.group_id for place in places if place.number is not None}
+    by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=episode.site_id)}
+    met = [session.curriculum_id for session in sessions.values()]
+    met += [by_id[group_id].curriculum_id for group_id in standing if group_id in by_id]
+    found = tables.curricula_by_id(db, ids=met)
+    told = []
+    for curriculum in sorted(found.values(), key=lambda one: (one.title, one.curriculum_id)):
+        modules = curricula.progress(curriculum, sat, now=now)
+        told.append(
+            {
+                "curriculum_id": curriculum.curriculum_id,
+                "title": curriculum.title,
+                "modality": curriculum.modality,
+                "modules_completed": sum(one.state == "COMPLETED" for one in modules),
+                "modules": [_module_view(db, one, sessions, now=now) for one in modules],
+            }
+        )
+    view: dict[str, Any] = schemas.CurriculumProgress().dump(
+        {
+            "episode_id": episode.episode_id,
+            "patient_id": episode.patient_id,
+            "curricula": told,
+            "skills": attended.dose_by_skill(sat),
+        }
+    )
+    return view
+
+
+def _module_view(
+    db: Session,
+    own: curricula.ModuleProgress,
+    sessions: dict[str, attendance.Session],
+    *,
+    now: datetime,
+) -> dict[str, Any]:
+    missed = []
+    for part, seat in sorted(own.missed.items()):
+        found = occasion_for(db, seat, sessions[seat.session_id], coming=own.coming.get(part), now=now)
+        missed.append(
+            {
+                "module_part": part,
+                "seat_id": seat.seat_id,
+                "missed_at": seat.starts_at,
+                "state": seat.state,
+                "offered_again": found,
+            }
+        )
+    return {
+        "module_no": own.module.module_no,
+        "title": own.module.title,
+        "modality": own.module.modality,
+        "skill_tags": own.module.skill_tags,
+        "parts": own.module.parts,
+        "parts_completed": len(own.completed),
+        "state": own.state,
+        "completed_at": own.completed_at,
+        "missed": missed,
+        "comes_at": min((seat.starts_at for seat in own.coming.values()), default=None),
+    }
