@@ -75,7 +75,7 @@ class Decision:
     allowed: bool
     information_class: str
     consent_id: str | None = None
-    #: Why, for the record: "inside", "own_record", "consent", "no_consent", "never_leaves".
+    #: Why, for the record: "inside", "own_record", "consent", "no_consent", "restricted", "never_leaves".
     reason: str
 
 
@@ -104,6 +104,10 @@ def may_leave(
             and consent.granted_at <= now
             and (consent.expires_at is None or now < consent.expires_at)
         ):
+            if _is_restricted(
+                db, audience=audience, patient_id=patient_id, information_class=information_class
+            ):
+                return Decision(allowed=False, information_class=information_class, reason="restricted")
             return Decision(
                 allowed=True,
                 information_class=information_class,
@@ -111,6 +115,16 @@ def may_leave(
                 reason="consent",
             )
     return Decision(allowed=False, information_class=information_class, reason="no_consent")
+
+
+def _is_restricted(db: Session, *, audience: Audience, patient_id: str, information_class: str) -> bool:
+    """Tell whether the program agreed not to tell it, whatever consents allow (42 CFR 2.26)."""
+    return any(
+        not restriction.information_classes or information_class in restriction.information_classes
+        for restriction in tables.restrictions_for(
+            db, tenant_id=audience.tenant_id, patient_id=patient_id, recipient_id=audience.recipient_id
+        )
+    )
 
 
 def may_all_leave(

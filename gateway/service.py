@@ -45,7 +45,13 @@ from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.gateway import TaskClaimed, TaskHandedOver
-from shared.contracts.intake import ConsentExpired, ConsentGranted, ConsentRevoked
+from shared.contracts.intake import (
+    ConsentExpired,
+    ConsentGranted,
+    ConsentRevoked,
+    RestrictionAgreed,
+    RestrictionEnded,
+)
 from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
 from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import new_id
@@ -309,6 +315,81 @@ class Gateway:
         many=True,
         scope="consents:read",
         patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    publish_privacy_notice = command(
+        "/v1/privacy-notices",
+        intake.PublishPrivacyNotice,
+        intake.PrivacyNotice,
+        scope="privacy-notices:write",
+        information=WITHHELD,
+    )
+    list_privacy_notices = question(
+        "/v1/privacy-notices",
+        intake.ListPrivacyNotices,
+        intake.PrivacyNotice,
+        many=True,
+        scope="privacy-notices:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    give_privacy_notice = command(
+        "/v1/patients/{patient_id}/notice-receipts",
+        intake.GivePrivacyNotice,
+        intake.NoticeReceipt,
+        scope="privacy-notices:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_notice_receipts_of = question(
+        "/v1/patients/{patient_id}/notice-receipts",
+        intake.ListNoticeReceiptsOf,
+        intake.NoticeReceipt,
+        many=True,
+        scope="privacy-notices:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_notice_receipts = question(
+        "/v1/notice-receipts",
+        intake.ListNoticeReceipts,
+        intake.NoticeReceipt,
+        many=True,
+        scope="privacy-notices:read",
+        information=WITHHELD,
+    )
+    request_restriction = command(
+        "/v1/patients/{patient_id}/restrictions",
+        intake.RequestRestriction,
+        intake.Restriction,
+        scope="restrictions:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_restrictions = question(
+        "/v1/patients/{patient_id}/restrictions",
+        intake.ListRestrictions,
+        intake.Restriction,
+        many=True,
+        scope="restrictions:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    answer_restriction = command(
+        "/v1/restrictions/{restriction_id}/answer",
+        intake.AnswerRestriction,
+        intake.Restriction,
+        status=200,
+        scope="restrictions:write",
+        information=WITHHELD,
+    )
+    end_restriction = command(
+        "/v1/restrictions/{restriction_id}/ending",
+        intake.EndRestriction,
+        intake.Restriction,
+        status=200,
+        scope="restrictions:write",
+        patients=SERVICE_GUARDS,
         information=WITHHELD,
     )
     stop_messages = command(
@@ -1916,6 +1997,30 @@ class Gateway:
             patient_id=event.patient_id,
             kind=event.kind,
             revoked_at=event.expired_at,
+        )
+
+    @reacts_to(RestrictionAgreed)
+    def restrict_disclosure(self, db: Session, event: RestrictionAgreed, now: datetime) -> None:
+        """Let leave no more than the program agreed to with the patient."""
+        tables.keep_restriction(
+            db,
+            tenant_id=db.info["tenant_id"],
+            restriction_id=event.restriction_id,
+            patient_id=event.patient_id,
+            recipient_id=event.recipient_id,
+            information_classes=event.information_classes,
+            agreed_at=event.agreed_at,
+        )
+
+    @reacts_to(RestrictionEnded)
+    def lift_restriction(self, db: Session, event: RestrictionEnded, now: datetime) -> None:
+        """Let consents decide again, because the patient asked for that."""
+        tables.keep_restriction_end(
+            db,
+            tenant_id=db.info["tenant_id"],
+            restriction_id=event.restriction_id,
+            patient_id=event.patient_id,
+            ended_at=event.ended_at,
         )
 
 

@@ -61,6 +61,22 @@ consents = sa.Table(
     sa.Index("ix_consents_recipient", "tenant_id", "patient_id", "recipient_id"),
 )
 
+#: What the program agreed not to tell, whatever consents allow; its end may come first.
+restrictions = sa.Table(
+    "restrictions",
+    metadata,
+    id_column("restriction_id"),
+    tenant_column(),
+    reference("patient_id"),
+    #: Whom it is towards; everybody outside when it is nobody in particular.
+    sa.Column("recipient_id", sa.String(64)),
+    #: Which classes; all of them when none is named.
+    sa.Column("information_classes", JSONB, nullable=False, server_default="[]"),
+    sa.Column("agreed_at", moment()),
+    sa.Column("ended_at", moment()),
+    sa.Index("ix_restrictions_patient", "tenant_id", "patient_id"),
+)
+
 #: What every service asks of humans. All of it follows from archived events, in whatever order they
 #: came: so each of the three parts of a row has its own mark of how new it is.
 work = sa.Table(
@@ -351,6 +367,60 @@ def consents_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: 
             consents.c.granted_at.is_not(None),
         )
         .order_by(consents.c.granted_at, consents.c.consent_id)
+    ).all()
+
+
+def keep_restriction(
+    db: Session,
+    *,
+    tenant_id: str,
+    restriction_id: str,
+    patient_id: str,
+    recipient_id: str | None,
+    information_classes: Iterable[str],
+    agreed_at: datetime,
+) -> None:
+    """Keep what is not to be told; an end that came before it stays."""
+    told = {
+        "recipient_id": recipient_id,
+        "information_classes": sorted(information_classes),
+        "agreed_at": agreed_at,
+    }
+    db.execute(
+        postgresql.insert(restrictions)
+        .values(restriction_id=restriction_id, tenant_id=tenant_id, patient_id=patient_id, **told)
+        .on_conflict_do_update(
+            index_elements=["restriction_id"], set_=told, where=restrictions.c.tenant_id == tenant_id
+        )
+    )
+
+
+def keep_restriction_end(
+    db: Session, *, tenant_id: str, restriction_id: str, patient_id: str, ended_at: datetime
+) -> None:
+    """Keep that a restriction ended, also when it is not known yet itself."""
+    insert = postgresql.insert(restrictions).values(
+        restriction_id=restriction_id, tenant_id=tenant_id, patient_id=patient_id, ended_at=ended_at
+    )
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=["restriction_id"],
+            set_={"ended_at": ended_at},
+            where=restrictions.c.tenant_id == tenant_id,
+        )
+    )
+
+
+def restrictions_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: str) -> Sequence[Any]:
+    """Return what is not to be told of a patient to a recipient."""
+    return db.execute(
+        sa.select(restrictions).where(
+            restrictions.c.tenant_id == tenant_id,
+            restrictions.c.patient_id == patient_id,
+            sa.or_(restrictions.c.recipient_id.is_(None), restrictions.c.recipient_id == recipient_id),
+            restrictions.c.agreed_at.is_not(None),
+            restrictions.c.ended_at.is_(None),
+        )
     ).all()
 
 

@@ -65,6 +65,8 @@ ACTIONS = {
     "outreach_letter": "/v1/outreach/{about_id}/attempts",
     "page_path_broken": "/v1/staff-contacts",
     "peer_match_confirm": "/v1/peer-matches/{about_id}/decisions",
+    "privacy_notice": "/v1/patients/{patient_id}/notice-receipts",
+    "restriction_request": "/v1/restrictions/{about_id}/answer",
     "program_credential_ends": "/v1/programs/{about_id}/credentials",
     "program_credential_recheck": "/v1/program-credentials/{about_id}/checks",
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",

@@ -23,6 +23,7 @@ from services.intake import (
     searching,
     stepping,
     tables,
+    telling,
     writing,
 )
 from services.intake.domain import (
@@ -35,14 +36,17 @@ from services.intake.domain import (
     fit,
     guide,
     matching,
+    notices,
     obligations,
     outward,
     people,
     placement,
+    privacy,
     program_credentials,
     programs,
     reentries,
     referrals,
+    restrictions,
     reviews,
     rules,
     sites,
@@ -105,6 +109,9 @@ _DIRECTORY = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 _FOLLOW_UP_DUE = "referral_follow_up_due"
 #: Timer of the deadline for a decision after a re-entry; its key is the episode.
 _DECISION_DUE = "level_decision_due"
+
+#: More versions of the notice than anybody is ever given. Design default.
+_MOST_VERSIONS = 1000
 
 #: How long telling somebody that their schedule has changed is tried. Design default: a day, within
 #: which quiet hours end and a mail server that was away for a night is back.
@@ -568,6 +575,78 @@ class Intake:
         if consent is not None:
             consenting.remind(db, consent, at=timer.due_at)
 
+    # --- What patients are told, and what they ask not to be told to others ------------------------
+
+    @command(schemas.PublishPrivacyNotice, roles=(*privacy.PRIVACY_ROLES, roles.OPERATIONS))
+    def publish_privacy_notice(self, db: Session, call: Call) -> dict[str, Any]:
+        """Publish a version of the notice of how records are protected."""
+        notice = telling.publish_notice(db, call)
+        (told,) = (one for one in telling.list_notices(db, now=call.now) if one["notice"] is notice)
+        return _notice_view(told)
+
+    @question(schemas.ListPrivacyNotices, roles=(*STAFF, roles.PATIENT))
+    def list_privacy_notices(self, db: Session, call: Call) -> dict[str, Any]:
+        """List the versions of the notice, with how many people were given each."""
+        shown = [_notice_view(one) for one in telling.list_notices(db, now=call.now)]
+        return {"items": shown, "next": None}
+
+    @command(schemas.GivePrivacyNotice, roles=(*_DOOR, roles.PATIENT))
+    def give_privacy_notice(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record that somebody was given the notice; the same version again changes nothing."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        receipt, notice = telling.give_notice(db, patient, call)
+        return _dump(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
+
+    @question(schemas.ListNoticeReceipts)
+    def list_notice_receipts(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell who was given which version of the notice, and when."""
+        limit = call.data["limit"]
+        found = tables.receipts_after(
+            db, patient_id=None, notice_id=call.data["notice_id"], after=call.data["after"], limit=limit + 1
+        )
+        return _page(_receipt_views(db, found), limit=limit, key="receipt_id")
+
+    @question(schemas.ListNoticeReceiptsOf, roles=(*STAFF, roles.PATIENT))
+    def list_notice_receipts_of(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell which versions of the notice somebody was given, and when."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        found = tables.receipts_after(
+            db, patient_id=patient.patient_id, notice_id=None, after=None, limit=_MOST_VERSIONS
+        )
+        return {"items": _receipt_views(db, found), "next": None}
+
+    @command(schemas.RequestRestriction, roles=(*_DOOR, roles.PATIENT))
+    def request_restriction(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a patient's request that less be told than consents allow."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.Restriction, telling.request_restriction(db, patient, call))
+
+    @command(schemas.AnswerRestriction, roles=privacy.PRIVACY_ROLES)
+    def answer_restriction(self, db: Session, call: Call) -> dict[str, Any]:
+        """Agree that less is told, or deny it with a reason."""
+        restriction = _locked_restriction(db, call.data["restriction_id"])
+        telling.answer_restriction(db, restriction, call)
+        return _dump(schemas.Restriction, restriction)
+
+    @command(schemas.EndRestriction, roles=(*_DOOR, roles.PATIENT))
+    def end_restriction(self, db: Session, call: Call) -> dict[str, Any]:
+        """End a restriction, because the patient asks for that."""
+        restriction = _locked_restriction(db, call.data["restriction_id"])
+        _check_own(call, restriction.patient_id, field="restriction_id")
+        announce_all(db, restriction.end(actor=call.actor, now=call.now))
+        return _dump(schemas.Restriction, restriction)
+
+    @question(schemas.ListRestrictions, roles=(*_DOOR, roles.PATIENT))
+    def list_restrictions(self, db: Session, call: Call) -> dict[str, Any]:
+        """List what somebody asked to be told less, oldest first."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        found = tables.restrictions_of(db, patient_id=patient.patient_id)
+        return {"items": [_dump(schemas.Restriction, one) for one in found], "next": None}
+
     # --- Messages ---------------------------------------------------------------------------------
 
     @command(schemas.StopMessages, roles=(*_DOOR, roles.PATIENT))
@@ -599,9 +678,11 @@ class Intake:
         episode = _locked_episode(db, call.data["episode_id"])
         assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
         referral = tables.find_referral(db, referral_id=episode.referral_id)
+        # Locked, so that none is taken back between this look and the admission: a revocation at the same
+        # moment is seen here, or waits and comes after.
         active = {
             consent.kind
-            for consent in tables.consents_of(db, patient_id=episode.patient_id)
+            for consent in tables.lock_consents_of(db, patient_id=episode.patient_id)
             if consent.is_active(now=call.now)
         }
         site = _site(db, episode.site_id)
@@ -622,6 +703,7 @@ class Intake:
         db.add(admission)
         announce_all(db, events)
         queueing.note_admission(db, episode, site, actor=call.actor, now=call.now)
+        telling.ask_for_notice(db, episode, now=call.now)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
         return _dump(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
@@ -1340,6 +1422,13 @@ def _assessment(db: Session, assessment_id: str) -> Assessment:
     return assessment
 
 
+def _locked_restriction(db: Session, restriction_id: str) -> restrictions.Restriction:
+    restriction = tables.lock_restriction(db, restriction_id=restriction_id)
+    if restriction is None:
+        raise NotFound("No such request.", field="restriction_id")
+    return restriction
+
+
 def _outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardReferral:
     referral = tables.find_outward_referral(db, outward_referral_id=outward_referral_id)
     if referral is None:
@@ -1568,6 +1657,16 @@ def _referral_view(db: Session, referral: Referral, episode: Episode) -> dict[st
 def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
     crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
     return _dump(schemas.Assessment, assessment) | {"crisis": crisis}
+
+
+def _notice_view(told: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: told[name] for name in ("in_force", "given")}
+    return _dump(schemas.PrivacyNotice, told["notice"]) | shown
+
+
+def _receipt_views(db: Session, found: list[notices.NoticeReceipt]) -> list[dict[str, Any]]:
+    editions = {notice.notice_id: notice.edition for notice in tables.all_notices(db)}
+    return [_dump(schemas.NoticeReceipt, one) | {"edition": editions[one.notice_id]} for one in found]
 
 
 def _outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:

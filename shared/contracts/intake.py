@@ -372,6 +372,57 @@ class ConsentExpired(Event):
 
 
 @event(source="intake")
+class PrivacyNoticePublished(Event):
+    """A version of the notice of how records are protected took its place (42 CFR 2.22)."""
+
+    notice_id: str
+    #: What the program calls this version, e.g. "2026-02".
+    edition: str
+    #: SHA-256 of the text.
+    digest: str
+    effective_at: datetime
+    published_at: datetime
+
+
+@event(source="intake")
+class PrivacyNoticeGiven(Event):
+    """A patient was given a version of the notice."""
+
+    receipt_id: str
+    notice_id: str
+    edition: str
+    patient_id: str
+    journey_id: str
+    #: One of NOTICE_ACKNOWLEDGEMENTS.
+    acknowledgement: str
+    given_at: datetime
+
+
+@event(source="intake", reacting=("gateway",))
+class RestrictionAgreed(Event):
+    """The program agreed that less is told than consents allow (42 CFR 2.26)."""
+
+    restriction_id: str
+    patient_id: str
+    journey_id: str
+    #: Whom it is towards; everybody outside when it is nobody in particular.
+    recipient_id: str | None
+    #: Which classes it is about; all of them when none is named.
+    information_classes: tuple[str, ...]
+    agreed_at: datetime
+
+
+@event(source="intake", reacting=("gateway",))
+class RestrictionEnded(Event):
+    """A restriction that was agreed to ended, because the patient asked for that."""
+
+    restriction_id: str
+    patient_id: str
+    journey_id: str
+    ended_at: datetime
+
+
+@event(source="intake")
 class EligibilityAnswered(Event):
     """A payer answered whether, and how, it covers somebody."""
 
@@ -605,6 +656,22 @@ INFORMATION_CLASSES = (
 
 #: Events with which a consent can end instead of on a date.
 CONSENT_END_EVENTS = ("FINAL_DISPOSITION", "END_OF_SUPERVISION", "END_OF_TREATMENT")
+
+#: The class that no consent with other classes, no restriction and no export is about (42 CFR 2.31(b)).
+COUNSELLING_NOTES = "COUNSELLING_NOTES"
+
+#: How somebody was given the notice of how records are protected (42 CFR 2.22).
+NOTICE_CHANNELS = ("IN_PERSON", "ELECTRONIC", "MAIL")
+
+#: How they acknowledged it; that they would not, or could not, is on record too (45 CFR 164.520(c)).
+NOTICE_ACKNOWLEDGEMENTS = ("SIGNED", "REFUSED_TO_SIGN", "UNABLE_TO_SIGN")
+
+#: Towards whom a patient can ask that less be told (42 CFR 2.26).
+RESTRICTED_RECIPIENTS = ("HEALTH_PLAN", "FAMILY", "EMPLOYER", "PROVIDER", "OTHER", "ANYONE")
+
+#: What becomes of such a request, and how a human answers it.
+RESTRICTION_STATES = ("REQUESTED", "AGREED", "DENIED", "ENDED")
+RESTRICTION_ANSWERS = ("AGREE", "DENY")
 
 #: How the follow-up of somebody referred elsewhere ended.
 REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED", "DECEASED")

@@ -33,6 +33,7 @@ SECRETS = {
     "external_id": "Record 77 of Larkspur Pavilion",
     "earlier_words": "Learned to ring Great-uncle Leopold from the tram.",
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
+    "restriction": "Cousin Hortensia sorts the mail at the plan.",
     "gap_accepted": "His barge to Kaskaskia was early.",
 }
 
@@ -61,6 +62,7 @@ class Program:
     elsewhere: Person
     discharged: Person
     consent_id: str
+    restriction_id: str
     credential_id: str
     coverage_id: str
     authorization_id: str
@@ -126,6 +128,7 @@ class Opening:
         referred, decided = self.refer(), self.decide()
         treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
         consent_id = self.consent(treated, "TREATMENT")
+        restriction_id = self.restrict(treated)
         credential_id = self.list_program()
         coverage_id, authorization_id = self.cover(treated)
         for kind in ("TREATMENT", "FOLLOW_UP"):
@@ -170,6 +173,7 @@ class Opening:
             elsewhere=elsewhere,
             discharged=discharged,
             consent_id=consent_id,
+            restriction_id=restriction_id,
             credential_id=credential_id,
             coverage_id=coverage_id,
             authorization_id=authorization_id,
@@ -385,6 +389,13 @@ class Opening:
         if kind == "TREATMENT":
             consent |= {"purpose": SECRETS["purpose"], "recipient": SECRETS["recipient"]}
         return str(self.do(f"/v1/patients/{who.patient_id}/consents", consent)["consent_id"])
+
+    def restrict(self, who: Person) -> str:
+        """Give somebody the notice, and take their request that less be told."""
+        self.do("/v1/privacy-notices", {"edition": "2026-02", "digest": "3f" * 32}, role="supervisor")
+        self.do(f"/v1/patients/{who.patient_id}/notice-receipts")
+        asked = {"towards": "ANYONE", "words": SECRETS["restriction"]}
+        return str(self.do(f"/v1/patients/{who.patient_id}/restrictions", asked)["restriction_id"])
 
     def refer_elsewhere(self, who: Person) -> str:
         """Refer somebody to another program, and follow them up once."""

@@ -187,6 +187,17 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "revoke_consent": _of("consent_id"),
     "end_consent": _of("consent_id", event="END_OF_TREATMENT", occurred_at="2026-02-02T15:00:00Z"),
+    "publish_privacy_notice": lambda program: Row(
+        body={"edition": "2027-01", "digest": "a0" * 32}, role=roles.SUPERVISOR
+    ),
+    "give_privacy_notice": lambda program: Row({"patient_id": program.treated.patient_id}),
+    "request_restriction": lambda program: Row(
+        {"patient_id": program.treated.patient_id}, {"towards": "ANYONE"}
+    ),
+    "answer_restriction": lambda program: Row(
+        {"restriction_id": program.restriction_id}, {"answer": "AGREE"}, role=roles.SUPERVISOR
+    ),
+    "end_restriction": _of("restriction_id"),
     "stop_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "allow_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "admit_patient": _of_episode("decided"),

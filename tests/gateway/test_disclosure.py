@@ -15,7 +15,14 @@ from gateway.disclosure import Audience, may_leave
 from gateway.service import Gateway
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import EpisodeFact
-from shared.contracts.intake import INFORMATION_CLASSES, ConsentExpired, ConsentGranted, ConsentRevoked
+from shared.contracts.intake import (
+    INFORMATION_CLASSES,
+    ConsentExpired,
+    ConsentGranted,
+    ConsentRevoked,
+    RestrictionAgreed,
+    RestrictionEnded,
+)
 from shared.database import new_engine
 from shared.ids import derived_id, new_id
 from tests.gateway.conftest import House
@@ -132,6 +139,80 @@ class TestMayLeave:
                     db, audience=audience, patient_id=patient_id, information_class="CONTACT", now=MONDAY
                 )
                 assert decision.allowed is allowed
+
+
+def agreed(**told: Any) -> RestrictionAgreed:
+    """Return that nothing of our patient is told to the clinic, unless told otherwise."""
+    usual: dict[str, Any] = {
+        "restriction_id": derived_id("restriction"),
+        "patient_id": PATIENT,
+        "journey_id": derived_id("journey"),
+        "recipient_id": CLINIC,
+        "information_classes": (),
+        "agreed_at": MONDAY,
+    }
+    return RestrictionAgreed(**(usual | told))
+
+
+def lifted() -> RestrictionEnded:
+    """Return the end of that."""
+    return RestrictionEnded(
+        restriction_id=derived_id("restriction"),
+        patient_id=PATIENT,
+        journey_id=derived_id("journey"),
+        ended_at=MONDAY + timedelta(hours=1),
+    )
+
+
+class TestRestriction:
+    def test_keeps_in_what_consents_would_let_leave(self, room: Room) -> None:
+        room.deliver(granted(information_classes=("ATTENDANCE", "BILLING")), agreed())
+
+        assert not any(leaves(room, what=what) for what in INFORMATION_CLASSES)
+
+    def test_is_about_the_classes_that_it_names(self, room: Room) -> None:
+        room.deliver(
+            granted(information_classes=("ATTENDANCE", "BILLING")),
+            agreed(information_classes=("BILLING",)),
+        )
+
+        assert leaves(room)
+        assert not leaves(room, what="BILLING")
+
+    def test_is_towards_whom_it_names_or_towards_everybody(self, room: Room) -> None:
+        other = "hillside-employer"
+        room.deliver(granted(), granted("other", recipient_id=other), agreed(recipient_id=other))
+        assert (leaves(room), leaves(room, to=other)) == (True, False)
+
+        room.deliver(agreed(restriction_id=derived_id("all"), recipient_id=None))
+        assert (leaves(room), leaves(room, to=other)) == (False, False)
+
+    def test_of_one_patient_or_tenant_leaves_others_alone(self, room: Room) -> None:
+        room.deliver(granted(), agreed(patient_id=new_id()))
+        room.deliver(room.envelope_of(agreed(restriction_id=derived_id("x")), tenant_id="hillside"))
+
+        assert leaves(room)
+
+    def test_ends_in_whatever_order_that_is_told(self, room: Room) -> None:
+        room.deliver(granted(), lifted(), agreed(), lifted(), agreed())
+
+        assert leaves(room)
+
+    def test_says_why_and_is_asked_for_staff_and_the_patient_never(self, room: Room) -> None:
+        room.deliver(granted(), agreed(recipient_id=None))
+
+        with room.db() as db:
+            said = [
+                may_leave(
+                    db, audience=one, patient_id=PATIENT, information_class="ATTENDANCE", now=MONDAY
+                ).reason
+                for one in (
+                    Audience(tenant_id=TENANT, recipient_id=CLINIC),
+                    Audience(tenant_id=TENANT),
+                    Audience(tenant_id=TENANT, patient_id=PATIENT),
+                )
+            ]
+        assert said == ["restricted", "inside", "own_record"]
 
 
 _HISTORY = st.lists(

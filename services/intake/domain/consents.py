@@ -8,6 +8,7 @@ from shared.contracts import roles
 from shared.contracts.event import Event
 from shared.contracts.intake import (
     CONSENT_STATEMENTS,
+    COUNSELLING_NOTES,
     ConsentExpired,
     ConsentExpiring,
     ConsentGranted,
@@ -28,8 +29,6 @@ DISCLOSING = (
 )
 #: Kinds whose expiry, a moment or an event, must be named; for TPO "none" is lawful. 42 CFR 2.31.
 ENDING = ("FAMILY", "EMPLOYER", "ALUMNI", "CRIMINAL_JUSTICE", "COUNSELLING_NOTES", "LEGAL_PROCEEDINGS")
-#: Counselling notes need a consent of their own. 42 CFR 2.31(b).
-COUNSELLING_NOTES = "COUNSELLING_NOTES"
 #: What the form must have told, by kind, besides how to revoke. 42 CFR 2.31(a)(6), (a)(10), (b).
 STATEMENTS = {
     "TPO": ("REVOCATION", "REDISCLOSURE", "REFUSAL"),
@@ -39,6 +38,13 @@ STATEMENTS = {
 USUAL_STATEMENTS = ("REVOCATION",)
 #: How long before its end a consent is said to expire. Brief R9; on the day itself it has expired.
 EXPIRING_BEFORE = (timedelta(days=30), timedelta(days=7))
+
+#: By what right each other person signs: a guardian because a court said so; a representative by power of
+#: attorney, or for somebody who has died. 42 CFR 2.14, 2.15.
+AUTHORITIES = {
+    "LEGAL_GUARDIAN": ("COURT_APPOINTED",),
+    "PERSONAL_REPRESENTATIVE": ("POWER_OF_ATTORNEY", "EXECUTOR", "NEXT_OF_KIN_AFTER_DEATH"),
+}
 
 RENEWAL_TASK = "consent_renewal"
 
@@ -264,6 +270,10 @@ def _problems(consent: Consent) -> list[dict[str, str]]:
             refuse("signer", "whoever signs for the patient is named (42 CFR 2.31)")
         if consent.signing_authority is None:
             refuse("signing_authority", "whoever signs for the patient says by what right (42 CFR 2.15)")
+        elif consent.signing_authority not in AUTHORITIES[consent.signed_by]:
+            refuse("signing_authority", f"one of {', '.join(AUTHORITIES[consent.signed_by])} (42 CFR 2.15)")
+    elif consent.signing_authority is not None or consent.signer is not None:
+        refuse("signed_by", "somebody else who signs is told with their right to sign (42 CFR 2.15)")
     if consent.kind in DISCLOSING:
         needed = STATEMENTS.get(consent.kind, USUAL_STATEMENTS)
         lacking = [statement for statement in needed if statement not in consent.statements]

@@ -124,6 +124,17 @@ from services.intake.tables.people import (
     take_turn,
 )
 from services.intake.tables.reviews import lock_review, open_reviews_of, review_rows, reviews_after
+from services.intake.tables.rights import (
+    all_notices,
+    find_receipt,
+    lock_restriction,
+    notice_rows,
+    receipt_rows,
+    receipts_after,
+    receipts_by_notice,
+    restriction_rows,
+    restrictions_of,
+)
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
 from services.intake.tables.sites import find_site, lock_site, site_rows, sites_after
 from services.intake.tables.step_downs import (
@@ -143,6 +154,7 @@ __all__ = [
     "admission_seat_rows",
     "admission_wait_rows",
     "admitted_after",
+    "all_notices",
     "approaches_in",
     "assessment_rows",
     "attended_day_rows",
@@ -182,6 +194,7 @@ __all__ = [
     "find_patient",
     "find_program",
     "find_program_of_site",
+    "find_receipt",
     "find_referral",
     "find_self_pay",
     "find_site",
@@ -216,6 +229,7 @@ __all__ = [
     "lock_inquiry",
     "lock_open_episode",
     "lock_program",
+    "lock_restriction",
     "lock_review",
     "lock_self_pay",
     "lock_site",
@@ -226,6 +240,7 @@ __all__ = [
     "newest_episode",
     "newest_fee_assessment",
     "newest_step_down",
+    "notice_rows",
     "obligation_fit_rows",
     "open_admission_waits",
     "open_reviews_of",
@@ -243,8 +258,13 @@ __all__ = [
     "programs_of",
     "rate_rows",
     "rates_of",
+    "receipt_rows",
+    "receipts_after",
+    "receipts_by_notice",
     "recognise",
     "referral_rows",
+    "restriction_rows",
+    "restrictions_of",
     "review_rows",
     "reviews_after",
     "rule_signature_rows",
