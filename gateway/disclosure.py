@@ -5,7 +5,7 @@ the recipient and covers the information. Even that somebody is a patient is suc
 recipient without consent is told the same as if there were nobody. Default: no.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,10 +80,18 @@ class Decision:
 
 
 def may_leave(
-    db: Session, *, audience: Audience, patient_id: str, information_class: str, now: datetime
+    db: Session,
+    *,
+    audience: Audience,
+    patient_id: str,
+    information_class: str,
+    now: datetime,
+    confirmed: Mapping[str, Collection[str]] | None = None,
 ) -> Decision:
     """Decide whether information of one class about one patient may reach an audience now.
 
+    :param confirmed: which classes may leave under which consents, as intake has said a moment ago; to
+        outside recipients nothing leaves without (see :mod:`gateway.standing`).
     :param now: program time: consents begin and end in it.
     """
     if audience.patient_id:
@@ -99,7 +107,8 @@ def may_leave(
         db, tenant_id=audience.tenant_id, patient_id=patient_id, recipient_id=audience.recipient_id
     ):
         if (
-            information_class in consent.information_classes
+            information_class in (confirmed or {}).get(consent.consent_id, ())
+            and information_class in consent.information_classes
             and consent.revoked_at is None
             and consent.granted_at <= now
             and (consent.expires_at is None or now < consent.expires_at)
@@ -128,13 +137,24 @@ def _is_restricted(db: Session, *, audience: Audience, patient_id: str, informat
 
 
 def may_all_leave(
-    db: Session, *, audience: Audience, patient_id: str, information: Iterable[str], now: datetime
+    db: Session,
+    *,
+    audience: Audience,
+    patient_id: str,
+    information: Iterable[str],
+    now: datetime,
+    confirmed: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Decision, ...] | None:
     """Return the decision for each class of information, or None when one of them may not leave."""
     decisions = []
     for information_class in information:
         decision = may_leave(
-            db, audience=audience, patient_id=patient_id, information_class=information_class, now=now
+            db,
+            audience=audience,
+            patient_id=patient_id,
+            information_class=information_class,
+            now=now,
+            confirmed=confirmed,
         )
         if not decision.allowed:
             return None

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -58,10 +58,12 @@ def read_page(
     types: Iterable[str],
     limit: int,
     now: datetime,
+    confirmed: Mapping[str, Collection[str]],
     account: Callable[[dict[tuple[str, str], set[str]]], None],
 ) -> dict[str, Any]:
     """Return the next events for an audience, and the cursor to go on from.
 
+    :param confirmed: as in :func:`gateway.disclosure.may_leave`.
     :param account: told what left to an outside recipient: classes by patient and consent.
     :raises InvalidInput: when the cursor or a type is unknown.
     """
@@ -82,7 +84,7 @@ def read_page(
         if outside:
             key = (row.patient_id or "", row.type)
             if key not in decided:
-                decided[key] = _decisions(db, row, audience=audience, now=now)
+                decided[key] = _decisions(db, row, audience=audience, now=now, confirmed=confirmed)
             decisions = decided[key]
             if decisions is None:
                 continue
@@ -98,7 +100,9 @@ def read_page(
     return {"items": items, "next": write_cursor(position) if position else None}
 
 
-def _decisions(db: Session, row: Any, *, audience: Audience, now: datetime) -> tuple[Decision, ...] | None:
+def _decisions(
+    db: Session, row: Any, *, audience: Audience, now: datetime, confirmed: Mapping[str, Collection[str]]
+) -> tuple[Decision, ...] | None:
     if row.patient_id is None:
         return None
     return disclosure.may_all_leave(
@@ -107,4 +111,5 @@ def _decisions(db: Session, row: Any, *, audience: Audience, now: datetime) -> t
         patient_id=row.patient_id,
         information=disclosure.INFORMATION_OF_EVENT.get(row.type, ()),
         now=now,
+        confirmed=confirmed,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from marshmallow import Schema, fields
 
-from gateway import disclosure, routing
+from gateway import disclosure, routing, standing
 from gateway.disclosure import Audience
 from gateway.http import Request, Response, route
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -70,13 +70,13 @@ def forward(commands: CommandClient, request: Request) -> Response:
         if caller.is_outside and route_.is_command and route_.information:
             return _neutral(request)
         raise
-    response = _response_to(request, result)
+    response = _response_to(commands, request, result)
     if result.get("replayed"):
         response.headers.append(("Idempotency-Replayed", "true"))
     return response
 
 
-def _response_to(request: Request, result: dict[str, Any]) -> Response:
+def _response_to(commands: CommandClient, request: Request, result: dict[str, Any]) -> Response:
     if result["status"] == "accepted":
         job_id = result["job_id"]
         href = f"/v1/jobs/{job_id}"
@@ -86,7 +86,7 @@ def _response_to(request: Request, result: dict[str, Any]) -> Response:
     answer = result["answer"]
     request.about_id = answer.get("patient_id") if isinstance(answer.get("patient_id"), str) else None
     try:
-        return Response.of(let_through(request, answer), status=request.route.status)
+        return Response.of(let_through(commands, request, answer), status=request.route.status)
     except NotFound:
         if request.route.is_command:
             return _neutral(request)
@@ -134,17 +134,26 @@ def nothing_there() -> NotFound:
     return NotFound("There is no such thing, or it is not yours.", code="not_found")
 
 
-def let_through(request: Request, answer: dict[str, Any]) -> dict[str, Any]:
+def let_through(commands: CommandClient, request: Request, answer: dict[str, Any]) -> dict[str, Any]:
     """Return what of an answer may reach the caller, and account for what leaves the program.
 
     A page keeps only the items that may; anything else passes whole or not at all.
 
     :raises NotFound: when it may not reach the caller.
+    :raises Unavailable: when nobody can say whether the consents still stand.
     """
     caller, route_ = request.known_caller, request.route
     if not caller.is_outside and not caller.is_patient:
         return answer
     audience = Audience.of(caller)
+    confirmed: standing.Standing = {}
+    if caller.is_outside and route_.information != routing.ABOUT_NOBODY:
+        confirmed = standing.confirmed(
+            commands,
+            request,
+            recipient_id=audience.recipient_id,
+            patient_ids=disclosure.patients_in(answer),
+        )
     disclosed: dict[tuple[str, str], set[str]] = {}
     with request.transaction() as (db, origin):
 
@@ -163,6 +172,7 @@ def let_through(request: Request, answer: dict[str, Any]) -> dict[str, Any]:
                     patient_id=patient_id,
                     information=route_.information,
                     now=origin.now,
+                    confirmed=confirmed,
                 )
                 if decisions is None:
                     return False

@@ -15,6 +15,7 @@ from gateway import (
     disclosure,
     letters,
     repeats,
+    standing,
     tables,
 )
 from gateway.disclosure import Audience
@@ -135,6 +136,12 @@ def letter(commands: CommandClient, request: Request, asked: dict[str, Any]) -> 
     sites = ask(commands, request, "intake", "list_sites", {})["items"]
     sender = next((site["name"] for site in sites if site["site_id"] == attendance["site_id"]), "")
     audience = Audience(tenant_id=caller.tenant_id, recipient_id=asked["recipient_id"])
+    confirmed = standing.confirmed(
+        commands,
+        request,
+        recipient_id=asked["recipient_id"],
+        patient_ids=[attendance["patient_id"]],
+    )
     role, credential = caller.actor.role.replace("_", " "), caller.actor.credential
     issued_by = f"{role}, {credential}" if credential else role
 
@@ -145,6 +152,7 @@ def letter(commands: CommandClient, request: Request, asked: dict[str, Any]) -> 
             patient_id=attendance["patient_id"],
             information_class="ATTENDANCE",
             now=origin.now,
+            confirmed=confirmed,
         )
         if not decision.allowed or decision.consent_id is None:
             raise ConsentMissing(

@@ -73,6 +73,47 @@ class Job(Schema):
     result = fields.Dict(allow_none=True, metadata={"description": "What came of it, once it has ended."})
 
 
+class Record(Schema):
+    """A patient's own record, from every service that keeps a part of it."""
+
+    form = fields.String(required=True, metadata={"description": "The form of the document."})
+    request_id = Id(required=True)
+    patient_id = Id(required=True)
+    exported_at = Moment(required=True)
+    due_at = Moment(required=True, metadata={"description": "By when it had to be delivered."})
+    parts = fields.Dict(
+        required=True, metadata={"description": "By service and table: all rows about the patient."}
+    )
+    disclosures = fields.List(
+        fields.Dict(), required=True, metadata={"description": "What was disclosed, to whom, and when."}
+    )
+
+
+class ListDisclosures(Schema):
+    """About whom, and where to go on."""
+
+    patient_id = Id(required=True)
+    after = Id(load_default=None, metadata={"description": "The value of next in an earlier answer."})
+    limit = fields.Integer(
+        load_default=100,
+        validate=validate.Range(min=1, max=500),
+        metadata={"description": "Most disclosures in the answer."},
+    )
+
+
+class Disclosure(Schema):
+    """Something about a patient left the program."""
+
+    disclosure_id = Id(required=True)
+    patient_id = Id(required=True)
+    consent_id = Id(required=True)
+    recipient_id = fields.String(required=True)
+    recipient = fields.String(allow_none=True, metadata={"description": "Whom the consent names."})
+    purpose = fields.String(allow_none=True, metadata={"description": "For which purpose."})
+    information_classes = fields.List(fields.String(), required=True)
+    disclosed_at = Moment(required=True)
+
+
 class ListWork(Schema):
     """Which of the open tasks; all of them when nothing is said."""
 

@@ -25,8 +25,10 @@ from gateway import (
     openapi,
     page,
     program_clock,
+    records,
     repeats,
     schemas,
+    standing,
     tables,
     trace,
     work,
@@ -40,6 +42,7 @@ from services.aftercare import schemas as aftercare
 from services.intake import schemas as intake
 from services.monitoring import schemas as monitoring
 from services.scheduling import schemas as scheduling
+from shared import holds
 from shared.clock import real_now
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
@@ -49,6 +52,8 @@ from shared.contracts.intake import (
     ConsentExpired,
     ConsentGranted,
     ConsentRevoked,
+    LegalHoldPlaced,
+    LegalHoldReleased,
     RestrictionAgreed,
     RestrictionEnded,
 )
@@ -390,6 +395,78 @@ class Gateway:
         status=200,
         scope="restrictions:write",
         patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    receive_legal_demand = command(
+        "/v1/legal-demands",
+        intake.ReceiveLegalDemand,
+        intake.LegalDemandReceipt,
+        scope="legal-demands:write",
+    )
+    list_legal_demands = question(
+        "/v1/legal-demands",
+        intake.ListLegalDemands,
+        intake.LegalDemand,
+        many=True,
+        scope="legal-demands:read",
+        information=WITHHELD,
+    )
+    identify_demanded = command(
+        "/v1/legal-demands/{demand_id}/identification",
+        intake.IdentifyDemanded,
+        intake.LegalDemand,
+        status=200,
+        scope="legal-demands:write",
+        information=WITHHELD,
+    )
+    settle_legal_demand = command(
+        "/v1/legal-demands/{demand_id}/settlement",
+        intake.SettleLegalDemand,
+        intake.LegalDemand,
+        status=200,
+        scope="legal-demands:write",
+        information=WITHHELD,
+    )
+    release_legal_hold = command(
+        "/v1/legal-demands/{demand_id}/release",
+        intake.ReleaseLegalHold,
+        intake.LegalDemand,
+        status=200,
+        scope="legal-demands:write",
+        information=WITHHELD,
+    )
+    request_record = command(
+        "/v1/patients/{patient_id}/record-requests",
+        intake.RequestRecord,
+        intake.RecordRequest,
+        scope="records:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_record_requests = question(
+        "/v1/patients/{patient_id}/record-requests",
+        intake.ListRecordRequests,
+        intake.RecordRequest,
+        many=True,
+        scope="records:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    deliver_record = command(
+        "/v1/record-requests/{request_id}/delivery",
+        intake.DeliverRecord,
+        intake.RecordRequest,
+        status=200,
+        scope="records:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    answer_record_request = command(
+        "/v1/record-requests/{request_id}/answer",
+        intake.AnswerRecordRequest,
+        intake.RecordRequest,
+        status=200,
+        scope="records:write",
         information=WITHHELD,
     )
     stop_messages = command(
@@ -1419,6 +1496,9 @@ class Gateway:
         # What was announced a moment ago has its place before the page is cut.
         tables.place_all(request.door.wiring.engine_of("gateway"))
         audience = Audience.of(request.known_caller)
+        confirmed: standing.Standing = {}
+        if audience.recipient_id:
+            confirmed = standing.confirmed(self.commands, request, recipient_id=audience.recipient_id)
         with request.transaction(reads_only=audience.is_staff) as (db, origin):
 
             def account(disclosed: dict[tuple[str, str], set[str]]) -> None:
@@ -1434,6 +1514,7 @@ class Gateway:
                 types=asked["type"],
                 limit=asked["limit"],
                 now=origin.now,
+                confirmed=confirmed,
                 account=account,
             )
 
@@ -1607,6 +1688,39 @@ class Gateway:
         answer = program_clock.jump_clock(self.commands, **asked)
         repeats.remember(request, answer)
         return Response.of(answer)
+
+    # --- Patients' own records --------------------------------------------------------------------
+
+    @route(
+        "GET",
+        "/v1/record-requests/{request_id}/record",
+        request=intake.GetRecordRequest,
+        answer=schemas.Record,
+        scope="records:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+        summary="A patient's own record as one document",
+    )
+    def get_record(self, request: Request) -> dict[str, Any]:
+        """Put a patient's own record together from what every service keeps."""
+        asked = self._asked_inside(request)
+        _loaded(intake.GetRecordRequest, asked)
+        return records.export(self.commands, request, asked)
+
+    @route(
+        "GET",
+        "/v1/patients/{patient_id}/disclosures",
+        request=schemas.ListDisclosures,
+        answer=schemas.Disclosure,
+        many=True,
+        scope="records:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    def list_disclosures(self, request: Request) -> dict[str, Any]:
+        """Account for what was disclosed about a patient within three years (42 CFR 2.25)."""
+        asked = _loaded(schemas.ListDisclosures, self._asked_inside(request))
+        return records.accounting(self.commands, request, asked)
 
     # --- The day, letters and calendars -----------------------------------------------------------
 
@@ -2021,6 +2135,18 @@ class Gateway:
             restriction_id=event.restriction_id,
             patient_id=event.patient_id,
             ended_at=event.ended_at,
+        )
+
+    @reacts_to(LegalHoldPlaced)
+    def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:
+        """Forget nothing about a patient whose records were demanded."""
+        holds.keep_hold(db, hold_id=event.hold_id, patient_id=event.patient_id, placed_at=event.placed_at)
+
+    @reacts_to(LegalHoldReleased)
+    def forget_again(self, db: Session, event: LegalHoldReleased, now: datetime) -> None:
+        """Forget again what is old, because a human said so."""
+        holds.keep_release(
+            db, hold_id=event.hold_id, patient_id=event.patient_id, released_at=event.released_at
         )
 
 

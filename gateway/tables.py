@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import Envelope
+from shared.contracts.gateway import DisclosureMade
 from shared.database import id_column, moment, new_metadata, reference, tenant_column
 
 metadata = new_metadata()
@@ -368,6 +369,46 @@ def consents_for(db: Session, *, tenant_id: str, patient_id: str, recipient_id: 
         )
         .order_by(consents.c.granted_at, consents.c.consent_id)
     ).all()
+
+
+def patients_who_consented(
+    db: Session, *, tenant_id: str, recipient_id: str, patient_ids: Iterable[str] | None
+) -> list[str]:
+    """Return who has consented to something for a recipient and not taken it back, as far as is known here.
+
+    :param patient_ids: of whom; of everybody when None.
+    """
+    query = sa.select(consents.c.patient_id).where(
+        consents.c.tenant_id == tenant_id,
+        consents.c.recipient_id == recipient_id,
+        consents.c.granted_at.is_not(None),
+        consents.c.revoked_at.is_(None),
+    )
+    if patient_ids is not None:
+        query = query.where(consents.c.patient_id.in_(list(patient_ids)))
+    return list(db.scalars(query.distinct().order_by(consents.c.patient_id)))
+
+
+def disclosures_of(
+    db: Session,
+    *,
+    tenant_id: str,
+    patient_id: str,
+    since: datetime | None,
+    after: str | None,
+    limit: int | None,
+) -> Sequence[Any]:
+    """Return what was disclosed about a patient, the first to leave first, from behind the event *after*."""
+    query = sa.select(archive.c.event_id, archive.c.body).where(
+        archive.c.tenant_id == tenant_id,
+        archive.c.patient_id == patient_id,
+        archive.c.type == DisclosureMade.wire_name,
+    )
+    if since is not None:
+        query = query.where(archive.c.occurred_at >= since)
+    if after is not None:
+        query = query.where(archive.c.event_id > after)
+    return db.execute(query.order_by(archive.c.event_id).limit(limit)).all()
 
 
 def keep_restriction(

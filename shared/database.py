@@ -57,6 +57,7 @@ plumbing = sa.MetaData(naming_convention=NAMING)
 _PLUMBING_MODULES = (
     "shared.audit",
     "shared.clock",
+    "shared.holds",
     "shared.messaging.backlog",
     "shared.messaging.commands",
     "shared.messaging.inbox",

@@ -7,12 +7,17 @@ from sqlalchemy.orm import Session
 
 from services.aftercare import schemas, tables
 from services.aftercare.domain import contacts, discharge, episodes, graduation, lapses, plans
-from shared import safety
+from shared import holds, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ProgramGraduated
 from shared.contracts.event import Event, write_moment
-from shared.contracts.intake import AssessmentCompleted, PatientAdmitted
+from shared.contracts.intake import (
+    AssessmentCompleted,
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    PatientAdmitted,
+)
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
     DischargeProposed,
@@ -34,6 +39,8 @@ class Aftercare:
     """Graduates and discharges people, follows them for two years, and brings them back after a lapse."""
 
     name = "aftercare"
+    #: What of it is somebody's record.
+    keeps = tables.metadata
 
     # --- Facts of an episode -----------------------------------------------------------------------
 
@@ -96,6 +103,20 @@ class Aftercare:
     def remember_readiness(self, db: Session, event: GraduationReady, now: datetime) -> None:
         """Know which criteria monitoring and attendance found met."""
         _told_of(db, event).become_ready(criteria=event.criteria, ready_at=event.ready_at)
+
+    # --- Legal holds ------------------------------------------------------------------------------
+
+    @reacts_to(LegalHoldPlaced)
+    def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:
+        """Forget nothing about a patient whose records were demanded."""
+        holds.keep_hold(db, hold_id=event.hold_id, patient_id=event.patient_id, placed_at=event.placed_at)
+
+    @reacts_to(LegalHoldReleased)
+    def forget_again(self, db: Session, event: LegalHoldReleased, now: datetime) -> None:
+        """Forget again what is old, because a human said so."""
+        holds.keep_release(
+            db, hold_id=event.hold_id, patient_id=event.patient_id, released_at=event.released_at
+        )
 
     # --- Graduation --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from services.intake import (
     directory,
     inquiring,
     queueing,
+    records,
     reporting,
     reserving,
     schemas,
@@ -27,6 +28,7 @@ from services.intake import (
     writing,
 )
 from services.intake.domain import (
+    access,
     admissions,
     assessments,
     consents,
@@ -35,6 +37,7 @@ from services.intake.domain import (
     diagnoses,
     fit,
     guide,
+    legal,
     matching,
     notices,
     obligations,
@@ -122,6 +125,8 @@ class Intake:
     """Finds out what a person needs, and whether this program is right for them."""
 
     name = "intake"
+    #: What of it is somebody's record.
+    keeps = tables.metadata
 
     # --- Sites ------------------------------------------------------------------------------------
 
@@ -646,6 +651,99 @@ class Intake:
         _check_own(call, patient.patient_id, field="patient_id")
         found = tables.restrictions_of(db, patient_id=patient.patient_id)
         return {"items": [_dump(schemas.Restriction, one) for one in found], "next": None}
+
+    # --- Who asks for records ---------------------------------------------------------------------
+
+    @command(schemas.ReceiveLegalDemand, roles=(*STAFF, roles.PARTNER))
+    def receive_legal_demand(self, db: Session, call: Call) -> dict[str, Any]:
+        """Queue a demand for records for a human; the answer is the same whoever it is about."""
+        records.receive_demand(db, call)
+        return {"status": "received"}
+
+    @question(schemas.ListLegalDemands, roles=privacy.PRIVACY_ROLES)
+    def list_legal_demands(self, db: Session, call: Call) -> dict[str, Any]:
+        """List demands for records."""
+        limit = call.data["limit"]
+        found = tables.demands_after(
+            db,
+            only_open=call.data["open"],
+            on_hold=call.data["on_hold"],
+            after=call.data["after"],
+            limit=limit + 1,
+        )
+        return _page([_dump(schemas.LegalDemand, one) for one in found], limit=limit, key="demand_id")
+
+    @command(schemas.IdentifyDemanded, roles=privacy.PRIVACY_ROLES)
+    def identify_demanded(self, db: Session, call: Call) -> dict[str, Any]:
+        """Say whom a demand is about, which puts the hold on."""
+        demand = _locked_demand(db, call.data["demand_id"])
+        records.identify(db, demand, _patient(db, call.data["patient_id"]), now=call.now)
+        return _dump(schemas.LegalDemand, demand)
+
+    @command(schemas.SettleLegalDemand, roles=privacy.PRIVACY_ROLES)
+    def settle_legal_demand(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record what was decided about a demand for records; the hold stays."""
+        demand = _locked_demand(db, call.data["demand_id"])
+        records.settle_demand(db, demand, call)
+        return _dump(schemas.LegalDemand, demand)
+
+    @command(schemas.ReleaseLegalHold, roles=privacy.PRIVACY_ROLES)
+    def release_legal_hold(self, db: Session, call: Call) -> dict[str, Any]:
+        """Let what is old about somebody be forgotten again."""
+        demand = _locked_demand(db, call.data["demand_id"])
+        records.release(db, demand, call)
+        return _dump(schemas.LegalDemand, demand)
+
+    @command(schemas.RequestRecord, roles=(*_DOOR, roles.PATIENT))
+    def request_record(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take a request for somebody's own record; one that is open already goes on."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.RecordRequest, records.request_record(db, patient, call))
+
+    @question(schemas.ListRecordRequests, roles=(*_DOOR, roles.PATIENT))
+    def list_record_requests(self, db: Session, call: Call) -> dict[str, Any]:
+        """List somebody's requests for their record, oldest first."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        found = tables.record_requests_of(db, patient_id=patient.patient_id)
+        return {"items": [_dump(schemas.RecordRequest, one) for one in found], "next": None}
+
+    @question(schemas.GetRecordRequest, roles=(*_DOOR, roles.PATIENT))
+    def get_record_request(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look at a request for a record that can be delivered."""
+        request = tables.find_record_request(db, request_id=call.data["request_id"])
+        if request is None:
+            raise NotFound("No such request.", field="request_id")
+        _check_own(call, request.patient_id, field="request_id")
+        return _dump(schemas.RecordRequest, request)
+
+    @command(schemas.DeliverRecord, roles=(*privacy.PRIVACY_ROLES, roles.FRONT_DESK, roles.PATIENT))
+    def deliver_record(self, db: Session, call: Call) -> dict[str, Any]:
+        """Note that a record was delivered; only the first time stops the clock."""
+        request = _locked_record_request(db, call)
+        records.deliver_record(db, request, call)
+        return _dump(schemas.RecordRequest, request)
+
+    @command(schemas.AnswerRecordRequest, roles=privacy.PRIVACY_ROLES)
+    def answer_record_request(self, db: Session, call: Call) -> dict[str, Any]:
+        """Put a request for a record off once, or deny it."""
+        request = _locked_record_request(db, call)
+        records.answer_request(db, request, call)
+        return _dump(schemas.RecordRequest, request)
+
+    @on_timer(records.RECORD_DUE)
+    def escalate_record_request(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask the next human when a record was not delivered in time."""
+        request = tables.lock_record_request(db, request_id=timer.key)
+        if request is not None:
+            records.run_out(db, request, at=timer.due_at)
+
+    @question(schemas.ListStandingConsents, roles=(roles.SYSTEM,))
+    def list_standing_consents(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell the gateway under which consents something may leave at this moment."""
+        standing = records.standing_consents(db, patient_ids=call.data["patient_ids"], now=call.now)
+        return {"items": standing, "next": None}
 
     # --- Messages ---------------------------------------------------------------------------------
 
@@ -1427,6 +1525,21 @@ def _locked_restriction(db: Session, restriction_id: str) -> restrictions.Restri
     if restriction is None:
         raise NotFound("No such request.", field="restriction_id")
     return restriction
+
+
+def _locked_demand(db: Session, demand_id: str) -> legal.LegalDemand:
+    demand = tables.lock_demand(db, demand_id=demand_id)
+    if demand is None:
+        raise NotFound("No such demand.", field="demand_id")
+    return demand
+
+
+def _locked_record_request(db: Session, call: Call) -> access.RecordRequest:
+    request = tables.lock_record_request(db, request_id=call.data["request_id"])
+    if request is None:
+        raise NotFound("No such request.", field="request_id")
+    _check_own(call, request.patient_id, field="request_id")
+    return request
 
 
 def _outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardReferral:

@@ -24,13 +24,20 @@ from services.monitoring.domain import (
     risk,
 )
 from services.monitoring.domain.episodes import Episode
-from shared import telemetry
+from shared import holds, telemetry
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.common import NotificationSettled, SafetyConcernRaised
 from shared.contracts.event import EpisodeFact, write_moment
-from shared.contracts.intake import AssessmentCompleted, EarlierPlanImported, PatientAdmitted, SiteOpened
+from shared.contracts.intake import (
+    AssessmentCompleted,
+    EarlierPlanImported,
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    PatientAdmitted,
+    SiteOpened,
+)
 from shared.contracts.monitoring import (
     EscalationRaised,
     GraduationReady,
@@ -67,6 +74,8 @@ class Monitoring:
     """Owns treatment plans, check-ins, the risk index, outreach and escalations."""
 
     name = "monitoring"
+    #: What of it is somebody's record.
+    keeps = tables.metadata
 
     # --- Sites and episodes -----------------------------------------------------------------------
 
@@ -1002,6 +1011,20 @@ class Monitoring:
             tables.find_episode(db, episode_id=known.episode_id, lock=True)
             db.refresh(known, with_for_update=True)
         return known
+
+    # --- Legal holds ------------------------------------------------------------------------------
+
+    @reacts_to(LegalHoldPlaced)
+    def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:
+        """Forget nothing about a patient whose records were demanded."""
+        holds.keep_hold(db, hold_id=event.hold_id, patient_id=event.patient_id, placed_at=event.placed_at)
+
+    @reacts_to(LegalHoldReleased)
+    def forget_again(self, db: Session, event: LegalHoldReleased, now: datetime) -> None:
+        """Forget again what is old, because a human said so."""
+        holds.keep_release(
+            db, hold_id=event.hold_id, patient_id=event.patient_id, released_at=event.released_at
+        )
 
     # --- On-call duty -----------------------------------------------------------------------------
 

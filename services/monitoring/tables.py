@@ -327,6 +327,7 @@ page_rows = Table(
     Column("outcome", String(16)),
     Column("settled_at", moment()),
     Index("ix_pages_escalation", "tenant_id", "escalation_id"),
+    info={"withheld": "which of the staff were asked, and when"},
 )
 
 page_proofs = Table(

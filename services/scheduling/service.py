@@ -41,12 +41,18 @@ from services.scheduling.domain import (
     weeks,
 )
 from services.scheduling.solving.solver import Solver
-from shared import safety
+from shared import holds, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
-from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
+from shared.contracts.intake import (
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    PatientAdmitted,
+    ReferralReceived,
+    SiteOpened,
+)
 from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
 from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
@@ -75,6 +81,8 @@ class Scheduling:
     """Owns clinicians, groups, weekly plans, sessions, seats and attendance."""
 
     name = "scheduling"
+    #: What of it is somebody's record.
+    keeps = tables.metadata
 
     #: One for all workers of the process: it has one child, which is kept warm.
     _solver = Solver()
@@ -179,6 +187,20 @@ class Scheduling:
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
         """Watch no longer over a danger that was announced here: humans are being asked."""
         safety.confirm(db, event.concern_id)
+
+    # --- Legal holds ------------------------------------------------------------------------------
+
+    @reacts_to(LegalHoldPlaced)
+    def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:
+        """Forget nothing about a patient whose records were demanded."""
+        holds.keep_hold(db, hold_id=event.hold_id, patient_id=event.patient_id, placed_at=event.placed_at)
+
+    @reacts_to(LegalHoldReleased)
+    def forget_again(self, db: Session, event: LegalHoldReleased, now: datetime) -> None:
+        """Forget again what is old, because a human said so."""
+        holds.keep_release(
+            db, hold_id=event.hold_id, patient_id=event.patient_id, released_at=event.released_at
+        )
 
     # --- Clinicians and groups --------------------------------------------------------------------
 

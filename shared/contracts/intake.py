@@ -422,6 +422,50 @@ class RestrictionEnded(Event):
     ended_at: datetime
 
 
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare", "gateway"))
+class LegalHoldPlaced(Event):
+    """Somebody's records were demanded by a court or the like: nothing about them may be forgotten."""
+
+    hold_id: str
+    patient_id: str
+    journey_id: str
+    #: One of LEGAL_DEMANDS.
+    kind: str
+    placed_at: datetime
+
+
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare", "gateway"))
+class LegalHoldReleased(Event):
+    """A human said that what is old about somebody may be forgotten again."""
+
+    hold_id: str
+    patient_id: str
+    journey_id: str
+    released_at: datetime
+
+
+@event(source="intake")
+class RecordRequested(Event):
+    """A patient asked for their own record (45 CFR 164.524)."""
+
+    request_id: str
+    patient_id: str
+    journey_id: str
+    due_at: datetime
+    requested_at: datetime
+
+
+@event(source="intake")
+class RecordDelivered(Event):
+    """A patient has got their own record."""
+
+    request_id: str
+    patient_id: str
+    journey_id: str
+    in_time: bool
+    delivered_at: datetime
+
+
 @event(source="intake")
 class EligibilityAnswered(Event):
     """A payer answered whether, and how, it covers somebody."""
@@ -672,6 +716,22 @@ RESTRICTED_RECIPIENTS = ("HEALTH_PLAN", "FAMILY", "EMPLOYER", "PROVIDER", "OTHER
 #: What becomes of such a request, and how a human answers it.
 RESTRICTION_STATES = ("REQUESTED", "AGREED", "DENIED", "ENDED")
 RESTRICTION_ANSWERS = ("AGREE", "DENY")
+
+#: With what somebody demands records (42 CFR 2.61 to 2.67).
+LEGAL_DEMANDS = ("SUBPOENA", "COURT_ORDER", "WARRANT", "POLICE_REQUEST", "LAWYERS_LETTER", "OTHER")
+
+#: What a human decided about such a demand. A court order counts with a subpoena, after a hearing
+#: (42 CFR 2.61, 2.64).
+LEGAL_OUTCOMES = (
+    "NOTHING_DISCLOSED",
+    "OBJECTED_IN_COURT",
+    "ORDER_AND_SUBPOENA_VERIFIED",
+    "PATIENT_CONSENTED",
+    "WITHDRAWN_BY_ASKER",
+)
+
+#: Why somebody does not get their own record (45 CFR 164.524(a)(2) and (3)).
+ACCESS_DENIAL_GROUNDS = ("ENDANGERS_LIFE", "COMPILED_FOR_PROCEEDINGS", "NOT_HELD_HERE")
 
 #: How the follow-up of somebody referred elsewhere ended.
 REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED", "DECEASED")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from shared import audit
+from shared import audit, records
 from shared.contracts import roles
 from shared.messaging import backlog, commands, inbox, parked, traces
 from shared.schema_fields import Id
@@ -59,6 +59,13 @@ class GetTracesOf(Schema):
     """Events and commands, and notifications or concerns that they were about."""
 
     ids = fields.List(Id(), required=True, validate=validate.Length(max=traces.MAX_IDS))
+
+
+class GetRecordPart(Schema):
+    """Whose record, and from where on."""
+
+    patient_id = Id(required=True)
+    after = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=128))
 
 
 def _get_job(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
@@ -114,6 +121,12 @@ def _get_traces_of(host: "Host", db: Session, call: commands.Call) -> dict[str, 
     )
 
 
+def _get_record_part(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
+    if host.keeps is None:
+        return {"items": [], "next": None}
+    return records.read_part(db, host.keeps, patient_id=call.data["patient_id"], after=call.data["after"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Builtin:
     """A question, or a command, that the plumbing answers for every service."""
@@ -135,5 +148,7 @@ QUESTIONS = {
     "skip_parked": Builtin(schema=ResolveParked, answer=_resolve_parked(parked.SKIP), reads_only=False),
     "list_quarantined": Builtin(schema=Nothing, answer=_list_quarantined),
     "list_audit_breaks": Builtin(schema=ListAuditBreaks, answer=_list_audit_breaks),
+    # Asked by the gateway alone, which has checked before whose record it is and who may have it.
+    "get_record_part": Builtin(schema=GetRecordPart, answer=_get_record_part, roles=(roles.SYSTEM,)),
     "get_traces_of": Builtin(schema=GetTracesOf, answer=_get_traces_of, roles=(roles.SYSTEM, *ACCOUNTABLE)),
 }

@@ -35,6 +35,8 @@ class Host:
         self.wake_sending: Callable[[], None] = lambda: None
         #: What the service tells metrics of its own, if it tells anything.
         self.measure: Callable[[sa.Connection], None] = getattr(service, "measure", lambda connection: None)
+        #: The tables in which the service keeps records of patients, if it keeps any.
+        self.keeps: sa.MetaData | None = getattr(service, "keeps", None)
         #: Transactions of this process on the service's database that may have written and have
         #: ended, however they did.
         self.transactions_ended = 0

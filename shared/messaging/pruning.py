@@ -1,7 +1,8 @@
 """Forgetting what is old: of the plumbing's own notes only, a little at a time.
 
 What was received, sent and notified is remembered for thirty days, unless a setting says otherwise; a
-command's answer for three. The gateway's archive, the audit and the services' own history are never
+command's answer for three. What was sent about a patient is kept while a legal hold is on them, however old
+it is. The gateway's archive, the audit and the services' own history are never
 touched. Each batch is a short transaction of its own, by one copy at a time: it locks only rows that
 nobody needs any more, so nothing waits for it.
 """
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from shared import clock
+from shared.holds import IS_ON_HOLD
 from shared.ids import first_id_at
 
 if TYPE_CHECKING:
@@ -51,9 +53,15 @@ _STATEMENTS = (
         "event_id < CAST(:id_before AS uuid) AND received_at < :before AND state IN ('done', 'skipped')",
     ),
     # A notification is settled in the transaction that announces how it went.
-    _statement("notifications", "settled_at < :before AND state <> 'waiting'"),
+    _statement(
+        "notifications",
+        f"settled_at < :before AND state <> 'waiting' AND NOT {IS_ON_HOLD.format(table='notifications')}",
+    ),
     # Dangers that monitoring has taken in: it keeps their escalations for good.
-    _statement("safety_watch", "settled_at < :before AND state = 'confirmed'"),
+    _statement(
+        "safety_watch",
+        f"settled_at < :before AND state = 'confirmed' AND NOT {IS_ON_HOLD.format(table='safety_watch')}",
+    ),
 )
 
 

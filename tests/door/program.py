@@ -33,6 +33,9 @@ SECRETS = {
     "external_id": "Record 77 of Larkspur Pavilion",
     "earlier_words": "Learned to ring Great-uncle Leopold from the tram.",
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
+    "asker": "Prothonotary Lindqvist of Sangamon County",
+    "demand": "All that the Rutabaga Street ledger tells.",
+    "access": "The ledger is at cousin Eulalia's.",
     "restriction": "Cousin Hortensia sorts the mail at the plan.",
     "gap_accepted": "His barge to Kaskaskia was early.",
 }
@@ -63,6 +66,8 @@ class Program:
     discharged: Person
     consent_id: str
     restriction_id: str
+    demand_id: str
+    request_id: str
     credential_id: str
     coverage_id: str
     authorization_id: str
@@ -129,6 +134,7 @@ class Opening:
         treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
         consent_id = self.consent(treated, "TREATMENT")
         restriction_id = self.restrict(treated)
+        demand_id, request_id = self.ask_for_records(decided)
         credential_id = self.list_program()
         coverage_id, authorization_id = self.cover(treated)
         for kind in ("TREATMENT", "FOLLOW_UP"):
@@ -174,6 +180,8 @@ class Opening:
             discharged=discharged,
             consent_id=consent_id,
             restriction_id=restriction_id,
+            demand_id=demand_id,
+            request_id=request_id,
             credential_id=credential_id,
             coverage_id=coverage_id,
             authorization_id=authorization_id,
@@ -396,6 +404,17 @@ class Opening:
         self.do(f"/v1/patients/{who.patient_id}/notice-receipts")
         asked = {"towards": "ANYONE", "words": SECRETS["restriction"]}
         return str(self.do(f"/v1/patients/{who.patient_id}/restrictions", asked)["restriction_id"])
+
+    def ask_for_records(self, who: Person) -> tuple[str, str]:
+        """Have a court demand the first person's records, and somebody else ask for theirs."""
+        about = {name: person(1)[name] for name in ("given_name", "family_name", "birth_date")}
+        demand = {"kind": "SUBPOENA", "asker": SECRETS["asker"], "about": about, "text": SECRETS["demand"]}
+        self.do("/v1/legal-demands", demand)
+        (queued,) = self.door.get("/v1/legal-demands", role="supervisor").ok["items"]
+        asked = self.do(f"/v1/patients/{who.patient_id}/record-requests")
+        put_off = {"extend": True, "reason": SECRETS["access"]}
+        self.do(f"/v1/record-requests/{asked['request_id']}/answer", put_off, role="supervisor")
+        return queued["demand_id"], asked["request_id"]
 
     def refer_elsewhere(self, who: Person) -> str:
         """Refer somebody to another program, and follow them up once."""

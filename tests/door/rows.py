@@ -198,6 +198,31 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         {"restriction_id": program.restriction_id}, {"answer": "AGREE"}, role=roles.SUPERVISOR
     ),
     "end_restriction": _of("restriction_id"),
+    "receive_legal_demand": lambda program: Row(
+        body={
+            "kind": "COURT_ORDER",
+            "asker": "A court",
+            "about": {"given_name": "Ada", "family_name": "Quill"},
+        }
+    ),
+    "identify_demanded": lambda program: Row(
+        {"demand_id": program.demand_id},
+        {"patient_id": program.treated.patient_id},
+        role=roles.SUPERVISOR,
+    ),
+    "settle_legal_demand": lambda program: Row(
+        {"demand_id": program.demand_id},
+        {"outcome": "NOTHING_DISCLOSED", "note": "No order."},
+        role=roles.SUPERVISOR,
+    ),
+    "release_legal_hold": lambda program: Row({"demand_id": program.demand_id}, role=roles.SUPERVISOR),
+    "request_record": lambda program: Row({"patient_id": program.treated.patient_id}),
+    "deliver_record": lambda program: Row({"request_id": program.request_id}, role=roles.FRONT_DESK),
+    "answer_record_request": lambda program: Row(
+        {"request_id": program.request_id},
+        {"extend": True, "reason": "The archive moved."},
+        role=roles.SUPERVISOR,
+    ),
     "stop_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "allow_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "admit_patient": _of_episode("decided"),

@@ -12,7 +12,7 @@ import os  # after the patch
 import signal
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from marshmallow import INCLUDE, Schema
@@ -83,9 +83,18 @@ class Intake:
     def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
         return {"imported": len(call.data.get("rows", ()))}
 
+    #: What patients have consented to and not taken back, by consent.
+    standing: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @question(Anything, roles=(roles.SYSTEM,))
+    def list_standing_consents(self, db: Session, call: Call) -> dict[str, Any]:
+        asked = call.data["patient_ids"]
+        return {"items": [one for one in self.standing.values() if one["patient_id"] in asked], "next": None}
+
     @command(Anything, roles=roles.ROLES)
     def grant_consent(self, db: Session, call: Call) -> dict[str, Any]:
         said = call.data
+        self.standing[said["consent_id"]] = said
         announce(
             db,
             ConsentGranted(
@@ -102,6 +111,7 @@ class Intake:
 
     @command(Anything, roles=roles.ROLES)
     def revoke_consent(self, db: Session, call: Call) -> dict[str, Any]:
+        self.standing.pop(call.data["consent_id"])
         announce(
             db,
             ConsentRevoked(

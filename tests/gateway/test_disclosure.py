@@ -70,7 +70,20 @@ def leaves(
     """Ask whether something may leave."""
     audience = Audience(tenant_id=tenant_id, recipient_id=to)
     with room.db() as db:
-        return may_leave(db, audience=audience, patient_id=patient_id, information_class=what, now=at).allowed
+        return may_leave(
+            db,
+            audience=audience,
+            patient_id=patient_id,
+            information_class=what,
+            now=at,
+            confirmed=everything(db),
+        ).allowed
+
+
+def everything(db: Any) -> dict[str, tuple[str, ...]]:
+    """Return what intake says that knows no less than the gateway."""
+    known = db.scalars(sa.select(tables.consents.c.consent_id))
+    return dict.fromkeys(known, (*INFORMATION_CLASSES, "WITHHELD"))
 
 
 @pytest.fixture
@@ -123,6 +136,25 @@ class TestMayLeave:
         assert leaves(room, what="BILLING")
         assert not leaves(room, what="COUNSELLING_NOTES")
         assert not leaves(room, what="WITHHELD")
+
+    def test_says_no_to_what_nobody_has_confirmed(self, room: Room) -> None:
+        room.deliver(granted())
+        audience = Audience(tenant_id=TENANT, recipient_id=CLINIC)
+        asked: dict[str, Any] = {"audience": audience, "patient_id": PATIENT, "now": MONDAY}
+        asked |= {"information_class": "ATTENDANCE"}
+
+        with room.db() as db:
+            said = [
+                may_leave(db, **asked, confirmed=confirmed).allowed
+                for confirmed in (
+                    None,
+                    {},
+                    {derived_id("consent", "c"): ("BILLING",)},
+                    {derived_id("consent", "c"): ("ATTENDANCE",)},
+                )
+            ]
+
+        assert said == [False, False, False, True]
 
     def test_needs_a_consent_that_names_the_recipient(self, room: Room) -> None:
         room.deliver(granted(recipient_id=None))
@@ -204,7 +236,12 @@ class TestRestriction:
         with room.db() as db:
             said = [
                 may_leave(
-                    db, audience=one, patient_id=PATIENT, information_class="ATTENDANCE", now=MONDAY
+                    db,
+                    audience=one,
+                    patient_id=PATIENT,
+                    information_class="ATTENDANCE",
+                    now=MONDAY,
+                    confirmed=everything(db),
                 ).reason
                 for one in (
                     Audience(tenant_id=TENANT, recipient_id=CLINIC),

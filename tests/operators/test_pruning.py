@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
 from shared import audit
+from shared.contracts.intake import LegalHoldPlaced, LegalHoldReleased
+from shared.ids import new_id
 from shared.messaging import pruning
 from shared.messaging.commands import commands
 from shared.messaging.inbox import inbox
@@ -78,7 +80,7 @@ def answered(room: Room, at: datetime, *, state: str = "done") -> None:
         )
 
 
-def notified(room: Room, at: datetime, *, state: str) -> None:
+def notified(room: Room, at: datetime, *, state: str, patient_id: str | None = None) -> None:
     with room.engine.begin() as connection:
         connection.execute(
             notifications.insert().values(
@@ -87,6 +89,7 @@ def notified(room: Room, at: datetime, *, state: str) -> None:
                 template="STAFF_PAGE",
                 codes={},
                 about_id="an escalation",
+                patient_id=patient_id,
                 urgent=True,
                 time_zone="UTC",
                 channel="EMAIL",
@@ -144,6 +147,29 @@ class TestPrune:
 
         assert prune(room.host) == 2
         assert kept(room, notifications, "state") == ["suppressed", "waiting"]
+
+    def test_forgets_nothing_about_a_patient_under_a_legal_hold(self, room: Room) -> None:
+        held, free, hold_id = new_id(), new_id(), new_id()
+        told = {"hold_id": hold_id, "patient_id": held, "journey_id": new_id()}
+        room.deliver(LegalHoldPlaced(**told, kind="SUBPOENA", placed_at=room.now))
+        notified(room, LAST_MONTH, state="sent", patient_id=held)
+        notified(room, LAST_MONTH, state="failed", patient_id=free)
+
+        while_held = prune(room.host)
+        kept_then = kept(room, notifications, "state")
+        room.deliver(LegalHoldReleased(**told, released_at=room.now))
+
+        assert (while_held, kept_then) == (1, ["sent"])
+        assert prune(room.host) == 1
+        assert kept(room, notifications, "state") == []
+
+    def test_heeds_a_hold_whose_release_was_told_first(self, room: Room) -> None:
+        told = {"hold_id": new_id(), "patient_id": new_id(), "journey_id": new_id()}
+        room.deliver(LegalHoldReleased(**told, released_at=room.now))
+        room.deliver(LegalHoldPlaced(**told, kind="SUBPOENA", placed_at=room.now))
+        notified(room, LAST_MONTH, state="sent", patient_id=told["patient_id"])
+
+        assert prune(room.host) == 1
 
     def test_forgets_dangers_that_were_confirmed_and_no_other(self, room: Room) -> None:
         for number, state in enumerate(("confirmed", "paged", "waiting")):

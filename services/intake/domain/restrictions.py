@@ -76,6 +76,12 @@ class Restriction:
         """Whether the program must agree."""
         return self.towards == HEALTH_PLAN and self.paid_in_full
 
+    def forbids(self, information_class: str, *, recipient_id: str) -> bool:
+        """Tell whether, once agreed to, it keeps a class of information from a recipient."""
+        if self.recipient_id not in (None, recipient_id):
+            return False
+        return not self.information_classes or information_class in self.information_classes
+
     def task(self) -> Task:
         """Return the request to answer it."""
         return Task(

@@ -27,6 +27,7 @@ task_rows = Table(
     Column("closed_at", moment()),
     one_of("outcome", (tasks.DONE, tasks.WITHDRAWN, tasks.ESCALATED)),
     Index("ix_tasks_tenant_episode", "tenant_id", "episode_id"),
+    info={"withheld": "the program's own work list, which may tell of a court's demand"},
 )
 
 mapper.map_imperatively(tasks.Task, task_rows)

@@ -19,6 +19,7 @@ asked = Table(
     reference("episode_id"),
     reference("journey_id"),
     Column("closed_at", moment()),
+    info={"withheld": "the program's own work list"},
 )
 
 mapper.map_imperatively(Asked, asked)

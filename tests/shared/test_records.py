@@ -1,0 +1,140 @@
+"""A patient's part of a service's record: all of it, theirs alone, in readable form."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.records import KEEPERS
+from services.intake import tables as intake_tables
+from services.intake.service import Intake
+from shared import records
+from shared.database import plumbing
+from shared.errors import Forbidden, InvalidInput
+from tests.intake.test_service import House
+from tests.support import Room
+
+#: Tables of the services that are about nobody in particular: the program, its staff, its directory.
+ABOUT_NOBODY = {
+    "intake": {
+        "duties",
+        "privacy_notices",
+        "program_credentials",
+        "program_deliveries",
+        "program_groups",
+        "program_staff",
+        "programs",
+        "rule_signatures",
+        "sites",
+    },
+    "scheduling": {"absences", "clinicians", "closures", "groups", "rooms", "sessions", "sites"},
+    "monitoring": {"on_call_gaps", "on_call_shifts", "page_proofs", "sites", "staff_contacts"},
+    "aftercare": set(),
+}
+
+#: Tables about patients that are no part of their record; each says why.
+WITHHELD = {
+    "intake": {"legal_demands", "tasks"},
+    "scheduling": {"asked"},
+    "monitoring": {"pages"},
+    "aftercare": set(),
+}
+
+
+def metadata_of(service: str) -> sa.MetaData:
+    found: sa.MetaData = importlib.import_module(f"services.{service}.tables").metadata
+    return found
+
+
+@pytest.mark.parametrize("service", KEEPERS)
+class TestEveryService:
+    def test_knows_of_each_table_whose_it_is(self, service: str) -> None:
+        metadata = metadata_of(service)
+        own = {table.name for table in metadata.sorted_tables} - set(plumbing.tables)
+
+        about = records.tables_about_patients(metadata)
+
+        assert own - set(about) == ABOUT_NOBODY[service]
+        assert {name for name, rule in about.items() if rule is None} == WITHHELD[service]
+
+    def test_keeps_counselling_notes_in_no_part(self, service: str) -> None:
+        metadata = metadata_of(service)
+        about = records.tables_about_patients(metadata)
+
+        named = {name for name, rule in about.items() if rule is not None and "counsel" in name}
+        assert named == set()
+
+    def test_can_open_every_sealed_column_that_it_tells(self, service: str) -> None:
+        metadata = metadata_of(service)
+        for name, rule in records.tables_about_patients(metadata).items():
+            table = metadata.tables[name]
+            if rule is not None and any(column.name.endswith("_sealed") for column in table.c):
+                assert len(table.primary_key.columns) == 1, name
+
+
+class TestAPart:
+    @pytest.fixture
+    def house(self, room_of: Callable[[type], Room]) -> House:
+        return House(room_of(Intake))
+
+    def part(self, house: House, patient_id: str) -> list[dict[str, Any]]:
+        """Return all of it, page by page."""
+        items, after = [], None
+        while True:
+            asked = {"patient_id": patient_id, "after": after}
+            page = house.room.ask("get_record_part", asked, role="system")
+            items += page["items"]
+            after = page["next"]
+            if after is None:
+                return items
+
+    def test_has_the_patients_rows_opened_and_nobody_elses(self, house: House) -> None:
+        ada = house.admitted()
+        bert = house.decided(given_name="Bert", family_name="Oakley", birth_date="1980-01-01")
+
+        told = self.part(house, ada["patient_id"])
+
+        rows = {item["table"]: item["row"] for item in told}
+        assert rows["patients"]["family_name"] == "Quill"
+        assert rows["assessments"]["goals"] == "See my daughter Wilhelmina finish school."
+        assert {"admissions", "consents", "episodes", "level_decisions", "referrals"} <= set(rows)
+        assert bert["patient_id"] not in str(told)
+        assert "Oakley" not in str(told)
+        assert not {"tasks", "legal_demands", "outbox", "audit"} & set(rows)
+        assert not [name for row in rows.values() for name in row if name.endswith(("_sealed", "_index"))]
+
+    def test_comes_page_by_page_without_gap_or_repeat(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        patient_id = house.admitted()["patient_id"]
+        whole = self.part(house, patient_id)
+        monkeypatch.setattr(records, "ROWS_AT_ONCE", 2)
+
+        assert self.part(house, patient_id) == whole
+        assert len(whole) > 5
+
+    def test_of_a_stranger_or_of_another_tenant_is_empty(self, house: House) -> None:
+        patient_id = house.admitted()["patient_id"]
+        asked = {"patient_id": patient_id}
+
+        assert house.room.ask("get_record_part", asked, role="system", tenant_id="hillside")["items"] == []
+
+    def test_is_for_the_gateway_alone(self, house: House) -> None:
+        for role in ("clinician", "supervisor", "patient"):
+            with pytest.raises(Forbidden):
+                house.room.ask("get_record_part", {"patient_id": house.room.tenant_id}, role=role)
+
+    @pytest.mark.parametrize("after", ["nowhere.1", "patients", "patients.-1", "patients.x", "tasks.0"])
+    def test_refuses_a_place_that_it_never_gave(self, house: House, after: str) -> None:
+        patient_id = house.refer()["patient_id"]
+
+        with pytest.raises(InvalidInput):
+            house.room.ask("get_record_part", {"patient_id": patient_id, "after": after}, role="system")
+
+    def test_is_told_through_children_of_children(self) -> None:
+        rules = records.tables_about_patients(intake_tables.metadata)
+
+        # An authorised unit names an authorisation, which names the patient.
+        assert "authorizations" in str(rules["authorization_units"])
