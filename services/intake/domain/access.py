@@ -80,7 +80,7 @@ class RecordRequest:
     def task(self) -> Task:
         """Return the request to deliver it in time."""
         return self._task(
-            ACCESS_TASK,
+            task=ACCESS_TASK,
             owner=roles.FRONT_DESK,
             then=PRIVACY_OFFICER,
             at=self.requested_at,
@@ -90,7 +90,7 @@ class RecordRequest:
     def overdue_task(self) -> Task:
         """Return what is asked once the time has run out."""
         return self._task(
-            OVERDUE_TASK,
+            task=OVERDUE_TASK,
             owner=PRIVACY_OFFICER,
             then=PRIVACY_DEPUTY,
             at=self.due_at,
@@ -156,10 +156,10 @@ class RecordRequest:
         if self.state != "OPEN":
             raise RequestNotOpen(field="request_id", rule="a request that is open")
 
-    def _task(self, name: str, *, owner: str, then: str, at: datetime, due_at: datetime) -> Task:
+    def _task(self, *, task: str, owner: str, then: str, at: datetime, due_at: datetime) -> Task:
         return Task(
-            task_id=derived_id(self.request_id, name),
-            task=name,
+            task_id=derived_id(self.request_id, task),
+            task=task,
             owner_role=owner,
             next_role=then,
             reason="EXTENDED" if self.extended_at else "REQUESTED",
