@@ -322,6 +322,47 @@ class Gateway:
         patients=OWN_PATH,
         information=WITHHELD,
     )
+    add_supporter = command(
+        "/v1/patients/{patient_id}/supporters",
+        intake.AddSupporter,
+        intake.Supporter,
+        scope="supporters:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_supporters = question(
+        "/v1/patients/{patient_id}/supporters",
+        intake.ListSupporters,
+        intake.Supporter,
+        many=True,
+        scope="supporters:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    tell_no_supporter = command(
+        "/v1/patients/{patient_id}/no-supporter",
+        intake.TellNoSupporter,
+        intake.SupportNetwork,
+        scope="supporters:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    end_supporter = command(
+        "/v1/supporters/{supporter_id}/ending",
+        intake.EndSupporter,
+        intake.Supporter,
+        status=200,
+        scope="supporters:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
+    record_triggers = command(
+        "/v1/episodes/{episode_id}/trigger-inventories",
+        intake.RecordTriggers,
+        intake.TriggerInventory,
+        scope="assessments:write",
+        information=WITHHELD,
+    )
     publish_privacy_notice = command(
         "/v1/privacy-notices",
         intake.PublishPrivacyNotice,

@@ -23,6 +23,7 @@ from services.intake import (
     schemas,
     searching,
     stepping,
+    supporting,
     tables,
     telling,
     writing,
@@ -53,6 +54,7 @@ from services.intake.domain import (
     reviews,
     rules,
     sites,
+    supporters,
     tasks,
     withdrawal,
 )
@@ -376,6 +378,7 @@ class Intake:
         episode = _locked_episode(db, call.data["episode_id"])
         site = _site(db, episode.site_id)
         known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
+        network = tables.find_network(db, patient_id=episode.patient_id)
         assessment, events = assessments.complete(
             assessment_id=new_id(),
             episode=episode,
@@ -390,6 +393,8 @@ class Intake:
             # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
             # nobody can decide on their word.
             rules_version=answering.rules_in_force(db).get(placement.CODE),
+            supporters=network.supporters if network else None,
+            edition=call.data["edition"],
         )
         db.add(assessment)
         announce_all(db, events)
@@ -579,6 +584,47 @@ class Intake:
         consent = tables.lock_consent(db, consent_id=timer.key)
         if consent is not None:
             consenting.remind(db, consent, at=timer.due_at)
+
+    # --- Who backs a patient, and what helps --------------------------------------------------------
+
+    @command(schemas.AddSupporter, roles=(*_DOOR, roles.PATIENT))
+    def add_supporter(self, db: Session, call: Call) -> dict[str, Any]:
+        """Name somebody who backs a patient; who they are stays sealed here."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _supporter_view(db, supporting.add(db, patient, call), now=call.now)
+
+    @command(schemas.EndSupporter, roles=(*_DOOR, roles.PATIENT))
+    def end_supporter(self, db: Session, call: Call) -> dict[str, Any]:
+        """Take somebody off who backed a patient."""
+        supporter = tables.find_supporter(db, supporter_id=call.data["supporter_id"])
+        if supporter is None:
+            raise NotFound("No such supporter.", field="supporter_id")
+        _check_own(call, supporter.patient_id, field="supporter_id")
+        supporting.end(db, supporter, _patient(db, supporter.patient_id), call)
+        return _supporter_view(db, supporter, now=call.now)
+
+    @command(schemas.TellNoSupporter, roles=(*_DOOR, roles.PATIENT))
+    def tell_no_supporter(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep that nobody backs a patient, which the treatment plan then works on."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        return _dump(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
+
+    @question(schemas.ListSupporters, roles=(*_DOOR, roles.PATIENT))
+    def list_supporters(self, db: Session, call: Call) -> dict[str, Any]:
+        """List who backs a patient now, and what each may be told."""
+        patient = _patient(db, call.data["patient_id"])
+        _check_own(call, patient.patient_id, field="patient_id")
+        found = tables.supporters_of(db, patient_id=patient.patient_id)
+        return {"items": [_supporter_view(db, one, now=call.now) for one in found], "next": None}
+
+    @command(schemas.RecordTriggers, roles=roles.CARE_TEAM)
+    def record_triggers(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what sets off use, and the tools that somebody has against it now."""
+        episode = _locked_episode(db, call.data["episode_id"])
+        inventory = supporting.record_triggers(db, episode, call)
+        return _dump(schemas.TriggerInventory, inventory) | {"complete": inventory.is_complete}
 
     # --- What patients are told, and what they ask not to be told to others ------------------------
 
@@ -801,12 +847,13 @@ class Intake:
         db.add(admission)
         announce_all(db, events)
         queueing.note_admission(db, episode, site, actor=call.actor, now=call.now)
-        telling.ask_for_notice(db, episode, now=call.now)
+        left_open = supporting.ask_for_what_is_open(db, episode, assessment, now=call.now)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
         return _dump(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
             "weekly_minutes_ceiling": ceiling,
             "planned_weeks": admissions.PLANNED_WEEKS,
+            "left_open": left_open,
             "next_step": _next_step(db, episode),
         }
 
@@ -1377,6 +1424,7 @@ class Intake:
             db.add(obligations.ObligationFit(patient_id=event.patient_id, site_id=event.site_id, **finding))
         else:
             known.take_over(**finding)
+        supporting.note_obligations(db, patient_id=event.patient_id, now=event.found_at)
 
     @reacts_to(OnCallShiftPlanned)
     def note_duty(self, db: Session, event: OnCallShiftPlanned, now: datetime) -> None:
@@ -1672,6 +1720,7 @@ def _findings(data: dict[str, Any]) -> assessments.Findings:
         prior_stay=fit.PriorStay(**stay) if stay else None,
         co_occurring=data["co_occurring"],
         pregnant=data["pregnant"],
+        conditions=[assessments.Condition(**condition) for condition in data["conditions"]],
     )
 
 
@@ -1770,6 +1819,12 @@ def _referral_view(db: Session, referral: Referral, episode: Episode) -> dict[st
 def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
     crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
     return _dump(schemas.Assessment, assessment) | {"crisis": crisis}
+
+
+def _supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetime) -> dict[str, Any]:
+    consented = tables.consents_of(db, patient_id=supporter.patient_id)
+    may_be_told = [] if supporter.ended_at else supporter.may_be_told(consented, now=now)
+    return _dump(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
 
 
 def _notice_view(told: dict[str, Any]) -> dict[str, Any]:

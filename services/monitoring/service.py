@@ -22,6 +22,7 @@ from services.monitoring.domain import (
     proofs,
     readiness,
     risk,
+    support,
 )
 from services.monitoring.domain.episodes import Episode
 from shared import holds, telemetry
@@ -37,6 +38,7 @@ from shared.contracts.intake import (
     LegalHoldReleased,
     PatientAdmitted,
     SiteOpened,
+    SupportNetworkTold,
 )
 from shared.contracts.monitoring import (
     EscalationRaised,
@@ -123,6 +125,9 @@ class Monitoring:
         plan = plans.draft(event)
         if db.get(plans.Plan, plan.plan_id) is not None:
             return
+        network = tables.find_network(db, event.patient_id)
+        if network is not None and network.told_at > event.completed_at:
+            plan.heed_support(network.supporters)
         db.add(plan)
         db.flush()
         plans.number_versions(tables.plans_of(db, episode_id=episode.episode_id))
@@ -147,6 +152,21 @@ class Monitoring:
             raise NotFound("No earlier plan of such an episode.", field="episode_id")
         _own_or_staff(call, found.patient_id, field="episode_id")
         return {"version": 0, **_view(schemas.EarlierPlan(), found)}
+
+    @reacts_to(SupportNetworkTold)
+    def heed_support_network(self, db: Session, event: SupportNetworkTold, now: datetime) -> None:
+        """Have plans that nobody has signed yet work on it that nobody backs the patient."""
+        network = tables.find_network(db, event.patient_id)
+        if network is None:
+            network = support.SupportNetwork(
+                patient_id=event.patient_id, supporters=event.supporters, told_at=event.told_at
+            )
+            db.add(network)
+        network.take_over(supporters=event.supporters, told_at=event.told_at)
+        for plan in tables.plans_of_patient(db, event.patient_id):
+            # What was known when it was drafted is in it already.
+            if network.told_at > plan.drafted_at:
+                plan.heed_support(network.supporters)
 
     @question(schemas.GetTreatmentPlan, roles=_STAFF_AND_PATIENT)
     def get_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from services.monitoring.domain import (
     plans,
     proofs,
     risk,
+    support,
 )
 from services.monitoring.domain import episodes as episode_rules
 from shared.database import (
@@ -124,6 +125,16 @@ check_ins = Table(
     #: Empty where the question was not answered.
     Column("danger", sa.Boolean),
     Index("ix_check_ins_episode", "tenant_id", "episode_id", "checked_in_at"),
+)
+
+support_networks = Table(
+    "support_networks",
+    metadata,
+    tenant_column(),
+    reference("patient_id"),
+    Column("supporters", Integer, nullable=False),
+    Column("told_at", moment(), nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "patient_id"),
 )
 
 treatment_plans = Table(
@@ -357,6 +368,7 @@ class Attempt:
             setattr(self, name, value)
 
 
+mapper.map_imperatively(support.SupportNetwork, support_networks)
 mapper.map_imperatively(episode_rules.Episode, episodes)
 mapper.map_imperatively(attendance_rules.Attendance, attendances)
 mapper.map_imperatively(checkins.CheckIn, check_ins)
@@ -583,6 +595,27 @@ def find_earlier_plan(
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     return db.scalar(query)
+
+
+#: Advisory locks of what is known about who backs a patient, and what plans make of it.
+_SUPPORT_LOCK = 4_203_001
+
+
+def find_network(db: Session, patient_id: str) -> support.SupportNetwork | None:
+    """Return what a patient told last about who backs them, if anything; nobody else asks meanwhile.
+
+    So a plan that is drafted at the same moment knows of it, or is known to whoever keeps it.
+    """
+    place = sa.func.hashtextextended(patient_id, _SUPPORT_LOCK)
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(place)))
+    query = sa.select(support.SupportNetwork).where(support_networks.c.patient_id == patient_id)
+    return db.scalar(query.execution_options(populate_existing=True))
+
+
+def plans_of_patient(db: Session, patient_id: str) -> list[plans.Plan]:
+    """Return all treatment plans of a patient, locked."""
+    query = sa.select(plans.Plan).where(treatment_plans.c.patient_id == patient_id)
+    return list(db.scalars(query.order_by(treatment_plans.c.plan_id).with_for_update()))
 
 
 def plans_of(db: Session, *, episode_id: str) -> Sequence[plans.Plan]:

@@ -85,6 +85,10 @@ class AssessmentCompleted(EpisodeFact):
     #: Co-occurring mental health condition reported.
     co_occurring: bool = False
     pregnant: bool = False
+    #: Co-occurring conditions of mind and body: CONDITIONS_OF_MIND and CONDITIONS_OF_BODY.
+    conditions: tuple[str, ...] = ()
+    #: How many people back the person; not asked when empty.
+    supporters: int | None = None
 
 
 @event(source="intake")
@@ -342,6 +346,9 @@ FIT_FACTORS = (
     "STEP_DOWN",
 )
 
+#: Editions of the ASAM criteria: severity by dimension, and minimum level by sub-dimension.
+ASAM_EDITIONS = ("ASAM3", "ASAM4")
+
 #: Levels of care of the ASAM criteria, 3rd edition, lowest first.
 LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
 
@@ -369,6 +376,18 @@ class ConsentExpired(Event):
     #: "DATE", or one of CONSENT_END_EVENTS.
     reason: str
     expired_at: datetime
+
+
+@event(source="intake", reacting=("monitoring",))
+class SupportNetworkTold(Event):
+    """A patient told who backs them: how many people, or nobody."""
+
+    patient_id: str
+    journey_id: str
+    supporters: int
+    #: Of SUPPORTER_ROLES, those that there are.
+    roles: tuple[str, ...]
+    told_at: datetime
 
 
 @event(source="intake")
@@ -732,6 +751,49 @@ LEGAL_OUTCOMES = (
 
 #: Why somebody does not get their own record (45 CFR 164.524(a)(2) and (3)).
 ACCESS_DENIAL_GROUNDS = ("ENDANGERS_LIFE", "COMPILED_FOR_PROCEEDINGS", "NOT_HELD_HERE")
+
+#: What somebody who backs a patient is to them, and how they are reached.
+SUPPORTER_ROLES = (
+    "PARTNER",
+    "PARENT",
+    "CHILD",
+    "SIBLING",
+    "RELATIVE",
+    "FRIEND",
+    "HOUSEMATE",
+    "SPONSOR",
+    "CLERGY",
+    "EMPLOYER",
+    "OTHER",
+)
+SUPPORTER_CHANNELS = ("PHONE", "TEXT", "EMAIL", "IN_PERSON")
+
+#: Conditions that occur beside addiction: of the mind, which the plan works on, and of the body.
+CONDITIONS_OF_MIND = (
+    "DEPRESSION",
+    "ANXIETY",
+    "PTSD",
+    "BIPOLAR",
+    "PSYCHOSIS",
+    "ADHD",
+    "EATING_DISORDER",
+    "PERSONALITY_DISORDER",
+    "OTHER_MENTAL",
+)
+CONDITIONS_OF_BODY = (
+    "CHRONIC_PAIN",
+    "HEPATITIS",
+    "HIV",
+    "LIVER_DISEASE",
+    "HEART_DISEASE",
+    "DIABETES",
+    "SEIZURES",
+    "BRAIN_INJURY",
+    "OTHER_MEDICAL",
+)
+#: Who says that somebody has a condition, and how it is treated.
+CONDITION_SOURCES = ("REPORTED", "DIAGNOSED", "SCREENED_POSITIVE")
+CONDITION_TREATMENTS = ("NONE", "HERE", "ELSEWHERE", "UNKNOWN")
 
 #: How the follow-up of somebody referred elsewhere ended.
 REFERRAL_FOLLOW_UP_OUTCOMES = ("ARRIVED", "NOT_ARRIVED", "NOT_REACHED", "REFUSED", "DECEASED")

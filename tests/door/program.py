@@ -33,6 +33,8 @@ SECRETS = {
     "external_id": "Record 77 of Larkspur Pavilion",
     "earlier_words": "Learned to ring Great-uncle Leopold from the tram.",
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
+    "supporter": "Theophania Marchbanks",
+    "supporter_phone": "+1 312 555 0765",
     "asker": "Prothonotary Lindqvist of Sangamon County",
     "demand": "All that the Rutabaga Street ledger tells.",
     "access": "The ledger is at cousin Eulalia's.",
@@ -67,6 +69,7 @@ class Program:
     consent_id: str
     restriction_id: str
     demand_id: str
+    supporter_id: str
     request_id: str
     credential_id: str
     coverage_id: str
@@ -134,6 +137,7 @@ class Opening:
         treated, elsewhere, discharged = self.decide(), self.decide(level="3.7"), self.decide()
         consent_id = self.consent(treated, "TREATMENT")
         restriction_id = self.restrict(treated)
+        supporter_id = self.name_supporter(treated)
         demand_id, request_id = self.ask_for_records(decided)
         credential_id = self.list_program()
         coverage_id, authorization_id = self.cover(treated)
@@ -181,6 +185,7 @@ class Opening:
             consent_id=consent_id,
             restriction_id=restriction_id,
             demand_id=demand_id,
+            supporter_id=supporter_id,
             request_id=request_id,
             credential_id=credential_id,
             coverage_id=coverage_id,
@@ -404,6 +409,16 @@ class Opening:
         self.do(f"/v1/patients/{who.patient_id}/notice-receipts")
         asked = {"towards": "ANYONE", "words": SECRETS["restriction"]}
         return str(self.do(f"/v1/patients/{who.patient_id}/restrictions", asked)["restriction_id"])
+
+    def name_supporter(self, who: Person) -> str:
+        """Name somebody who backs a patient."""
+        supporter = {
+            "role": "SIBLING",
+            "reached_by": "PHONE",
+            "name": SECRETS["supporter"],
+            "phone": SECRETS["supporter_phone"],
+        }
+        return str(self.do(f"/v1/patients/{who.patient_id}/supporters", supporter)["supporter_id"])
 
     def ask_for_records(self, who: Person) -> tuple[str, str]:
         """Have a court demand the first person's records, and somebody else ask for theirs."""

@@ -187,6 +187,13 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "revoke_consent": _of("consent_id"),
     "end_consent": _of("consent_id", event="END_OF_TREATMENT", occurred_at="2026-02-02T15:00:00Z"),
+    "add_supporter": lambda program: Row(
+        {"patient_id": program.treated.patient_id},
+        {"role": "FRIEND", "reached_by": "IN_PERSON", "name": "Ottoline"},
+    ),
+    "tell_no_supporter": lambda program: Row({"patient_id": program.decided.patient_id}),
+    "end_supporter": _of("supporter_id"),
+    "record_triggers": _of_episode("treated", triggers=[{"trigger_code": "PAYDAY", "coping_tools": 1}]),
     "publish_privacy_notice": lambda program: Row(
         body={"edition": "2027-01", "digest": "a0" * 32}, role=roles.SUPERVISOR
     ),

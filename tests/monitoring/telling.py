@@ -49,6 +49,17 @@ def assessed(**changed: Any) -> intake.AssessmentCompleted:
     )
 
 
+def backed_by(supporters: int, *, at: datetime) -> intake.SupportNetworkTold:
+    """Dana told how many people back her."""
+    return intake.SupportNetworkTold(
+        patient_id=DANA,
+        journey_id=JOURNEY,
+        supporters=supporters,
+        roles=("SIBLING",) if supporters else (),
+        told_at=at,
+    )
+
+
 def admitted(**changed: Any) -> intake.PatientAdmitted:
     """Dana was admitted."""
     return intake.PatientAdmitted(

@@ -430,6 +430,37 @@ class TestEscalationLevel:
         assert one.is_open is needs
 
 
+class TestPlanAndSupport:
+    def test_works_on_it_that_nobody_backs_the_patient(self) -> None:
+        alone, backed = (plans.draft(telling.assessed(supporters=number)) for number in (0, 1))
+
+        (objective,) = (one for one in alone.objectives if one["problem"] == "SUPPORT")
+        assert (objective["measure"], objective["target"]) == ("SUPPORTERS_NAMED", 1)
+        assert "SUPPORT" not in backed.problems
+        assert "SUPPORT" not in plans.draft(telling.assessed()).problems
+
+    def test_follows_what_is_told_until_somebody_signs(self) -> None:
+        plan = plans.draft(telling.assessed(supporters=2))
+        seen = []
+        for supporters in (0, 0, 1, 0):
+            plan.heed_support(supporters)
+            seen.append(plan.problems.count("SUPPORT"))
+        plan.sign(as_="PATIENT", by=Actor(actor_id="dana", role="patient"), now=NOON)
+        plan.heed_support(3)
+
+        assert (seen, plan.problems.count("SUPPORT")) == ([1, 1, 0, 1], 1)
+        assert [one["problem"] for one in plan.objectives].count("SUPPORT") == 1
+
+    def test_works_on_each_condition_that_has_a_measure(self) -> None:
+        plan = plans.draft(telling.assessed(conditions=("PTSD", "DIABETES", "DEPRESSION"), co_occurring=True))
+
+        measures = {one["problem"]: (one["measure"], one["target"]) for one in plan.objectives}
+        assert measures["DEPRESSION"] == ("PHQ9_TOTAL", 9)
+        assert measures["PTSD"] == ("PC_PTSD5_TOTAL", 3)
+        assert "DIABETES" not in plan.problems
+        assert "DIM3" in plan.problems
+
+
 class TestPlanDraft:
     def test_has_an_objective_for_each_problem_and_one_beside_the_substance(self) -> None:
         plan = plans.draft(telling.assessed())

@@ -1,6 +1,6 @@
 """An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared.contracts.common import SafetyConcernRaised
 from shared.contracts.event import Actor, Event
-from shared.contracts.intake import AssessmentCompleted
+from shared.contracts.intake import CONDITIONS_OF_MIND, AssessmentCompleted
 from shared.errors import InvalidInput
 from shared.ids import derived_id
 
@@ -42,6 +42,17 @@ class Danger:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A condition that occurs beside the addiction, coded: who says so, and how it is treated."""
+
+    code: str
+    source: str
+    treatment: str
+    #: ICD-10-CM code, where somebody diagnosed it.
+    icd10_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """Everything that an assessor found out.
 
@@ -60,6 +71,12 @@ class Findings:
     prior_stay: fit.PriorStay | None = None
     co_occurring: bool = False
     pregnant: bool = False
+    conditions: list[Condition] = field(default_factory=list)
+
+    @property
+    def has_condition_of_mind(self) -> bool:
+        """Whether a mental health condition occurs beside the addiction."""
+        return self.co_occurring or any(one.code in CONDITIONS_OF_MIND for one in self.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +123,13 @@ class Assessment:
     completed_by_role: str
     completed_by_credential: str
     goals: str
+    conditions: list[dict[str, Any]] = field(default_factory=list)
     tenant_id: str = ""
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the person has a tool against each of enough triggers."""
+        return fit.has_tools([fit.Trigger(**trigger) for trigger in self.findings["triggers"]])
 
     @property
     def gate_holds(self) -> bool:
@@ -127,15 +150,23 @@ def complete(
     now: datetime,
     recorded: Recorded | None = None,
     rules_version: int | None = None,
+    supporters: int | None = None,
+    edition: str | None = None,
 ) -> tuple[Assessment, list[Event]]:
     """Complete an assessment of somebody who waits for a decision.
 
-    :raises AssessmentIncomplete: naming every dimension that is not rated.
+    :param supporters: how many people back the person, as they told before; as the assessor says, when None.
+    :param edition: of the criteria that the assessor rated by, if they say so.
+    :raises AssessmentIncomplete: naming every dimension that is not rated, and goals that say nothing.
     :raises InvalidInput: when a scale was self-reported, a criterion does not exist, and the like.
     :raises Conflict: when the episode is past its admission.
     """
     episode.check_before_admission()
-    ratings = _all_rated(findings.dimensions)
+    _check_edition(edition)
+    ratings = _all_there(findings)
+    _check_conditions(findings.conditions)
+    backing = findings.home.supporters if supporters is None else supporters
+    findings = replace(findings, home=replace(findings.home, supporters=backing))
     withdrawal.check_rated(findings.withdrawal)
     withdrawal.check_clearance(findings.withdrawal, actor=actor)
     today = site.local_day(now)
@@ -189,6 +220,7 @@ def complete(
         completed_by_role=actor.role,
         completed_by_credential=actor.credential,
         goals=findings.goals,
+        conditions=[asdict(condition) for condition in findings.conditions],
     )
     episode.take_assessment(assessment_id=assessment_id, minor=minor)
     events: list[Event] = [
@@ -212,8 +244,10 @@ def complete(
         deciding_dimensions=recommended.deciding_dimensions,
         rule_version=recommended.rule_version,
         completed_at=now,
-        co_occurring=findings.co_occurring,
+        co_occurring=findings.has_condition_of_mind,
         pregnant=findings.pregnant,
+        conditions=tuple(condition.code for condition in findings.conditions),
+        supporters=backing,
     )
     return assessment, [*events, completed]
 
@@ -225,15 +259,47 @@ def crisis_content(risk_flags: list[str], *, emergency_phone: str | None) -> dic
     return {"lines": list(CRISIS_LINES), "program_emergency_phone": emergency_phone}
 
 
-def _all_rated(dimensions: tuple[int | None, ...]) -> tuple[int, ...]:
-    rated = (*dimensions, *(None for _ in placement.DIMENSIONS))[: len(placement.DIMENSIONS)]
+def _check_edition(edition: str | None) -> None:
+    """Refuse ratings by another edition than that of the rules: they mean something else.
+
+    :raises InvalidInput: when the assessor rated by another.
+    """
+    if edition not in (None, placement.EDITION):
+        raise InvalidInput(
+            "The ratings are of another edition.", field="edition", rule=f"{placement.EDITION}: never mixed"
+        )
+
+
+def _check_conditions(conditions: list[Condition]) -> None:
+    """Refuse a condition that is told twice, or diagnosed without saying as what.
+
+    :raises InvalidInput: naming it.
+    """
+    codes = [condition.code for condition in conditions]
+    for place, condition in enumerate(conditions):
+        if condition.code in codes[:place]:
+            raise InvalidInput(
+                "A condition comes twice.", field=f"conditions.{place}.code", rule="each condition once"
+            )
+        if condition.source == "DIAGNOSED" and condition.icd10_code is None:
+            raise InvalidInput(
+                "The diagnosis has no code.",
+                field=f"conditions.{place}.icd10_code",
+                rule="its ICD-10-CM code",
+            )
+
+
+def _all_there(findings: Findings) -> tuple[int, ...]:
+    rated = (*findings.dimensions, *(None for _ in placement.DIMENSIONS))[: len(placement.DIMENSIONS)]
     missing = tuple(
         {"field": f"dimensions.{place}", "rule": f"dimension {place + 1} needs a rating from 0 to 4"}
         for place, rating in enumerate(rated)
         if rating is None
     )
+    if not findings.goals.strip():
+        missing += ({"field": "goals", "rule": "the person's goals in their own words"},)
     if missing:
-        raise AssessmentIncomplete("Not all six dimensions are rated.", problems=missing)
+        raise AssessmentIncomplete("The assessment is not complete.", problems=missing)
     return tuple(rating for rating in rated if rating is not None)
 
 
@@ -300,7 +366,7 @@ def _findings_on_record(findings: Findings, *, signs: withdrawal.Signs, recorded
         "naloxone": findings.naloxone,
         "prior_stay": prior_stay
         and {**asdict(prior_stay), "discharged_on": prior_stay.discharged_on.isoformat()},
-        "co_occurring": findings.co_occurring,
+        "co_occurring": findings.has_condition_of_mind,
         "pregnant": findings.pregnant,
     }
 

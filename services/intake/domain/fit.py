@@ -146,6 +146,11 @@ def committed(rulers: Rulers) -> FactorResult:
     return _met_unless("COMMITTED", actions, ("rulers",))
 
 
+def has_tools(triggers: list[Trigger]) -> bool:
+    """Tell whether there are enough triggers, and a tool against each."""
+    return len(triggers) >= TRIGGERS_NEEDED and all(trigger.coping_tools >= 1 for trigger in triggers)
+
+
 def tools_against_triggers(triggers: list[Trigger], *, naloxone: bool, opioid: bool) -> FactorResult:
     """Weigh the tools against triggers; naloxone too where opioids are used."""
     actions = []

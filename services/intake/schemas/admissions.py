@@ -24,6 +24,9 @@ class Admission(Schema):
     weekly_minutes_ceiling = fields.Integer()
     planned_weeks = fields.Integer()
     follow_up_consent = fields.Boolean()
+    left_open = fields.List(
+        fields.String(), metadata={"description": "Tasks that see to what the admission leaves open."}
+    )
     next_step = fields.String()
 
 

@@ -99,6 +99,24 @@ class Trigger(Schema):
     coping_tools = number_field("Tools against it that the person has.", 0, 50, load_default=0)
 
 
+class Condition(Schema):
+    """A condition that occurs beside the addiction."""
+
+    code = code_field(
+        "Which condition.", (*codes.CONDITIONS_OF_MIND, *codes.CONDITIONS_OF_BODY), required=True
+    )
+    source = code_field("Who says so.", codes.CONDITION_SOURCES, load_default="REPORTED")
+    treatment = code_field("How it is treated.", codes.CONDITION_TREATMENTS, load_default="UNKNOWN")
+    icd10_code = fields.String(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Regexp(
+            r"^[A-TV-Z][0-9][0-9AB](\.[0-9A-Z]{1,4})?\Z", error="Not a valid ICD-10-CM code."
+        ),
+        metadata={"description": "ICD-10-CM code, where somebody diagnosed it."},
+    )
+
+
 class PriorStay(Schema):
     """An earlier stay that the referral follows on."""
 
@@ -131,6 +149,18 @@ class CompleteAssessment(Schema):
     prior_stay = fields.Nested(PriorStay, allow_none=True, load_default=None)
     co_occurring = flag_field("A co-occurring mental health condition is reported.")
     pregnant = flag_field("Pregnant.")
+    conditions = fields.List(
+        fields.Nested(Condition),
+        load_default=list,
+        validate=validate.Length(max=len(codes.CONDITIONS_OF_MIND) + len(codes.CONDITIONS_OF_BODY)),
+        metadata={"description": "Conditions of mind and body beside the addiction."},
+    )
+    edition = code_field(
+        "Edition of the ASAM criteria that the dimensions were rated by; never mixed.",
+        codes.ASAM_EDITIONS,
+        allow_none=True,
+        load_default=None,
+    )
 
 
 class GetAssessment(Schema):
@@ -236,6 +266,7 @@ class Assessment(Schema):
     recommendation = fields.Nested(Recommendation)
     risk_flags = fields.List(fields.String())
     crisis = fields.Nested(Crisis, allow_none=True)
+    conditions = fields.List(fields.Nested(Condition))
     findings = fields.Dict()
     goals = fields.String()
     minor = fields.Boolean()

@@ -155,6 +155,15 @@ from services.intake.tables.step_downs import (
     step_down_rows,
     step_downs_of,
 )
+from services.intake.tables.support import (
+    find_network,
+    find_supporter,
+    has_tools,
+    inventory_rows,
+    network_rows,
+    supporter_rows,
+    supporters_of,
+)
 from services.intake.tables.tasks import count_tasks, find_task, open_tasks_about, open_tasks_of, task_rows
 
 __all__ = [
@@ -199,6 +208,7 @@ __all__ = [
     "find_inquiry",
     "find_inquiry_by_key",
     "find_instrument_answers",
+    "find_network",
     "find_obligation_fit",
     "find_outward_referral",
     "find_partner_referral",
@@ -211,12 +221,14 @@ __all__ = [
     "find_self_pay",
     "find_site",
     "find_step_down",
+    "find_supporter",
     "find_task",
     "follow_up_rows",
     "follow_ups_of",
     "free_admission_seats",
     "group_rows",
     "groups_of",
+    "has_tools",
     "holiday_rows",
     "holidays_after",
     "inquiries_after",
@@ -224,6 +236,7 @@ __all__ = [
     "instrument_answer_rows",
     "instrument_answers_after",
     "instrument_answers_of",
+    "inventory_rows",
     "keep_attended_day",
     "keep_delivery",
     "keep_facilities",
@@ -250,6 +263,7 @@ __all__ = [
     "lock_step_down",
     "mapper",
     "metadata",
+    "network_rows",
     "newest_admission_wait",
     "newest_episode",
     "newest_fee_assessment",
@@ -295,6 +309,8 @@ __all__ = [
     "staff_rows",
     "step_down_rows",
     "step_downs_of",
+    "supporter_rows",
+    "supporters_of",
     "take_turn",
     "task_rows",
     "unit_rows",

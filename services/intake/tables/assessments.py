@@ -34,6 +34,7 @@ assessment_rows = Table(
     Column("completed_at", moment(), nullable=False),
     *actor_columns("completed"),
     sealed_column("goals", nullable=False),
+    Column("conditions", JSONB, nullable=False, server_default="[]"),
     one_of("recommended_level", codes.LEVELS_OF_CARE),
     Index("ix_assessments_tenant_episode", "tenant_id", "episode_id"),
 )

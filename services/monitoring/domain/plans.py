@@ -31,6 +31,11 @@ OBJECTIVES = {
     "DIM4": ("READINESS_RULER", "AT_LEAST", 7, "MOTIVATIONAL_INTERVIEWING"),
     "DIM5": ("COPING_SKILLS_USED_A_WEEK", "AT_LEAST", 3, "CBT"),
     "DIM6": ("SUPPORTERS_NAMED", "AT_LEAST", 1, "FAMILY_SESSIONS"),
+    # Cut-offs at which the screens count as positive: brief S14.
+    "DEPRESSION": ("PHQ9_TOTAL", "AT_MOST", 9, "INDIVIDUAL_THERAPY"),
+    "ANXIETY": ("GAD7_TOTAL", "AT_MOST", 9, "INDIVIDUAL_THERAPY"),
+    "PTSD": ("PC_PTSD5_TOTAL", "AT_MOST", 3, "INDIVIDUAL_THERAPY"),
+    "SUPPORT": ("SUPPORTERS_NAMED", "AT_LEAST", 1, "FAMILY_SESSIONS"),
     "LIFE": ("DAYS_OF_WORK_OR_SCHOOL_A_WEEK", "AT_LEAST", 3, "LIFE_SKILLS"),
 }
 
@@ -42,6 +47,11 @@ MODALITIES_OF_GROUPS = {
     "FAMILY_SESSIONS": "FAMILY",
     "LIFE_SKILLS": "LIFE_SKILLS",
 }
+
+#: Conditions beside the addiction that the plan works on by themselves: those with a measure of their own.
+CONDITIONS_WORKED_ON = ("DEPRESSION", "ANXIETY", "PTSD")
+#: That nobody backs the patient (brief S18).
+SUPPORT = "SUPPORT"
 
 DRAFT = "DRAFT"
 ACTIVE = "ACTIVE"
@@ -151,6 +161,20 @@ class Plan:
         asked = (MODALITIES_OF_GROUPS.get(objective["modality"]) for objective in self.objectives)
         return tuple(dict.fromkeys(modality for modality in asked if modality))
 
+    def heed_support(self, supporters: int) -> None:
+        """Work on it that nobody backs the patient, or no longer; what anybody has signed stays as it is."""
+        signed = self.patient_signed_at or self.clinician_signed_at or self.supervisor_signed_at
+        if signed is not None or (SUPPORT in self.problems) == (supporters == 0):
+            return
+        # New lists: the database is told of a change only so.
+        if supporters == 0:
+            due_on = (self.drafted_at + OBJECTIVE_DUE_WITHIN).date()
+            self.problems = [*self.problems, SUPPORT]
+            self.objectives = [*self.objectives, _objective(SUPPORT, SUPPORT, due_on)]
+        else:
+            self.problems = [problem for problem in self.problems if problem != SUPPORT]
+            self.objectives = [one for one in self.objectives if one["problem"] != SUPPORT]
+
     def drafted(self) -> Event:
         """Return the draft as an event."""
         return PlanDrafted(
@@ -178,6 +202,8 @@ def draft(assessment: AssessmentCompleted) -> Plan:
         for number, severity in enumerate(assessment.dimension_ratings, start=1)
         if severity >= PROBLEM_FROM_SEVERITY or (number == 3 and assessment.co_occurring)
     ]
+    conditions = [condition for condition in CONDITIONS_WORKED_ON if condition in assessment.conditions]
+    support = [SUPPORT] if assessment.supporters == 0 else []
     due_on = (assessment.completed_at + OBJECTIVE_DUE_WITHIN).date()
     fit = dict(zip(assessment.fit_factors, assessment.fit_results, strict=True))
     offers = [offer for problem in problems for offer in MEDICATION_OFFERS.get(problem, ())]
@@ -196,12 +222,13 @@ def draft(assessment: AssessmentCompleted) -> Plan:
         version=1,
         drafted_at=assessment.completed_at,
         review_due_on=(assessment.completed_at + REVIEW_EVERY).date(),
-        problems=[*problems, *dimensions],
+        problems=[*problems, *dimensions, *conditions, *support],
         objectives=[
             _objective(problem, kind, due_on)
             for problem, kind in [
                 *((problem, "SUBSTANCE") for problem in problems),
                 *((dimension, dimension) for dimension in dimensions),
+                *((other, other) for other in [*conditions, *support]),
                 # Every plan works on at least one thing that is not the substance.
                 ("LIFE", "LIFE"),
             ]

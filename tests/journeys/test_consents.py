@@ -1,0 +1,94 @@
+"""A consent that was taken back lets nothing out within a minute, whatever is down meanwhile."""
+
+import time
+from typing import Any
+
+import pytest
+
+from gateway import standing
+from gateway.tokens import mint
+from shared.contracts import roles
+from shared.ids import new_id
+from tests.journeys.clinic import Clinic, Patient
+from tests.journeys.conftest import Builder
+from tests.journeys.house import Answer, DistributedHouse, wait_until
+from tests.nodes import RabbitNode
+
+pytestmark = pytest.mark.rabbitmq
+
+#: Brief R2.
+HEEDED_WITHIN_SECONDS = 60.0
+
+
+@pytest.fixture
+def house(build_house: Builder) -> DistributedHouse:
+    """One process a service, whose parts the test takes away."""
+    house: DistributedHouse = build_house("rabbitmq")
+    return house
+
+
+class Outsider:
+    """A payer outside the program to whom a patient has consented."""
+
+    def __init__(self, house: DistributedHouse, clinic: Clinic, patient: Patient) -> None:
+        self.door = clinic.door
+        self.path = f"/v1/episodes/{patient.episode_id}"
+        partner_id = new_id()
+        self.token = mint(
+            house.settings.token_key,
+            tenant=house.settings.tenant,
+            role=roles.PARTNER,
+            partner=partner_id,
+            actor_id="claims",
+        )
+        consent: dict[str, Any] = {
+            "kind": "TPO",
+            "recipient": "Prairie Mutual",
+            "recipient_id": partner_id,
+            "purpose": "Payment",
+            "information_classes": ["ASSESSMENT", "DIAGNOSES", "ATTENDANCE"],
+        }
+        answer = clinic.post(f"/v1/patients/{patient.patient_id}/consents", consent)
+        self.consent_id = str(answer["consent_id"])
+        wait_until(lambda: self.look().status == 200, seconds=60, what="the consent is known")
+
+    def look(self) -> Answer:
+        """Ask for the patient's episode."""
+        return self.door.get(self.path, token=self.token)
+
+    def events(self) -> Answer:
+        """Ask for events, which the gateway holds itself."""
+        return self.door.get("/v1/events?limit=1000", token=self.token)
+
+
+class TestARevocation:
+    def test_is_heeded_within_a_minute_while_the_broker_restarts(
+        self, house: DistributedHouse, rabbitmq_node: RabbitNode
+    ) -> None:
+        clinic = Clinic.open(house)
+        outsider = Outsider(house, clinic, clinic.admit("Merriweather"))
+
+        rabbitmq_node.kill()
+        down = outsider.look()
+        rabbitmq_node.start()
+        clinic.post(f"/v1/consents/{outsider.consent_id}/revocation")
+        revoked_at = time.monotonic()
+        wait_until(lambda: outsider.look().status == 404, seconds=HEEDED_WITHIN_SECONDS, what="it is heeded")
+
+        # While the broker is away nobody can be asked, so nothing leaves.
+        assert down.status == 503
+        assert time.monotonic() - revoked_at <= HEEDED_WITHIN_SECONDS
+
+    def test_cannot_be_outlived_by_what_the_gateway_knows_itself(self, house: DistributedHouse) -> None:
+        clinic = Clinic.open(house)
+        outsider = Outsider(house, clinic, clinic.admit("Pennyfeather"))
+        wait_until(lambda: bool(outsider.events().ok["items"]), seconds=60, what="events leave")
+
+        # As if intake had taken a revocation whose event never came: it is away, and so is its word.
+        assert house.end("intake") == 0
+        left_at = time.monotonic()
+        wait_until(
+            lambda: outsider.events().status == 503, seconds=HEEDED_WITHIN_SECONDS, what="nothing leaves"
+        )
+
+        assert time.monotonic() - left_at <= standing.WORD_COUNTS_FOR_SECONDS + 15
