@@ -161,6 +161,7 @@ def _consent(world: World, case: Case) -> None:
         world.gateway.post(
             f"/v1/patients/{case.patient_id}/consents", _consent_body(kind), role=roles.FRONT_DESK
         )
+    world.gateway.post(f"/v1/patients/{case.patient_id}/notice-receipts", {}, role=roles.FRONT_DESK)
     # Not on the hour: nobody is given a seat in a session that begins at this very moment.
     at = stepped(world.now + timedelta(minutes=15)).replace(minute=15)
     world.agenda.add(at, Turn.ADMISSION, case.name, "admission", lambda: _admit(world, case))

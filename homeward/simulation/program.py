@@ -1,5 +1,6 @@
 """Opens the simulated program: one site, its clinicians, its groups, and who has the duty when."""
 
+import hashlib
 import secrets
 from datetime import timedelta
 
@@ -42,6 +43,9 @@ ON_CALL_STAFF = 2
 #: The duty goes from one to the other every week, and is planned beyond the end of the run.
 DUTY = timedelta(days=7)
 
+#: What the notice is called that everybody is given.
+NOTICE_EDITION = "simulated-1"
+
 #: The last day of every credential: nobody's runs out within a simulation.
 CREDENTIAL_EXPIRES_ON = "2035-12-31"
 
@@ -56,6 +60,7 @@ def open_program(world: World) -> None:
     )
     world.site_id = site["site_id"]
     _sign_rules(world)
+    _publish_notice(world)
     # The services hear of the site before they are told about its people.
     gateway.post("/v1/clock/jumps", {"no_later_than": world.now.isoformat()}, role=roles.OPERATIONS)
     # Ids that are given, and grow with the number: what a service orders by id comes out the same in
@@ -100,6 +105,16 @@ def open_program(world: World) -> None:
                     role=roles.SUPERVISOR,
                 )
     _plan_duty(world, run)
+
+
+def _publish_notice(world: World) -> None:
+    """Publish an edition of the notice of how records are protected: a name without a text."""
+    digest = hashlib.sha256(NOTICE_EDITION.encode()).hexdigest()
+    world.gateway.post(
+        "/v1/privacy-notices",
+        {"edition": NOTICE_EDITION, "digest": digest},
+        role=roles.OPERATIONS,
+    )
 
 
 def _sign_rules(world: World) -> None:
