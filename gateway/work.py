@@ -70,6 +70,7 @@ ACTIONS = {
     "peer_match_confirm": "/v1/peer-matches/{about_id}/decisions",
     "record_access": "/v1/record-requests/{about_id}/delivery",
     "record_access_overdue": "/v1/record-requests/{about_id}/delivery",
+    "treatment_without_consent": "/v1/patients/{patient_id}/consents",
     "privacy_notice": "/v1/patients/{patient_id}/notice-receipts",
     "restriction_request": "/v1/restrictions/{about_id}/answer",
     "program_credential_ends": "/v1/programs/{about_id}/credentials",

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from services.intake import asking, tables
-from services.intake.domain.consents import Consent
+from services.intake.domain.consents import WITHOUT_CONSENT_TASK, Consent
+from services.intake.domain.episodes import ADMITTED
 from services.intake.domain.tasks import DONE, WITHDRAWN
 from shared.clock import cancel_timer, set_timer
 from shared.messaging import announce_all
@@ -35,6 +36,9 @@ def remind(db: Session, consent: Consent, *, at: datetime) -> None:
 
 def note_newer(db: Session, consent: Consent, *, at: datetime) -> None:
     """Close the requests that a new consent answers: those for one of its kind to the same recipient."""
+    if consent.kind == "TREATMENT":
+        for task in tables.open_tasks_about(db, patient_id=consent.patient_id, task=WITHOUT_CONSENT_TASK):
+            asking.end(db, task_id=task.task_id, outcome=DONE, at=at)
     for earlier in tables.consents_of(db, patient_id=consent.patient_id):
         same = (earlier.kind, earlier.recipient_id, earlier.recipient) == (
             consent.kind,
@@ -49,6 +53,17 @@ def stop(db: Session, consent: Consent, *, at: datetime) -> None:
     """Ask for nothing more about a consent that was taken back, or that an event ended."""
     asking.end(db, task_id=consent.renewal_task().task_id, outcome=WITHDRAWN, at=at)
     cancel_timer(db, CONSENT_ENDS, key=consent.consent_id)
+
+
+def see_to_treatment(db: Session, consent: Consent, *, now: datetime) -> None:
+    """Ask somebody to talk to a patient in treatment who has taken the consent to it back."""
+    # Not locked: an admission locks the episode first and then the consents, and would meet us half-way.
+    episode = tables.newest_episode(db, patient_id=consent.patient_id)
+    if consent.kind != "TREATMENT" or episode is None or episode.state != ADMITTED:
+        return
+    others = tables.consents_of(db, patient_id=consent.patient_id)
+    if not any(one.kind == "TREATMENT" and one.is_active(now=now) for one in others):
+        asking.ask(db, consent.without_consent_task(episode_id=episode.episode_id))
 
 
 def end_with_treatment(db: Session, *, patient_id: str, ended_at: datetime, now: datetime) -> None:

@@ -538,6 +538,7 @@ class Intake:
             granted_at=call.now,
             **(call.data | {"signed_at": call.data["signed_at"] or call.now}),
         )
+        consents.check_signer(consent, actor=call.actor)
         events = consents.grant(consent)
         for earlier in tables.consents_of(db, patient_id=patient.patient_id):
             if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
@@ -557,6 +558,7 @@ class Intake:
         _check_own(call, consent.patient_id, field="consent_id")
         announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
         consenting.stop(db, consent, at=call.now)
+        consenting.see_to_treatment(db, consent, now=call.now)
         return _dump(schemas.Consent, consent)
 
     @command(schemas.EndConsent, roles=_DOOR)

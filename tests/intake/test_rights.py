@@ -353,6 +353,9 @@ class TestRevokingWhileAdmitting:
             assert isinstance(admitted, dict) == (state == "ADMITTED")
             if not isinstance(admitted, dict):
                 assert "consent" in str(admitted.problems)
+            # Whoever was admitted first is brought before a human; nobody else is.
+            asked = {task.patient_id for task in tasks_named(house, "treatment_without_consent")}
+            assert (referral["patient_id"] in asked) == (state == "ADMITTED")
             outcomes.add(state)
         assert outcomes <= {"ADMITTED", "DECIDED"}
 
@@ -366,6 +369,66 @@ class TestRevokingWhileAdmitting:
             )
             with pytest.raises(Conflict):
                 house.room.call("admit_patient", {"episode_id": referral["episode_id"]})
+
+
+class TestTreatmentWithoutConsent:
+    def test_is_brought_before_a_human_and_ended_by_a_new_consent(self, house: House) -> None:
+        referral = house.admitted()
+        (given,) = house.room.ask("list_consents", {"patient_id": referral["patient_id"]})["items"]
+
+        house.room.call("revoke_consent", {"consent_id": given["consent_id"]})
+        (task,) = tasks_named(house, "treatment_without_consent")
+        house.consent(referral["patient_id"])
+
+        assert (task.owner_role, task.due_at) == ("counselor", house.room.now + timedelta(hours=8))
+        assert closed_named(house, "treatment_without_consent") == ["DONE"]
+
+    def test_is_none_before_the_admission(self, house: House) -> None:
+        referral = house.decided()
+        given = house.consent(referral["patient_id"])
+
+        house.room.call("revoke_consent", {"consent_id": given["consent_id"]})
+
+        assert tasks_named(house, "treatment_without_consent") == []
+
+
+class TestWhoSigned:
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"signed_by": "LEGAL_GUARDIAN", "signing_authority": "POWER_OF_ATTORNEY"}, "signing_authority"),
+            (
+                {"signed_by": "PERSONAL_REPRESENTATIVE", "signing_authority": "COURT_APPOINTED"},
+                "signing_authority",
+            ),
+            ({"signed_by": "PATIENT", "signing_authority": "EXECUTOR"}, "signed_by"),
+        ],
+    )
+    def test_has_the_right_that_goes_with_the_capacity(
+        self, house: House, changes: dict[str, Any], field: str
+    ) -> None:
+        patient_id = house.refer()["patient_id"]
+
+        with pytest.raises(InvalidInput) as refused:
+            house.consent(patient_id, signer="Ruth Marigold", **changes)
+
+        assert refused.value.problems[0]["field"] == field
+
+    def test_is_the_patient_where_the_patients_app_says_so(self, house: House) -> None:
+        patient_id = house.refer()["patient_id"]
+        told = {
+            "patient_id": patient_id,
+            "kind": "TREATMENT",
+            "signed_by": "LEGAL_GUARDIAN",
+            "signer": "Ruth Marigold",
+            "signing_authority": "COURT_APPOINTED",
+        }
+
+        with pytest.raises(InvalidInput) as refused:
+            house.room.call("grant_consent", told, role="patient", actor_id=patient_id)
+
+        assert refused.value.problems[0]["field"] == "signed_by"
+        assert house.room.call("grant_consent", told)["signing_authority"] == "COURT_APPOINTED"
 
 
 class TestTwoAdmissionsAtOnce:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
-from shared.contracts.event import Event
+from shared.contracts.event import Actor, Event
 from shared.contracts.intake import (
     CONSENT_STATEMENTS,
     COUNSELLING_NOTES,
@@ -47,6 +47,9 @@ AUTHORITIES = {
 }
 
 RENEWAL_TASK = "consent_renewal"
+#: Asked when a patient in treatment has taken the consent to it back. Design default: the same day.
+WITHOUT_CONSENT_TASK = "treatment_without_consent"
+WITHOUT_CONSENT_WITHIN = timedelta(hours=8)
 
 
 class ConsentAlreadyRevoked(Conflict):
@@ -155,6 +158,23 @@ class Consent:
             due_at=expires_at,
         )
 
+    def without_consent_task(self, *, episode_id: str) -> Task:
+        """Return the request to talk to somebody who goes on being treated without a consent."""
+        opened_at = self.revoked_at or self.granted_at
+        return Task(
+            task_id=derived_id(self.consent_id, WITHOUT_CONSENT_TASK),
+            task=WITHOUT_CONSENT_TASK,
+            owner_role=roles.COUNSELOR,
+            next_role=roles.SUPERVISOR,
+            reason="CONSENT_REVOKED",
+            about_id=self.consent_id,
+            patient_id=self.patient_id,
+            episode_id=episode_id,
+            journey_id=self.journey_id,
+            opened_at=opened_at,
+            due_at=opened_at + WITHOUT_CONSENT_WITHIN,
+        )
+
     def _end(self, *, reason: str, at: datetime) -> list[Event]:
         self.ended_at, self.end_reason = at, reason
         return [
@@ -213,6 +233,17 @@ class Consent:
                 revoked_at=now,
             )
         ]
+
+
+def check_signer(consent: Consent, *, actor: Actor) -> None:
+    """Refuse that a patient's app says that somebody else signed: staff see that person and their papers.
+
+    :raises InvalidInput: when it does.
+    """
+    if actor.role == roles.PATIENT and consent.signed_by != "PATIENT":
+        raise InvalidInput(
+            "Patients sign for themselves.", field="signed_by", rule="staff record another's signature"
+        )
 
 
 def grant(consent: Consent) -> list[Event]:
