@@ -73,6 +73,12 @@ class Job(Schema):
     result = fields.Dict(allow_none=True, metadata={"description": "What came of it, once it has ended."})
 
 
+class GetRecord(Schema):
+    """Which request for a record."""
+
+    request_id = Id(required=True, metadata={"description": "Id of the request."})
+
+
 class Record(Schema):
     """A patient's own record, from every service that keeps a part of it."""
 
@@ -92,7 +98,7 @@ class Record(Schema):
 class ListDisclosures(Schema):
     """About whom, and where to go on."""
 
-    patient_id = Id(required=True)
+    patient_id = Id(required=True, metadata={"description": "About whom."})
     after = Id(load_default=None, metadata={"description": "The value of next in an earlier answer."})
     limit = fields.Integer(
         load_default=100,

@@ -493,6 +493,14 @@ class Gateway:
         patients=OWN_PATH,
         information=WITHHELD,
     )
+    get_record_request = question(
+        "/v1/record-requests/{request_id}",
+        intake.GetRecordRequest,
+        intake.RecordRequest,
+        scope="records:read",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
     deliver_record = command(
         "/v1/record-requests/{request_id}/delivery",
         intake.DeliverRecord,
@@ -1735,7 +1743,7 @@ class Gateway:
     @route(
         "GET",
         "/v1/record-requests/{request_id}/record",
-        request=intake.GetRecordRequest,
+        request=schemas.GetRecord,
         answer=schemas.Record,
         scope="records:read",
         patients=SERVICE_GUARDS,
@@ -1745,7 +1753,7 @@ class Gateway:
     def get_record(self, request: Request) -> dict[str, Any]:
         """Put a patient's own record together from what every service keeps."""
         asked = self._asked_inside(request)
-        _loaded(intake.GetRecordRequest, asked)
+        _loaded(schemas.GetRecord, asked)
         return records.export(self.commands, request, asked)
 
     @route(

@@ -65,7 +65,6 @@ ACTIONS = {
     "outreach_letter": "/v1/outreach/{about_id}/attempts",
     "page_path_broken": "/v1/staff-contacts",
     "coping_inventory": "/v1/episodes/{episode_id}/trigger-inventories",
-    "obligations_missing": "/v1/patients/{patient_id}/obligations",
     "legal_demand": "/v1/legal-demands/{about_id}/settlement",
     "peer_match_confirm": "/v1/peer-matches/{about_id}/decisions",
     "record_access": "/v1/record-requests/{about_id}/delivery",

@@ -1426,7 +1426,6 @@ class Intake:
             db.add(obligations.ObligationFit(patient_id=event.patient_id, site_id=event.site_id, **finding))
         else:
             known.take_over(**finding)
-        supporting.note_obligations(db, patient_id=event.patient_id, now=event.found_at)
 
     @reacts_to(OnCallShiftPlanned)
     def note_duty(self, db: Session, event: OnCallShiftPlanned, now: datetime) -> None:
@@ -1825,7 +1824,7 @@ def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
 
 def _supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetime) -> dict[str, Any]:
     consented = tables.consents_of(db, patient_id=supporter.patient_id)
-    may_be_told = [] if supporter.ended_at else supporter.may_be_told(consented, now=now)
+    may_be_told = [] if supporter.ended_at else supporter.classes_told(consented, now=now)
     return _dump(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
 
 

@@ -127,9 +127,3 @@ def ask_for_what_is_open(
 
 #: What an admission can leave open.
 OPEN_POINTS = frozenset({triggers.TOOLS_TASK, triggers.OBLIGATIONS_TASK, notices.NOTICE_TASK})
-
-
-def note_obligations(db: Session, *, patient_id: str, now: datetime) -> None:
-    """Ask no more what binds somebody: scheduling knows it."""
-    for task in tables.open_tasks_about(db, patient_id=patient_id, task=triggers.OBLIGATIONS_TASK):
-        asking.end(db, task_id=task.task_id, outcome=DONE, at=now)

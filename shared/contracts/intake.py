@@ -962,6 +962,7 @@ TASKS_CLOSED_BY_HAND = (
     "admission_offer_missed",
     "known_person_referred",
     "low_suicide_risk",
+    "obligations_missing",
     "safety_items_skipped",
     "waiting_list_passed_over",
 )

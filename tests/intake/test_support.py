@@ -275,7 +275,7 @@ class TestAdmission:
         }
         assert due == {"coping_inventory": timedelta(days=7), "obligations_missing": timedelta(hours=48)}
 
-    def test_is_answered_by_tools_against_each_and_by_what_scheduling_finds(self, house: House) -> None:
+    def test_is_answered_by_tools_against_each_trigger_and_by_hand(self, house: House) -> None:
         referral = house.decided()
         self.admit(house, referral)
         told = {"episode_id": referral["episode_id"]}
@@ -283,7 +283,9 @@ class TestAdmission:
         short = house.room.call("record_triggers", told | {"triggers": TOOLS[:2]})
         assert (short["complete"], closed_named(house, "coping_inventory")) == (False, [])
         whole = house.room.call("record_triggers", told | {"triggers": TOOLS})
-        house.room.deliver(fit_found(referral, house.room, placeable=600))
+        (asked,) = tasks_named(house, "obligations_missing")
+        by_hand = {"task_id": asked.task_id, "task": asked.task, "outcome": "DONE"}
+        house.room.call("close_task", by_hand)
 
         assert whole["complete"] is True
         assert closed_named(house, "coping_inventory") == ["DONE"]

@@ -55,7 +55,7 @@ class Supporter:
     ended_by_role: str | None = None
     tenant_id: str = ""
 
-    def may_be_told(self, consents: Iterable[Consent], *, now: datetime) -> list[str]:
+    def classes_told(self, consents: Iterable[Consent], *, now: datetime) -> list[str]:
         """Return the classes of information that they may be told now."""
         return next(
             (
