@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from services.intake import asking, tables
 from services.intake.domain import access, legal, people
 from services.intake.domain.people import Patient
+from services.intake.domain.restrictions import Restriction
 from services.intake.domain.tasks import DONE, ESCALATED
 from shared import holds
 from shared.clock import cancel_timer, set_timer
@@ -117,27 +118,26 @@ def run_out(db: Session, request: access.RecordRequest, *, at: datetime) -> None
 
 def standing_consents(db: Session, *, patient_ids: list[str], now: datetime) -> list[dict[str, Any]]:
     """Return under which consents of some patients something may leave at this moment, and which classes."""
-    found = []
-    for patient_id in patient_ids:
-        restrictions = [
-            one for one in tables.restrictions_of(db, patient_id=patient_id) if one.state == "AGREED"
-        ]
-        for consent in tables.consents_of(db, patient_id=patient_id):
-            if consent.recipient_id is not None and consent.is_active(now=now):
-                classes = [
-                    one
-                    for one in consent.information_classes
-                    if not any(r.forbids(one, recipient_id=consent.recipient_id) for r in restrictions)
-                ]
-                found.append(
-                    {
-                        "consent_id": consent.consent_id,
-                        "patient_id": patient_id,
-                        "recipient_id": consent.recipient_id,
-                        "information_classes": classes,
-                    }
+    restrictions: dict[str, list[Restriction]] = {}
+    for one in tables.agreed_restrictions_of(db, patient_ids=patient_ids):
+        restrictions.setdefault(one.patient_id, []).append(one)
+    return [
+        {
+            "consent_id": consent.consent_id,
+            "patient_id": consent.patient_id,
+            "recipient_id": consent.recipient_id,
+            "information_classes": [
+                information_class
+                for information_class in consent.information_classes
+                if not any(
+                    one.forbids(information_class, recipient_id=consent.recipient_id or "")
+                    for one in restrictions.get(consent.patient_id, ())
                 )
-    return found
+            ],
+        }
+        for consent in tables.disclosing_consents_of(db, patient_ids=patient_ids)
+        if consent.is_active(now=now)
+    ]
 
 
 def _stop_clock(db: Session, request: access.RecordRequest, *, at: datetime) -> None:

@@ -35,7 +35,13 @@ from services.intake.tables.billing import (
     payments_of,
 )
 from services.intake.tables.columns import mapper, metadata
-from services.intake.tables.consents import consent_rows, consents_of, lock_consent, lock_consents_of
+from services.intake.tables.consents import (
+    consent_rows,
+    consents_of,
+    disclosing_consents_of,
+    lock_consent,
+    lock_consents_of,
+)
 from services.intake.tables.costs import (
     estimate_rows,
     estimates_of,
@@ -134,6 +140,7 @@ from services.intake.tables.records import (
 )
 from services.intake.tables.reviews import lock_review, open_reviews_of, review_rows, reviews_after
 from services.intake.tables.rights import (
+    agreed_restrictions_of,
     all_notices,
     find_receipt,
     lock_restriction,
@@ -172,6 +179,7 @@ __all__ = [
     "admission_seat_rows",
     "admission_wait_rows",
     "admitted_after",
+    "agreed_restrictions_of",
     "all_notices",
     "approaches_in",
     "assessment_rows",
@@ -192,6 +200,7 @@ __all__ = [
     "delivery_rows",
     "demand_rows",
     "demands_after",
+    "disclosing_consents_of",
     "duty_rows",
     "episode_rows",
     "estimate_rows",

@@ -63,3 +63,13 @@ def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
     """Return all consents of a person, oldest first."""
     query = sa.select(consents.Consent).where(consent_rows.c.patient_id == patient_id)
     return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))
+
+
+def disclosing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:
+    """Return the consents of some people that name a recipient by id and were not taken back."""
+    query = sa.select(consents.Consent).where(
+        consent_rows.c.patient_id.in_(patient_ids),
+        consent_rows.c.recipient_id.is_not(None),
+        consent_rows.c.revoked_at.is_(None),
+    )
+    return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))

@@ -122,3 +122,11 @@ def restrictions_of(db: Session, *, patient_id: str) -> list[restrictions.Restri
     query = select(restrictions.Restriction).where(restriction_rows.c.patient_id == patient_id)
     ordered = query.order_by(restriction_rows.c.requested_at, restriction_rows.c.restriction_id)
     return list(db.scalars(ordered))
+
+
+def agreed_restrictions_of(db: Session, *, patient_ids: list[str]) -> list[restrictions.Restriction]:
+    """Return the restrictions in force of some people."""
+    query = select(restrictions.Restriction).where(
+        restriction_rows.c.patient_id.in_(patient_ids), restriction_rows.c.state == restrictions.AGREED
+    )
+    return list(db.scalars(query))
