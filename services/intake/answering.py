@@ -55,6 +55,20 @@ def recorded_for(db: Session, episode: Episode, *, now: datetime) -> assessments
     return instruments.recorded(given, now=now)
 
 
+def missing_for(
+    db: Session, episode: Episode, patient: Patient, site: Site, *, now: datetime
+) -> tuple[str, ...]:
+    """Return the instruments in force that were due before the decision and that nobody has answered yet."""
+    due = instruments.offered(
+        packs_in_force(db),
+        place=instruments.place_of(episode, admitted_at=None),
+        age=patient.age_on(site.local_day(now)),
+        given=tables.instrument_answers_of(db, patient_id=patient.patient_id),
+        now=now,
+    )
+    return tuple(sorted({one.pack.instrument for one in due}))
+
+
 def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.InstrumentAnswers:
     """Keep what somebody answered, announce every danger in it, and ask humans for what follows."""
     data = call.data

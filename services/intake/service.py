@@ -378,11 +378,12 @@ class Intake:
         episode = _locked_episode(db, call.data["episode_id"])
         site = _site(db, episode.site_id)
         known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
+        patient = _patient(db, episode.patient_id)
         network = tables.find_network(db, patient_id=episode.patient_id)
         assessment, events = assessments.complete(
             assessment_id=new_id(),
             episode=episode,
-            patient=_patient(db, episode.patient_id),
+            patient=patient,
             site=site,
             findings=_findings(call.data),
             placeable_minutes=known_fit.placeable_minutes if known_fit else None,
@@ -395,6 +396,7 @@ class Intake:
             rules_version=answering.rules_in_force(db).get(placement.CODE),
             supporters=network.supporters if network else None,
             edition=call.data["edition"],
+            instruments_missing=answering.missing_for(db, episode, patient, site, now=call.now),
         )
         db.add(assessment)
         announce_all(db, events)

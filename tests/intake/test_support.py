@@ -215,6 +215,17 @@ class TestCompleteness:
         with pytest.raises(InvalidInput):
             house.assess(referral["episode_id"], dimensions=[5, 0, 0, 0, 0, 0])
 
+    def test_lists_the_instruments_that_were_due_and_nobody_answered(self, house: House) -> None:
+        house.sign("PHQ9")
+        house.sign("GAD7")
+        referral = house.refer()
+        told = {"patient_id": referral["patient_id"], "instrument": "GAD7"}
+        house.room.call("answer_instrument", told | {"answers": {str(item): 0 for item in range(1, 8)}})
+
+        assessed = house.assess(referral["episode_id"])
+
+        assert assessed["findings"]["instruments_missing"] == ["PHQ9"]
+
     def test_says_of_all_six_factors_how_they_are_met(self) -> None:
         assessment, _ = complete(findings=findings(home=home(safe=False)), placeable_minutes=100)
 

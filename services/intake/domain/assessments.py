@@ -152,10 +152,13 @@ def complete(
     rules_version: int | None = None,
     supporters: int | None = None,
     edition: str | None = None,
+    instruments_missing: tuple[str, ...] = (),
 ) -> tuple[Assessment, list[Event]]:
     """Complete an assessment of somebody who waits for a decision.
 
     :param supporters: how many people back the person, as they told before; as the assessor says, when None.
+    :param instruments_missing: those in force that were due and that nobody has answered: told to whoever
+        decides, who can wait for them.
     :param edition: of the criteria that the assessor rated by, if they say so.
     :raises AssessmentIncomplete: naming every dimension that is not rated, and goals that say nothing.
     :raises InvalidInput: when a scale was self-reported, a criterion does not exist, and the like.
@@ -205,7 +208,8 @@ def complete(
         site_id=episode.site_id,
         edition=placement.EDITION,
         dimension_ratings=list(ratings),
-        findings=_findings_on_record(findings, signs=signs, recorded=recorded),
+        findings=_findings_on_record(findings, signs=signs, recorded=recorded)
+        | {"instruments_missing": list(instruments_missing)},
         gate=_gate_on_record(gate, findings.danger, suicide_risk=recorded.suicide_risk),
         diagnoses=[asdict(diagnosis) for diagnosis in found],
         fit_factors=[asdict(factor) for factor in factors],
