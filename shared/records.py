@@ -113,12 +113,13 @@ def _read_place(after: str | None, names: list[str]) -> tuple[int, int]:
 def _opened(table: sa.Table, row: Any) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for column in table.c:
-        value = row[column.name]
-        if column.name.endswith(_SEALED):
-            field = column.name.removesuffix(_SEALED)
+        # Plain text: of the names that SQLAlchemy gives, JSON makes no keys.
+        name, value = str(column.name), row[column.name]
+        if name.endswith(_SEALED):
+            field = name.removesuffix(_SEALED)
             told[field] = None if value is None else _unsealed(table, row, field, bytes(value))
-        elif not isinstance(column.type, sa.LargeBinary) and column.name not in _OWN_COLUMNS:
-            told[column.name] = _written(value)
+        elif not isinstance(column.type, sa.LargeBinary) and name not in _OWN_COLUMNS:
+            told[name] = _written(value)
     return told
 
 

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -76,7 +77,7 @@ class TestAPart:
         items, after = [], None
         while True:
             asked = {"patient_id": patient_id, "after": after}
-            page = house.room.ask("get_record_part", asked, role="system")
+            page = orjson.loads(orjson.dumps(house.room.ask("get_record_part", asked, role="system")))
             items += page["items"]
             after = page["next"]
             if after is None:
