@@ -202,8 +202,8 @@ from services.intake.schemas.support import (
     EndSupporter,
     ListSupporters,
     RecordTriggers,
-    SupportNetwork,
     Supporter,
+    SupportNetwork,
     TellNoSupporter,
     TriggerInventory,
 )

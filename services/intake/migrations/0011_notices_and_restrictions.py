@@ -1,14 +1,14 @@
 """Notices and restrictions
 
-Revision: 0008
-Revises: 0007
+Revision: 0011
+Revises: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0008'
-down_revision = '0007'
+revision = '0011'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 
