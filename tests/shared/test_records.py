@@ -18,7 +18,7 @@ from tests.intake.test_service import House
 from tests.support import Room
 
 #: What a table names that is about a patient, directly or by something that is theirs.
-NAMES_A_PATIENT = {"patient_id", "episode_id", "journey_id", "referral_id", "seat_id", "assessment_id"}
+NAMES_A_PATIENT = {"patient_id", "episode_id", "journey_id", "referral_id"}
 
 #: Tables about patients that are no part of their record.
 WITHHELD = {
