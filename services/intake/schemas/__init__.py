@@ -208,9 +208,9 @@ from services.intake.schemas.support import (
     TriggerInventory,
 )
 from services.intake.schemas.teds import (
+    TEDS_FIELDS,
     ListTedsRecords,
     RecordTedsCodes,
-    TEDS_FIELDS,
     TedsCodes,
     TedsProblem,
     TedsRecord,

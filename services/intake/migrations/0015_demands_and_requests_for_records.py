@@ -1,13 +1,13 @@
 """Demands and requests for records
 
-Revision: 0012
-Revises: 0011
+Revision: 0015
+Revises: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
-revision = '0012'
-down_revision = '0011'
+revision = '0015'
+down_revision = '0014'
 branch_labels = None
 depends_on = None
 

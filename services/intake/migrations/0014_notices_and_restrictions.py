@@ -1,14 +1,14 @@
 """Notices and restrictions
 
-Revision: 0011
-Revises: 0010
+Revision: 0014
+Revises: 0013
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0011'
-down_revision = '0010'
+revision = '0014'
+down_revision = '0013'
 branch_labels = None
 depends_on = None
 
