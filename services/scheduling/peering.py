@@ -11,17 +11,12 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import schemas, tables
 from services.scheduling.domain import peers, plans, records
-from services.scheduling.domain.asked import Asked
 from shared.clock import cancel_timer, set_timer
-from shared.contracts import roles
 from shared.contracts.event import Actor
-from shared.ids import derived_id
 from shared.messaging import announce, announce_all
 
-#: The timer that looks for a newcomer's peer, and the task where there is nobody.
+#: The timer that looks for a newcomer's peer.
 TIMER = "peer_match_due"
-WANTED = "peer_match_wanted"
-INTRODUCE = "peer_match_introduce"
 
 #: Newcomers for whom one more person who opts in is tried at once.
 TRIED_AT_ONCE = 20
@@ -60,7 +55,7 @@ def seek(db: Session, episode_id: str, *, now: datetime) -> None:
     db.add(match)
     db.flush()
     announce(db, match.proposed())
-    _close_asked(db, episode_id, WANTED, now=now)
+    _close_asked(db, episode_id, peers.WANTED, now=now)
 
 
 def _people(
@@ -95,26 +90,11 @@ def _people(
 
 def _ask_for_somebody(db: Session, newcomer: peers.Person, *, now: datetime) -> None:
     """Ask the counselor once for a peer whom no rule finds; what somebody dealt with is not asked again."""
-    if tables.asked_of_episode(db, episode_id=newcomer.episode_id, task=WANTED):
+    if tables.asked_of_episode(db, episode_id=newcomer.episode_id, task=peers.WANTED):
         return
-    asked = Asked(
-        task_id=derived_id(newcomer.episode_id, WANTED),
-        task=WANTED,
-        about_id=newcomer.episode_id,
-        patient_id=newcomer.patient_id,
-        episode_id=newcomer.episode_id,
-        journey_id=newcomer.journey_id,
-    )
+    asked, opened = peers.ask_for_somebody(newcomer, now=now)
     db.add(asked)
-    announce(
-        db,
-        asked.opened(
-            owner_role=roles.COUNSELOR,
-            reason="NOBODY_FITS",
-            due_at=peers.due_at(admitted_at=newcomer.admitted_at, now=now),
-            next_role=None,
-        ),
-    )
+    announce(db, opened)
 
 
 def _close_asked(db: Session, episode_id: str, task: str, *, now: datetime) -> None:
@@ -137,12 +117,14 @@ def prefer(db: Session, patient: records.Patient, *, preference: str, now: datet
     if site is None:
         return
     if preference == "NO":
-        _close_asked(db, episode.episode_id, WANTED, now=now)
+        _close_asked(db, episode.episode_id, peers.WANTED, now=now)
         leave(db, episode, now=now)
         return
     if now >= peers.looked_for_at(admitted_at=episode.admitted_at, zone=site.time_zone):
         seek(db, episode.episode_id, now=now)
-    for one in tables.episodes_without_peer(db, site_id=site.site_id, task=WANTED, at_most=TRIED_AT_ONCE):
+    for one in tables.episodes_without_peer(
+        db, site_id=site.site_id, task=peers.WANTED, at_most=TRIED_AT_ONCE
+    ):
         seek(db, one.episode_id, now=now)
 
 
@@ -196,31 +178,16 @@ def _hold(db: Session, match: peers.Match) -> None:
 
 def _ask_to_introduce(db: Session, match: peers.Match, *, now: datetime) -> None:
     """Ask the counselor to bring the two together: names are known to people, not to this service."""
-    asked = Asked(
-        task_id=match.introduction_id,
-        task=INTRODUCE,
-        about_id=match.match_id,
-        patient_id=match.newcomer_patient_id,
-        episode_id=match.newcomer_episode_id,
-        journey_id=match.newcomer_journey_id,
-    )
+    asked, opened = match.ask_to_introduce(now=now)
     db.add(asked)
-    announce(
-        db,
-        asked.opened(
-            owner_role=roles.COUNSELOR,
-            reason="BOTH_AGREED",
-            due_at=now + peers.LEAST_TIME,
-            next_role=roles.SUPERVISOR,
-        ),
-    )
+    announce(db, opened)
 
 
 def leave(db: Session, episode: records.Episode, *, now: datetime) -> None:
     """End what somebody takes part in who leaves or opts out; whoever waits for them gets somebody else."""
     if episode.discharged_at is not None:
         cancel_timer(db, TIMER, key=episode.episode_id)
-        _close_asked(db, episode.episode_id, WANTED, now=now)
+        _close_asked(db, episode.episode_id, peers.WANTED, now=now)
     waiting = []
     for match in tables.matches_of(db, episode_id=episode.episode_id):
         if match.guide_episode_id == episode.episode_id and match.state in ("PROPOSED", "OFFERED"):

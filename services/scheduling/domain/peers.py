@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+from services.scheduling.domain.asked import Asked
 from services.scheduling.domain.weeks import local_day, moment_of
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
@@ -34,6 +35,10 @@ FURTHER_ALONG = timedelta(days=14)
 
 #: Newcomers that somebody accompanies at a time, so that nobody's recovery becomes a duty. Design default.
 MOST_AT_ONCE = 2
+
+#: The tasks to find somebody where the rule finds nobody, and to bring two together who agreed.
+WANTED = "peer_match_wanted"
+INTRODUCE = "peer_match_introduce"
 
 #: States of a match in which something is still to come of it.
 OPEN_STATES = ("PROPOSED", "OFFERED", "MATCHED")
@@ -106,7 +111,25 @@ class Match:
     @property
     def introduction_id(self) -> str:
         """Return the id of the task to introduce the two."""
-        return derived_id(self.match_id, "peer_match_introduce")
+        return derived_id(self.match_id, INTRODUCE)
+
+    def ask_to_introduce(self, *, now: datetime) -> tuple[Asked, TaskOpened]:
+        """Ask the counselor to bring the two together: names are known to people, not to this service."""
+        asked = Asked(
+            task_id=self.introduction_id,
+            task=INTRODUCE,
+            about_id=self.match_id,
+            patient_id=self.newcomer_patient_id,
+            episode_id=self.newcomer_episode_id,
+            journey_id=self.newcomer_journey_id,
+        )
+        opened = asked.opened(
+            owner_role=roles.COUNSELOR,
+            reason="BOTH_AGREED",
+            due_at=now + LEAST_TIME,
+            next_role=roles.SUPERVISOR,
+        )
+        return asked, opened
 
     def proposed(self) -> TaskOpened:
         """Return the fact that staff are asked."""
@@ -217,6 +240,25 @@ def looked_for_at(*, admitted_at: datetime, zone: str) -> datetime:
 def due_at(*, admitted_at: datetime, now: datetime) -> datetime:
     """Return by when somebody of the staff acts: within the second week, or soon where that is over."""
     return max(admitted_at + OFFERED_WITHIN, now + LEAST_TIME)
+
+
+def ask_for_somebody(newcomer: Person, *, now: datetime) -> tuple[Asked, TaskOpened]:
+    """Ask the counselor for a peer whom no rule finds."""
+    asked = Asked(
+        task_id=derived_id(newcomer.episode_id, WANTED),
+        task=WANTED,
+        about_id=newcomer.episode_id,
+        patient_id=newcomer.patient_id,
+        episode_id=newcomer.episode_id,
+        journey_id=newcomer.journey_id,
+    )
+    opened = asked.opened(
+        owner_role=roles.COUNSELOR,
+        reason="NOBODY_FITS",
+        due_at=due_at(admitted_at=newcomer.admitted_at, now=now),
+        next_role=None,
+    )
+    return asked, opened
 
 
 def choose(
