@@ -21,6 +21,9 @@ FOLLOWS = {
     "assessment_completed": ("plan_drafted",),
     "patient_admitted": ("task_opened", "schedule_proposed"),
 }
+#: What may set it off in the event's place, whichever of the two came last: a week waits for the draft of
+#: the treatment plan.
+WAITS_FOR = {"patient_admitted": "plan_drafted"}
 
 #: What the services announce by themselves, caused by nobody's command.
 BY_THEMSELVES = (
@@ -78,6 +81,7 @@ class _Told:
     correlation_id: str
     causation_id: str | None
     service: str
+    episode_id: str | None
 
 
 class Judge:
@@ -94,7 +98,11 @@ class Judge:
                 self._announced[event_id] = (service, kind, float(at))
         self._by_correlation: dict[str, list[_Told]] = defaultdict(list)
         self._caused: dict[str, Counter[str]] = defaultdict(Counter)
+        #: Events by episode and kind, of the kinds that others wait for.
+        self._waited_for: dict[tuple[str | None, str], list[str]] = defaultdict(list)
         for told in self._feed.values():
+            if told.kind in WAITS_FOR.values():
+                self._waited_for[told.episode_id, told.kind].append(told.event_id)
             self._by_correlation[told.correlation_id].append(told)
             if told.causation_id is not None:
                 self._caused[told.causation_id][told.kind] += 1
@@ -140,6 +148,7 @@ class Judge:
                     event["correlationid"],
                     event.get("causationid"),
                     event["source"].rsplit("/", 1)[-1],
+                    event["data"].get("episode_id"),
                 )
             if not page["items"]:
                 return
@@ -191,7 +200,8 @@ class Judge:
             for name in self._ways[service].get(told.kind, ())
         ]
         if told.kind in FOLLOWS:
-            times.append(sum(self._caused[told.event_id][kind] for kind in FOLLOWS[told.kind]))
+            causes = [told.event_id, *self._waited_for[told.episode_id, WAITS_FOR.get(told.kind, "")]]
+            times.append(sum(self._caused[cause][kind] for cause in causes for kind in FOLLOWS[told.kind]))
         if any(number == 0 for number in times):
             return 0
         return max(times, default=1)

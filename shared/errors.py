@@ -42,6 +42,13 @@ class Refusal(Exception):
         self.problems = problems
         self.retry_after = retry_after
 
+    def within(self, place: str) -> Self:
+        """Return the refusal with its fields named as parts of *place*, a field that holds them."""
+        self.problems = tuple(
+            {**problem, "field": f"{place}.{problem['field']}"} for problem in self.problems
+        )
+        return self
+
     def to_wire(self) -> dict[str, Any]:
         """Return the refusal as JSON-ready values."""
         return {

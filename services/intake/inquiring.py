@@ -86,7 +86,7 @@ def take_in(db: Session, site: Site, data: dict[str, Any], *, now: datetime) -> 
     """Keep an inquiry and have it answered in time; return it with its secret key."""
     key = secrets.token_urlsafe(KEY_BYTES)
     given = _given(data["self_check"])
-    weighed = self_checks.weigh(given, sex="UNKNOWN", minor=False, in_force=())
+    weighed = self_checks.weigh(given, sex="UNKNOWN", minor=False, in_force=(), place="self_check")
     inquiry = Inquiry(
         inquiry_id=new_id(),
         patient_id=new_id(),

@@ -249,7 +249,12 @@ class Intake:
         referral, episode = _register(db, call, site, call.data)
         return _referral_view(db, referral, episode)
 
-    @command(schemas.ImportReferrals, roles=(*_DOOR, roles.OPERATIONS), long=True)
+    @command(
+        schemas.ImportReferrals,
+        roles=(*_DOOR, roles.OPERATIONS),
+        long=True,
+        first=lambda db, call: _site(db, call.data["site_id"]),
+    )
     def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
         """Register many referrals; a row that breaks a rule is reported, and the others go on."""
         site = _site(db, call.data["site_id"])

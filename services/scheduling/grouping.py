@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from services.scheduling import schemas, seating, tables
 from services.scheduling.domain import attendance, groups, planner, plans, records, rooms, weeks
 from shared.contracts.scheduling import GROUP_ENDED, GroupEnded
+from shared.messaging import Call
 
 
 def locked(db: Session, group_id: str) -> tuple[groups.Group, records.Site]:
@@ -27,6 +28,15 @@ def locked(db: Session, group_id: str) -> tuple[groups.Group, records.Site]:
     # Whoever held the lock before may have changed the group.
     db.refresh(group)
     return group, site
+
+
+def check_group(db: Session, call: Call) -> None:
+    """Refuse what is asked of a group that is not there, or no longer.
+
+    :raises NoSuchGroup: when there is none.
+    """
+    if db.get(groups.Group, call.data["group_id"]) is None:
+        raise groups.NoSuchGroup(field="group_id", rule="must be a group")
 
 
 # --- Rooms ----------------------------------------------------------------------------------------

@@ -507,7 +507,7 @@ class Scheduling:
         grouping.move(db, group, room, site, now=call.now)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
-    @command(schemas.EndGroup, roles=_STAFFING, long=True)
+    @command(schemas.EndGroup, roles=_STAFFING, long=True, first=grouping.check_group)
     def end_group(self, db: Session, call: Call) -> dict[str, Any]:
         """End a group, and find another week for each of its members that moves as little as can be.
 

@@ -225,6 +225,8 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
         if first is not None:
             return first
         if entry.long:
+            if entry.first is not None:
+                entry.first(db, call)
             remember_answer(db, state="running", content=_request_of(ask))
             host.wake_jobs()
             return {"accepted": f"{host.name}.{ask.command_id}"}

@@ -4,13 +4,15 @@ They are nameko entry points. What arrives for them is carried by :class:`Traffi
 carried out, with its transaction, is in ``commands``, ``inbox`` and ``timers``.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from marshmallow import Schema
 from nameko.extensions import Entrypoint
+from sqlalchemy.orm import Session
 
 from shared.contracts.event import Event
-from shared.messaging.commands import STAFF
+from shared.messaging.commands import STAFF, Call
 from shared.messaging.traffic import Traffic
 
 
@@ -20,18 +22,27 @@ class Command(Entrypoint):
     :param schema: what the request must look like.
     :param roles: who may ask.
     :param long: whether the work is too long for a deadline: it is answered with a job.
+    :param first: what long work refuses before it is accepted, with the signature ``(db, call)``; the
+        rest is refused by its job.
     """
 
     traffic = Traffic()
     reads_only: ClassVar[bool] = False
 
     def __init__(
-        self, schema: type[Schema], *, roles: tuple[str, ...] = STAFF, long: bool = False, **kwargs: Any
+        self,
+        schema: type[Schema],
+        *,
+        roles: tuple[str, ...] = STAFF,
+        long: bool = False,
+        first: Callable[[Session, Call], object] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.schema = schema
         self.roles = roles
         self.long = long
+        self.first = first
 
 
 class Question(Command):

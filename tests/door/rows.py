@@ -103,8 +103,6 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             "referral_source": "7",
             "rows": [{"line": 2, "patient": person(28)}],
         },
-        # The work is done later: its job tells that there is no such site.
-        free=("site_id",),
     ),
     "complete_assessment": lambda program: Row(
         {"episode_id": program.referred.episode_id},
@@ -582,7 +580,8 @@ def missing(schema: Schema, row: Row) -> Iterator[Spoiled]:
         # What stands within something that was left out is not missing.
         if one.required and _is_there(row.body, place[:-1]) and place[-1] != 0:
             yield Spoiled(named(place), _without(row.body, place))
-            yield Spoiled(named(place), spoil(row.body, place, None))
+            if not one.allow_none:
+                yield Spoiled(named(place), spoil(row.body, place, None))
 
 
 def _is_there(body: Any, place: Place) -> bool:

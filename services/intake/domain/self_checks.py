@@ -64,23 +64,28 @@ def weigh(
     sex: str,
     minor: bool,
     in_force: Iterable[Pack],
+    place: str = "checks",
 ) -> Weighed:
     """Tell what answers come to: dangers whatever was signed, the rest by packs in force only.
 
+    :param place: the field of the request that holds what was given.
     :raises InvalidInput: when an instrument is none of a self-check's, comes twice, or has no such answer.
     """
     signed, seen = list(in_force), set()
     dangers: list[Danger] = []
     outcomes = []
-    for pack, answers in given:
+    for number, (pack, answers) in enumerate(given):
         if pack.instrument not in INSTRUMENTS or pack.instrument in seen:
             raise InvalidInput(
                 "A self-check does not ask this.",
-                field="checks",
+                field=place,
                 rule=f"each once, of {', '.join(INSTRUMENTS)}",
             )
         seen.add(pack.instrument)
-        instruments.check(pack, answers, rated_by=SELF)
+        try:
+            instruments.check(pack, answers, rated_by=SELF)
+        except InvalidInput as refusal:
+            raise refusal.within(f"{place}.{number}") from None
         scored = instruments.score(pack, answers, sex=sex)
         dangers.extend(scored.dangers)
         told = scored.status in (COMPLETE, PRORATED) and pack in signed and not minor
