@@ -139,23 +139,24 @@ class TestProgramGraduated:
         assert {seat["state"] for seat in clinic.sessions(patient, after=clinic.door.now())} <= {"CANCELLED"}
 
 
+@pytest.fixture(scope="module")
+def followed(house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Admit somebody at a site of their own to each track, and let the same 15 days pass for all.
+
+    Return by track the plan that they began with, and their seats.
+    """
+    clinics = {track: Clinic.open(house) for track in TRACKS}
+    patients = {track: clinic.admit("Quimby", track=track) for track, clinic in clinics.items()}
+    plans = {
+        track: house.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
+        for track, patient in patients.items()
+    }
+    house.door.jump(house.door.now() + timedelta(days=15))
+    assert house.parked() == []
+    return {track: (plans[track], clinics[track].sessions(patients[track])) for track in TRACKS}
+
+
 class TestWeeks:
-    @pytest.fixture(scope="class")
-    def followed(self, house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
-        """Admit somebody at a site of their own to each track, and let the same 15 days pass for all.
-
-        Return by track the plan that they began with, and their seats.
-        """
-        clinics = {track: Clinic.open(house) for track in TRACKS}
-        patients = {track: clinic.admit("Quimby", track=track) for track, clinic in clinics.items()}
-        plans = {
-            track: house.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
-            for track, patient in patients.items()
-        }
-        house.door.jump(house.door.now() + timedelta(days=15))
-        assert house.parked() == []
-        return {track: (plans[track], clinics[track].sessions(patients[track])) for track in TRACKS}
-
     @pytest.mark.parametrize("track", TRACKS)
     def test_meet_no_obligation_and_have_the_hours_of_the_level(
         self, followed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]], track: str
