@@ -67,7 +67,7 @@ class TestBillableDays:
         )
         day = read_moment(seat["starts_at"]).astimezone(CHICAGO).date().isoformat()
         stretch = f"site_id={program.site_id}&from={day}&to={day}"
-        house.door.post(f"/v1/seats/{seat['seat_id']}/corrections", {"mark": "PRESENT"}).expect(200)
+        house.door.post(f"/v1/seats/{seat['seat_id']}/corrections", {"mark": "PRESENT"}).expect(201)
         house.door.settle()
         (unbilled,) = house.door.get(f"/v1/unbilled-days?{stretch}", role="front_desk").ok["items"]
         assert unbilled["reasons"] == ["NO_SIGNED_NOTE"]
