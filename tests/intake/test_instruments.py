@@ -38,7 +38,7 @@ class Desk(House):
     def sign_all(self) -> None:
         for one in self.rules():
             if one["may_be_signed"]:
-                self.sign(one["pack"])
+                self.sign_version(one)
 
     def put_on_duty(self, shift: str = "duty", *, days: int = 30) -> None:
         self.room.deliver(self.duty(shift, days=days))

@@ -54,7 +54,11 @@ class House:
         return self.room.call("open_site", request | changes, role="operations", credential="")
 
     def sign(self, pack: str, **changes: Any) -> dict[str, Any]:
-        (listed,) = (one for one in self.room.ask("list_rules", {})["items"] if one["pack"] == pack)
+        """Sign the newest version of a pack."""
+        versions = [one for one in self.room.ask("list_rules", {})["items"] if one["pack"] == pack]
+        return self.sign_version(max(versions, key=lambda one: one["version"]), **changes)
+
+    def sign_version(self, listed: dict[str, Any], **changes: Any) -> dict[str, Any]:
         request = {name: listed[name] for name in ("pack", "version", "digest")} | changes
         return self.room.call("sign_rules", request, role="medical_director", credential="MD")
 
