@@ -295,8 +295,8 @@ class TestAdmission:
         assert (short["complete"], closed_named(house, "coping_inventory")) == (False, [])
         whole = house.room.call("record_triggers", told | {"triggers": TOOLS})
         (asked,) = tasks_named(house, "obligations_missing")
-        by_hand = {"task_id": asked.task_id, "task": asked.task, "outcome": "DONE"}
-        house.room.call("close_task", by_hand)
+        by_hand = {name: getattr(asked, name) for name in ("task_id", "task", "about_id")}
+        house.room.call("close_task", by_hand | {"outcome": "DONE"})
 
         assert whole["complete"] is True
         assert closed_named(house, "coping_inventory") == ["DONE"]
