@@ -104,7 +104,7 @@ def _as_line(pack: dict[str, Any]) -> str:
         state = "not signed"
     else:
         state = "ships off: its licence is not clear"
-    return f"{pack['pack']:<16} {pack['version']:>3}  {pack['kind']:<10}  {state}"
+    return f"{pack['pack']:<16} {pack['version']:>3}  {pack['kind']:<11}  {state}"
 
 
 def _asked(url: str, token: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

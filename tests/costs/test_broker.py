@@ -48,7 +48,7 @@ def corner(rabbitmq_node: RabbitNode) -> str:
 def environment(postgres_server: PrivatePostgres, corner: str) -> Iterator[dict[str, str]]:
     """Variables of processes with databases of their own; the broker's address is still to be told."""
     run = new_id().replace("-", "")
-    names = [f"{service}_{run}" for service in ("scheduling", "monitoring", "aftercare", "gateway")]
+    names = [f"{service}_{run}" for service in ("scheduling", "monitoring", "aftercare", "intake", "gateway")]
     postgres_server.create_databases(names)
     for name in names:
         engine = new_engine(postgres_server.url_of(name))

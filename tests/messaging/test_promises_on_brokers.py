@@ -16,7 +16,7 @@ from shared.settings import environment_of
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
 
-ALL = ("monitoring", "aftercare", "gateway", "scheduling")
+ALL = ("monitoring", "aftercare", "intake", "gateway", "scheduling")
 
 
 class Driven:
@@ -106,7 +106,7 @@ class TestTheWayOfAnEvent:
 
     def test_waits_for_a_service_that_was_never_started(self, process_of_three: Callable[[], Driven]) -> None:
         three = process_of_three()
-        three.do("start", "aftercare", "scheduling", "gateway")
+        three.do("start", "aftercare", "intake", "scheduling", "gateway")
         three.do("send", "scheduling", "tell", {"seats": ["a", "b", "c"]})
         time.sleep(0.5)
         assert three.do("state")["inbox"] == {}
@@ -156,7 +156,7 @@ class TestCommands:
         self, process_of_three: Callable[[], Driven]
     ) -> None:
         three = process_of_three()
-        three.do("start", "gateway", "monitoring", "aftercare")
+        three.do("start", "gateway", "monitoring", "aftercare", "intake")
 
         began = time.monotonic()
         refused = three.do("send", "scheduling", "tell", {"seats": ["a"]})

@@ -87,6 +87,16 @@ class Onlooker:
         """Do nothing."""
 
 
+class Accountant:
+    """Another service that missed sessions go to."""
+
+    name = "intake"
+
+    @reacts_to(SessionMissed)
+    def look_on(self, db: Session, event: SessionMissed, now: datetime) -> None:
+        """Do nothing."""
+
+
 ARCHIVED: set[str] = set()
 
 
@@ -98,13 +108,13 @@ class ThreeServices:
         sealing.use_key(settings.encryption_key)
         self.broker = MemoryBroker() if settings.embedded else RabbitBroker(settings.broker_url)
         self.wiring = Wiring(settings=settings, broker=self.broker, clock=RealClock())
-        for service in ("scheduling", "monitoring", "aftercare", "gateway"):
+        for service in ("scheduling", "monitoring", "aftercare", "intake", "gateway"):
             engine = new_engine(settings.database_url_of(service))
             ferry.metadata.create_all(engine)
             engine.dispose()
         self.containers = {
             cls.name: ServiceContainer(cls, {"homeward": self.wiring})
-            for cls in (Teller, ferry.Ferry, Onlooker, Archivist)
+            for cls in (Teller, ferry.Ferry, Onlooker, Accountant, Archivist)
         }
         self.client: Any = None
 
