@@ -75,11 +75,26 @@ class TestARevocation:
 
         rabbitmq_node.kill()
         rabbitmq_node.start()
+        # The first try may revoke although its answer is lost with a connection.
+        asked_at = time.monotonic()
         clinic.post(f"/v1/consents/{outsider.consent_id}/revocation")
-        revoked_at = time.monotonic()
         wait_until(outsider.has_heard_the_last, seconds=HEEDED_WITHIN_SECONDS, what="it is heeded")
 
-        assert time.monotonic() - revoked_at <= HEEDED_WITHIN_SECONDS
+        assert time.monotonic() - asked_at <= HEEDED_WITHIN_SECONDS
+
+    def test_is_heeded_within_a_minute_when_the_broker_dies_on_its_word(
+        self, house: DistributedHouse, rabbitmq_node: RabbitNode
+    ) -> None:
+        clinic = Clinic.open(house)
+        outsider = Outsider(house, clinic, clinic.admit("Abernathy"))
+
+        asked_at = time.monotonic()
+        clinic.post(f"/v1/consents/{outsider.consent_id}/revocation")
+        rabbitmq_node.kill()
+        rabbitmq_node.start()
+        wait_until(outsider.has_heard_the_last, seconds=HEEDED_WITHIN_SECONDS, what="it is heeded")
+
+        assert time.monotonic() - asked_at <= HEEDED_WITHIN_SECONDS
 
     def test_cannot_be_outlived_by_what_the_gateway_knows_itself(self, house: DistributedHouse) -> None:
         clinic = Clinic.open(house)
