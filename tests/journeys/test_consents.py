@@ -1,6 +1,7 @@
 """A consent that was taken back lets nothing out within a minute, whatever is down meanwhile."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +13,19 @@ from shared.ids import new_id
 from tests.journeys.clinic import Clinic, Patient
 from tests.journeys.conftest import Builder
 from tests.journeys.house import Answer, DistributedHouse, wait_until
-from tests.nodes import RabbitNode
+from tests.nodes import RabbitNode, node_or_skip
 
 pytestmark = pytest.mark.rabbitmq
 
 #: Brief R2.
 HEEDED_WITHIN_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def rabbitmq_node() -> Iterator[RabbitNode]:
+    """A node of their own for these tests, which break it; their houses are on it too."""
+    with node_or_skip() as node:
+        yield node
 
 
 @pytest.fixture
