@@ -392,5 +392,5 @@ class TestServiceDelivered:
             role="clinician",
         )
 
-        (told,) = room.announced_of(ServiceDelivered)
+        *_, told = room.announced_of(ServiceDelivered)
         assert (told.kinds, told.modalities) == (("EDUCATION",), ("LIFE_SKILLS",))
