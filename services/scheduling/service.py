@@ -167,8 +167,12 @@ class Scheduling:
         if not episode.note_discharge(event):
             return
         plan = tables.plan_of(db, episode_id=event.episode_id)
-        if plan is None or plan.awaits_treatment_plan:
+        if plan is None:
+            return
+        if plan.awaits_treatment_plan:
             # A plan that has not begun ends as soon as it does.
+            seating.leave_all(db, episode_id=event.episode_id, now=now)
+            peering.leave(db, episode, now=now)
             return
         site = tables.lock_site(db, site_id=plan.site_id)
         if site is None:

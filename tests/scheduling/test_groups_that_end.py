@@ -299,18 +299,15 @@ class TestEndGroup:
             room.call("end_group", {"group_id": SUNRISE, "reason": "OTHER"}, role="front_desk")
 
     def test_knows_no_group_of_another_tenant(self, room):
-        command_id = new_id()
-        room.call(
-            "end_group",
-            {"group_id": SUNRISE, "reason": "OTHER"},
-            role="operations",
-            tenant_id="elsewhere",
-            command_id=command_id,
-        )
-        room.run_jobs()
+        with pytest.raises(NotFound) as refusal:
+            room.call(
+                "end_group",
+                {"group_id": SUNRISE, "reason": "OTHER"},
+                role="operations",
+                tenant_id="elsewhere",
+            )
 
-        job = room.ask("get_job", {"job_id": command_id}, tenant_id="elsewhere")
-        assert (job["state"], job["result"]["code"]) == ("failed", "no_such_group")
+        assert refusal.value.problems[0]["field"] == "group_id"
         assert groups_in(room, "Ada") == {SUNRISE}
 
 
