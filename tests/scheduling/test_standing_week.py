@@ -9,7 +9,12 @@ from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import write_moment
 from shared.contracts.monitoring import PlanActivated
-from shared.contracts.scheduling import ScheduleConfirmed, ScheduleProposed, SessionScheduled
+from shared.contracts.scheduling import (
+    ScheduleConfirmed,
+    ScheduleProposed,
+    SessionScheduled,
+    StandingPlaceFreed,
+)
 from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
 from tests.scheduling.builders import (
@@ -406,13 +411,14 @@ class TestFirstWeek:
         assert len(room.announced_of(ScheduleProposed)) == 1
 
     def test_of_somebody_discharged_before_the_draft_came_is_over_at_once(self, room):
+        before = room.announced
         over = discharge_of("Ada", at=ADMITTED_AT + timedelta(days=20))
         room.deliver(admission_of("Ada"), over)
 
         room.deliver(draft_of("Ada"))
 
         assert plan_of(room, "Ada")["state"] == "ENDED"
-        assert room.announced == []
+        assert [type(told) for told in room.announced[len(before) :]] == [StandingPlaceFreed]
 
     def test_heeds_what_is_signed_more_than_a_draft_that_comes_after(self, room):
         self.thoughts(room)
