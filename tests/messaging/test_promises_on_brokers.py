@@ -45,7 +45,7 @@ class Driven:
                 continue  # a line of its log
             return json.loads(line)
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], *, seconds: float = 30) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], bool], *, seconds: float = 120) -> dict[str, Any]:
         """Wait until the state is as wanted and return it."""
         give_up_at = time.monotonic() + seconds
         while True:
