@@ -1,6 +1,6 @@
 """Searches of the directory: what suits somebody, in which order and why, and three other ways."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from services.intake import tables
 from services.intake.domain import facilities, matching, programs
-from services.intake.domain.programs import Program
 from shared.errors import InvalidInput
 
 #: Programs that are weighed, the nearest ones: for the matches, and for each alternative. Design default.
 WEIGHED = 200
 WEIGHED_ASIDE = 25
+#: Ways that are looked at in one question: what was asked for, and as many others as are shown.
+_AT_ONCE = 1 + matching.ALTERNATIVES
 
 #: What is asked of the searcher's week: that it is known to fit, that it may fit, or nothing.
 _FITS, _MAY_FIT, _ANY = "FITS", "MAY_FIT", "ANY"
@@ -45,11 +46,20 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way of searching: what was asked for, or an alternative to it with its code."""
+
+    code: str | None
+    asked: Asked
+    week: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Found:
-    """A program in its place, and in what it differs from what was asked for, if it does."""
+    """A program in its place, its listing, and in what it differs from what was asked for, if it does."""
 
     match: matching.Match
-    program: Program
+    listing: Mapping[str, Any]
     alternative: str | None
 
 
@@ -101,41 +111,47 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
     """
     live = Live(db, now=now)
     week = _FITS if asked.busy else _ANY
-    weighed, best = _weigh(db, asked, live, week=week, at_most=WEIGHED, now=now)
-    chosen: list[tuple[matching.Match, str | None]] = [(one, None) for one in best[: matching.MOST_MATCHES]]
-    shown = {one.program_id for one, _ in chosen}
-    alternatives = 0
-    for code, aside, of_week in _ways_aside(asked, week):
-        if alternatives == matching.ALTERNATIVES:
+    ways = [Way(code=None, asked=asked, week=week), *_ways_aside(asked, week)]
+    # Three ways aside are mostly enough, and are looked at together with what was asked for.
+    near = _near(db, asked, ways[:_AT_ONCE], now=now)
+    matches = _weigh(ways[0], near[0], live)[: matching.MOST_MATCHES]
+    chosen: list[tuple[matching.Match, str | None]] = [(one, None) for one in matches]
+    shown = {one.program_id for one in matches}
+    for number, way in enumerate(ways[1:], start=1):
+        if len(chosen) == len(matches) + matching.ALTERNATIVES:
             break
-        _, others = _weigh(db, aside, live, week=of_week, at_most=WEIGHED_ASIDE, now=now)
+        if number == len(near):
+            near += _near(db, asked, ways[number:], now=now)
+        others = _weigh(way, near[number], live)
         other = next((one for one in others if one.program_id not in shown), None)
         if other is not None:
-            alternatives += 1
             shown.add(other.program_id)
-            chosen.append((other, code))
-    listings = tables.programs_of(db, program_ids=shown)
-    return weighed, [
-        Found(match=match, program=listings[match.program_id], alternative=code) for match, code in chosen
+            chosen.append((other, way.code))
+    listings = tables.listings_of(db, program_ids=shown)
+    return len(near[0]), [
+        Found(match=match, listing=listings[match.program_id], alternative=code) for match, code in chosen
     ]
 
 
-def _weigh(
-    db: Session, asked: Asked, live: Live, *, week: str, at_most: int, now: datetime
-) -> tuple[int, list[matching.Match]]:
-    """Return how many programs were weighed, and those that fit, best first."""
-    near = tables.programs_near(
-        db,
-        latitude=asked.latitude,
-        longitude=asked.longitude,
-        radius_miles=asked.radius_miles,
-        offers=asked.offers,
-        only_verified=asked.only_verified,
-        # Nobody knows the week of a program that is not ours.
-        only_ours=week == _FITS,
-        at_most=at_most,
-        now=now,
-    )
+def _near(db: Session, asked: Asked, ways: Sequence[Way], *, now: datetime) -> list[list[matching.Candidate]]:
+    """Return the programs near the place for each way, the nearest first."""
+    boxes = [
+        tables.Box(
+            radius_miles=way.asked.radius_miles,
+            offers=way.asked.offers,
+            only_verified=way.asked.only_verified,
+            # Nobody knows the week of a program that is not ours.
+            only_ours=way.week == _FITS,
+            at_most=WEIGHED if way.code is None else WEIGHED_ASIDE,
+        )
+        for way in ways
+    ]
+    return tables.programs_near(db, boxes, latitude=asked.latitude, longitude=asked.longitude, now=now)
+
+
+def _weigh(way: Way, near: Iterable[matching.Candidate], live: Live) -> list[matching.Match]:
+    """Return the programs that fit in a way, best first."""
+    asked = way.asked
     live.learn(near)
     required = matching.required_week(asked.level)
     found = []
@@ -154,9 +170,9 @@ def _weigh(
             required=required,
             delivered=live.delivered.get(one.site_id or ""),
         )
-        if _will_do(match, week):
+        if _will_do(match, way.week):
             found.append(match)
-    return len(near), matching.ranked(found)
+    return matching.ranked(found)
 
 
 def _will_do(match: matching.Match, week: str) -> bool:
@@ -165,7 +181,7 @@ def _will_do(match: matching.Match, week: str) -> bool:
     return week == _ANY or match.week_is_placeable is not False
 
 
-def _ways_aside(asked: Asked, week: str) -> Iterable[tuple[str, Asked, str]]:
+def _ways_aside(asked: Asked, week: str) -> Iterable[Way]:
     """Return in what an alternative may differ, the most useful way first; never in what is needed.
 
     Another level's week may be one that nobody knows.
@@ -174,16 +190,17 @@ def _ways_aside(asked: Asked, week: str) -> Iterable[tuple[str, Asked, str]]:
         higher, lower = matching.neighbouring_levels(asked.level)
         of_level = _MAY_FIT if week == _FITS else _ANY
         if higher is not None:
-            yield "HIGHER_LEVEL", replace(asked, level=higher), of_level
+            yield Way(code="HIGHER_LEVEL", asked=replace(asked, level=higher), week=of_level)
         if lower is not None:
-            yield "LOWER_LEVEL", replace(asked, level=lower), of_level
+            yield Way(code="LOWER_LEVEL", asked=replace(asked, level=lower), week=of_level)
     if week == _FITS:
-        yield "WEEK_NOT_KNOWN_TO_FIT", asked, _ANY
-    yield "FARTHER", replace(asked, radius_miles=asked.radius_miles * 2), week
+        yield Way(code="WEEK_NOT_KNOWN_TO_FIT", asked=asked, week=_ANY)
+    farther = replace(asked, radius_miles=asked.radius_miles * 2)
+    yield Way(code="FARTHER", asked=farther, week=week)
     if asked.payer is not None:
-        yield "OTHER_PAYER", replace(asked, payer=None), week
+        yield Way(code="OTHER_PAYER", asked=replace(asked, payer=None), week=week)
     if asked.only_verified:
-        yield "NOT_VERIFIED", replace(asked, only_verified=False), week
+        yield Way(code="NOT_VERIFIED", asked=replace(asked, only_verified=False), week=week)
 
 
 def _place(db: Session, data: dict[str, Any]) -> tuple[float, float]:

@@ -1878,8 +1878,17 @@ def _days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
 
 
 def _match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
-    return _dump(schemas.ProgramMatch, found.match) | {
-        "program": _program_view(found.program, now=now),
+    match, listing = found.match, found.listing
+    verified = programs.is_verified(listing["verified_from"], listing["verified_until"], now=now)
+    # A schema would ask each reason for each field by name, which costs more than the search itself.
+    return {
+        "program": _dump(schemas.FoundProgram, listing) | {"verified": verified},
+        "score": match.score,
+        "miles": match.miles,
+        "free_seats": match.free_seats,
+        "placeable_minutes": match.placeable_minutes,
+        "week_is_placeable": match.week_is_placeable,
+        "reasons": [vars(why) for why in match.reasons],
         "alternative": found.alternative,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.intake import tables
+from services.intake import schemas, tables
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.intake import FacilitiesImported, ProgramCredentialChanged
@@ -312,6 +312,8 @@ class TestSearch:
         assert directory.names(found) == ["Harbor Light Center"]
         (match,) = found["matches"]
         assert {why["part"] for why in match["reasons"]} == set(found["weights"])
+        assert set(match) == set(schemas.ProgramMatch().fields)
+        assert {frozenset(why) for why in match["reasons"]} == {frozenset(schemas.MatchReason().fields)}
         assert [(one["program"]["name"], one["alternative"]) for one in found["alternatives"]] == [
             ("Day House", "HIGHER_LEVEL"),
             ("Evening House", "LOWER_LEVEL"),

@@ -38,6 +38,11 @@ def city_key(city: str) -> str:
     return " ".join(city.casefold().split())
 
 
+def is_verified(since: datetime | None, until: datetime | None, *, now: datetime) -> bool:
+    """Tell whether a moment lies within what a program's licences come to."""
+    return since is not None and until is not None and since <= now < until
+
+
 @dataclass(eq=False, kw_only=True)
 class Program:
     """A program or site that people can find.
@@ -75,11 +80,7 @@ class Program:
 
     def is_verified(self, *, now: datetime) -> bool:
         """Tell whether a verified licence holds now."""
-        return (
-            self.verified_from is not None
-            and self.verified_until is not None
-            and self.verified_from <= now < self.verified_until
-        )
+        return is_verified(self.verified_from, self.verified_until, now=now)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -73,12 +73,14 @@ from services.intake.tables.coverage import (
 )
 from services.intake.tables.directory import (
     ROWS_A_STATEMENT,
+    Box,
     approaches_in,
     credential_rows,
     credentials_of,
     find_program,
     find_program_of_site,
     keep_facilities,
+    listings_of,
     lock_credential,
     lock_program,
     place_of_city,
@@ -86,7 +88,6 @@ from services.intake.tables.directory import (
     program_rows,
     programs_after,
     programs_near,
-    programs_of,
 )
 from services.intake.tables.inquiries import (
     find_inquiry,
@@ -175,6 +176,7 @@ from services.intake.tables.tasks import count_tasks, find_task, open_tasks_abou
 
 __all__ = [
     "ROWS_A_STATEMENT",
+    "Box",
     "admission_rows",
     "admission_seat_rows",
     "admission_wait_rows",
@@ -253,6 +255,7 @@ __all__ = [
     "keep_holiday",
     "keep_seat",
     "keep_staff",
+    "listings_of",
     "lock_authorization",
     "lock_consent",
     "lock_consents_of",
@@ -292,7 +295,6 @@ __all__ = [
     "program_rows",
     "programs_after",
     "programs_near",
-    "programs_of",
     "rate_rows",
     "rates_of",
     "receipt_rows",

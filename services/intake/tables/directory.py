@@ -1,6 +1,7 @@
 """The directory: listed programs, their credentials, and what scheduling tells of our own sites."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Index, String, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from services.intake.domain import facilities, matching, program_credentials, programs
 from services.intake.tables.columns import CODE, mapper, metadata, one_of
@@ -89,6 +90,10 @@ mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
 ROWS_A_STATEMENT = 500
 
 
+#: What a search shows of a listing.
+_LISTED = [column for column in program_rows.c if column.name not in ("services", "digest")]
+
+
 def find_program(db: Session, *, program_id: str) -> programs.Program | None:
     """Return a listing, if it is there."""
     return db.scalar(sa.select(programs.Program).where(program_rows.c.program_id == program_id))
@@ -111,11 +116,15 @@ def programs_after(db: Session, *, after: str | None, limit: int) -> list[progra
     return list(db.scalars(query.where(program_rows.c.program_id > after) if after else query))
 
 
-def programs_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, programs.Program]:
-    """Return listings by their ids, without the long lists of services that only a profile shows."""
-    query = sa.select(programs.Program).where(program_rows.c.program_id.in_(list(program_ids)))
-    query = query.options(defer(programs.Program.services))
-    return {program.program_id: program for program in db.scalars(query)}
+def listings_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what a search shows of listings, by their ids: columns by name, no objects.
+
+    The long lists of services, which only a profile shows, stay where they are.
+    """
+    query = sa.select(*_LISTED).where(
+        program_rows.c.tenant_id == db.info["tenant_id"], program_rows.c.program_id.in_(list(program_ids))
+    )
+    return {row["program_id"]: row for row in db.execute(query).mappings()}
 
 
 def lock_credential(db: Session, *, credential_id: str) -> program_credentials.ProgramCredential | None:
@@ -152,85 +161,90 @@ def _middle(db: Session, *where: Any) -> tuple[float, float] | None:
     return None if latitude is None else (float(latitude), float(longitude))
 
 
-def programs_near(
-    db: Session,
-    *,
-    latitude: float,
-    longitude: float,
-    radius_miles: float,
-    offers: Sequence[str],
-    only_verified: bool,
-    only_ours: bool,
-    at_most: int,
-    now: datetime,
-) -> list[matching.Candidate]:
-    """Return the nearest programs in the box around a circle that offer all that is asked for.
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """How far around a place a search looks, and for what."""
 
-    The box is read from an index, and nearness is that of a plane, which costs the database next to
-    nothing; the exact distance is for the caller to judge.
+    radius_miles: float
+    offers: Sequence[str]
+    only_verified: bool
+    only_ours: bool
+    at_most: int
+
+
+def programs_near(
+    db: Session, boxes: Sequence[Box], *, latitude: float, longitude: float, now: datetime
+) -> list[list[matching.Candidate]]:
+    """Return for each box the nearest programs in it that offer all that is asked for.
+
+    One statement for all boxes, because going to the database costs more than what it does there. The
+    box is read from an index, and nearness is that of a plane, which costs next to nothing; the exact
+    distance is for the caller to judge.
     """
-    up = radius_miles / _MILES_A_DEGREE
-    along = up / max(0.05, min(facilities.cosine(latitude - up), facilities.cosine(latitude + up)))
+    edges = [_edges(latitude, longitude, radius_miles=box.radius_miles) for box in boxes]
     rows = db.execute(
-        _NEAR[only_verified, only_ours],
+        _NEAR,
         {
             "tenant_id": db.info["tenant_id"],
             "here_north": latitude,
             "here_east": longitude,
-            "south": latitude - up,
-            "north": latitude + up,
-            "west": longitude - along,
-            "east": longitude + along,
             "narrowing": facilities.cosine(latitude) ** 2,
-            "offers": list(offers),
             "now": now,
-            "at_most": at_most,
+            "numbers": list(range(len(boxes))),
+            "south": [edge[0] for edge in edges],
+            "north": [edge[1] for edge in edges],
+            "west": [edge[2] for edge in edges],
+            "east": [edge[3] for edge in edges],
+            "offers": [",".join(box.offers) for box in boxes],
+            "only_verified": [box.only_verified for box in boxes],
+            "only_ours": [box.only_ours for box in boxes],
+            "at_most": [box.at_most for box in boxes],
         },
     )
-    # By position, in the order of the columns: this runs hundreds of times for each search.
-    return [matching.Candidate(*row) for row in rows]
+    found: list[list[matching.Candidate]] = [[] for _ in boxes]
+    for number, *columns in rows:
+        # By position, in the order of the columns: this runs hundreds of times for each search.
+        found[number].append(matching.Candidate(*columns))
+    return found
 
 
-def _near(*, only_verified: bool, only_ours: bool) -> Any:
-    """Return the query of a search: made once, because making it costs more than running it."""
-    columns = program_rows.c
-    here_north, here_east = (
-        sa.bindparam("here_north", type_=sa.Float),
-        sa.bindparam("here_east", type_=sa.Float),
-    )
-    now = sa.bindparam("now", type_=moment())
-    north, east = columns.latitude - here_north, columns.longitude - here_east
-    nearness = north * north + east * east * sa.bindparam("narrowing", type_=sa.Float)
-    verified = sa.and_(columns.verified_from <= now, columns.verified_until > now)
-    query = (
-        sa.select(
-            columns.program_id,
-            columns.site_id,
-            columns.latitude,
-            columns.longitude,
-            columns.approaches,
-            sa.func.coalesce(verified, sa.false()),
-            sa.func.coalesce(columns.accredited_until > now, sa.false()),
-        )
-        .where(
-            columns.tenant_id == sa.bindparam("tenant_id"),
-            columns.latitude.between(sa.bindparam("south"), sa.bindparam("north")),
-            columns.longitude.between(sa.bindparam("west"), sa.bindparam("east")),
-            columns.offers.contains(sa.bindparam("offers", type_=ARRAY(String(40)))),
-        )
-        .order_by(nearness, columns.program_id)
-        .limit(sa.bindparam("at_most", type_=sa.Integer))
-    )
-    if only_ours:
-        query = query.where(columns.site_id.is_not(None))
-    return query.where(verified) if only_verified else query
+def _edges(latitude: float, longitude: float, *, radius_miles: float) -> tuple[float, float, float, float]:
+    """Return the south, north, west and east of what holds a circle."""
+    up = radius_miles / _MILES_A_DEGREE
+    along = up / max(0.05, min(facilities.cosine(latitude - up), facilities.cosine(latitude + up)))
+    return latitude - up, latitude + up, longitude - along, longitude + along
 
 
-_NEAR = {
-    (only_verified, only_ours): _near(only_verified=only_verified, only_ours=only_ours)
-    for only_verified in (False, True)
-    for only_ours in (False, True)
-}
+#: The nearest programs of each box; codes of what is offered have no commas.
+_NEAR = sa.text(
+    """
+    SELECT box.number, near.*
+    FROM unnest(
+        CAST(:numbers AS integer[]), CAST(:south AS float8[]), CAST(:north AS float8[]),
+        CAST(:west AS float8[]), CAST(:east AS float8[]), CAST(:offers AS text[]),
+        CAST(:only_verified AS boolean[]), CAST(:only_ours AS boolean[]), CAST(:at_most AS integer[])
+    ) AS box(number, south, north, west, east, offers, only_verified, only_ours, at_most)
+    CROSS JOIN LATERAL (
+        SELECT
+            CAST(program_id AS text) AS program_id, CAST(site_id AS text) AS site_id,
+            latitude, longitude, approaches,
+            coalesce(verified_from <= :now AND verified_until > :now, false) AS verified,
+            coalesce(accredited_until > :now, false) AS accredited
+        FROM programs
+        WHERE tenant_id = :tenant_id
+            AND latitude BETWEEN box.south AND box.north
+            AND longitude BETWEEN box.west AND box.east
+            AND offers @> CAST(string_to_array(box.offers, ',') AS varchar[])
+            AND (NOT box.only_ours OR site_id IS NOT NULL)
+            AND (NOT box.only_verified OR (verified_from <= :now AND verified_until > :now))
+        ORDER BY
+            (latitude - :here_north) * (latitude - :here_north)
+                + (longitude - :here_east) * (longitude - :here_east) * :narrowing,
+            program_id
+        LIMIT box.at_most
+    ) AS near
+    """
+)
 
 #: Miles of a degree of latitude, a little less than any is, so that the box is never too small.
 _MILES_A_DEGREE = 68.7
