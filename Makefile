@@ -34,7 +34,7 @@ fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas
 	@$(BIN)/pytest -m "not database and not rabbitmq and not journey and not servers"
 
 .PHONY: bench
-bench: .venv/made ## Measure Homeward and its peers on this machine (25 minutes; QUICK=1: under 5).
+bench: .venv/made ## Measure Homeward and its peers on this machine (half an hour and more; QUICK=1: a little of each).
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 .PHONY: chaos
