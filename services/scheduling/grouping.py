@@ -13,7 +13,17 @@ from sqlalchemy.orm import Session
 from services.scheduling import schemas, seating, tables
 from services.scheduling.domain import attendance, groups, planner, plans, records, rooms, weeks
 from shared.contracts.scheduling import GROUP_ENDED, GroupEnded
-from shared.messaging import Call
+
+
+def group_of(db: Session, group_id: str) -> groups.Group:
+    """Return a group.
+
+    :raises NoSuchGroup: when there is none.
+    """
+    group = db.get(groups.Group, group_id)
+    if group is None:
+        raise groups.NoSuchGroup(field="group_id", rule="must be a group")
+    return group
 
 
 def locked(db: Session, group_id: str) -> tuple[groups.Group, records.Site]:
@@ -21,22 +31,13 @@ def locked(db: Session, group_id: str) -> tuple[groups.Group, records.Site]:
 
     :raises NoSuchGroup: when there is none.
     """
-    group = db.get(groups.Group, group_id)
-    site = tables.lock_site(db, site_id=group.site_id) if group is not None else None
-    if group is None or site is None:
+    group = group_of(db, group_id)
+    site = tables.lock_site(db, site_id=group.site_id)
+    if site is None:
         raise groups.NoSuchGroup(field="group_id", rule="must be a group")
     # Whoever held the lock before may have changed the group.
     db.refresh(group)
     return group, site
-
-
-def check_group(db: Session, call: Call) -> None:
-    """Refuse what is asked of a group that is not there, or no longer.
-
-    :raises NoSuchGroup: when there is none.
-    """
-    if db.get(groups.Group, call.data["group_id"]) is None:
-        raise groups.NoSuchGroup(field="group_id", rule="must be a group")
 
 
 # --- Rooms ----------------------------------------------------------------------------------------

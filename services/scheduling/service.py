@@ -511,7 +511,12 @@ class Scheduling:
         grouping.move(db, group, room, site, now=call.now)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
-    @command(schemas.EndGroup, roles=_STAFFING, long=True, first=grouping.check_group)
+    @command(
+        schemas.EndGroup,
+        roles=_STAFFING,
+        long=True,
+        first=lambda db, call: grouping.group_of(db, call.data["group_id"]),
+    )
     def end_group(self, db: Session, call: Call) -> dict[str, Any]:
         """End a group, and find another week for each of its members that moves as little as can be.
 
@@ -560,9 +565,7 @@ class Scheduling:
     def follow_curriculum(self, db: Session, call: Call) -> dict[str, Any]:
         """Have a group follow a curriculum of its site's catalogue."""
         data = call.data
-        group = db.get(groups.Group, data["group_id"])
-        if group is None:
-            raise groups.NoSuchGroup(field="group_id", rule="must be a group")
+        group = grouping.group_of(db, data["group_id"])
         site = self._locked_site(db, group.site_id)
         # Whoever held the lock before may have changed the group.
         db.refresh(group)
