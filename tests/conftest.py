@@ -26,8 +26,9 @@ sealing.use_key(settings_for_tests().encryption_key)
 
 
 def _end_on_termination(signal_number: int, frame: object) -> None:
-    # As an exception it unwinds the fixtures, which end the servers; the default would not.
-    raise SystemExit(128 + signal_number)
+    # Unwinds the fixtures, which end the servers; the default would not. A plain SystemExit would fail
+    # the one test that it hits, and the next would begin.
+    pytest.exit("asked to end", returncode=128 + signal_number)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -147,15 +148,17 @@ SLOW = ("journey", "rabbitmq", "servers")
 SHARED_HOUSES = ("tests/faults/", "tests/door/")
 
 
-@pytest.hookimpl(trylast=True)  # folders mark their own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark what needs a database, so that ``make fast`` can leave it out; put slow files first.
 
     Two workers end together only when the last files are short.
     """
-    for item in items:
+    for item in items:  # before pytest chooses by marks
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+    yield
+    # After the folders have marked their own.
     slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
     items.sort(key=lambda item: item.path not in slow)
 

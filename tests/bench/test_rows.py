@@ -95,6 +95,7 @@ class TestKeepingARun:
         assert rounded(value) == pytest.approx(value, rel=0.006)
 
 
+@pytest.mark.slow
 class TestTheReport:
     def test_tells_how_many_times_as_much_homeward_does(self):
         table = report.table_of(

@@ -144,6 +144,7 @@ class TestRouter:
 
 
 class TestOpenApi:
+    @pytest.mark.slow
     def test_is_valid(self) -> None:
         assert DOCUMENT["openapi"].startswith("3.1")
         validate(DOCUMENT)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import pytest
 import sqlalchemy as sa
 
 from gateway import tables
@@ -335,6 +336,7 @@ class TestPage:
         assert html.count("<article") > 50
 
 
+@pytest.mark.slow
 class TestStop:
     def test_finishes_what_is_in_hand_and_says_so_before(self, builder: Builder) -> None:
         house = builder.start(HOMEWARD_COMMAND_DEADLINE_SECONDS="10")
@@ -461,6 +463,7 @@ class TestClock:
             assert (answer.status, set(answer.fields)) == (422, {"no_later_than"})
 
 
+@pytest.mark.slow
 class TestDatabase:
     def test_that_is_away_makes_the_door_say_so_until_it_is_back(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="hw-gate-"))

@@ -79,6 +79,7 @@ def ends(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 class TestSolver:
     def test_has_no_process_until_it_is_asked(self, solver):
         assert solver.pid is None
@@ -176,6 +177,7 @@ class TestSolver:
         assert ends(pid)
 
 
+@pytest.mark.slow
 class TestTheProcess:
     def test_ends_with_a_parent_that_is_killed(self):
         parent = subprocess.Popen(

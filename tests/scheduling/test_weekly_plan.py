@@ -166,6 +166,7 @@ def day_is_right(chosen) -> bool:
     return len(long_ones) <= 1 and (not groups or any(groups <= block for block in blocks_in(chosen)))
 
 
+@pytest.mark.slow
 class TestPlanWeek:
     @settings(max_examples=150, deadline=None)
     @given(offered=MEETINGS, bound_by=OBLIGATIONS, asked=THERAPISTS, floor=st.sampled_from([360, 540, 700]))

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from shared import telemetry
 
 BEGINNING = """
@@ -27,6 +29,7 @@ def logged_by(program: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 class TestLogs:
     def test_are_json_lines_with_time_and_level(self):
         (line,) = logged_by(

@@ -37,6 +37,7 @@ def arguments(file: Path, tokens: Path, report: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 class TestSimulate:
     def test_refuses_malformed_rows_aloud_and_sends_the_others(self, tmp_path, tokens, sent):
         header, first, second = rows.sample_path().read_text().splitlines()[:3]

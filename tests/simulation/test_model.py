@@ -41,6 +41,7 @@ def sample() -> list[Admission]:
 
 
 class TestModel:
+    @pytest.mark.slow
     def test_draws_the_same_for_the_same_seed_in_another_process(self):
         program = (
             "from tests.simulation.test_model import *\n"
@@ -58,6 +59,7 @@ class TestModel:
 
         assert everything_drawn(row, 7) != everything_drawn(row, 8)
 
+    @pytest.mark.slow
     def test_never_reads_the_recorded_service(self):
         services = itertools.cycle((None, *range(1, 9)))
 
@@ -65,6 +67,7 @@ class TestModel:
             elsewhere = dataclasses.replace(row, recorded_service=next(services))
             assert everything_drawn(elsewhere, 7) == everything_drawn(row, 7)
 
+    @pytest.mark.slow
     def test_never_reads_it_from_a_file_either(self, tmp_path):
         lines = rows.sample_path().read_text(encoding="utf-8").splitlines()
         place = lines[0].split(",").index("SERVICES")
