@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import write_moment
-from shared.database import commit_with_next, moment, plumbing, reference, tenant_column
+from shared.database import commit_with_next, moment, plumbing, reference, send_with_next, tenant_column
 
 audit = sa.Table(
     "audit",
@@ -41,7 +41,7 @@ audit = sa.Table(
 )
 
 #: Rows linked in one go.
-_LINK_BATCH = 1000
+LINK_BATCH = 1000
 #: Advisory lock of the one linking writer in a database.
 _LINK_LOCK = 4_201_001
 #: What the first row of a chain is linked to.
@@ -100,12 +100,26 @@ _VALUES = """(%(tenant_id)s, %(acted_at)s, %(actor_id)s, %(actor_role)s, %(actor
               %(about_id)s, %(outcome)s, %(cause_id)s)"""
 
 
-_TRY_LINK_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_LINK_LOCK))
-_END_OF_CHAIN = (
-    sa.select(audit.c.link, audit.c.hash)
-    .where(audit.c.tenant_id == sa.bindparam("of_tenant"), audit.c.link.is_not(None))
-    .order_by(audit.c.link.desc())
+#: Tried in a statement of its own, so that the next one sees all that its last holder has committed;
+#: it travels with that one, which asks what came of it.
+_TRY_LINK_LOCK = (
+    f"SELECT set_config('homeward.links', CAST(pg_try_advisory_xact_lock({_LINK_LOCK}) AS text), true)"
+)
+_linked = audit.alias("linked")
+_end = (
+    sa.select(_linked.c.link, _linked.c.hash)
+    .where(_linked.c.tenant_id == audit.c.tenant_id, _linked.c.link.is_not(None))
+    .order_by(_linked.c.link.desc())
     .limit(1)
+    .lateral("chain")
+)
+#: New rows, each with the end of its tenant's chain.
+_UNLINKED = (
+    sa.select(audit, _end.c.link.label("last_link"), _end.c.hash.label("last_hash"))
+    .select_from(audit.outerjoin(_end, sa.true()))
+    .where(audit.c.link.is_(None), sa.func.current_setting("homeward.links") == "true")
+    .order_by(audit.c.position)
+    .limit(LINK_BATCH)
 )
 #: One statement for all rows, whatever their number.
 _LINK = sa.text(
@@ -116,24 +130,20 @@ _LINK = sa.text(
     WHERE audit.position = new.position
     """
 )
-_UNLINKED = sa.select(audit).where(audit.c.link.is_(None)).order_by(audit.c.position).limit(_LINK_BATCH)
 
 
 def link_new_rows(engine: sa.Engine) -> int:
-    """Link rows that are not in their tenant's chain yet; return how many.
+    """Link rows that are not in their tenant's chain yet, some of them; return how many.
 
     Only one process a database links at a time; another one returns 0.
     """
     with engine.begin() as connection:
-        if not connection.scalar(_TRY_LINK_LOCK):
-            return 0
+        send_with_next(connection, _TRY_LINK_LOCK)
         rows = connection.execute(_UNLINKED).all()
         ends: dict[str, tuple[int, bytes]] = {}
         updates = []
         for row in rows:
-            if row.tenant_id not in ends:
-                ends[row.tenant_id] = _end_of_chain(connection, row.tenant_id)
-            link, previous = ends[row.tenant_id]
+            link, previous = ends.get(row.tenant_id) or (row.last_link or 0, row.last_hash or _GENESIS)
             digest = _hash(previous, link + 1, row._mapping)
             updates.append({"positions": row.position, "links": link + 1, "hashes": digest})
             ends[row.tenant_id] = (link + 1, digest)
@@ -177,11 +187,6 @@ def find_breaks_after(
             breaks.append(row.link)
         previous, expected = row.hash, row.link + 1
     return breaks, expected - 1 if count > limit else None
-
-
-def _end_of_chain(connection: sa.Connection, tenant_id: str) -> tuple[int, bytes]:
-    end = connection.execute(_END_OF_CHAIN, {"of_tenant": tenant_id}).first()
-    return (end.link, end.hash) if end else (0, _GENESIS)
 
 
 def _hash(previous: bytes, link: int, row: Any) -> bytes:

@@ -34,6 +34,7 @@ __all__ = [
     "reference",
     "sealed",
     "sealed_column",
+    "send_with_next",
     "tenant_column",
     "transaction",
     "written_once",
@@ -177,9 +178,13 @@ class FewTripsConnection(extensions.connection):
         self._waiting, self._commits_next = [], False
         return framed
 
-    def put_off(self, statement: str) -> None:
-        """Have *statement* sent with the next one."""
-        self._waiting.append(statement.encode(self._codec))
+    def put_off(self, statement: str, parameters: dict[str, Any] | None = None) -> None:
+        """Have *statement* sent with the next one, before it."""
+        if parameters is None:
+            self._waiting.append(statement.encode(self._codec))
+        else:
+            with super().cursor() as cursor:
+                self._waiting.append(cursor.mogrify(statement, parameters))
 
     def go_back(self, statement: str) -> bool:
         """Return whether *statement*, a ROLLBACK TO, needs no trip: its savepoint was not made yet."""
@@ -238,6 +243,17 @@ def commit_with_next(connection: sa.Connection) -> None:
     """
     driver: Any = connection.connection.driver_connection
     driver.commit_with_next()
+
+
+def send_with_next(
+    connection: sa.Connection, statement: str, parameters: dict[str, Any] | None = None
+) -> None:
+    """Have *statement* travel with the connection's next one, before it; what it returns is not read.
+
+    :param parameters: what it names in the driver's way, as ``%(name)s``.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.put_off(statement, parameters)
 
 
 def new_engine(

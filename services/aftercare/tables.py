@@ -30,6 +30,7 @@ from shared.database import (
     reference,
     sealed,
     sealed_column,
+    send_with_next,
     tenant_column,
     written_once,
 )
@@ -290,10 +291,10 @@ _Reentry: Any = lapses.Reentry
 
 def lock_journey(db: Session, journey_id: str) -> None:
     """Wait until nobody else changes this journey, and keep others waiting until the commit."""
-    db.execute(_LOCK_JOURNEY, {"journey_id": journey_id})
+    send_with_next(db.connection(), _LOCK_JOURNEY, {"journey_id": journey_id})
 
 
-_LOCK_JOURNEY = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:journey_id, 0))")
+_LOCK_JOURNEY = "SELECT pg_advisory_xact_lock(hashtextextended(%(journey_id)s, 0))"
 
 
 def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episodes.Episode:

@@ -128,7 +128,7 @@ class Traffic(SharedExtension):
         # Not asked again after the only one: what it has set is due later, or found by the next look.
         due = Loop("timers", lambda: timers.fire_one(host) > 1 or timers.run_due_jobs(host))
         jobs = Loop("jobs", lambda: commands.run_one_job(host))
-        linking = Loop("audit", lambda: audit.link_new_rows(host.engine))
+        linking = Loop("audit", lambda: audit.link_new_rows(host.engine) == audit.LINK_BATCH)
         host.wake_relay, host.wake_jobs = relay.wake, jobs.wake
         host.wake_waiting = retries.wake
         notifications = sending.Sending(host)

@@ -832,6 +832,7 @@ class TestTwoAtOnce:
             patient = db.scalar(sa.select(Patient))
             assert patient is not None
             tables.take_turn(db, tenant_id=house.room.tenant_id, about=patient.identity_index)
+            db.execute(sa.text("SELECT 1"))  # the turn is taken with the next statement
             with pytest.raises(Conflict) as refused:
                 house.refer()
 

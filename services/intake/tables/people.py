@@ -17,7 +17,9 @@ from shared.database import (
     reference,
     sealed,
     sealed_column,
+    send_with_next,
     tenant_column,
+    written_once,
 )
 
 patient_rows = Table(
@@ -97,31 +99,43 @@ sealed(
 )
 
 
+_TAKE_TURN = "SELECT pg_advisory_xact_lock(%(place)s)"
+_RECOGNISED = written_once(
+    sa.select(people.Patient).where(patient_rows.c.identity_index == sa.bindparam("identity"))
+)
+_LOCKED_OPEN_EPISODE = written_once(
+    sa.select(episodes.Episode)
+    .where(episode_rows.c.patient_id == sa.bindparam("of_patient"), episode_rows.c.closed_at.is_(None))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def take_turn(db: Session, *, tenant_id: str, about: bytes) -> None:
-    """Wait until nobody else creates the same thing; held until the transaction ends."""
+    """Have the next statement wait until nobody else creates the same thing, and others wait for us."""
     digest = hashlib.sha256(tenant_id.encode() + b":" + about).digest()
     place = int.from_bytes(digest[:8], "big", signed=True)
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(place)))
+    send_with_next(db.connection(), _TAKE_TURN, {"place": place})
 
 
 def recognise(db: Session, *, identity_index: bytes) -> people.Patient | None:
     """Return the person with an identity, if known."""
-    return db.scalar(sa.select(people.Patient).where(patient_rows.c.identity_index == identity_index))
+    return db.scalar(_RECOGNISED, {"identity": identity_index})
 
 
 def find_patient(db: Session, *, patient_id: str) -> people.Patient | None:
     """Return a person, if known."""
-    return db.scalar(sa.select(people.Patient).where(patient_rows.c.patient_id == patient_id))
+    return db.get(people.Patient, patient_id)
 
 
 def find_referral(db: Session, *, referral_id: str) -> referrals.Referral | None:
     """Return a referral, if it is there."""
-    return db.scalar(sa.select(referrals.Referral).where(referral_rows.c.referral_id == referral_id))
+    return db.get(referrals.Referral, referral_id)
 
 
 def find_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     """Return an episode, if it is there."""
-    return db.scalar(sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id))
+    return db.get(episodes.Episode, episode_id)
 
 
 def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
@@ -134,13 +148,9 @@ def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
 
 def lock_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     """Return an episode, which nobody else changes until the transaction ends."""
-    query = sa.select(episodes.Episode).where(episode_rows.c.episode_id == episode_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(episodes.Episode, episode_id, with_for_update=True)
 
 
 def lock_open_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
     """Return the open episode of a person, which nobody else changes until the transaction ends."""
-    query = sa.select(episodes.Episode).where(
-        episode_rows.c.patient_id == patient_id, episode_rows.c.closed_at.is_(None)
-    )
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.scalar(_LOCKED_OPEN_EPISODE, {"of_patient": patient_id})

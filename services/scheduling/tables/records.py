@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import records
 from services.scheduling.tables.base import mapper, metadata
 from shared.contracts.event import EpisodeFact
-from shared.database import id_column, moment, origin_of, reference, tenant_column, written_once
+from shared.database import (
+    id_column,
+    moment,
+    origin_of,
+    reference,
+    send_with_next,
+    tenant_column,
+    written_once,
+)
 
 sites = Table(
     "sites",
@@ -76,6 +84,24 @@ _LOCKED_PATIENT = written_once(
 _LOCKED_EPISODE = written_once(
     _locked(sa.select(records.Episode).where(records.Episode.episode_id == sa.bindparam("of_episode")))
 )
+_PRESENT_EPISODE = written_once(
+    sa.select(records.Episode)
+    .where(
+        records.Episode.patient_id == sa.bindparam("of_patient"),
+        records.Episode.admitted_at.is_not(None),
+        records.Episode.discharged_at.is_(None),
+    )
+    .order_by(records.Episode.admitted_at.desc(), records.Episode.episode_id)
+    .limit(1)
+)
+_NEW_PATIENT = """
+INSERT INTO patients (patient_id, tenant_id, journey_id)
+VALUES (%(patient_id)s, %(tenant_id)s, %(journey_id)s) ON CONFLICT DO NOTHING
+"""
+_NEW_EPISODE = """
+INSERT INTO episodes (episode_id, tenant_id, patient_id, journey_id)
+VALUES (%(episode_id)s, %(tenant_id)s, %(patient_id)s, %(journey_id)s) ON CONFLICT DO NOTHING
+"""
 
 
 def add_site(
@@ -115,21 +141,9 @@ def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
 def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
     """Return the patient and the episode of an event, locked; made where this is the first word of them."""
     tenant_id = origin_of(db).tenant_id
-    db.execute(
-        postgresql.insert(patients)
-        .values(patient_id=event.patient_id, tenant_id=tenant_id, journey_id=event.journey_id)
-        .on_conflict_do_nothing()
-    )
-    db.execute(
-        postgresql.insert(episodes)
-        .values(
-            episode_id=event.episode_id,
-            tenant_id=tenant_id,
-            patient_id=event.patient_id,
-            journey_id=event.journey_id,
-        )
-        .on_conflict_do_nothing()
-    )
+    person = {"tenant_id": tenant_id, "patient_id": event.patient_id, "journey_id": event.journey_id}
+    send_with_next(db.connection(), _NEW_PATIENT, person)
+    send_with_next(db.connection(), _NEW_EPISODE, {**person, "episode_id": event.episode_id})
     patient = lock_patient(db, patient_id=event.patient_id)
     episode = db.scalar(_LOCKED_EPISODE, {"of_episode": event.episode_id})
     if patient is None or episode is None:
@@ -139,16 +153,7 @@ def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, r
 
 def present_episode_of(db: Session, *, patient_id: str) -> records.Episode | None:
     """Return the patient's admitted episode that is not over, if there is one."""
-    return db.scalar(
-        sa.select(records.Episode)
-        .where(
-            records.Episode.patient_id == patient_id,
-            records.Episode.admitted_at.is_not(None),
-            records.Episode.discharged_at.is_(None),
-        )
-        .order_by(records.Episode.admitted_at.desc(), records.Episode.episode_id)
-        .limit(1)
-    )
+    return db.scalar(_PRESENT_EPISODE, {"of_patient": patient_id})
 
 
 def floors_of(db: Session, *, episode_ids: list[str]) -> dict[str, int]:
