@@ -12,7 +12,7 @@ from services.intake.tables.admissions import admission_rows
 from services.intake.tables.columns import CODE, belongs_to, mapper, metadata, one_of
 from services.intake.tables.people import episode_rows, referral_rows
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 _STILL_WAITING = sa.text(f"state IN {waits.STILL_WAITING}")
 
@@ -86,13 +86,20 @@ mapper.map_imperatively(waits.AdmissionSeat, admission_seat_rows)
 
 def find_admission_wait(db: Session, *, wait_id: str) -> waits.AdmissionWait | None:
     """Return an entry of the list, if it is there."""
-    return db.scalar(sa.select(waits.AdmissionWait).where(admission_wait_rows.c.wait_id == wait_id))
+    return db.get(waits.AdmissionWait, wait_id)
+
+
+_NEWEST_WAIT = written_once(
+    sa.select(waits.AdmissionWait)
+    .where(admission_wait_rows.c.episode_id == sa.bindparam("of_episode"))
+    .order_by(admission_wait_rows.c.wait_id.desc())
+    .limit(1)
+)
 
 
 def newest_admission_wait(db: Session, *, episode_id: str) -> waits.AdmissionWait | None:
     """Return the newest entry of an episode, if there is one."""
-    query = sa.select(waits.AdmissionWait).where(admission_wait_rows.c.episode_id == episode_id)
-    return db.scalar(query.order_by(admission_wait_rows.c.wait_id.desc()).limit(1))
+    return db.scalar(_NEWEST_WAIT, {"of_episode": episode_id})
 
 
 def open_admission_waits(db: Session, *, site_id: str) -> list[waits.AdmissionWait]:
@@ -105,7 +112,7 @@ def open_admission_waits(db: Session, *, site_id: str) -> list[waits.AdmissionWa
 
 def find_admission_seat(db: Session, *, seat_id: str) -> waits.AdmissionSeat | None:
     """Return a seat, if it is there."""
-    return db.scalar(sa.select(waits.AdmissionSeat).where(admission_seat_rows.c.seat_id == seat_id))
+    return db.get(waits.AdmissionSeat, seat_id)
 
 
 def free_admission_seats(db: Session, *, site_id: str) -> list[waits.AdmissionSeat]:

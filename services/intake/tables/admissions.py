@@ -14,7 +14,7 @@ from services.intake.tables.assessments import assessment_rows
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from services.intake.tables.people import episode_rows, patient_rows, referral_rows
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 admission_rows = Table(
     "admissions",
@@ -75,7 +75,7 @@ sealed(outward.FollowUp, key="follow_up_id", fields=("note",))
 
 def find_admission(db: Session, *, admission_id: str | None) -> admissions.Admission | None:
     """Return an admission, if it is there."""
-    return db.scalar(sa.select(admissions.Admission).where(admission_rows.c.admission_id == admission_id))
+    return db.get(admissions.Admission, admission_id) if admission_id else None
 
 
 def admitted_after(
@@ -110,21 +110,21 @@ def admitted_after(
 
 def find_outward_referral(db: Session, *, outward_referral_id: str) -> outward.OutwardReferral | None:
     """Return a referral to another program, if it is there."""
-    return db.scalar(
-        sa.select(outward.OutwardReferral).where(outward_rows.c.outward_referral_id == outward_referral_id)
-    )
+    return db.get(outward.OutwardReferral, outward_referral_id)
+
+
+_LOCKED_FOLLOW_UPS = written_once(
+    sa.select(outward.FollowUp)
+    .where(follow_up_rows.c.outward_referral_id == sa.bindparam("of_referral"))
+    .order_by(follow_up_rows.c.number)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_follow_ups(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:
     """Return the follow-ups of a referral, first to last, which nobody else changes meanwhile."""
-    query = (
-        sa.select(outward.FollowUp)
-        .where(follow_up_rows.c.outward_referral_id == outward_referral_id)
-        .order_by(follow_up_rows.c.number)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return list(db.scalars(query))
+    return list(db.scalars(_LOCKED_FOLLOW_UPS, {"of_referral": outward_referral_id}))
 
 
 def follow_ups_of(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from services.intake.domain import assessments, decisions, obligations
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 assessment_rows = Table(
     "assessments",
@@ -83,15 +83,17 @@ sealed(decisions.LevelDecision, key="decision_id", fields=("override_reason",))
 
 def find_assessment(db: Session, *, assessment_id: str | None) -> assessments.Assessment | None:
     """Return an assessment, if it is there."""
-    return db.scalar(
-        sa.select(assessments.Assessment).where(assessment_rows.c.assessment_id == assessment_id)
+    return db.get(assessments.Assessment, assessment_id) if assessment_id else None
+
+
+_OBLIGATION_FIT = written_once(
+    sa.select(obligations.ObligationFit).where(
+        obligation_fit_rows.c.patient_id == sa.bindparam("of_patient"),
+        obligation_fit_rows.c.site_id == sa.bindparam("at_site"),
     )
+)
 
 
 def find_obligation_fit(db: Session, *, patient_id: str, site_id: str) -> obligations.ObligationFit | None:
     """Return how well a site's tracks fit a person, if scheduling has said so."""
-    return db.scalar(
-        sa.select(obligations.ObligationFit).where(
-            obligation_fit_rows.c.patient_id == patient_id, obligation_fit_rows.c.site_id == site_id
-        )
-    )
+    return db.scalar(_OBLIGATION_FIT, {"of_patient": patient_id, "at_site": site_id})

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from services.intake.domain import consents
 from services.intake.tables.columns import CODE, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 consent_rows = Table(
     "consents",
@@ -48,8 +48,7 @@ sealed(consents.Consent, key="consent_id", fields=("recipient", "purpose", "disc
 
 def lock_consent(db: Session, *, consent_id: str) -> consents.Consent | None:
     """Return a consent, which nobody else changes until the transaction ends."""
-    query = sa.select(consents.Consent).where(consent_rows.c.consent_id == consent_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(consents.Consent, consent_id, with_for_update=True)
 
 
 def lock_consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
@@ -59,10 +58,16 @@ def lock_consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
     return list(db.scalars(query.with_for_update().execution_options(populate_existing=True)))
 
 
+_CONSENTS = written_once(
+    sa.select(consents.Consent)
+    .where(consent_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)
+)
+
+
 def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
     """Return all consents of a person, oldest first."""
-    query = sa.select(consents.Consent).where(consent_rows.c.patient_id == patient_id)
-    return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))
+    return list(db.scalars(_CONSENTS, {"of_patient": patient_id}))
 
 
 def disclosing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:

@@ -150,13 +150,12 @@ def newest_fee_assessment(db: Session, *, patient_id: str, at: datetime) -> slid
 
 def find_self_pay(db: Session, *, episode_id: str) -> self_pay.SelfPay | None:
     """Return what is known of how somebody pays themself, if anything is."""
-    return db.scalar(sa.select(self_pay.SelfPay).where(self_pay_rows.c.episode_id == episode_id))
+    return db.get(self_pay.SelfPay, episode_id)
 
 
 def lock_self_pay(db: Session, *, episode_id: str) -> self_pay.SelfPay | None:
     """Return the same, which nobody else changes until the transaction ends."""
-    query = sa.select(self_pay.SelfPay).where(self_pay_rows.c.episode_id == episode_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(self_pay.SelfPay, episode_id, with_for_update=True)
 
 
 def keep_holiday(db: Session, event: SiteClosed) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.intake.domain import coverage
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 coverage_rows = Table(
     "coverages",
@@ -91,6 +91,22 @@ sealed(coverage.Coverage, key="coverage_id", fields=("member_number",))
 sealed(coverage.Authorization, key="authorization_id", fields=("number",))
 
 
+_COVERAGES = written_once(
+    sa.select(coverage.Coverage)
+    .where(coverage_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(coverage_rows.c.payer)
+)
+_AUTHORIZATIONS = written_once(
+    sa.select(coverage.Authorization)
+    .where(authorization_rows.c.episode_id == sa.bindparam("of_episode"))
+    .order_by(
+        authorization_rows.c.first_on,
+        authorization_rows.c.recorded_at,
+        authorization_rows.c.authorization_id,
+    )
+)
+
+
 def lock_coverage(db: Session, *, patient_id: str, payer: str) -> coverage.Coverage | None:
     """Return a payer's answer about somebody, which nobody else changes until the transaction ends."""
     query = sa.select(coverage.Coverage).where(
@@ -101,26 +117,22 @@ def lock_coverage(db: Session, *, patient_id: str, payer: str) -> coverage.Cover
 
 def find_coverage(db: Session, *, coverage_id: str) -> coverage.Coverage | None:
     """Return a payer's answer, if it is there."""
-    return db.scalar(sa.select(coverage.Coverage).where(coverage_rows.c.coverage_id == coverage_id))
+    return db.get(coverage.Coverage, coverage_id)
 
 
 def coverages_of(db: Session, *, patient_id: str) -> list[coverage.Coverage]:
     """Return what payers answered about somebody, by payer."""
-    query = sa.select(coverage.Coverage).where(coverage_rows.c.patient_id == patient_id)
-    return list(db.scalars(query.order_by(coverage_rows.c.payer)))
+    return list(db.scalars(_COVERAGES, {"of_patient": patient_id}))
 
 
 def lock_authorization(db: Session, *, authorization_id: str) -> coverage.Authorization | None:
     """Return an authorisation, which nobody else changes until the transaction ends."""
-    query = sa.select(coverage.Authorization).where(authorization_rows.c.authorization_id == authorization_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(coverage.Authorization, authorization_id, with_for_update=True)
 
 
 def authorizations_of(db: Session, *, episode_id: str) -> list[coverage.Authorization]:
     """Return the authorisations of an episode, oldest first."""
-    query = sa.select(coverage.Authorization).where(authorization_rows.c.episode_id == episode_id)
-    columns = authorization_rows.c
-    return list(db.scalars(query.order_by(columns.first_on, columns.recorded_at, columns.authorization_id)))
+    return list(db.scalars(_AUTHORIZATIONS, {"of_episode": episode_id}))
 
 
 def units_of(db: Session, *, authorization_id: str) -> list[coverage.Unit]:
@@ -138,16 +150,17 @@ def units_of_episode(db: Session, *, episode_id: str) -> list[coverage.Unit]:
     return list(db.scalars(query.order_by(unit_rows.c.served_on)))
 
 
+_new_seat = postgresql.insert(scheduled_seat_rows)
+_KEEP_SEAT = _new_seat.on_conflict_do_update(
+    index_elements=["tenant_id", "seat_id"],
+    set_={"gone": scheduled_seat_rows.c.gone | _new_seat.excluded.gone},
+).returning(scheduled_seat_rows.c.gone)
+
+
 def keep_seat(db: Session, *, seat_id: str, episode_id: str, day: date, gone: bool) -> bool:
     """Keep that somebody has a seat on a day, or has it no more; return whether it stands."""
-    insert = postgresql.insert(scheduled_seat_rows).values(
-        tenant_id=db.info["tenant_id"], seat_id=seat_id, episode_id=episode_id, day=day, gone=gone
-    )
-    kept = insert.on_conflict_do_update(
-        index_elements=["tenant_id", "seat_id"],
-        set_={"gone": scheduled_seat_rows.c.gone | insert.excluded.gone},
-    )
-    return not db.scalar(kept.returning(scheduled_seat_rows.c.gone))
+    seat = {"seat_id": seat_id, "episode_id": episode_id, "day": day, "gone": gone}
+    return not db.scalar(_KEEP_SEAT, {"tenant_id": db.info["tenant_id"], **seat})
 
 
 def scheduled_days(db: Session, *, episode_id: str, since: date, until: date | None = None) -> list[date]:

@@ -56,13 +56,12 @@ sealed(inquiries.Inquiry, key="inquiry_id", fields=("given_name", "phone", "emai
 
 def lock_inquiry(db: Session, *, inquiry_id: str) -> inquiries.Inquiry | None:
     """Return an inquiry, which nobody else changes until the transaction ends."""
-    query = sa.select(inquiries.Inquiry).where(inquiry_rows.c.inquiry_id == inquiry_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(inquiries.Inquiry, inquiry_id, with_for_update=True)
 
 
 def find_inquiry(db: Session, *, inquiry_id: str) -> inquiries.Inquiry | None:
     """Return an inquiry, if it is there."""
-    return db.scalar(sa.select(inquiries.Inquiry).where(inquiry_rows.c.inquiry_id == inquiry_id))
+    return db.get(inquiries.Inquiry, inquiry_id)
 
 
 def find_inquiry_by_key(db: Session, *, digest: bytes, lock: bool = False) -> inquiries.Inquiry | None:

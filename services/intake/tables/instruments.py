@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from services.intake.domain import duties, instruments
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 from shared.instruments import PLACES
 
 instrument_answer_rows = Table(
@@ -55,17 +55,19 @@ mapper.map_imperatively(duties.Duty, duty_rows)
 
 def find_instrument_answers(db: Session, *, answers_id: str) -> instruments.InstrumentAnswers | None:
     """Return what somebody answered on one occasion, if it is there."""
-    return db.scalar(
-        sa.select(instruments.InstrumentAnswers).where(instrument_answer_rows.c.answers_id == answers_id)
-    )
+    return db.get(instruments.InstrumentAnswers, answers_id)
+
+
+_ANSWERS = written_once(
+    sa.select(instruments.InstrumentAnswers)
+    .where(instrument_answer_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(instrument_answer_rows.c.given_at, instrument_answer_rows.c.answers_id)
+)
 
 
 def instrument_answers_of(db: Session, *, patient_id: str) -> list[instruments.InstrumentAnswers]:
     """Return everything that somebody answered, oldest first."""
-    query = sa.select(instruments.InstrumentAnswers).where(instrument_answer_rows.c.patient_id == patient_id)
-    return list(
-        db.scalars(query.order_by(instrument_answer_rows.c.given_at, instrument_answer_rows.c.answers_id))
-    )
+    return list(db.scalars(_ANSWERS, {"of_patient": patient_id}))
 
 
 def instrument_answers_after(
@@ -82,7 +84,7 @@ def instrument_answers_after(
 
 def find_duty(db: Session, *, shift_id: str) -> duties.Duty | None:
     """Return a duty, if it was told."""
-    return db.scalar(sa.select(duties.Duty).where(duty_rows.c.shift_id == shift_id))
+    return db.get(duties.Duty, shift_id)
 
 
 def somebody_on_duty(db: Session, *, at: datetime) -> bool:

@@ -73,8 +73,7 @@ sealed(access.RecordRequest, key="request_id", fields=("reason",))
 
 def lock_demand(db: Session, *, demand_id: str) -> legal.LegalDemand | None:
     """Return a demand, which nobody else changes until the transaction ends."""
-    query = select(legal.LegalDemand).where(demand_rows.c.demand_id == demand_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(legal.LegalDemand, demand_id, with_for_update=True)
 
 
 def demands_after(
@@ -93,13 +92,12 @@ def demands_after(
 
 def lock_record_request(db: Session, *, request_id: str) -> access.RecordRequest | None:
     """Return a request for a record, which nobody else changes until the transaction ends."""
-    query = select(access.RecordRequest).where(request_rows.c.request_id == request_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(access.RecordRequest, request_id, with_for_update=True)
 
 
 def find_record_request(db: Session, *, request_id: str) -> access.RecordRequest | None:
     """Return a request for a record, if it is there."""
-    return db.scalar(select(access.RecordRequest).where(request_rows.c.request_id == request_id))
+    return db.get(access.RecordRequest, request_id)
 
 
 def record_requests_of(db: Session, *, patient_id: str) -> list[access.RecordRequest]:

@@ -39,8 +39,7 @@ sealed(reviews.LevelReview, key="review_id", fields=("note",))
 
 def lock_review(db: Session, *, review_id: str) -> reviews.LevelReview | None:
     """Return a review, which nobody else changes until the transaction ends."""
-    query = sa.select(reviews.LevelReview).where(review_rows.c.review_id == review_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(reviews.LevelReview, review_id, with_for_update=True)
 
 
 def reviews_after(

@@ -84,7 +84,7 @@ def all_notices(db: Session) -> list[notices.PrivacyNotice]:
 
 def find_receipt(db: Session, *, receipt_id: str) -> notices.NoticeReceipt | None:
     """Return the record that somebody was given a version, if they were."""
-    return db.scalar(select(notices.NoticeReceipt).where(receipt_rows.c.receipt_id == receipt_id))
+    return db.get(notices.NoticeReceipt, receipt_id)
 
 
 def receipts_after(
@@ -113,8 +113,7 @@ def receipts_by_notice(db: Session) -> dict[str, int]:
 
 def lock_restriction(db: Session, *, restriction_id: str) -> restrictions.Restriction | None:
     """Return a restriction, which nobody else changes until the transaction ends."""
-    query = select(restrictions.Restriction).where(restriction_rows.c.restriction_id == restriction_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(restrictions.Restriction, restriction_id, with_for_update=True)
 
 
 def restrictions_of(db: Session, *, patient_id: str) -> list[restrictions.Restriction]:

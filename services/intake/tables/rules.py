@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.intake.domain import rules
 from services.intake.tables.columns import CODE, actor_columns, mapper, metadata
-from shared.database import id_column, moment, tenant_column
+from shared.database import id_column, moment, tenant_column, written_once
 
 rule_signature_rows = Table(
     "rule_signatures",
@@ -24,12 +24,13 @@ rule_signature_rows = Table(
 mapper.map_imperatively(rules.RuleSignature, rule_signature_rows)
 
 
+_SIGNATURES = written_once(
+    sa.select(rules.RuleSignature).order_by(
+        rule_signature_rows.c.pack, rule_signature_rows.c.version, rule_signature_rows.c.signed_at
+    )
+)
+
+
 def rule_signatures(db: Session) -> list[rules.RuleSignature]:
     """Return every signature of the tenant, in order of pack and version."""
-    return list(
-        db.scalars(
-            sa.select(rules.RuleSignature).order_by(
-                rule_signature_rows.c.pack, rule_signature_rows.c.version, rule_signature_rows.c.signed_at
-            )
-        )
-    )
+    return list(db.scalars(_SIGNATURES))

@@ -24,18 +24,18 @@ site_rows = Table(
     sa.PrimaryKeyConstraint("tenant_id", "site_id"),
 )
 
-mapper.map_imperatively(sites.Site, site_rows)
+# A session sees one tenant only, so there the id alone is the key.
+mapper.map_imperatively(sites.Site, site_rows, primary_key=[site_rows.c.site_id])
 
 
 def find_site(db: Session, *, site_id: str) -> sites.Site | None:
     """Return a site, if it is there."""
-    return db.scalar(sa.select(sites.Site).where(site_rows.c.site_id == site_id))
+    return db.get(sites.Site, site_id)
 
 
 def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
     """Return a site, which nobody else changes until the transaction ends."""
-    query = sa.select(sites.Site).where(site_rows.c.site_id == site_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(sites.Site, site_id, with_for_update=True)
 
 
 def sites_after(db: Session, *, after: str | None, limit: int) -> list[sites.Site]:

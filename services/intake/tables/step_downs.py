@@ -15,6 +15,7 @@ from shared.database import (
     sealed,
     sealed_column,
     tenant_column,
+    written_once,
 )
 
 partner_referral_rows = Table(
@@ -79,20 +80,26 @@ def find_partner_referral(db: Session, *, external_index: bytes) -> partner_refe
 
 def find_step_down(db: Session, *, step_down_id: str) -> step_downs.StepDown | None:
     """Return a step-down, if it is there."""
-    return db.scalar(sa.select(step_downs.StepDown).where(step_down_rows.c.step_down_id == step_down_id))
+    return db.get(step_downs.StepDown, step_down_id)
 
 
 def lock_step_down(db: Session, *, step_down_id: str) -> step_downs.StepDown | None:
     """Return a step-down, which nobody else changes until the transaction ends."""
-    query = sa.select(step_downs.StepDown).where(step_down_rows.c.step_down_id == step_down_id)
-    return db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    return db.get(step_downs.StepDown, step_down_id, with_for_update=True)
+
+
+_STEP_DOWNS = written_once(
+    sa.select(step_downs.StepDown)
+    .where(step_down_rows.c.episode_id == sa.bindparam("of_episode"))
+    .order_by(step_down_rows.c.step_down_id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def step_downs_of(db: Session, *, episode_id: str) -> list[step_downs.StepDown]:
     """Return the step-downs of an episode, which nobody else changes until the transaction ends."""
-    query = sa.select(step_downs.StepDown).where(step_down_rows.c.episode_id == episode_id)
-    query = query.order_by(step_down_rows.c.step_down_id)
-    return list(db.scalars(query.with_for_update().execution_options(populate_existing=True)))
+    return list(db.scalars(_STEP_DOWNS, {"of_episode": episode_id}))
 
 
 def newest_step_down(db: Session, *, episode_id: str) -> step_downs.StepDown | None:

@@ -1,13 +1,13 @@
 """Who backs a patient, and what sets off use and what helps against it."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, String, Table, select
+from sqlalchemy import Boolean, Column, Index, Integer, PrimaryKeyConstraint, String, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import supporters, triggers
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 supporter_rows = Table(
     "supporters",
@@ -67,7 +67,7 @@ sealed(supporters.Supporter, key="supporter_id", fields=("name", "phone", "email
 
 def find_supporter(db: Session, *, supporter_id: str) -> supporters.Supporter | None:
     """Return somebody who backs a patient, if they are known."""
-    return db.scalar(select(supporters.Supporter).where(supporter_rows.c.supporter_id == supporter_id))
+    return db.get(supporters.Supporter, supporter_id)
 
 
 def supporters_of(db: Session, *, patient_id: str) -> list[supporters.Supporter]:
@@ -78,9 +78,14 @@ def supporters_of(db: Session, *, patient_id: str) -> list[supporters.Supporter]
     return list(db.scalars(query.order_by(supporter_rows.c.added_at, supporter_rows.c.supporter_id)))
 
 
+_NETWORK = written_once(
+    select(supporters.SupportNetwork).where(network_rows.c.patient_id == bindparam("of_patient"))
+)
+
+
 def find_network(db: Session, *, patient_id: str) -> supporters.SupportNetwork | None:
     """Return what a patient said last about who backs them, if they said anything."""
-    return db.scalar(select(supporters.SupportNetwork).where(network_rows.c.patient_id == patient_id))
+    return db.scalar(_NETWORK, {"of_patient": patient_id})
 
 
 def has_tools(db: Session, *, episode_id: str) -> bool:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.intake.domain import tasks
 from services.intake.tables.columns import CODE, mapper, metadata, one_of
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 task_rows = Table(
     "tasks",
@@ -35,15 +35,29 @@ mapper.map_imperatively(tasks.Task, task_rows)
 
 def find_task(db: Session, *, task_id: str) -> tasks.Task | None:
     """Return a task, if it is there."""
-    return db.scalar(sa.select(tasks.Task).where(task_rows.c.task_id == task_id))
+    return db.get(tasks.Task, task_id)
+
+
+_OPEN_OF_EPISODE = written_once(
+    sa.select(tasks.Task)
+    .where(task_rows.c.episode_id == sa.bindparam("of_episode"), task_rows.c.outcome.is_(None))
+    .order_by(task_rows.c.task_id)
+)
+_OPEN_ABOUT = written_once(
+    sa.select(tasks.Task)
+    .where(
+        task_rows.c.patient_id == sa.bindparam("of_patient"),
+        task_rows.c.task == sa.bindparam("of_kind"),
+        task_rows.c.outcome.is_(None),
+    )
+    .order_by(task_rows.c.task_id)
+)
 
 
 def open_tasks_of(db: Session, *, episode_id: str, task: str | None = None) -> list[tasks.Task]:
     """Return the open tasks of an episode, by id; of one kind, where *task* names it."""
-    query = sa.select(tasks.Task).where(task_rows.c.episode_id == episode_id, task_rows.c.outcome.is_(None))
-    if task:
-        query = query.where(task_rows.c.task == task)
-    return list(db.scalars(query.order_by(task_rows.c.task_id)))
+    open_ = db.scalars(_OPEN_OF_EPISODE, {"of_episode": episode_id})
+    return [one for one in open_ if task is None or one.task == task]
 
 
 def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
@@ -55,7 +69,4 @@ def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
 
 def open_tasks_about(db: Session, *, patient_id: str, task: str) -> list[tasks.Task]:
     """Return the open tasks of one kind about a person, by id."""
-    query = sa.select(tasks.Task).where(
-        task_rows.c.patient_id == patient_id, task_rows.c.task == task, task_rows.c.outcome.is_(None)
-    )
-    return list(db.scalars(query.order_by(task_rows.c.task_id)))
+    return list(db.scalars(_OPEN_ABOUT, {"of_patient": patient_id, "of_kind": task}))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import attendance, booking, clinicians, groups, plans, records, rooms
 from services.scheduling.tables.attendance import seats, sessions
 from services.scheduling.tables.groups import hold_enrolment
-from shared.database import origin_of
+from shared.database import origin_of, written_once
 
 
 def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> tuple[set[str], set[str]]:
@@ -371,22 +371,24 @@ def makes_up_for(db: Session, *, seat_id: str) -> attendance.Seat | None:
     )
 
 
+_BOOKED_BY_HAND = written_once(
+    sa.select(attendance.Seat)
+    .where(
+        attendance.Seat.patient_id.in_(sa.bindparam("of_patients", expanding=True)),
+        attendance.Seat.origin != "PLAN",
+        attendance.Seat.state.not_in(attendance.GIVEN_UP),
+        attendance.Seat.ends_at > sa.bindparam("after"),
+    )
+    .order_by(attendance.Seat.seat_id)
+)
+
+
 def booked_by_hand(
     db: Session, *, patient_ids: Iterable[str], after: datetime
 ) -> dict[str, list[attendance.Seat]]:
     """Return the seats to come that are no part of a standing week, by patient."""
     found: dict[str, list[attendance.Seat]] = {patient_id: [] for patient_id in patient_ids}
-    rows = db.scalars(
-        sa.select(attendance.Seat)
-        .where(
-            attendance.Seat.patient_id.in_(list(found)),
-            attendance.Seat.origin != "PLAN",
-            attendance.Seat.state.not_in(attendance.GIVEN_UP),
-            attendance.Seat.ends_at > after,
-        )
-        .order_by(attendance.Seat.seat_id)
-    )
-    for seat in rows:
+    for seat in db.scalars(_BOOKED_BY_HAND, {"of_patients": list(found), "after": after}):
         found[seat.patient_id].append(seat)
     return found
 

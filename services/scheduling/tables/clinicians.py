@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import clinicians, exclusions
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import EXCLUSION_FINDINGS, EXCLUSION_LISTS
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 #: Looks at exclusion lists that are shown: two lists a month for eight years.
 CHECKS_SHOWN = 200
@@ -55,14 +55,17 @@ mapper.map_imperatively(clinicians.Clinician, clinicians_table, primary_key=[cli
 sealed(clinicians.Clinician, key="clinician_id", fields=("name",))
 
 
+_CLINICIANS = written_once(
+    sa.select(clinicians.Clinician).order_by(clinicians.Clinician.added_at, clinicians.Clinician.clinician_id)
+)
+_CLINICIANS_OF_SITE = written_once(_CLINICIANS.where(clinicians.Clinician.site_id == sa.bindparam("of_site")))
+
+
 def clinicians_of_site(db: Session, *, site_id: str | None) -> list[clinicians.Clinician]:
     """Return the clinicians of a site, or of all sites, in the order in which they were added."""
-    found = sa.select(clinicians.Clinician).order_by(
-        clinicians.Clinician.added_at, clinicians.Clinician.clinician_id
-    )
-    if site_id is not None:
-        found = found.where(clinicians.Clinician.site_id == site_id)
-    return list(db.scalars(found))
+    if site_id is None:
+        return list(db.scalars(_CLINICIANS))
+    return list(db.scalars(_CLINICIANS_OF_SITE, {"of_site": site_id}))
 
 
 def exclusion_checks_of(db: Session, *, clinician_id: str) -> list[exclusions.ExclusionCheck]:

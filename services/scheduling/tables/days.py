@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import attendance
 from services.scheduling.domain.attendance import GIVEN_UP
 from shared.contracts.scheduling import ATTENDED_STATES
+from shared.database import written_once
 
 
 def sessions_of_day(
@@ -63,22 +64,25 @@ def seats_within(
     return [(seat, session) for seat, session in rows]
 
 
+_ATTENDED = written_once(
+    sa.select(attendance.Seat, attendance.Session)
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        attendance.Seat.state.in_(ATTENDED_STATES),
+        attendance.Seat.starts_at >= sa.bindparam("since"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+    )
+    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+    .execution_options(populate_existing=True)
+)
+
+
 def attended_within(
     db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
 ) -> list[tuple[attendance.Seat, attendance.Session]]:
     """Return the seats of some episodes on which somebody was there, each with its session."""
-    rows = db.execute(
-        sa.select(attendance.Seat, attendance.Session)
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(
-            attendance.Seat.episode_id.in_(sorted(set(episode_ids))),
-            attendance.Seat.state.in_(ATTENDED_STATES),
-            attendance.Seat.starts_at >= since,
-            attendance.Seat.starts_at < until,
-        )
-        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
-        .execution_options(populate_existing=True)
-    )
+    rows = db.execute(_ATTENDED, {"of_episodes": sorted(set(episode_ids)), "since": since, "until": until})
     return [(seat, session) for seat, session in rows]
 
 

@@ -18,7 +18,7 @@ from shared.contracts.scheduling import (
     MODES,
     TRACKS,
 )
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 groups_table = Table(
     "groups",
@@ -66,12 +66,15 @@ groups_table = Table(
 mapper.map_imperatively(groups.Group, groups_table, primary_key=[groups_table.c.group_id])
 
 
+_GROUPS = written_once(sa.select(groups.Group).order_by(groups.Group.opened_at, groups.Group.group_id))
+_GROUPS_OF_SITE = written_once(_GROUPS.where(groups.Group.site_id == sa.bindparam("of_site")))
+
+
 def groups_of_site(db: Session, *, site_id: str | None) -> list[groups.Group]:
     """Return the groups of a site, or of all sites, in the order of their opening; ended ones too."""
-    found = sa.select(groups.Group).order_by(groups.Group.opened_at, groups.Group.group_id)
-    if site_id is not None:
-        found = found.where(groups.Group.site_id == site_id)
-    return list(db.scalars(found))
+    if site_id is None:
+        return list(db.scalars(_GROUPS))
+    return list(db.scalars(_GROUPS_OF_SITE, {"of_site": site_id}))
 
 
 def lock_group(db: Session, *, group_id: str) -> groups.Group | None:

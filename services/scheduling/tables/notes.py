@@ -14,7 +14,16 @@ from services.scheduling.domain.deliveries import ServiceDay
 from services.scheduling.domain.notes import Addendum, Note
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import NOTE_STATES
-from shared.database import id_column, moment, origin_of, reference, sealed, sealed_column, tenant_column
+from shared.database import (
+    id_column,
+    moment,
+    origin_of,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+    written_once,
+)
 
 session_notes = Table(
     "session_notes",
@@ -82,13 +91,17 @@ sealed(Note, key="note_id", fields=("text",))
 sealed(Addendum, key="addendum_id", fields=("text",))
 
 
+_NOTES = written_once(
+    sa.select(Note)
+    .where(Note.session_id.in_(sa.bindparam("of_sessions", expanding=True)))
+    .order_by(Note.written_at, Note.note_id)
+)
+
+
 def notes_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[Note]]:
     """Return the notes on some sessions, by session, the first written first."""
     found: dict[str, list[Note]] = {session_id: [] for session_id in session_ids}
-    rows = db.scalars(
-        sa.select(Note).where(Note.session_id.in_(list(found))).order_by(Note.written_at, Note.note_id)
-    )
-    for note in rows:
+    for note in db.scalars(_NOTES, {"of_sessions": list(found)}):
         found[note.session_id].append(note)
     return found
 
@@ -155,6 +168,15 @@ def unsigned_notes(
     return list(db.scalars(found))
 
 
+_LOCKED_DAYS = written_once(
+    sa.select(ServiceDay)
+    .where(ServiceDay.delivery_id.in_(sa.bindparam("of_days", expanding=True)))
+    .order_by(ServiceDay.delivery_id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def lock_service_days(db: Session, *, days: list[ServiceDay], new: list[ServiceDay]) -> list[ServiceDay]:
     """Return what was told of some patients' days, locked, where anything was.
 
@@ -181,15 +203,7 @@ def lock_service_days(db: Session, *, days: list[ServiceDay], new: list[ServiceD
     ]
     if made:
         db.execute(postgresql.insert(service_days).values(made).on_conflict_do_nothing())
-    return list(
-        db.scalars(
-            sa.select(ServiceDay)
-            .where(ServiceDay.delivery_id.in_([day.delivery_id for day in days]))
-            .order_by(ServiceDay.delivery_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    )
+    return list(db.scalars(_LOCKED_DAYS, {"of_days": [day.delivery_id for day in days]}))
 
 
 def days_without_credential(db: Session, *, site_id: str, since: date) -> list[date]:

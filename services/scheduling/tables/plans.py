@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups, planner, plans, records
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 weekly_plans = Table(
     "weekly_plans",
@@ -86,9 +86,14 @@ def numbers_taken(db: Session, *, site_id: str) -> dict[tuple[str, int], set[int
     return taken
 
 
+_PLAN = written_once(
+    sa.select(plans.WeeklyPlan).where(plans.WeeklyPlan.episode_id == sa.bindparam("of_episode"))
+)
+
+
 def plan_of(db: Session, *, episode_id: str) -> plans.WeeklyPlan | None:
     """Return the weekly plan of an episode, if it has one."""
-    return db.scalar(sa.select(plans.WeeklyPlan).where(plans.WeeklyPlan.episode_id == episode_id))
+    return db.scalar(_PLAN, {"of_episode": episode_id})
 
 
 def plan_with_people(
@@ -194,14 +199,16 @@ def plans_without_week(
     return [(plan, episode, patient) for plan, episode, patient in rows]
 
 
+_PLACES = written_once(
+    sa.select(plans.Place)
+    .where(plans.Place.plan_id.in_(sa.bindparam("of_plans", expanding=True)))
+    .order_by(plans.Place.plan_id, plans.Place.weekday, plans.Place.group_id)
+)
+
+
 def places_of(db: Session, *, plan_ids: Iterable[str]) -> dict[str, list[plans.Place]]:
     """Return the standing places of some plans, by plan, in the order of the week."""
     found: dict[str, list[plans.Place]] = {plan_id: [] for plan_id in plan_ids}
-    rows = db.scalars(
-        sa.select(plans.Place)
-        .where(plans.Place.plan_id.in_(list(found)))
-        .order_by(plans.Place.plan_id, plans.Place.weekday, plans.Place.group_id)
-    )
-    for place in rows:
+    for place in db.scalars(_PLACES, {"of_plans": list(found)}):
         found[place.plan_id].append(place)
     return found
