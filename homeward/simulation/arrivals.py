@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from homeward.simulation import courses, people, staff
+from homeward.simulation import courses, first_contact, people, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.findings import Findings
@@ -18,11 +18,20 @@ ELSEWHERE_OUTCOMES = {"ARRIVED": 0.55, "NOT_ARRIVED": 0.22, "NOT_REACHED": 0.18,
 
 
 def expect(world: World, case: Case) -> None:
-    """Write the referral of a case into the agenda."""
+    """Write into the agenda how a case begins: with an inquiry, or with a referral by somebody else."""
     at = people.arrives_at(
         case.admission, seed=world.seed, starts_on=world.on(world.starts_at), zone=world.zone
     )
-    world.agenda.add(at, Turn.DESK, case.name, "referral", lambda: _register(world, case))
+    if first_contact.source_of(case) != first_contact.BY_THEMSELVES:
+        world.agenda.add(at, Turn.DESK, case.name, "referral", lambda: _register(world, case))
+        return
+
+    def become_referral(inquiry_id: str) -> None:
+        _register(world, case, inquiry_id=inquiry_id)
+
+    world.agenda.add(
+        at, Turn.DESK, case.name, "inquiry", lambda: first_contact.ask(world, case, become_referral)
+    )
 
 
 def expect_reentry(world: World, case: Case, episode_id: str) -> None:
@@ -35,7 +44,7 @@ def expect_reentry(world: World, case: Case, episode_id: str) -> None:
     world.agenda.add(at, Turn.DESK, case.name, "reentry", lambda: _assess(world, case))
 
 
-def _register(world: World, case: Case) -> None:
+def _register(world: World, case: Case, *, inquiry_id: str | None = None) -> None:
     person = case.person
     answer = world.gateway.post(
         "/v1/referrals",
@@ -48,9 +57,9 @@ def _register(world: World, case: Case) -> None:
                 "phone": person.phone,
                 "sex": {"F": "FEMALE", "M": "MALE"}[person.sex],
             },
-            # TEDS fills DETCRIM only for people sent by a court or the like, which is PSOURCE 7.
-            "referral_source": str(case.admission.codes.get("PSOURCE", _source(case))),
+            "referral_source": str(first_contact.source_of(case)),
             "teds": dict(case.admission.codes),
+            "inquiry_id": inquiry_id,
         },
         role=roles.FRONT_DESK,
     )
@@ -67,12 +76,6 @@ def _register(world: World, case: Case) -> None:
         minutes = case.draws.between(0, 6 * 60, "assessment time")
         assessed_at = world.office_hours(world.at(day, 9) + timedelta(minutes=minutes))
     world.agenda.add(assessed_at, Turn.DESK, case.name, "assessment", lambda: _assess(world, case))
-
-
-def _source(case: Case) -> int:
-    return 7 if "DETCRIM" in case.admission.codes else people.recorded_or_drawn(
-        case.admission, case.draws, "PSOURCE"
-    )  # fmt: skip
 
 
 def _declare_obligations(world: World, case: Case) -> None:

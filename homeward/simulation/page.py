@@ -86,7 +86,7 @@ shows how the program works, and nothing about what treatment achieves.</p>
 <section class="card"><h2>How far people came {_MODELLED}</h2>
 <p class="note">From the recorded rows on top, through modelled assessments and attendance, to graduation.
 Not everybody needs this program: the others were referred to the level of care they need, and asked
-after at 48 hours and 7 days.</p>
+after at 48 hours and 7 days. {_first_contact_note(report)}</p>
 {_plot("Funnel from referral to graduation", plots.funnel(report["funnel"]))}</section>
 <div class="pair">
 <section class="card"><h2>Attendance by week {_MODELLED}</h2>
@@ -164,6 +164,14 @@ def _plot(title: str, svg: str) -> str:
 def _stays_plot(report: Mapping[str, Any]) -> str:
     return plots.stays(
         report["stays"]["by_reason"], national_median=report["national_2004"]["median_stay_days"]
+    )
+
+
+def _first_contact_note(report: Mapping[str, Any]) -> str:
+    found = report["first_contact"]
+    return (
+        f"{found['inquiries']} of them asked for help by themselves; {found['called_back_in_time']} were "
+        f"called back within the time promised, {found['called_back_late']} later."
     )
 
 

@@ -22,6 +22,7 @@ MODELLED = (
     "identity",
     "birth_date_within_age_band",
     "arrival",
+    "inquiries_and_call_backs",
     "days_waited_within_band",
     "weekly_obligations",
     "dimension_ratings",
@@ -154,6 +155,13 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             "requests_refused": dict(sorted(run.refusals.items())),
         },
         "funnel": _funnel(tally, run, first, admitted),
+        "first_contact": {
+            "inquiries": tally.inquiries,
+            "called_back_in_time": tally.called_back["DONE"] - tally.called_back["ESCALATED"],
+            "called_back_late": tally.called_back["ESCALATED"],
+            "pre_screens": dict(sorted(tally.pre_screened.items())),
+            "decided_by_a_specialist": tally.inquiries_decided,
+        },
         "placement": {
             "recommended": _by_level(tally.recommended, first),
             "decided": _by_level(tally.decided, first),

@@ -15,6 +15,11 @@ OUTREACH_SPREAD = 0.75
 #: Share of outreach tasks that nobody gets to before the next working morning. Assumption.
 LEFT_FOR_TOMORROW = 0.03
 
+#: Median minutes from an inquiry to the call back, and its spread: most are called within the quarter of
+#: an hour that is promised in staffed hours. Assumption.
+MINUTES_TO_CALL_BACK = 8.0
+CALL_BACK_SPREAD = 0.5
+
 #: Median minutes to any other task, within working hours. Assumption.
 MINUTES_TO_TASK = 90.0
 TASK_SPREAD = 0.6
@@ -40,6 +45,11 @@ def outreach_delay(draws: Draws, n: str) -> timedelta | None:
     if draws.happens(LEFT_FOR_TOMORROW, "outreach left", n):
         return None
     return _minutes(draws.around(MINUTES_TO_OUTREACH, OUTREACH_SPREAD, "outreach", n))
+
+
+def call_back_delay(draws: Draws) -> timedelta:
+    """Draw the time in which somebody who asked for help is called back."""
+    return _minutes(draws.around(MINUTES_TO_CALL_BACK, CALL_BACK_SPREAD, "call back"))
 
 
 def task_delay(draws: Draws, n: str) -> timedelta:

@@ -89,6 +89,11 @@ class Tally:
     contacts_completed: dict[str, str] = field(default_factory=dict)
     referral_follow_ups_due: list[datetime] = field(default_factory=list)
     referral_follow_ups_done: int = 0
+    inquiries: int = 0
+    #: Inquiries with somebody to call: called by the deadline, or not.
+    called_back: Counter[str] = field(default_factory=Counter)
+    pre_screened: Counter[str] = field(default_factory=Counter)
+    inquiries_decided: int = 0
     escalations: Counter[str] = field(default_factory=Counter)
     lapses: int = 0
     shortfalls: int = 0
@@ -147,7 +152,19 @@ class Tally:
         self.elsewhere.add(data["episode_id"])
         self.referral_follow_ups_due.extend(read_moment(due) for due in data["follow_ups_due_at"])
 
+    def _take_inquiry_received(self, _data: Mapping[str, Any]) -> None:
+        self.inquiries += 1
+
+    def _take_pre_screen_completed(self, data: Mapping[str, Any]) -> None:
+        self.pre_screened[data["recommendation"]] += 1
+
+    def _take_inquiry_decided(self, _data: Mapping[str, Any]) -> None:
+        self.inquiries_decided += 1
+
     def _take_task_closed(self, data: Mapping[str, Any]) -> None:
+        if data["task"] == "call_back":
+            # Asked a second time, of the supervisor, once nobody had called by the deadline.
+            self.called_back[data["outcome"]] += 1
         if data["task"] == "referral_follow_up" and data["outcome"] == "DONE":
             self.referral_follow_ups_done += 1
 

@@ -36,6 +36,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         )
     )
     console.print(_funnel(report))
+    console.print(_first_contact(report))
     console.print(_attendance(report))
     console.print(_outreach(report))
     console.print(_ends(report))
@@ -74,6 +75,16 @@ def _funnel(report: Mapping[str, Any]) -> Table:
     whole = report["funnel"][0]["people"]
     for step in report["funnel"]:
         table.add_row(step["step"], str(step["people"]), _bar(step["people"], whole), step["kind"])
+    return table
+
+
+def _first_contact(report: Mapping[str, Any]) -> Table:
+    found = report["first_contact"]
+    table = _table("\nWho asked for help by themselves (modelled delays, measured by the server)", "", "")
+    table.add_row("inquiries", str(found["inquiries"]))
+    table.add_row("called back within the time promised", str(found["called_back_in_time"]))
+    table.add_row("called back later, after the supervisor was asked", str(found["called_back_late"]))
+    table.add_row("answered questions before the talk", str(sum(found["pre_screens"].values())))
     return table
 
 

@@ -110,6 +110,24 @@ class TestBuild:
         assert (found["referrals"], found["admitted"]) == (3, 1)
         assert (found["referred_elsewhere"], found["open"]) == (1, 1)
 
+    def test_tells_whether_those_who_asked_by_themselves_were_called_back_in_time(self):
+        told = Told()
+        for patient in ("Merrin", "Tressa", "Odalyn"):
+            told.tell("inquiry_received", patient)
+        told.tell("pre_screen_completed", "Merrin", recommendation="MEDICAL_EVALUATION_FIRST")
+        told.tell("task_closed", "Merrin", task="call_back", outcome="DONE")
+        told.tell("task_closed", "Tressa", task="call_back", outcome="ESCALATED")
+        told.tell("task_closed", "Tressa", task="call_back", outcome="DONE")
+        told.tell("inquiry_decided", "Merrin").tell("inquiry_decided", "Tressa")
+
+        assert told.report()["first_contact"] == {
+            "inquiries": 3,
+            "called_back_in_time": 1,
+            "called_back_late": 1,
+            "pre_screens": {"MEDICAL_EVALUATION_FIRST": 1},
+            "decided_by_a_specialist": 2,
+        }
+
     def test_counts_somebody_who_comes_back_as_no_new_referral(self):
         told = Told().admitted("Merrin")
         told.tell(
@@ -264,6 +282,7 @@ def a_full_report() -> dict[str, Any]:
     return told.discharged("Merrin", "1", 84).discharged("Tressa", "2", 20).report()
 
 
+@pytest.mark.slow
 class TestPage:
     def test_asks_nothing_from_any_other_place(self):
         text = page.render(a_full_report())

@@ -1,5 +1,6 @@
 """A small simulation over real HTTP, on the embedded set-up."""
 
+import dataclasses
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,20 @@ from homeward.simulation import driver, rows
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
 WEEKS = 2
+#: So many of the rows are told as people who came by themselves: in the sample, a court sent everybody.
+BY_THEMSELVES = 5
+
+
+def asked_by_themselves(row: rows.Admission) -> rows.Admission:
+    codes = {name: code for name, code in row.codes.items() if name != "DETCRIM"}
+    return dataclasses.replace(row, codes=codes | {"PSOURCE": 1})
 
 
 def run_in(folder: Path) -> dict[str, Any]:
     """Send the first rows of the sample through a fresh set-up."""
     file = rows.read(rows.sample_path())
-    file.admissions = file.admissions[:14]
+    some = file.admissions[:14]
+    file.admissions = [*map(asked_by_themselves, some[:BY_THEMSELVES]), *some[BY_THEMSELVES:]]
     folder.chmod(0o711)
     server = embedded.start(folder, simulated_from=driver.begins_at())
     try:
@@ -46,6 +55,13 @@ class TestRun:
         assert found["sessions_attended"] > 0
         assert sum(found["attendance"]["seats_by_state_at_end"].values()) == found["sessions_scheduled"]
         assert found["events_announced"] == sum(found["events_by_kind"].values())
+
+    def test_calls_everybody_back_who_asked_by_themselves(self, reports):
+        found = reports[0]["first_contact"]
+
+        assert found["inquiries"] == found["decided_by_a_specialist"] == BY_THEMSELVES
+        assert found["called_back_in_time"] + found["called_back_late"] == BY_THEMSELVES
+        assert found["called_back_in_time"] > 0
 
     def test_leaves_nothing_parked_and_nothing_refused(self, reports):
         assert reports[0]["events_parked"] == 0
