@@ -31,7 +31,7 @@ test: lint ## Lint, then run all tests, two files at once, with servers of their
 
 .PHONY: fast
 fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).
-	@$(BIN)/pytest -n 2 -m "not database and not rabbitmq and not journey and not servers and not slow"
+	@$(BIN)/pytest -n 2 --ignore=tests/door --ignore=tests/faults --ignore=tests/journeys -m "not database and not rabbitmq and not journey and not servers and not slow"
 
 .PHONY: bench
 bench: .venv/made ## Measure Homeward and its peers on this machine (half an hour and more; QUICK=1: a little of each).

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from homeward import embedded
 from homeward.postgres import PrivatePostgres
-from homeward.simulation import client, driver, page, rows, terminal
+from homeward.simulation import client, driver, rows, terminal
 
 
 @click.command()
@@ -89,6 +89,8 @@ def perform(
             raise click.ClickException(str(error)) from None
     report_file.parent.mkdir(parents=True, exist_ok=True)
     report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    from homeward.simulation import page  # noqa: PLC0415  # loads all that draws, which nothing else needs
+
     page_file = report_file.with_suffix(".html")
     page_file.write_text(page.render(report), encoding="utf-8")
     terminal.show(report, console)
