@@ -5,6 +5,7 @@ was changed. Each belongs to one family, which decides the HTTP status; its ``co
 from the class's name.
 """
 
+import copy
 import re
 from typing import Any, ClassVar, Self
 
@@ -43,11 +44,12 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
     def within(self, place: str) -> Self:
-        """Return the refusal with its fields named as parts of *place*, a field that holds them."""
-        self.problems = tuple(
+        """Return the same refusal with its fields named as parts of *place*, a field that holds them."""
+        moved = copy.copy(self)
+        moved.problems = tuple(
             {**problem, "field": f"{place}.{problem['field']}"} for problem in self.problems
         )
-        return self
+        return moved
 
     def to_wire(self) -> dict[str, Any]:
         """Return the refusal as JSON-ready values."""

@@ -2,7 +2,8 @@
 
 Found from the tables themselves, so that a table that is added tomorrow is in it: a row is about a patient
 when it names the patient, or a row that is about the patient. A table that is not part of the record says
-so, and why, as ``info={"withheld": ...}``.
+so, and why, as ``info={"withheld": ...}``. One whose rows are about several people names their parts, as
+``info={"parties": ("newcomer", "guide")}``: each sees the row without what is the others'.
 """
 
 from datetime import date, datetime
@@ -22,6 +23,9 @@ ROWS_AT_ONCE = 200
 #: In a table's info: why it is not part of the record.
 WITHHELD = "withheld"
 
+#: In a table's info: what the columns about each person in it begin with.
+PARTIES = "parties"
+
 #: Columns that tell nothing about the patient, or are of use inside only.
 _OWN_COLUMNS = ("tenant_id",)
 _SEALED = "_sealed"
@@ -37,6 +41,13 @@ def tables_about_patients(metadata: sa.MetaData) -> dict[str, sa.ColumnElement[b
         table.name: table.c.patient_id == sa.bindparam("patient_id")
         for table in own
         if "patient_id" in table.c
+    }
+    found |= {
+        table.name: sa.or_(
+            *(table.c[f"{party}_patient_id"] == sa.bindparam("patient_id") for party in table.info[PARTIES])
+        )
+        for table in own
+        if PARTIES in table.info
     }
     while more := {
         table.name: rule
@@ -94,7 +105,7 @@ def read_part(db: Session, metadata: sa.MetaData, *, patient_id: str, after: str
             .limit(ROWS_AT_ONCE - len(items))
         )
         rows = db.connection().execute(query, {"patient_id": patient_id}).mappings().all()
-        items += [{"table": table.name, "row": _opened(table, row)} for row in rows]
+        items += [{"table": table.name, "row": _opened(table, row, patient_id)} for row in rows]
         if len(items) == ROWS_AT_ONCE:
             return {"items": items, "next": f"{names[place]}.{passed + len(rows)}"}
         passed = 0
@@ -110,11 +121,16 @@ def _read_place(after: str | None, names: list[str]) -> tuple[int, int]:
     return names.index(name), int(passed)
 
 
-def _opened(table: sa.Table, row: Any) -> dict[str, Any]:
+def _opened(table: sa.Table, row: Any, patient_id: str) -> dict[str, Any]:
     told: dict[str, Any] = {}
+    others = tuple(
+        f"{party}_" for party in table.info.get(PARTIES, ()) if row[f"{party}_patient_id"] != patient_id
+    )
     for column in table.c:
         # Plain text: of the names that SQLAlchemy gives, JSON makes no keys.
         name, value = str(column.name), row[column.name]
+        if others and name.startswith(others):
+            continue
         if name.endswith(_SEALED):
             field = name.removesuffix(_SEALED)
             told[field] = None if value is None else _unsealed(table, row, field, bytes(value))

@@ -237,6 +237,8 @@ class Scheduling:
         data = call.data
         asked = tables.find_asked(db, task_id=data["task_id"])
         if asked is not None:
+            if (asked.task, asked.about_id) != (data["task"], data["about_id"]):
+                raise clinicians.NoSuchTask(field="about_id", rule="must be what the task is about")
             announce(db, asked.close(outcome=data["outcome"], now=call.now))
             told = {name: data[name] for name in ("task_id", "task", "outcome")}
             return {**told, "closed_at": write_moment(call.now), "patient_id": asked.patient_id}

@@ -10,7 +10,7 @@ from services.scheduling.service import Scheduling
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed, SessionScheduled
 from shared.errors import Conflict, InvalidInput, NotFound
-from shared.ids import derived_id
+from shared.ids import derived_id, new_id
 from tests.scheduling.builders import (
     SITE,
     admitted,
@@ -139,12 +139,16 @@ class TestCheckOut:
         check_out(room, session_id, "Ada", "DECLINED")
         (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "check_out_contact"]
 
+        told = {"task_id": task.task_id, "task": task.task, "outcome": "DONE"}
+        with pytest.raises(NotFound) as refused:
+            room.call("close_task", {**told, "about_id": new_id()}, role="supervisor")
         room.call(
             "close_task",
             {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"},
             role="supervisor",
         )
 
+        assert refused.value.problems[0]["field"] == "about_id"
         assert (task.owner_role, task.reason) == ("counselor", "SAFETY_QUESTION_DECLINED")
         assert tasks(room, "check_out_contact") == []
 

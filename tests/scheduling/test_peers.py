@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.scheduling.domain import peers
 from services.scheduling.service import Scheduling
+from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import PeerMatchOffered, PeerMatchSettled
 from shared.errors import Conflict, InvalidInput, NotFound, Refusal
@@ -246,6 +247,16 @@ class TestPeerMatch:
         for one in told:
             other = "Ada" if one.patient_id == patient("Eve") else "Eve"
             assert not set(ids_of(other).values()) & set(map(str, one.to_data().values()))
+
+    def test_is_in_the_record_of_both_without_what_is_the_others(self, met):
+        met.advance(MORNING)
+
+        for name, other in (("Eve", "Ada"), ("Ada", "Eve")):
+            told = met.ask("get_record_part", {"patient_id": patient(name)}, role=roles.SYSTEM)
+            (match,) = [item["row"] for item in told["items"] if item["table"] == "peer_matches"]
+            assert match["state"] == "PROPOSED"
+            assert patient(name) in match.values()
+            assert not set(ids_of(other).values()) & set(map(str, match.values()))
 
     def test_goes_on_to_somebody_else_when_staff_decline(self, met):
         prefer(met, "YES", "Ben")

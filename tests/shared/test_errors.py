@@ -28,3 +28,14 @@ class TestRefusal:
 
         assert FerryHasLeft().detail == "This is refused when somebody comes too late."
         assert FerryHasLeft("It left at nine.").detail == "It left at nine."
+
+
+class TestWithin:
+    def test_names_fields_as_parts_of_a_place_and_leaves_the_refusal_as_it_was(self):
+        refusal = InvalidInput("Too many.", field="answers", rule="at most 20")
+
+        moved = refusal.within("checks.2")
+
+        assert moved.problems == ({"field": "checks.2.answers", "rule": "at most 20"},)
+        assert (type(moved), moved.detail) == (InvalidInput, "Too many.")
+        assert refusal.problems == ({"field": "answers", "rule": "at most 20"},)

@@ -18,7 +18,7 @@ from tests.intake.test_service import House
 from tests.support import Room
 
 #: What a table names that is about a patient, directly or by something that is theirs.
-NAMES_A_PATIENT = {"patient_id", "episode_id", "journey_id", "referral_id"}
+NAMES_A_PATIENT = ("patient_id", "episode_id", "journey_id", "referral_id")
 
 #: Tables about patients that are no part of their record.
 WITHHELD = {
@@ -42,7 +42,7 @@ class TestEveryService:
 
         for table in metadata.sorted_tables:
             if table.name not in about and table.name not in plumbing.tables:
-                assert not NAMES_A_PATIENT & set(table.c.keys()), table.name
+                assert not [c.name for c in table.c if c.name.endswith(NAMES_A_PATIENT)], table.name
 
     def test_says_why_what_it_withholds_is_no_part_of_the_record(self, service: str) -> None:
         metadata = metadata_of(service)

@@ -12,6 +12,7 @@ from services.scheduling.domain.asked import Asked
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import PEER_ANSWERS, PEER_DECLINE_REASONS, PEER_STATES
 from shared.database import id_column, moment, reference, tenant_column
+from shared.records import PARTIES
 
 peer_matches = Table(
     "peer_matches",
@@ -52,6 +53,7 @@ peer_matches = Table(
         unique=True,
         postgresql_where=sa.text("state IN ('PROPOSED', 'OFFERED', 'MATCHED')"),
     ),
+    info={PARTIES: ("newcomer", "guide")},
 )
 
 mapper.map_imperatively(peers.Match, peer_matches)
