@@ -27,7 +27,7 @@ run: .venv/made ## Run everything in one process on port 8000 (HOMEWARD_PORT); k
 
 .PHONY: test
 test: lint ## Lint, then run all tests, two files at once, with servers of their own.
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=5
 
 .PHONY: fast
 fast: .venv/made ## Run the tests that need no server: rules, contracts, schemas (under a minute).

@@ -11,23 +11,28 @@ from services.scheduling.domain.attendance import GIVEN_UP
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.database import written_once
 
+_OF_DAY = written_once(
+    sa.select(attendance.Session)
+    .where(
+        attendance.Session.site_id == sa.bindparam("of_site"),
+        attendance.Session.starts_at >= sa.bindparam("since"),
+        attendance.Session.starts_at < sa.bindparam("until"),
+        attendance.Session.state != "CANCELLED",
+    )
+    .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+)
+_ROSTERS = written_once(
+    sa.select(attendance.Seat)
+    .where(attendance.Seat.session_id.in_(sa.bindparam("of_sessions", expanding=True)))
+    .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
+)
+
 
 def sessions_of_day(
     db: Session, *, site_id: str, since: datetime, until: datetime
 ) -> list[tuple[attendance.Session, list[attendance.Seat]]]:
     """Return a site's sessions that start within a stretch, each with its seats."""
-    sessions = list(
-        db.scalars(
-            sa.select(attendance.Session)
-            .where(
-                attendance.Session.site_id == site_id,
-                attendance.Session.starts_at >= since,
-                attendance.Session.starts_at < until,
-                attendance.Session.state != "CANCELLED",
-            )
-            .order_by(attendance.Session.starts_at, attendance.Session.session_id)
-        )
-    )
+    sessions = list(db.scalars(_OF_DAY, {"of_site": site_id, "since": since, "until": until}))
     seats = rosters_of(db, session_ids=[session.session_id for session in sessions])
     return [(session, seats[session.session_id]) for session in sessions]
 
@@ -37,30 +42,28 @@ def rosters_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[att
     found: dict[str, list[attendance.Seat]] = {session_id: [] for session_id in session_ids}
     if not found:
         return found
-    rows = db.scalars(
-        sa.select(attendance.Seat)
-        .where(attendance.Seat.session_id.in_(list(found)))
-        .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
-    )
-    for seat in rows:
+    for seat in db.scalars(_ROSTERS, {"of_sessions": list(found)}):
         found[seat.session_id].append(seat)
     return found
+
+
+_WITHIN = written_once(
+    sa.select(attendance.Seat, attendance.Session)
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id == sa.bindparam("of_episode"),
+        attendance.Seat.starts_at >= sa.bindparam("since"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+    )
+    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+)
 
 
 def seats_within(
     db: Session, *, episode_id: str, since: datetime, until: datetime
 ) -> list[tuple[attendance.Seat, attendance.Session]]:
     """Return an episode's seats that start within a stretch, each with its session."""
-    rows = db.execute(
-        sa.select(attendance.Seat, attendance.Session)
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(
-            attendance.Seat.episode_id == episode_id,
-            attendance.Seat.starts_at >= since,
-            attendance.Seat.starts_at < until,
-        )
-        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
-    )
+    rows = db.execute(_WITHIN, {"of_episode": episode_id, "since": since, "until": until})
     return [(seat, session) for seat, session in rows]
 
 
@@ -109,25 +112,48 @@ def has_seat_between(db: Session, *, patient_id: str, since: datetime, until: da
     )
 
 
+def _stretch(since: datetime, until: datetime) -> dict[str, datetime]:
+    """Return what a calendar is filled in with: the index is on the start, and no session lasts a day."""
+    return {"since": since, "until": until, "earliest": since - attendance.LONGEST_SESSION}
+
+
+_PATIENTS_CALENDAR = written_once(
+    sa.select(
+        attendance.Seat.seat_id,
+        attendance.Seat.starts_at,
+        attendance.Seat.ends_at,
+        attendance.Seat.state,
+    )
+    .where(
+        attendance.Seat.patient_id == sa.bindparam("whose"),
+        attendance.Seat.starts_at > sa.bindparam("earliest"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+        attendance.Seat.ends_at > sa.bindparam("since"),
+    )
+    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+)
+_CLINICIANS_CALENDAR = written_once(
+    sa.select(
+        attendance.Session.session_id,
+        attendance.Session.starts_at,
+        attendance.Session.ends_at,
+        attendance.Session.state,
+    )
+    .where(
+        attendance.Session.facilitator_id == sa.bindparam("whose"),
+        attendance.Session.starts_at > sa.bindparam("earliest"),
+        attendance.Session.starts_at < sa.bindparam("until"),
+        attendance.Session.ends_at > sa.bindparam("since"),
+    )
+    .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+)
+
+
 def calendar_of_patient(
     db: Session, *, patient_id: str, since: datetime, until: datetime
 ) -> list[tuple[str, datetime, datetime, bool]]:
     """Return id, start, end and whether it is called off of each of a patient's seats, by start."""
-    rows = db.execute(
-        sa.select(
-            attendance.Seat.seat_id,
-            attendance.Seat.starts_at,
-            attendance.Seat.ends_at,
-            attendance.Seat.state,
-        )
-        .where(
-            attendance.Seat.patient_id == patient_id,
-            attendance.Seat.starts_at > since - attendance.LONGEST_SESSION,
-            attendance.Seat.starts_at < until,
-            attendance.Seat.ends_at > since,
-        )
-        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
-    )
+    rows = db.execute(_PATIENTS_CALENDAR, _stretch(since, until) | {"whose": patient_id})
     return [(row[0], row[1], row[2], row[3] in (*GIVEN_UP, "EXCUSED")) for row in rows]
 
 
@@ -135,19 +161,5 @@ def calendar_of_clinician(
     db: Session, *, clinician_id: str, since: datetime, until: datetime
 ) -> list[tuple[str, datetime, datetime, bool]]:
     """Return id, start, end and whether it is called off of each session that a clinician leads, by start."""
-    rows = db.execute(
-        sa.select(
-            attendance.Session.session_id,
-            attendance.Session.starts_at,
-            attendance.Session.ends_at,
-            attendance.Session.state,
-        )
-        .where(
-            attendance.Session.facilitator_id == clinician_id,
-            attendance.Session.starts_at > since - attendance.LONGEST_SESSION,
-            attendance.Session.starts_at < until,
-            attendance.Session.ends_at > since,
-        )
-        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
-    )
+    rows = db.execute(_CLINICIANS_CALENDAR, _stretch(since, until) | {"whose": clinician_id})
     return [(row[0], row[1], row[2], row[3] != "PLANNED") for row in rows]

@@ -73,15 +73,17 @@ mapper.map_imperatively(plans.Place, places)
 _BEGAN_AT = sa.func.coalesce(weekly_plans.c.proposed_at, weekly_plans.c.confirmed_at)
 
 
+_NUMBERS_TAKEN = written_once(
+    sa.select(plans.Place.group_id, plans.Place.weekday, plans.Place.number)
+    .join(groups.Group, groups.Group.group_id == plans.Place.group_id)
+    .where(groups.Group.site_id == sa.bindparam("of_site"), plans.Place.number.is_not(None))
+)
+
+
 def numbers_taken(db: Session, *, site_id: str) -> dict[tuple[str, int], set[int]]:
     """Return the standing places that are taken at a site, by group and weekday."""
     taken: dict[tuple[str, int], set[int]] = {}
-    rows = db.execute(
-        sa.select(plans.Place.group_id, plans.Place.weekday, plans.Place.number)
-        .join(groups.Group, groups.Group.group_id == plans.Place.group_id)
-        .where(groups.Group.site_id == site_id, plans.Place.number.is_not(None))
-    )
-    for group_id, weekday, number in rows:
+    for group_id, weekday, number in db.execute(_NUMBERS_TAKEN, {"of_site": site_id}):
         taken.setdefault((group_id, weekday), set()).add(number)
     return taken
 
@@ -121,24 +123,27 @@ def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
     )
 
 
+_HOURS_TAKEN = written_once(
+    sa.select(
+        plans.WeeklyPlan.individual_clinician_id,
+        plans.WeeklyPlan.individual_weekday,
+        plans.WeeklyPlan.individual_starts,
+    ).where(
+        plans.WeeklyPlan.site_id == sa.bindparam("of_site"),
+        plans.WeeklyPlan.state == "ACTIVE",
+        plans.WeeklyPlan.individual_clinician_id.is_not(None),
+        plans.WeeklyPlan.plan_id.is_distinct_from(sa.bindparam("besides", type_=sa.Uuid(as_uuid=False))),
+    )
+)
+
+
 def hours_taken(db: Session, *, site_id: str, besides: str | None) -> dict[str, list[planner.IndividualSlot]]:
     """Return the standing hours that therapists of a site have with patients, by therapist.
 
     :param besides: a plan whose hour does not count.
     """
     found: dict[str, list[planner.IndividualSlot]] = {}
-    rows = db.execute(
-        sa.select(
-            plans.WeeklyPlan.individual_clinician_id,
-            plans.WeeklyPlan.individual_weekday,
-            plans.WeeklyPlan.individual_starts,
-        ).where(
-            plans.WeeklyPlan.site_id == site_id,
-            plans.WeeklyPlan.state == "ACTIVE",
-            plans.WeeklyPlan.individual_clinician_id.is_not(None),
-            plans.WeeklyPlan.plan_id.is_distinct_from(besides),
-        )
-    )
+    rows = db.execute(_HOURS_TAKEN, {"of_site": site_id, "besides": besides})
     for clinician_id, weekday, starts in rows:
         hour = planner.IndividualSlot(clinician_id=clinician_id, weekday=weekday, starts=starts)
         found.setdefault(clinician_id, []).append(hour)
