@@ -37,6 +37,7 @@ __all__ = [
     "send_with_next",
     "tenant_column",
     "transaction",
+    "without_transactions",
     "written_once",
 ]
 
@@ -325,7 +326,7 @@ def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = 
     :param reads_only: whether nothing is written or locked: then no trips are made to begin and to
         commit, as statements of a transaction see no less of others than statements without one.
     """
-    bind = _without_transactions(engine) if reads_only else engine
+    bind = without_transactions(engine) if reads_only else engine
     with _Session(bind, expire_on_commit=False) as db, db.begin():
         if origin is not None:
             act_for(db, origin)
@@ -335,7 +336,8 @@ def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = 
 
 
 @functools.lru_cache(maxsize=64)
-def _without_transactions(engine: sa.Engine) -> sa.Engine:
+def without_transactions(engine: sa.Engine) -> sa.Engine:
+    """Return the same engine, on which each statement is committed by itself."""
     # Kept, because making one costs as much as a short read.
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 

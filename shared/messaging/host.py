@@ -1,7 +1,7 @@
 """What a service's methods need to be run: their ways in, the database, the clock."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ class Host:
         self.engine = engine
         self.clock = clock
         self.settings = settings
+        self.sending = outbox.Relay(engine)
         #: Called when there is something in the outbox, long work, a reaction to try again, or a
         #: timer or calendar job that is due.
         self.wake_relay: Callable[[], None] = lambda: None
@@ -77,18 +78,22 @@ class Host:
         try:
             with transaction(self.engine, origin, reads_only=reads_only) as db:
                 db.info["host"] = self
-                db.info["wake_relay"] = self.wake_relay
+                db.info["hand_over"] = self._hand_over
                 yield db
         finally:
             if not reads_only:
                 self.transactions_ended += 1
 
     def relay(self, publisher: outbox.Publisher) -> bool:
-        """Publish one batch of what the outbox holds; return whether there may be more."""
+        """Publish one batch of what was announced; return whether there may be more."""
         try:
-            return outbox.relay_once(self.engine, publisher) == outbox.RELAY_BATCH
+            return self.sending.step(publisher)
         finally:
             self.transactions_ended += 1
+
+    def _hand_over(self, fresh: Sequence[outbox.Fresh]) -> None:
+        self.sending.take(fresh)
+        self.wake_relay()
 
 
 def ways_in(service_class: type) -> list[tuple[str, Any]]:

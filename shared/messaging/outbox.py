@@ -1,11 +1,15 @@
 """Saving and announcing in one: events wait in the outbox, committed with what caused them.
 
-A relay in every copy claims rows that were not dispatched, publishes them and marks them once the
-broker has confirmed. A crash in between publishes again; the inbox drops what was done already.
+Each process publishes what it has committed as soon as it has, from memory, and marks it once the
+broker has confirmed. What it could not, and what a process that died left behind, stands in the outbox
+still: a relay in every copy claims such rows and publishes them. A crash in between publishes again; the
+inbox drops what was done already.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import psycopg2
@@ -15,7 +19,14 @@ from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
-from shared.database import commit_with_next, moment, origin_of, plumbing, tenant_column
+from shared.database import (
+    commit_with_next,
+    moment,
+    origin_of,
+    plumbing,
+    tenant_column,
+    without_transactions,
+)
 from shared.ids import first_id_at, new_id
 
 outbox = sa.Table(
@@ -33,6 +44,11 @@ outbox = sa.Table(
 
 #: Events published in one go.
 RELAY_BATCH = 200
+#: Age at which an event that was not dispatched counts as left behind: whoever announced it would have
+#: sent it. Well within the five seconds in which the first one is sent once a broker is back.
+LEFT_BEHIND_AFTER = timedelta(seconds=2)
+#: Events that a process keeps in memory to be sent; more are left to the outbox.
+MOST_FRESH = 1000
 
 
 class Publisher(Protocol):
@@ -40,6 +56,15 @@ class Publisher(Protocol):
 
     def publish(self, messages: list[tuple[str, bytes]]) -> None:
         """Publish ``(event type, body)`` pairs and return once every one is confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An event that this process has just committed."""
+
+    event_id: str
+    wire_name: str
+    body: bytes
 
 
 def announce(db: Session, event: Event) -> str:
@@ -93,23 +118,27 @@ def _write_pending(db: Session) -> None:
         statements = [*clock.pending_statements(db, cursor)]
         announced = db.info.pop("announced", None)
         if announced:
+            fresh = [
+                Fresh(envelope.event_id, envelope.event.wire_name, envelope.to_bytes())
+                for envelope in announced
+            ]
             statements.append(
                 _INSERT
                 + b", ".join(
                     cursor.mogrify(
                         _VALUES,
                         (
-                            envelope.event_id,
+                            one.event_id,
                             envelope.tenant_id,
-                            envelope.event.wire_name,
-                            envelope.to_bytes(),
+                            one.wire_name,
+                            one.body,
                             envelope.recorded_at,
                         ),
                     )
-                    for envelope in announced
+                    for one, envelope in zip(fresh, announced, strict=True)
                 )
             )
-            db.info["wrote_outbox"] = True
+            db.info["fresh"] = fresh
             for envelope in announced:
                 telemetry.events_announced.labels(envelope.event.wire_name).inc()
         recorded = audit.pending_statement(db, cursor)
@@ -138,23 +167,74 @@ _VALUES = "(%s, %s, %s, %s, %s)"
 
 
 @orm_event.listens_for(Session, "after_commit")
-def _wake_relay(db: Session) -> None:
-    if db.info.pop("wrote_outbox", False) and "wake_relay" in db.info:
-        db.info["wake_relay"]()
+def _hand_over(db: Session) -> None:
+    fresh = db.info.pop("fresh", None)
+    if fresh and "hand_over" in db.info:
+        db.info["hand_over"](fresh)
 
 
+class Relay:
+    """Sends what one service's events are: what this process has just committed, and what was left behind."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Send from the outbox that *engine* leads to."""
+        self._engine = engine
+        self._fresh: deque[Fresh] = deque()
+        # Whoever was here before may have left something.
+        self._looks_behind = True
+
+    def take(self, fresh: Sequence[Fresh]) -> None:
+        """Take what was just committed, to be sent with the next step."""
+        if len(self._fresh) + len(fresh) <= MOST_FRESH:
+            self._fresh.extend(fresh)
+
+    def look_behind(self) -> None:
+        """Look for what was left behind with the next step."""
+        self._looks_behind = True
+
+    def step(self, publisher: Publisher) -> bool:
+        """Send one batch of each kind; return whether there is more.
+
+        :raises Exception: whatever the publisher raises when not all is confirmed; it counts as left behind.
+        """
+        try:
+            self._send_fresh(publisher)
+        except Exception:
+            self._fresh.clear()
+            raise
+        if self._looks_behind:
+            before = clock.real_now() - LEFT_BEHIND_AFTER
+            self._looks_behind = relay_once(self._engine, publisher, before=before) == RELAY_BATCH
+        return bool(self._fresh) or self._looks_behind
+
+    def _send_fresh(self, publisher: Publisher) -> None:
+        batch = [self._fresh.popleft() for _ in range(min(RELAY_BATCH, len(self._fresh)))]
+        if not batch:
+            return
+        publisher.publish([(one.wire_name, one.body) for one in batch])
+        with without_transactions(self._engine).connect() as connection:
+            connection.execute(_SENT, {"event_ids": [one.event_id for one in batch], "now": clock.real_now()})
+
+
+_SENT = sa.text(
+    "UPDATE outbox SET dispatched_at = :now WHERE event_id = ANY(CAST(:event_ids AS uuid[]))"
+    " AND dispatched_at IS NULL"
+)
 _CLAIM = (
     sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
-    .where(outbox.c.dispatched_at.is_(None))
+    .where(outbox.c.dispatched_at.is_(None), outbox.c.announced_at < sa.bindparam("before"))
     .order_by(outbox.c.position)
     .limit(RELAY_BATCH)
     .with_for_update(skip_locked=True)
 )
+_EVER = datetime.max.replace(tzinfo=UTC)
 _DISPATCHED = sa.text("UPDATE outbox SET dispatched_at = :now WHERE position = ANY(:positions)")
 
 
-def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
+def relay_once(engine: sa.Engine, publisher: Publisher, *, before: datetime | None = None) -> int:
     """Publish one batch of events that were not dispatched yet; return how many.
+
+    :param before: those only that were announced before then; all when left out.
 
     Rows are claimed with SKIP LOCKED, so copies share the work, and never by a watermark, so that
     a transaction that commits late is not passed over.
@@ -162,7 +242,7 @@ def relay_once(engine: sa.Engine, publisher: Publisher) -> int:
     :raises Exception: whatever the publisher raises when not all is confirmed; the rows stay.
     """
     with engine.begin() as connection:
-        rows = connection.execute(_CLAIM).all()
+        rows = connection.execute(_CLAIM, {"before": before or _EVER}).all()
         if not rows:
             return 0
         publisher.publish([(row.type, row.body) for row in rows])

@@ -149,6 +149,8 @@ class Traffic(SharedExtension):
         def look() -> None:
             """Wake the loops that have work which nothing has told them of."""
             found = backlog.look(host)
+            if found.unsent:
+                host.sending.look_behind()
             for kind, loop in loops.items():
                 if getattr(found, kind):
                     loop.wake()

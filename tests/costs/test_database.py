@@ -30,7 +30,8 @@ COMMAND = {"round trips": 5, "statements": 9}
 REACTION = {"round trips": 3, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
 BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
-RELAY_OF_A_HUNDRED = {"round trips": 2, "statements": 4}
+RELAY_OF_A_HUNDRED = {"round trips": 1, "statements": 1}
+RELAY_OF_A_HUNDRED_LEFT_BEHIND = {"round trips": 2, "statements": 4}
 
 
 class Measured:
@@ -128,26 +129,30 @@ class TestCosts:
         assert monitoring.room.waiting == []
         assert within(cost, REACTION_OF_MONITORING), cost
 
-    def test_sending_a_hundred_events(self, measured):
+    @pytest.mark.parametrize(
+        ("send", "most"),
+        [
+            (lambda room, sent: room.host.relay(sent), RELAY_OF_A_HUNDRED),
+            (lambda room, sent: outbox.relay_once(room.engine, sent), RELAY_OF_A_HUNDRED_LEFT_BEHIND),
+        ],
+        ids=["fresh", "left-behind"],
+    )
+    def test_sending_a_hundred_events(self, measured, send, most):
         scheduling = measured(short_weeks.ShortWeeks)
         short_weeks.metadata.create_all(scheduling.room.engine)
         sent = Sent()
-
-        def relay() -> None:
+        before: Counter[str] = Counter()
+        for _ in range(2):  # the first time, connections are made and names of columns learnt
+            before.clear()
             with scheduling.room.db() as db:
                 for _ in range(100):
                     announce(db, short_week())
             before.update(scheduling.counted())
-            outbox.relay_once(scheduling.room.engine, sent)
-
-        before: Counter[str] = Counter()
-        relay()
-        before.clear()
-        relay()
+            send(scheduling.room, sent)
         cost = scheduling.counted() - before
 
         assert len(sent.messages) == 200
-        assert within(cost, RELAY_OF_A_HUNDRED), cost
+        assert within(cost, most), cost
 
 
 class Sent:

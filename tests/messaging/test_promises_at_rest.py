@@ -115,6 +115,90 @@ class TestSavedAndAnnouncedOrNeither:
         assert relay_once(room.engine, paper) == 1
 
 
+class TestRelay:
+    def unsent(self, room: Room) -> int:
+        with room.engine.connect() as connection:
+            query = sa.select(sa.func.count()).select_from(outbox.outbox)
+            return connection.scalar(query.where(outbox.outbox.c.dispatched_at.is_(None))) or 0
+
+    def older(self, room: Room) -> None:
+        """Let what is in the outbox have been announced a while ago."""
+        with room.engine.begin() as connection:
+            connection.execute(
+                outbox.outbox.update().values(announced_at=clock.real_now() - outbox.LEFT_BEHIND_AFTER)
+            )
+
+    def test_sends_what_was_just_committed_and_marks_it(self, room: Room) -> None:
+        paper = _Paper()
+        room.call("cross", {"what": "goat"})
+
+        room.host.relay(paper)
+        room.host.relay(paper)
+
+        assert [name for name, _ in paper.published] == ["obligation_fit_found"]
+        assert self.unsent(room) == 0
+
+    def test_leaves_to_the_outbox_what_was_not_confirmed(self, room: Room) -> None:
+        paper = _Paper()
+        room.call("cross", {"what": "goat"})
+        paper.broken = True
+        with pytest.raises(OSError, match="gone"):
+            room.host.relay(paper)
+        paper.broken = False
+
+        room.host.relay(paper)
+        at_once = list(paper.published)
+        self.older(room)
+        room.host.relay(paper)  # nothing has told it that something is there
+        room.host.sending.look_behind()
+        room.host.relay(paper)
+
+        assert at_once == []
+        assert [name for name, _ in paper.published] == ["obligation_fit_found"]
+        assert self.unsent(room) == 0
+
+    def test_sends_what_another_process_left_behind_once_it_is_old_enough(self, room: Room) -> None:
+        paper = _Paper()
+        room.call("cross", {"what": "goat"})
+        restarted = outbox.Relay(room.engine)
+
+        restarted.step(paper)
+        too_young = list(paper.published)
+        self.older(room)
+        restarted.look_behind()
+        restarted.step(paper)
+
+        assert too_young == []
+        assert [name for name, _ in paper.published] == ["obligation_fit_found"]
+        assert self.unsent(room) == 0
+
+    def test_never_sends_what_was_rolled_back(self, room: Room) -> None:
+        paper = _Paper()
+        with pytest.raises(Conflict):
+            room.call("cross", {"what": "wolf", "fail": True})
+
+        assert not room.host.relay(paper)
+        assert paper.published == []
+
+    def test_keeps_no_more_in_memory_than_it_promises(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "MOST_FRESH", 2)
+        paper = _Paper()
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+
+        while room.host.relay(paper):
+            pass
+        in_memory = len(paper.published)
+        self.older(room)
+        room.host.sending.look_behind()
+        room.host.relay(paper)
+
+        assert (in_memory, len(paper.published)) == (2, 3)
+        assert self.unsent(room) == 0
+
+
 class TestCommandIdentity:
     def test_answers_a_repeated_id_with_the_first_answer_and_no_second_effect(self, room: Room) -> None:
         command_id = new_id()
