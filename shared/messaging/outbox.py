@@ -47,6 +47,8 @@ RELAY_BATCH = 200
 #: Age at which an event that was not dispatched counts as left behind: whoever announced it would have
 #: sent it. Well within the five seconds in which the first one is sent once a broker is back.
 LEFT_BEHIND_AFTER = timedelta(seconds=2)
+#: One that seems to be announced so far ahead was announced before a clock went back: it counts as well.
+AHEAD_OF_US = timedelta(seconds=10)
 #: Events that a process keeps in memory to be sent; more are left to the outbox.
 MOST_FRESH = 1000
 
@@ -174,7 +176,7 @@ def _hand_over(db: Session) -> None:
 
 
 class Relay:
-    """Sends what one service's events are: what this process has just committed, and what was left behind."""
+    """Sends a service's events: those that this process has just committed, and what was left behind."""
 
     def __init__(self, engine: sa.Engine) -> None:
         """Send from the outbox that *engine* leads to."""
@@ -203,8 +205,9 @@ class Relay:
             self._fresh.clear()
             raise
         if self._looks_behind:
-            before = clock.real_now() - LEFT_BEHIND_AFTER
-            self._looks_behind = relay_once(self._engine, publisher, before=before) == RELAY_BATCH
+            now = clock.real_now()
+            left = {"before": now - LEFT_BEHIND_AFTER, "after": now + AHEAD_OF_US}
+            self._looks_behind = relay_once(self._engine, publisher, **left) == RELAY_BATCH
         return bool(self._fresh) or self._looks_behind
 
     def _send_fresh(self, publisher: Publisher) -> None:
@@ -222,7 +225,10 @@ _SENT = sa.text(
 )
 _CLAIM = (
     sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
-    .where(outbox.c.dispatched_at.is_(None), outbox.c.announced_at < sa.bindparam("before"))
+    .where(
+        outbox.c.dispatched_at.is_(None),
+        sa.or_(outbox.c.announced_at < sa.bindparam("before"), outbox.c.announced_at > sa.bindparam("after")),
+    )
     .order_by(outbox.c.position)
     .limit(RELAY_BATCH)
     .with_for_update(skip_locked=True)
@@ -231,10 +237,12 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 _DISPATCHED = sa.text("UPDATE outbox SET dispatched_at = :now WHERE position = ANY(:positions)")
 
 
-def relay_once(engine: sa.Engine, publisher: Publisher, *, before: datetime | None = None) -> int:
+def relay_once(
+    engine: sa.Engine, publisher: Publisher, *, before: datetime = _EVER, after: datetime = _EVER
+) -> int:
     """Publish one batch of events that were not dispatched yet; return how many.
 
-    :param before: those only that were announced before then; all when left out.
+    :param before: those only that were announced before then, or after *after*; all when left out.
 
     Rows are claimed with SKIP LOCKED, so copies share the work, and never by a watermark, so that
     a transaction that commits late is not passed over.
@@ -242,7 +250,7 @@ def relay_once(engine: sa.Engine, publisher: Publisher, *, before: datetime | No
     :raises Exception: whatever the publisher raises when not all is confirmed; the rows stay.
     """
     with engine.begin() as connection:
-        rows = connection.execute(_CLAIM, {"before": before or _EVER}).all()
+        rows = connection.execute(_CLAIM, {"before": before, "after": after}).all()
         if not rows:
             return 0
         publisher.publish([(row.type, row.body) for row in rows])

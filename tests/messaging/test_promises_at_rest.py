@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,6 +172,17 @@ class TestRelay:
         assert too_young == []
         assert [name for name, _ in paper.published] == ["obligation_fit_found"]
         assert self.unsent(room) == 0
+
+    def test_sends_what_was_left_behind_before_a_clock_went_back(self, room: Room) -> None:
+        paper = _Paper()
+        room.call("cross", {"what": "goat"})
+        with room.engine.begin() as connection:
+            ahead = clock.real_now() + timedelta(hours=1)
+            connection.execute(outbox.outbox.update().values(announced_at=ahead))
+
+        outbox.Relay(room.engine).step(paper)
+
+        assert [name for name, _ in paper.published] == ["obligation_fit_found"]
 
     def test_never_sends_what_was_rolled_back(self, room: Room) -> None:
         paper = _Paper()
