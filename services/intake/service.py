@@ -1,6 +1,5 @@
 """Everything that wakes intake: commands, questions, reactions and timers."""
 
-import functools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,11 +9,11 @@ from sqlalchemy.orm import Session
 from services.intake import (
     answering,
     asking,
-    billing,
     consenting,
     costing,
     covering,
     directory,
+    finding,
     inquiring,
     queueing,
     records,
@@ -26,44 +25,32 @@ from services.intake import (
     supporting,
     tables,
     telling,
+    views,
     writing,
 )
 from services.intake.domain import (
-    access,
     admissions,
     assessments,
     consents,
-    coverage,
     decisions,
     diagnoses,
     fit,
-    guide,
-    legal,
     matching,
-    notices,
     obligations,
     outward,
     people,
     placement,
     privacy,
     program_credentials,
-    programs,
     reentries,
     referrals,
-    restrictions,
     reviews,
     rules,
     sites,
-    supporters,
     tasks,
     withdrawal,
 )
-from services.intake.domain.admission_clocks import clocks_of
-from services.intake.domain.admission_waits import AdmissionWait
-from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
-from services.intake.domain.inquiries import Inquiry
-from services.intake.domain.partner_referrals import PartnerReferral
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
@@ -149,14 +136,14 @@ class Intake:
         )
         db.add(site)
         announce_all(db, events)
-        return _dump(schemas.Site, site)
+        return views.dump(schemas.Site, site)
 
     @question(schemas.ListSites)
     def list_sites(self, db: Session, call: Call) -> dict[str, Any]:
         """List the sites."""
         limit = call.data["limit"]
         found = tables.sites_after(db, after=call.data["after"], limit=limit + 1)
-        return _page([_dump(schemas.Site, site) for site in found], limit=limit, key="site_id")
+        return views.page([views.dump(schemas.Site, site) for site in found], limit=limit, key="site_id")
 
     @command(schemas.SetStaffedHours, roles=(roles.OPERATIONS,))
     def set_staffed_hours(self, db: Session, call: Call) -> dict[str, Any]:
@@ -165,43 +152,43 @@ class Intake:
         if site is None:
             raise NotFound("No such site.", field="site_id")
         site.keep_staffed_hours(call.data["hours"])
-        return _dump(schemas.Site, site)
+        return views.dump(schemas.Site, site)
 
     # --- First contact ----------------------------------------------------------------------------
 
     @question(schemas.GetSelfCheckForm, roles=_FIRST_CONTACT)
     def get_self_check_form(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at what a self-check asks now."""
-        site = _site(db, call.data["site_id"])
-        return _dump(schemas.SelfCheckForm, inquiring.form_of(db, site, now=call.now))
+        site = finding.site(db, call.data["site_id"])
+        return views.dump(schemas.SelfCheckForm, inquiring.form_of(db, site, now=call.now))
 
     @question(schemas.TakeSelfCheck, roles=_FIRST_CONTACT)
     def take_self_check(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell what a self-check comes to; as a question, it cannot keep anything."""
-        site = _site(db, call.data["site_id"])
-        return _dump(schemas.SelfCheck, inquiring.check(db, site, call.data, now=call.now))
+        site = finding.site(db, call.data["site_id"])
+        return views.dump(schemas.SelfCheck, inquiring.check(db, site, call.data, now=call.now))
 
     @command(schemas.SubmitInquiry, roles=_FIRST_CONTACT)
     def submit_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
         """Take in that somebody asks for help, who may stay without a name, and have them called back."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         inquiry, key = inquiring.take_in(db, site, call.data, now=call.now)
         told = inquiring.status_of(db, inquiry, site, now=call.now)
         secret = {"status_key": key, "status_link": inquiring.STATUS_LINK.format(status_key=key)}
-        return _dump(schemas.InquiryReceipt, {"inquiry_id": inquiry.inquiry_id, **told, **secret})
+        return views.dump(schemas.InquiryReceipt, {"inquiry_id": inquiry.inquiry_id, **told, **secret})
 
     @question(schemas.GetInquiryStatus, roles=_FIRST_CONTACT)
     def get_inquiry_status(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at where an inquiry stands, with its secret key."""
         inquiry = inquiring.by_key(db, call.data["status_key"])
-        return _inquiry_status(db, inquiry, now=call.now)
+        return views.inquiry_status(db, inquiry, now=call.now)
 
     @command(schemas.SubmitPreScreen, roles=_FIRST_CONTACT)
     def submit_pre_screen(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep the answers before the first talk; a danger in them is announced in the same transaction."""
         inquiry = inquiring.by_key(db, call.data["status_key"], lock=True)
-        inquiring.pre_screen(db, inquiry, _site(db, inquiry.site_id), call.data, now=call.now)
-        return _inquiry_status(db, inquiry, now=call.now)
+        inquiring.pre_screen(db, inquiry, finding.site(db, inquiry.site_id), call.data, now=call.now)
+        return views.inquiry_status(db, inquiry, now=call.now)
 
     @question(schemas.ListInquiries)
     def list_inquiries(self, db: Session, call: Call) -> dict[str, Any]:
@@ -210,7 +197,7 @@ class Intake:
         found = tables.inquiries_after(
             db, state=call.data["state"], after=call.data["after"], limit=limit + 1
         )
-        return _page([_inquiry_view(one) for one in found], limit=limit, key="inquiry_id")
+        return views.page([views.inquiry_view(one) for one in found], limit=limit, key="inquiry_id")
 
     @question(schemas.GetInquiry)
     def get_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
@@ -218,46 +205,46 @@ class Intake:
         inquiry = tables.find_inquiry(db, inquiry_id=call.data["inquiry_id"])
         if inquiry is None:
             raise NotFound("No such inquiry.", field="inquiry_id")
-        return _inquiry_view(inquiry)
+        return views.inquiry_view(inquiry)
 
     @command(schemas.RecordCallBack, roles=_DOOR)
     def record_call_back(self, db: Session, call: Call) -> dict[str, Any]:
         """Record a call to somebody who asked for help."""
-        inquiry = _locked_inquiry(db, call.data["inquiry_id"])
+        inquiry = finding.locked_inquiry(db, call.data["inquiry_id"])
         inquiring.call(db, inquiry, outcome=call.data["outcome"], actor=call.actor, now=call.now)
-        return _inquiry_view(inquiry)
+        return views.inquiry_view(inquiry)
 
     @command(schemas.DecideInquiry, roles=roles.CARE_TEAM)
     def decide_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
         """Decide where somebody who asked begins, beside what was recommended."""
-        inquiry = _locked_inquiry(db, call.data["inquiry_id"])
+        inquiry = finding.locked_inquiry(db, call.data["inquiry_id"])
         told = {name: call.data[name] for name in ("decision", "why")}
         inquiring.decide(db, inquiry, **told, actor=call.actor, now=call.now)
-        return _inquiry_view(inquiry)
+        return views.inquiry_view(inquiry)
 
     @on_timer(inquiring.CALL_BACK_DUE)
     def escalate_call_back(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the supervisor to call somebody whom nobody has called by the deadline."""
-        inquiring.ask_supervisor(db, _locked_inquiry(db, timer.key), at=timer.due_at)
+        inquiring.ask_supervisor(db, finding.locked_inquiry(db, timer.key), at=timer.due_at)
 
     # --- People and referrals ---------------------------------------------------------------------
 
     @command(schemas.RegisterReferral, roles=_DOOR)
     def register_referral(self, db: Session, call: Call) -> dict[str, Any]:
         """Register somebody who was referred; somebody known already is recognised."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         referral, episode = _register(db, call, site, call.data)
-        return _referral_view(db, referral, episode)
+        return views.referral_view(db, referral, episode)
 
     @command(
         schemas.ImportReferrals,
         roles=(*_DOOR, roles.OPERATIONS),
         long=True,
-        first=lambda db, call: _site(db, call.data["site_id"]),
+        first=lambda db, call: finding.site(db, call.data["site_id"]),
     )
     def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
         """Register many referrals; a row that breaks a rule is reported, and the others go on."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         registered, refused = [], []
         for place, row in enumerate(call.data["rows"], start=1):
             # Lines of a file with a header are counted by its sender; otherwise rows are.
@@ -277,7 +264,7 @@ class Intake:
                         "episode_id": episode.episode_id,
                     }
                 )
-        return _dump(schemas.ImportReport, {"registered": registered, "refused": refused})
+        return views.dump(schemas.ImportReport, {"registered": registered, "refused": refused})
 
     @command(schemas.RegisterPartnerReferral, roles=_FIRST_CONTACT)
     def register_partner_referral(self, db: Session, call: Call) -> dict[str, Any]:
@@ -285,7 +272,7 @@ class Intake:
 
         Its answer tells a sender outside the program the same, whether the person was known or not.
         """
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         identity_index = _identity_index(call.data["patient"], tenant_id=call.tenant_id)
         told, external_index = stepping.known(db, call, call.data["external_id"])
         if told is not None:
@@ -303,7 +290,7 @@ class Intake:
             )
             if call.data["step_down"] is not None:
                 stepping.step_down(db, told, episode, site, call.data["step_down"], at=call.now)
-        return _partner_referral_view(db, told, call)
+        return views.partner_referral_view(db, told, call)
 
     @question(schemas.GetStepDown)
     def get_step_down(self, db: Session, call: Call) -> dict[str, Any]:
@@ -311,7 +298,7 @@ class Intake:
         found = tables.find_step_down(db, step_down_id=call.data["step_down_id"])
         if found is None:
             raise NotFound("No such step-down.", field="step_down_id")
-        return _dump(schemas.StepDown, found)
+        return views.dump(schemas.StepDown, found)
 
     @command(schemas.RecordStepDownContact, roles=_DOOR)
     def record_step_down_contact(self, db: Session, call: Call) -> dict[str, Any]:
@@ -319,7 +306,7 @@ class Intake:
         found = stepping.locked(db, call.data["step_down_id"])
         if call.data["outcome"] == "REACHED":
             stepping.note_contact(db, found, at=call.now)
-        return _dump(schemas.StepDown, found)
+        return views.dump(schemas.StepDown, found)
 
     @command(schemas.RecordDischargeSummary, roles=_DOOR)
     def record_discharge_summary(self, db: Session, call: Call) -> dict[str, Any]:
@@ -327,14 +314,14 @@ class Intake:
         found = stepping.locked(db, call.data["step_down_id"])
         reconciled = call.data["medications_reconciled"]
         stepping.receive_summary(db, found, medications_reconciled=reconciled, at=call.now)
-        return _dump(schemas.StepDown, found)
+        return views.dump(schemas.StepDown, found)
 
     @command(schemas.ImportEarlierPlan, roles=roles.CARE_TEAM)
     def import_earlier_plan(self, db: Session, call: Call) -> dict[str, Any]:
         """Take over the plan and the skills that somebody brings, as version 0."""
         found = stepping.locked(db, call.data["step_down_id"])
         stepping.import_plan(db, found, call.data, at=call.now)
-        return _dump(schemas.StepDown, found)
+        return views.dump(schemas.StepDown, found)
 
     @on_timer(stepping.CONTACT_DUE)
     def escalate_step_down_contact(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -352,38 +339,38 @@ class Intake:
         referral = tables.find_referral(db, referral_id=call.data["referral_id"])
         if referral is None:
             raise NotFound("No such referral.", field="referral_id")
-        return _referral_view(db, referral, _episode(db, referral.episode_id))
+        return views.referral_view(db, referral, finding.episode(db, referral.episode_id))
 
     @question(schemas.GetPatient, roles=(*_DOOR, roles.PATIENT))
     def get_patient(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at who somebody is."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.Patient, patient)
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.Patient, patient)
 
     @question(schemas.GetEpisode, roles=(*STAFF, roles.PATIENT))
     def get_episode(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at one episode of care, with the one thing to do next."""
-        episode = _episode(db, call.data["episode_id"])
-        _check_own(call, episode.patient_id, field="episode_id")
-        return _dump(schemas.Episode, episode) | {"next_step": _next_step(db, episode)}
+        episode = finding.episode(db, call.data["episode_id"])
+        finding.check_own(call, episode.patient_id, field="episode_id")
+        return views.dump(schemas.Episode, episode) | {"next_step": views.next_step(db, episode)}
 
     @question(schemas.GetStatus, roles=(*_DOOR, roles.PATIENT))
     def get_status(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at where somebody stands: one next step, and what to bring."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.Status, answering.status_of(db, call, patient))
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.Status, answering.status_of(db, call, patient))
 
     # --- Assessment and decision ------------------------------------------------------------------
 
     @command(schemas.CompleteAssessment, roles=roles.CARE_TEAM)
     def complete_assessment(self, db: Session, call: Call) -> dict[str, Any]:
         """Complete an assessment and recommend a level of care."""
-        episode = _locked_episode(db, call.data["episode_id"])
-        site = _site(db, episode.site_id)
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        site = finding.site(db, episode.site_id)
         known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
-        patient = _patient(db, episode.patient_id)
+        patient = finding.patient(db, episode.patient_id)
         network = tables.find_network(db, patient_id=episode.patient_id)
         assessment, events = assessments.complete(
             assessment_id=new_id(),
@@ -408,20 +395,20 @@ class Intake:
         stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:
             queueing.note_pregnancy(db, episode, now=call.now)
-        return _assessment_view(assessment, site)
+        return views.assessment_view(assessment, site)
 
     @question(schemas.GetAssessment, roles=roles.CARE_TEAM)
     def get_assessment(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at one assessment."""
-        assessment = _assessment(db, call.data["assessment_id"])
-        return _assessment_view(assessment, _site(db, assessment.site_id))
+        assessment = finding.assessment(db, call.data["assessment_id"])
+        return views.assessment_view(assessment, finding.site(db, assessment.site_id))
 
     @command(schemas.DecideLevelOfCare, roles=roles.CARE_TEAM)
     def decide_level_of_care(self, db: Session, call: Call) -> dict[str, Any]:
         """Decide on the level of care, as a licensed clinician."""
         decisions.check_licensed(call.actor)
-        episode = _locked_episode(db, call.data["episode_id"])
-        assessment = _assessment(db, call.data["assessment_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        assessment = finding.assessment(db, call.data["assessment_id"])
         rules.check_signed(assessment.rule_version, tables.rule_signatures(db))
         decision, events = decisions.decide(
             decision_id=new_id(),
@@ -435,38 +422,38 @@ class Intake:
         )
         db.add(decision)
         announce_all(db, events)
-        if not admissions.is_admissible_level(decision.decided_level, site=_site(db, episode.site_id)):
+        if not admissions.is_admissible_level(decision.decided_level, site=finding.site(db, episode.site_id)):
             queueing.leave_with_episode(
                 db, episode, reason="NO_LONGER_NEEDED", actor=call.actor, now=call.now
             )
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
-        return _dump(schemas.LevelDecision, decision) | {"next_step": _next_step(db, episode)}
+        return views.dump(schemas.LevelDecision, decision) | {"next_step": views.next_step(db, episode)}
 
     # --- Instruments ------------------------------------------------------------------------------
 
     @question(schemas.GetDueInstruments, roles=(*_DOOR, roles.PATIENT))
     def get_due_instruments(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at which instruments are due for somebody now, in turn."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.DueInstruments, answering.due_for(db, call, patient))
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.DueInstruments, answering.due_for(db, call, patient))
 
     @command(schemas.AnswerInstrument, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def answer_instrument(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what somebody answered; a dangerous answer is announced in the same transaction."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
         kept = answering.keep_answers(db, call, patient)
         (shown,) = answering.views_of(db, [kept], call)
-        return _dump(schemas.InstrumentAnswers, shown)
+        return views.dump(schemas.InstrumentAnswers, shown)
 
     @question(schemas.ListInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def list_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody answered, with the scores."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         limit = call.data["limit"]
         found = tables.instrument_answers_after(
             db,
@@ -475,8 +462,8 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        shown = [_dump(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
-        return _page(shown, limit=limit, key="answers_id")
+        shown = [views.dump(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
+        return views.page(shown, limit=limit, key="answers_id")
 
     @question(schemas.GetInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def get_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
@@ -484,9 +471,9 @@ class Intake:
         kept = tables.find_instrument_answers(db, answers_id=call.data["answers_id"])
         if kept is None:
             raise NotFound("No such answers.", field="answers_id")
-        _check_own(call, kept.patient_id, field="answers_id")
+        finding.check_own(call, kept.patient_id, field="answers_id")
         (shown,) = answering.views_of(db, [kept], call, version=call.data["version"])
-        return _dump(schemas.InstrumentAnswers, shown)
+        return views.dump(schemas.InstrumentAnswers, shown)
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
@@ -509,7 +496,8 @@ class Intake:
         licensed = answering.licensed_packs(db)
         in_force = rules.in_force(signatures, licensed=licensed)
         shown = [
-            _rules_view(one, signatures, in_force=in_force, licensed=licensed) for one in rules.catalogue()
+            views.rules_view(one, signatures, in_force=in_force, licensed=licensed)
+            for one in rules.catalogue()
         ]
         return {"items": shown, "next": None}
 
@@ -529,15 +517,15 @@ class Intake:
         )
         db.add(signature)
         announce_all(db, events)
-        return _dump(schemas.RuleSignature, signature)
+        return views.dump(schemas.RuleSignature, signature)
 
     # --- Consent ----------------------------------------------------------------------------------
 
     @command(schemas.GrantConsent, roles=(*_DOOR, roles.PATIENT))
     def grant_consent(self, db: Session, call: Call) -> dict[str, Any]:
         """Record a consent; one that says the same as one in force changes nothing."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"consents:{patient.patient_id}".encode())
         consent = consents.Consent(
             consent_id=new_id(),
@@ -549,12 +537,12 @@ class Intake:
         events = consents.grant(consent)
         for earlier in tables.consents_of(db, patient_id=patient.patient_id):
             if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
-                return _dump(schemas.Consent, earlier)
+                return views.dump(schemas.Consent, earlier)
         db.add(consent)
         announce_all(db, events)
         consenting.watch(db, consent, now=call.now)
         consenting.note_newer(db, consent, at=call.now)
-        return _dump(schemas.Consent, consent)
+        return views.dump(schemas.Consent, consent)
 
     @command(schemas.RevokeConsent, roles=(*_DOOR, roles.PATIENT))
     def revoke_consent(self, db: Session, call: Call) -> dict[str, Any]:
@@ -562,11 +550,11 @@ class Intake:
         consent = tables.lock_consent(db, consent_id=call.data["consent_id"])
         if consent is None:
             raise NotFound("No such consent.", field="consent_id")
-        _check_own(call, consent.patient_id, field="consent_id")
+        finding.check_own(call, consent.patient_id, field="consent_id")
         announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
         consenting.stop(db, consent, at=call.now)
         consenting.see_to_treatment(db, consent, now=call.now)
-        return _dump(schemas.Consent, consent)
+        return views.dump(schemas.Consent, consent)
 
     @command(schemas.EndConsent, roles=_DOOR)
     def end_consent(self, db: Session, call: Call) -> dict[str, Any]:
@@ -577,15 +565,15 @@ class Intake:
         ended = consent.end_with(call.data["event"], occurred_at=call.data["occurred_at"], now=call.now)
         announce_all(db, ended)
         consenting.stop(db, consent, at=call.now)
-        return _dump(schemas.Consent, consent)
+        return views.dump(schemas.Consent, consent)
 
     @question(schemas.ListConsents, roles=(*_DOOR, roles.PATIENT))
     def list_consents(self, db: Session, call: Call) -> dict[str, Any]:
         """List all consents of somebody, oldest first."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.consents_of(db, patient_id=patient.patient_id)
-        return {"items": [_dump(schemas.Consent, consent) for consent in found], "next": None}
+        return {"items": [views.dump(schemas.Consent, consent) for consent in found], "next": None}
 
     @on_timer(consenting.CONSENT_ENDS)
     def remind_of_consent(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -599,9 +587,9 @@ class Intake:
     @command(schemas.AddSupporter, roles=(*_DOOR, roles.PATIENT))
     def add_supporter(self, db: Session, call: Call) -> dict[str, Any]:
         """Name somebody who backs a patient; who they are stays sealed here."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _supporter_view(db, supporting.add(db, patient, call), now=call.now)
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.supporter_view(db, supporting.add(db, patient, call), now=call.now)
 
     @command(schemas.EndSupporter, roles=(*_DOOR, roles.PATIENT))
     def end_supporter(self, db: Session, call: Call) -> dict[str, Any]:
@@ -609,31 +597,31 @@ class Intake:
         supporter = tables.find_supporter(db, supporter_id=call.data["supporter_id"])
         if supporter is None:
             raise NotFound("No such supporter.", field="supporter_id")
-        _check_own(call, supporter.patient_id, field="supporter_id")
-        supporting.end(db, supporter, _patient(db, supporter.patient_id), call)
-        return _supporter_view(db, supporter, now=call.now)
+        finding.check_own(call, supporter.patient_id, field="supporter_id")
+        supporting.end(db, supporter, finding.patient(db, supporter.patient_id), call)
+        return views.supporter_view(db, supporter, now=call.now)
 
     @command(schemas.TellNoSupporter, roles=(*_DOOR, roles.PATIENT))
     def tell_no_supporter(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep that nobody backs a patient, which the treatment plan then works on."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
 
     @question(schemas.ListSupporters, roles=(*_DOOR, roles.PATIENT))
     def list_supporters(self, db: Session, call: Call) -> dict[str, Any]:
         """List who backs a patient now, and what each may be told."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.supporters_of(db, patient_id=patient.patient_id)
-        return {"items": [_supporter_view(db, one, now=call.now) for one in found], "next": None}
+        return {"items": [views.supporter_view(db, one, now=call.now) for one in found], "next": None}
 
     @command(schemas.RecordTriggers, roles=roles.CARE_TEAM)
     def record_triggers(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what sets off use, and the tools that somebody has against it now."""
-        episode = _locked_episode(db, call.data["episode_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
         inventory = supporting.record_triggers(db, episode, call)
-        return _dump(schemas.TriggerInventory, inventory) | {"complete": inventory.is_complete}
+        return views.dump(schemas.TriggerInventory, inventory) | {"complete": inventory.is_complete}
 
     # --- What patients are told, and what they ask not to be told to others ------------------------
 
@@ -642,21 +630,21 @@ class Intake:
         """Publish a version of the notice of how records are protected."""
         notice = telling.publish_notice(db, call)
         (told,) = (one for one in telling.list_notices(db, now=call.now) if one["notice"] is notice)
-        return _notice_view(told)
+        return views.notice_view(told)
 
     @question(schemas.ListPrivacyNotices, roles=(*STAFF, roles.PATIENT))
     def list_privacy_notices(self, db: Session, call: Call) -> dict[str, Any]:
         """List the versions of the notice, with how many people were given each."""
-        shown = [_notice_view(one) for one in telling.list_notices(db, now=call.now)]
+        shown = [views.notice_view(one) for one in telling.list_notices(db, now=call.now)]
         return {"items": shown, "next": None}
 
     @command(schemas.GivePrivacyNotice, roles=(*_DOOR, roles.PATIENT))
     def give_privacy_notice(self, db: Session, call: Call) -> dict[str, Any]:
         """Record that somebody was given the notice; the same version again changes nothing."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         receipt, notice = telling.give_notice(db, patient, call)
-        return _dump(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
+        return views.dump(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
 
     @question(schemas.ListNoticeReceipts)
     def list_notice_receipts(self, db: Session, call: Call) -> dict[str, Any]:
@@ -665,47 +653,47 @@ class Intake:
         found = tables.receipts_after(
             db, patient_id=None, notice_id=call.data["notice_id"], after=call.data["after"], limit=limit + 1
         )
-        return _page(_receipt_views(db, found), limit=limit, key="receipt_id")
+        return views.page(views.receipt_views(db, found), limit=limit, key="receipt_id")
 
     @question(schemas.ListNoticeReceiptsOf, roles=(*STAFF, roles.PATIENT))
     def list_notice_receipts_of(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell which versions of the notice somebody was given, and when."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.receipts_after(
             db, patient_id=patient.patient_id, notice_id=None, after=None, limit=_MOST_VERSIONS
         )
-        return {"items": _receipt_views(db, found), "next": None}
+        return {"items": views.receipt_views(db, found), "next": None}
 
     @command(schemas.RequestRestriction, roles=(*_DOOR, roles.PATIENT))
     def request_restriction(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a patient's request that less be told than consents allow."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.Restriction, telling.request_restriction(db, patient, call))
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.Restriction, telling.request_restriction(db, patient, call))
 
     @command(schemas.AnswerRestriction, roles=privacy.PRIVACY_ROLES)
     def answer_restriction(self, db: Session, call: Call) -> dict[str, Any]:
         """Agree that less is told, or deny it with a reason."""
-        restriction = _locked_restriction(db, call.data["restriction_id"])
+        restriction = finding.locked_restriction(db, call.data["restriction_id"])
         telling.answer_restriction(db, restriction, call)
-        return _dump(schemas.Restriction, restriction)
+        return views.dump(schemas.Restriction, restriction)
 
     @command(schemas.EndRestriction, roles=(*_DOOR, roles.PATIENT))
     def end_restriction(self, db: Session, call: Call) -> dict[str, Any]:
         """End a restriction, because the patient asks for that."""
-        restriction = _locked_restriction(db, call.data["restriction_id"])
-        _check_own(call, restriction.patient_id, field="restriction_id")
+        restriction = finding.locked_restriction(db, call.data["restriction_id"])
+        finding.check_own(call, restriction.patient_id, field="restriction_id")
         announce_all(db, restriction.end(actor=call.actor, now=call.now))
-        return _dump(schemas.Restriction, restriction)
+        return views.dump(schemas.Restriction, restriction)
 
     @question(schemas.ListRestrictions, roles=(*_DOOR, roles.PATIENT))
     def list_restrictions(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody asked to be told less, oldest first."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.restrictions_of(db, patient_id=patient.patient_id)
-        return {"items": [_dump(schemas.Restriction, one) for one in found], "next": None}
+        return {"items": [views.dump(schemas.Restriction, one) for one in found], "next": None}
 
     # --- Who asks for records ---------------------------------------------------------------------
 
@@ -726,43 +714,45 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        return _page([_dump(schemas.LegalDemand, one) for one in found], limit=limit, key="demand_id")
+        return views.page(
+            [views.dump(schemas.LegalDemand, one) for one in found], limit=limit, key="demand_id"
+        )
 
     @command(schemas.IdentifyDemanded, roles=privacy.PRIVACY_ROLES)
     def identify_demanded(self, db: Session, call: Call) -> dict[str, Any]:
         """Say whom a demand is about, which puts the hold on."""
-        demand = _locked_demand(db, call.data["demand_id"])
-        records.identify(db, demand, _patient(db, call.data["patient_id"]), now=call.now)
-        return _dump(schemas.LegalDemand, demand)
+        demand = finding.locked_demand(db, call.data["demand_id"])
+        records.identify(db, demand, finding.patient(db, call.data["patient_id"]), now=call.now)
+        return views.dump(schemas.LegalDemand, demand)
 
     @command(schemas.SettleLegalDemand, roles=privacy.PRIVACY_ROLES)
     def settle_legal_demand(self, db: Session, call: Call) -> dict[str, Any]:
         """Record what was decided about a demand for records; the hold stays."""
-        demand = _locked_demand(db, call.data["demand_id"])
+        demand = finding.locked_demand(db, call.data["demand_id"])
         records.settle_demand(db, demand, call)
-        return _dump(schemas.LegalDemand, demand)
+        return views.dump(schemas.LegalDemand, demand)
 
     @command(schemas.ReleaseLegalHold, roles=privacy.PRIVACY_ROLES)
     def release_legal_hold(self, db: Session, call: Call) -> dict[str, Any]:
         """Let what is old about somebody be forgotten again."""
-        demand = _locked_demand(db, call.data["demand_id"])
+        demand = finding.locked_demand(db, call.data["demand_id"])
         records.release(db, demand, call)
-        return _dump(schemas.LegalDemand, demand)
+        return views.dump(schemas.LegalDemand, demand)
 
     @command(schemas.RequestRecord, roles=(*_DOOR, roles.PATIENT))
     def request_record(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a request for somebody's own record; one that is open already goes on."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
-        return _dump(schemas.RecordRequest, records.request_record(db, patient, call))
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        return views.dump(schemas.RecordRequest, records.request_record(db, patient, call))
 
     @question(schemas.ListRecordRequests, roles=(*_DOOR, roles.PATIENT))
     def list_record_requests(self, db: Session, call: Call) -> dict[str, Any]:
         """List somebody's requests for their record, oldest first."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.record_requests_of(db, patient_id=patient.patient_id)
-        return {"items": [_dump(schemas.RecordRequest, one) for one in found], "next": None}
+        return {"items": [views.dump(schemas.RecordRequest, one) for one in found], "next": None}
 
     @question(schemas.GetRecordRequest, roles=(*_DOOR, roles.PATIENT))
     def get_record_request(self, db: Session, call: Call) -> dict[str, Any]:
@@ -770,22 +760,22 @@ class Intake:
         request = tables.find_record_request(db, request_id=call.data["request_id"])
         if request is None:
             raise NotFound("No such request.", field="request_id")
-        _check_own(call, request.patient_id, field="request_id")
-        return _dump(schemas.RecordRequest, request)
+        finding.check_own(call, request.patient_id, field="request_id")
+        return views.dump(schemas.RecordRequest, request)
 
     @command(schemas.DeliverRecord, roles=(*privacy.PRIVACY_ROLES, roles.FRONT_DESK, roles.PATIENT))
     def deliver_record(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that a record was delivered; only the first time stops the clock."""
-        request = _locked_record_request(db, call)
+        request = finding.locked_record_request(db, call)
         records.deliver_record(db, request, call)
-        return _dump(schemas.RecordRequest, request)
+        return views.dump(schemas.RecordRequest, request)
 
     @command(schemas.AnswerRecordRequest, roles=privacy.PRIVACY_ROLES)
     def answer_record_request(self, db: Session, call: Call) -> dict[str, Any]:
         """Put a request for a record off once, or deny it."""
-        request = _locked_record_request(db, call)
+        request = finding.locked_record_request(db, call)
         records.answer_request(db, request, call)
-        return _dump(schemas.RecordRequest, request)
+        return views.dump(schemas.RecordRequest, request)
 
     @on_timer(records.RECORD_DUE)
     def escalate_record_request(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -805,30 +795,30 @@ class Intake:
     @command(schemas.StopMessages, roles=(*_DOOR, roles.PATIENT))
     def stop_messages(self, db: Session, call: Call) -> dict[str, Any]:
         """Have nothing more sent to somebody, whatever address they give later."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         notification.stop_messages(db, notification.person(patient.patient_id))
         if patient.email is not None:
             # It was said by whoever reads there, for all who gave that address.
             notification.stop_messages(db, f"mailto:{patient.email}")
-        return _dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
+        return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
 
     @command(schemas.AllowMessages, roles=(*_DOOR, roles.PATIENT))
     def allow_messages(self, db: Session, call: Call) -> dict[str, Any]:
         """Have messages sent to somebody again who had wanted none."""
-        patient = _patient(db, call.data["patient_id"])
-        _check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
         notification.allow_messages(db, notification.person(patient.patient_id))
         if patient.email is not None:
             notification.allow_messages(db, f"mailto:{patient.email}")
-        return _dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
+        return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
 
     # --- Admission and referral elsewhere ---------------------------------------------------------
 
     @command(schemas.AdmitPatient, roles=_DOOR)
     def admit_patient(self, db: Session, call: Call) -> dict[str, Any]:
         """Admit somebody: decision and consent are there, and no gate holds them."""
-        episode = _locked_episode(db, call.data["episode_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
         assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
         referral = tables.find_referral(db, referral_id=episode.referral_id)
         # Locked, so that none is taken back between this look and the admission: a revocation at the same
@@ -838,11 +828,11 @@ class Intake:
             for consent in tables.lock_consents_of(db, patient_id=episode.patient_id)
             if consent.is_active(now=call.now)
         }
-        site = _site(db, episode.site_id)
+        site = finding.site(db, episode.site_id)
         admission, events = admissions.admit(
             admission_id=new_id(),
             episode=episode,
-            patient=_patient(db, episode.patient_id),
+            patient=finding.patient(db, episode.patient_id),
             site=site,
             assessment=assessment,
             treatment_consent="TREATMENT" in active,
@@ -858,36 +848,36 @@ class Intake:
         queueing.note_admission(db, episode, site, actor=call.actor, now=call.now)
         left_open = supporting.ask_for_what_is_open(db, episode, assessment, now=call.now)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
-        return _dump(schemas.Admission, admission) | {
+        return views.dump(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
             "weekly_minutes_ceiling": ceiling,
             "planned_weeks": admissions.PLANNED_WEEKS,
             "left_open": left_open,
-            "next_step": _next_step(db, episode),
+            "next_step": views.next_step(db, episode),
         }
 
     @command(schemas.RecordTedsCodes, roles=(*_DOOR, roles.OPERATIONS))
     def record_teds_codes(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what was found out about somebody in TEDS codes, before or after the admission."""
-        episode = _locked_episode(db, call.data["episode_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
         referral = reporting.keep_codes(db, episode, call.data["teds"])
-        return _dump(schemas.TedsCodes, referral)
+        return views.dump(schemas.TedsCodes, referral)
 
     @question(schemas.ListTedsRecords, roles=_OFFICE)
     def list_teds_records(self, db: Session, call: Call) -> dict[str, Any]:
         """List the records of a site's admissions in TEDS codes, checked against the code book."""
-        found = reporting.records_of(db, _site(db, call.data["site_id"]), call.data)
-        shown = [_dump(schemas.TedsRecord, record) for record in found]
-        return _page(shown, limit=call.data["limit"], key="admission_id")
+        found = reporting.records_of(db, finding.site(db, call.data["site_id"]), call.data)
+        shown = [views.dump(schemas.TedsRecord, record) for record in found]
+        return views.page(shown, limit=call.data["limit"], key="admission_id")
 
     @command(schemas.ReferElsewhere, roles=_DOOR)
     def refer_elsewhere(self, db: Session, call: Call) -> dict[str, Any]:
         """Refer somebody to another program, and plan to follow them up."""
-        episode = _locked_episode(db, call.data["episode_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
         referral, follow_ups, events = outward.refer_elsewhere(
             outward_referral_id=new_id(),
             episode=episode,
-            site=_site(db, episode.site_id),
+            site=finding.site(db, episode.site_id),
             assessment=tables.find_assessment(db, assessment_id=episode.assessment_id),
             program=call.data["program"],
             actor_id=call.actor.actor_id,
@@ -907,19 +897,19 @@ class Intake:
                 due_at=follow_up.due_at,
                 data={"outward_referral_id": referral.outward_referral_id, "number": follow_up.number},
             )
-        return _outward_view(referral, follow_ups)
+        return views.outward_view(referral, follow_ups)
 
     @question(schemas.GetOutwardReferral)
     def get_outward_referral(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at a referral to another program."""
-        referral = _outward_referral(db, call.data["outward_referral_id"])
+        referral = finding.outward_referral(db, call.data["outward_referral_id"])
         follow_ups = tables.follow_ups_of(db, outward_referral_id=referral.outward_referral_id)
-        return _outward_view(referral, follow_ups)
+        return views.outward_view(referral, follow_ups)
 
     @on_timer(_FOLLOW_UP_DUE)
     def ask_for_follow_up(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask somebody to look after a person who was referred elsewhere."""
-        referral = _outward_referral(db, timer.data["outward_referral_id"])
+        referral = finding.outward_referral(db, timer.data["outward_referral_id"])
         for follow_up in tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id):
             if follow_up.number == timer.data["number"] and follow_up.fall_due():
                 _open_task(db, outward.follow_up_task(follow_up, referral=referral))
@@ -927,7 +917,7 @@ class Intake:
     @command(schemas.RecordReferralFollowUp, roles=_DOOR)
     def record_referral_follow_up(self, db: Session, call: Call) -> dict[str, Any]:
         """Record whether somebody arrived where they were referred to."""
-        referral = _outward_referral(db, call.data["outward_referral_id"])
+        referral = finding.outward_referral(db, call.data["outward_referral_id"])
         follow_ups = tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id)
         follow_up = outward.next_to_record(follow_ups, number=call.data["number"])
         follow_up.record(
@@ -941,16 +931,16 @@ class Intake:
         task = tables.find_task(db, task_id=outward.follow_up_task(follow_up, referral=referral).task_id)
         if task is not None:
             announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
-        return _outward_view(referral, follow_ups)
+        return views.outward_view(referral, follow_ups)
 
     # --- The waiting list for admission -----------------------------------------------------------
 
     @command(schemas.WaitForAdmission, roles=_DOOR)
     def wait_for_admission(self, db: Session, call: Call) -> dict[str, Any]:
         """Put somebody on the waiting list; a free seat is offered at once, in the order of the law."""
-        episode = _locked_episode(db, call.data["episode_id"])
-        wait = queueing.join(db, episode, _site(db, episode.site_id), call.data, now=call.now)
-        return _dump(schemas.AdmissionWait, wait)
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        wait = queueing.join(db, episode, finding.site(db, episode.site_id), call.data, now=call.now)
+        return views.dump(schemas.AdmissionWait, wait)
 
     @question(schemas.GetAdmissionWait, roles=(*STAFF, roles.PATIENT))
     def get_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
@@ -958,41 +948,44 @@ class Intake:
         wait = tables.find_admission_wait(db, wait_id=call.data["wait_id"])
         if wait is None:
             raise NotFound("Nobody waits there.", field="wait_id")
-        _check_own(call, wait.patient_id, field="wait_id")
-        return _dump(schemas.AdmissionWait, wait)
+        finding.check_own(call, wait.patient_id, field="wait_id")
+        return views.dump(schemas.AdmissionWait, wait)
 
     @question(schemas.ListAdmissionWaits)
     def list_admission_waits(self, db: Session, call: Call) -> dict[str, Any]:
         """List who waits for admission to a site, in the order of the law."""
-        site = _site(db, call.data["site_id"])
-        return {"items": [_queued_view(one) for one in queueing.positions(db, site.site_id)], "next": None}
+        site = finding.site(db, call.data["site_id"])
+        return {
+            "items": [views.queued_view(one) for one in queueing.positions(db, site.site_id)],
+            "next": None,
+        }
 
     @command(schemas.AcceptAdmissionOffer, roles=(*_DOOR, roles.PATIENT))
     def accept_admission_offer(self, db: Session, call: Call) -> dict[str, Any]:
         """Take the seat that is offered."""
-        wait = _locked_wait(db, call)
+        wait = finding.locked_wait(db, call)
         queueing.accept(db, wait, now=call.now)
-        return _dump(schemas.AdmissionWait, wait)
+        return views.dump(schemas.AdmissionWait, wait)
 
     @command(schemas.DeclineAdmissionOffer, roles=(*_DOOR, roles.PATIENT))
     def decline_admission_offer(self, db: Session, call: Call) -> dict[str, Any]:
         """Let the next have the seat that is offered."""
-        wait = _locked_wait(db, call)
+        wait = finding.locked_wait(db, call)
         queueing.decline(db, wait, now=call.now)
-        return _dump(schemas.AdmissionWait, wait)
+        return views.dump(schemas.AdmissionWait, wait)
 
     @command(schemas.RemoveAdmissionWait, roles=_DOOR)
     def remove_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
         """Take somebody off the waiting list, with a reason."""
-        wait = _locked_wait(db, call)
-        site = _site(db, wait.site_id)
+        wait = finding.locked_wait(db, call)
+        site = finding.site(db, wait.site_id)
         queueing.remove(db, wait, site, reason=call.data["reason"], actor=call.actor, now=call.now)
-        return _dump(schemas.AdmissionWait, wait)
+        return views.dump(schemas.AdmissionWait, wait)
 
     @command(schemas.RecordInterimServices, roles=_DOOR)
     def record_interim_services(self, db: Session, call: Call) -> dict[str, Any]:
         """Note what somebody was given who waits."""
-        wait = _locked_wait(db, call)
+        wait = finding.locked_wait(db, call)
         queueing.provide_interim(
             db,
             wait,
@@ -1000,22 +993,22 @@ class Intake:
             provided_at=call.data["provided_at"] or call.now,
             now=call.now,
         )
-        return _dump(schemas.AdmissionWait, wait)
+        return views.dump(schemas.AdmissionWait, wait)
 
     @command(schemas.AddAdmissionSeats, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.FRONT_DESK))
     def add_admission_seats(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell that a site has room for more, and offer it in the order of the law."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         seat_ids = [new_id() for _ in range(call.data["seats"])]
         queueing.add_seats(db, site.site_id, seat_ids, freed_at=call.now, now=call.now)
-        return _dump(schemas.AdmissionSeats, queueing.seats_of(db, site.site_id))
+        return views.dump(schemas.AdmissionSeats, queueing.seats_of(db, site.site_id))
 
     @question(schemas.GetAdmissionWaitReport)
     def get_admission_wait_report(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at how long people waited who were admitted on some days, in the buckets of TEDS."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         days = {"first": call.data["first_on"], "last": call.data["last_on"]}
-        return _dump(schemas.AdmissionWaitReport, queueing.report(db, site, **days))
+        return views.dump(schemas.AdmissionWaitReport, queueing.report(db, site, **days))
 
     @reacts_to(StandingPlaceFreed)
     def offer_freed_place(self, db: Session, event: StandingPlaceFreed, now: datetime) -> None:
@@ -1047,8 +1040,8 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        items = [_dump(schemas.LevelReview, review) for review in found]
-        return _page(items, limit=limit, key="review_id")
+        items = [views.dump(schemas.LevelReview, review) for review in found]
+        return views.page(items, limit=limit, key="review_id")
 
     @command(schemas.CloseLevelReview, roles=roles.CARE_TEAM)
     def close_level_review(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1061,7 +1054,7 @@ class Intake:
         task = tables.find_task(db, task_id=review.task().task_id)
         if task is not None:
             announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
-        return _dump(schemas.LevelReview, review)
+        return views.dump(schemas.LevelReview, review)
 
     @reacts_to(LevelReviewRequested)
     def open_level_review(self, db: Session, event: LevelReviewRequested, now: datetime) -> None:
@@ -1093,56 +1086,56 @@ class Intake:
     @command(schemas.RecordEligibilityAnswer, roles=(*_DOOR, roles.OPERATIONS))
     def record_eligibility_answer(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what a payer answered about somebody; an answer older than the known one changes nothing."""
-        patient = _patient(db, call.data["patient_id"])
+        patient = finding.patient(db, call.data["patient_id"])
         kept = covering.keep_answer(db, patient, call.data, tenant_id=call.tenant_id, now=call.now)
         covers = tables.coverages_of(db, patient_id=patient.patient_id)
         costing.note_covers(db, covers, patient_id=patient.patient_id, now=call.now)
         episode = tables.lock_open_episode(db, patient_id=patient.patient_id)
         if episode is not None:
             reserving.reserve_scheduled(db, episode, now=call.now)
-        return _dump(schemas.Coverage, kept)
+        return views.dump(schemas.Coverage, kept)
 
     @command(schemas.RecordAuthorization, roles=(*_DOOR, roles.OPERATIONS))
     def record_authorization(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what a payer decided about days of care."""
-        episode = _locked_episode(db, call.data["episode_id"])
+        episode = finding.locked_episode(db, call.data["episode_id"])
         kept = covering.keep_authorization(db, episode, call.data, actor=call.actor, now=call.now)
         reserving.reserve_scheduled(db, episode, now=call.now)
-        return _authorization_view(db, kept)
+        return views.authorization_view(db, kept)
 
     @command(schemas.TakeAuthorizedUnit, roles=_DOOR)
     def take_authorized_unit(self, db: Session, call: Call) -> dict[str, Any]:
         """Reserve a unit for a day; of two who want the last one, one gets it."""
-        authorization = _locked_authorization(db, call.data["authorization_id"])
+        authorization = finding.locked_authorization(db, call.data["authorization_id"])
         covering.take_unit(db, authorization, served_on=call.data["served_on"], now=call.now)
-        return _authorization_view(db, authorization)
+        return views.authorization_view(db, authorization)
 
     @command(schemas.ReleaseAuthorizedUnit, roles=_DOOR)
     def release_authorized_unit(self, db: Session, call: Call) -> dict[str, Any]:
         """Give a reserved unit back."""
-        authorization = _locked_authorization(db, call.data["authorization_id"])
+        authorization = finding.locked_authorization(db, call.data["authorization_id"])
         covering.release_unit(db, authorization, served_on=call.data["served_on"])
-        return _authorization_view(db, authorization)
+        return views.authorization_view(db, authorization)
 
     @command(schemas.EndAuthorization, roles=(*_DOOR, roles.OPERATIONS))
     def end_authorization(self, db: Session, call: Call) -> dict[str, Any]:
         """End an authorisation before its time; units that it held for later days are given back."""
-        authorization = _locked_authorization(db, call.data["authorization_id"])
+        authorization = finding.locked_authorization(db, call.data["authorization_id"])
         reserving.end(db, authorization, last_on=call.data["last_on"], now=call.now)
-        return _authorization_view(db, authorization)
+        return views.authorization_view(db, authorization)
 
     @question(schemas.GetCoverage, roles=(*_DOOR, roles.OPERATIONS))
     def get_coverage(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at somebody's cover in an episode, the ledger of units, and what stands against being paid."""
-        episode = _episode(db, call.data["episode_id"])
-        site = _site(db, episode.site_id)
+        episode = finding.episode(db, call.data["episode_id"])
+        site = finding.site(db, episode.site_id)
         covers = tables.coverages_of(db, patient_id=episode.patient_id)
         found = tables.authorizations_of(db, episode_id=episode.episode_id)
         return {
             "patient_id": episode.patient_id,
             "episode_id": episode.episode_id,
-            "coverages": [_dump(schemas.Coverage, one) for one in covers],
-            "authorizations": [_authorization_view(db, one) for one in found],
+            "coverages": [views.dump(schemas.Coverage, one) for one in covers],
+            "authorizations": [views.authorization_view(db, one) for one in found],
             "warnings": covering.warnings(db, covers, found, now=call.now),
             "days_not_authorized": [
                 day.isoformat()
@@ -1174,12 +1167,12 @@ class Intake:
     @question(schemas.ListUnbilledDays, roles=_OFFICE)
     def list_unbilled_days(self, db: Session, call: Call) -> dict[str, Any]:
         """List a site's attended days that cannot be billed, with every reason that holds."""
-        return _days_view(db, call, billable=False)
+        return views.days_view(db, call, billable=False)
 
     @question(schemas.ListBillableDays, roles=_OFFICE)
     def list_billable_days(self, db: Session, call: Call) -> dict[str, Any]:
         """List a site's attended days that can be billed."""
-        return _days_view(db, call, billable=True)
+        return views.days_view(db, call, billable=True)
 
     @reacts_to(SessionScheduled)
     def reserve_unit(self, db: Session, event: SessionScheduled, now: datetime) -> None:
@@ -1213,59 +1206,59 @@ class Intake:
     @command(schemas.SetRate, roles=(roles.OPERATIONS, roles.SUPERVISOR))
     def set_rate(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell what a day of care costs at a site from a day on, or what a payer allows for it."""
-        _site(db, call.data["site_id"])
-        return _dump(schemas.Rate, costing.set_rate(db, call.data, actor=call.actor, now=call.now))
+        finding.site(db, call.data["site_id"])
+        return views.dump(schemas.Rate, costing.set_rate(db, call.data, actor=call.actor, now=call.now))
 
     @question(schemas.ListRates)
     def list_rates(self, db: Session, call: Call) -> dict[str, Any]:
         """List what a day costs at a site."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         found = tables.rates_of(db, site_id=site.site_id)
-        return {"items": [_dump(schemas.Rate, one) for one in found], "next": None}
+        return {"items": [views.dump(schemas.Rate, one) for one in found], "next": None}
 
     @command(schemas.EstimateCost, roles=(*_DOOR, roles.OPERATIONS))
     def estimate_cost(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell somebody what care would cost, with every assumption."""
-        episode = _locked_episode(db, call.data["episode_id"])
-        site = _site(db, episode.site_id)
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        site = finding.site(db, episode.site_id)
         found = costing.estimate(db, episode, site, call.data, actor=call.actor, now=call.now)
-        return _dump(schemas.CostEstimate, found)
+        return views.dump(schemas.CostEstimate, found)
 
     @question(schemas.ListCostEstimates, roles=(*STAFF, roles.PATIENT))
     def list_cost_estimates(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody was told that care would cost, and how far a bill would pass it by now."""
-        episode = _episode(db, call.data["episode_id"])
-        _check_own(call, episode.patient_id, field="episode_id")
-        return _dump(schemas.CostEstimates, costing.estimates_view(db, episode))
+        episode = finding.episode(db, call.data["episode_id"])
+        finding.check_own(call, episode.patient_id, field="episode_id")
+        return views.dump(schemas.CostEstimates, costing.estimates_view(db, episode))
 
     @command(schemas.DeclareSelfPay, roles=(*_DOOR, roles.OPERATIONS, roles.PATIENT))
     def declare_self_pay(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep that somebody pays themself; a good-faith estimate is owed to them in time."""
-        episode = _locked_episode(db, call.data["episode_id"])
-        _check_own(call, episode.patient_id, field="episode_id")
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        finding.check_own(call, episode.patient_id, field="episode_id")
         own = costing.declare(
             db,
             episode,
-            _site(db, episode.site_id),
+            finding.site(db, episode.site_id),
             reason=call.data["reason"],
             asks=call.data["asks_for_estimate"],
             now=call.now,
         )
-        return _dump(schemas.SelfPay, own)
+        return views.dump(schemas.SelfPay, own)
 
     @command(schemas.AssessFee, roles=(*_DOOR, roles.OPERATIONS))
     def assess_fee(self, db: Session, call: Call) -> dict[str, Any]:
         """Work out what somebody pays by household and income, under the table that is signed."""
-        episode = _episode(db, call.data["episode_id"])
+        episode = finding.episode(db, call.data["episode_id"])
         found = costing.assess_fee(db, episode, call.data, actor=call.actor, now=call.now)
-        return _dump(schemas.FeeAssessment, found)
+        return views.dump(schemas.FeeAssessment, found)
 
     @question(schemas.GetFundingPaths, roles=(*STAFF, roles.PATIENT))
     def get_funding_paths(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at the ways to pay for care without cover, each with what to do next."""
-        episode = _episode(db, call.data["episode_id"])
-        _check_own(call, episode.patient_id, field="episode_id")
-        return _dump(schemas.FundingPaths, costing.funding_view(db, episode, now=call.now))
+        episode = finding.episode(db, call.data["episode_id"])
+        finding.check_own(call, episode.patient_id, field="episode_id")
+        return views.dump(schemas.FundingPaths, costing.funding_view(db, episode, now=call.now))
 
     @on_timer(costing.ESTIMATE_DUE)
     def escalate_estimate(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1298,10 +1291,10 @@ class Intake:
     @command(schemas.PublishProgram, roles=_DIRECTORY)
     def publish_program(self, db: Session, call: Call) -> dict[str, Any]:
         """List one of our sites in the directory."""
-        site = _site(db, call.data["site_id"])
+        site = finding.site(db, call.data["site_id"])
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"program:{site.site_id}".encode())
         program = directory.list_own(db, site, call.data, now=call.now)
-        return _dump(schemas.FoundProgram, program) | {"verified": False}
+        return views.dump(schemas.FoundProgram, program) | {"verified": False}
 
     @command(schemas.ImportFacilities, roles=(roles.OPERATIONS,), long=True)
     def import_facilities(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1310,29 +1303,29 @@ class Intake:
         report = directory.import_records(
             db, call.data["rows"], import_id=call.command_id, tenant_id=call.tenant_id, now=call.now
         )
-        return _dump(schemas.FacilityImport, report)
+        return views.dump(schemas.FacilityImport, report)
 
     @question(schemas.ListPrograms, roles=_SEEKERS)
     def list_programs(self, db: Session, call: Call) -> dict[str, Any]:
         """List the directory."""
         limit = call.data["limit"]
         found = tables.programs_after(db, after=call.data["after"], limit=limit + 1)
-        shown = [_program_view(program, now=call.now) for program in found]
-        return _page(shown, limit=limit, key="program_id")
+        shown = [views.program_view(program, now=call.now) for program in found]
+        return views.page(shown, limit=limit, key="program_id")
 
     @question(schemas.GetProgram, roles=_SEEKERS)
     def get_program(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at a program's profile: who works there, what was delivered, what is verified."""
-        program = _program(db, call.data["program_id"])
+        program = finding.program(db, call.data["program_id"])
         told = directory.profile(db, program, now=call.now)
-        told["credentials"] = [_credential_view(one, now=call.now) for one in told["credentials"]]
+        told["credentials"] = [views.credential_view(one, now=call.now) for one in told["credentials"]]
         staff, groups = told.pop("staff"), told.pop("groups")
         return (
-            _dump(schemas.ProgramProfile, program)
+            views.dump(schemas.ProgramProfile, program)
             | told
             | {
-                "staff": _dump(schemas.StaffMix, staff) if staff else None,
-                "groups": [_dump(schemas.ProgramGroup, group) for group in groups],
+                "staff": views.dump(schemas.StaffMix, staff) if staff else None,
+                "groups": [views.dump(schemas.ProgramGroup, group) for group in groups],
             }
         )
 
@@ -1347,14 +1340,16 @@ class Intake:
             "radius_miles": asked.radius_miles,
             "weighed": weighed,
             "weights": matching.WEIGHTS,
-            "matches": [_match_view(one, now=call.now) for one in found if one.alternative is None],
-            "alternatives": [_match_view(one, now=call.now) for one in found if one.alternative is not None],
+            "matches": [views.match_view(one, now=call.now) for one in found if one.alternative is None],
+            "alternatives": [
+                views.match_view(one, now=call.now) for one in found if one.alternative is not None
+            ],
         }
 
     @command(schemas.RecordProgramCredential, roles=_DIRECTORY)
     def record_program_credential(self, db: Session, call: Call) -> dict[str, Any]:
         """Record a licence or accreditation, which counts once it is checked."""
-        program = _program(db, call.data["program_id"], lock=True)
+        program = finding.program(db, call.data["program_id"], lock=True)
         credential = program_credentials.ProgramCredential(
             credential_id=new_id(),
             recorded_at=call.now,
@@ -1368,7 +1363,7 @@ class Intake:
         db.add(credential)
         directory.settle_credential(db, program, credential, now=call.now)
         directory.renewed(db, credential, at=call.now)
-        return _credential_view(credential, now=call.now)
+        return views.credential_view(credential, now=call.now)
 
     @command(schemas.CheckProgramCredential, roles=_DIRECTORY)
     def check_program_credential(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1376,7 +1371,7 @@ class Intake:
         credential = tables.lock_credential(db, credential_id=call.data["credential_id"])
         if credential is None:
             raise NotFound("No such credential.", field="credential_id")
-        program = _program(db, credential.program_id, lock=True)
+        program = finding.program(db, credential.program_id, lock=True)
         asking.end(db, task_id=credential.recheck_task().task_id, outcome=tasks.DONE, at=call.now)
         credential.check(
             found=call.data["found"],
@@ -1387,14 +1382,14 @@ class Intake:
             now=call.now,
         )
         directory.settle_credential(db, program, credential, now=call.now)
-        return _credential_view(credential, now=call.now)
+        return views.credential_view(credential, now=call.now)
 
     @question(schemas.ListProgramCredentials)
     def list_program_credentials(self, db: Session, call: Call) -> dict[str, Any]:
         """List a program's credentials and where they stand."""
-        program = _program(db, call.data["program_id"])
+        program = finding.program(db, call.data["program_id"])
         found = tables.credentials_of(db, program_id=program.program_id)
-        return {"items": [_credential_view(one, now=call.now) for one in found], "next": None}
+        return {"items": [views.credential_view(one, now=call.now) for one in found], "next": None}
 
     @on_timer(directory.CREDENTIAL_CHANGES)
     def tell_credential_change(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1402,7 +1397,7 @@ class Intake:
         credential = tables.lock_credential(db, credential_id=timer.key)
         if credential is None:
             return
-        program = _program(db, credential.program_id, lock=True)
+        program = finding.program(db, credential.program_id, lock=True)
         directory.settle_credential(db, program, credential, now=timer.due_at)
         if credential.is_ending(now=timer.due_at):
             asking.ask(db, credential.renewal_task())
@@ -1471,7 +1466,7 @@ class Intake:
             raise TooEarly
         episode = tables.lock_open_episode(db, patient_id=event.patient_id)
         if episode is None:
-            episode = _come_back(db, event, patient, _site(db, ended.site_id))
+            episode = _come_back(db, event, patient, finding.site(db, ended.site_id))
         else:
             _hurry(db, event, episode)
         if episode is not None and episode.awaits_decision and episode.decision_due_at is not None:
@@ -1480,7 +1475,7 @@ class Intake:
     @on_timer(_DECISION_DUE)
     def escalate_decision(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the supervisor when nobody has decided on the level of care by the deadline."""
-        episode = _locked_episode(db, timer.key)
+        episode = finding.locked_episode(db, timer.key)
         escalated = reentries.escalate(episode, at=timer.due_at)
         if escalated is None or tables.find_task(db, task_id=escalated.task_id) is not None:
             return
@@ -1531,107 +1526,6 @@ class Intake:
         safety.confirm(db, event.concern_id)
 
 
-# --- Fetching, or saying that there is no such thing ------------------------------------------------
-
-
-def _site(db: Session, site_id: str) -> Site:
-    site = tables.find_site(db, site_id=site_id)
-    if site is None:
-        raise NotFound("No such site.", field="site_id")
-    return site
-
-
-def _patient(db: Session, patient_id: str) -> Patient:
-    patient = tables.find_patient(db, patient_id=patient_id)
-    if patient is None:
-        raise NotFound("No such patient.", field="patient_id")
-    return patient
-
-
-def _episode(db: Session, episode_id: str) -> Episode:
-    episode = tables.find_episode(db, episode_id=episode_id)
-    if episode is None:
-        raise NotFound("No such episode.", field="episode_id")
-    return episode
-
-
-def _locked_episode(db: Session, episode_id: str) -> Episode:
-    episode = tables.lock_episode(db, episode_id=episode_id)
-    if episode is None:
-        raise NotFound("No such episode.", field="episode_id")
-    return episode
-
-
-def _locked_inquiry(db: Session, inquiry_id: str) -> Inquiry:
-    inquiry = tables.lock_inquiry(db, inquiry_id=inquiry_id)
-    if inquiry is None:
-        raise NotFound("No such inquiry.", field="inquiry_id")
-    return inquiry
-
-
-def _assessment(db: Session, assessment_id: str) -> Assessment:
-    assessment = tables.find_assessment(db, assessment_id=assessment_id)
-    if assessment is None:
-        raise NotFound("No such assessment.", field="assessment_id")
-    return assessment
-
-
-def _locked_restriction(db: Session, restriction_id: str) -> restrictions.Restriction:
-    restriction = tables.lock_restriction(db, restriction_id=restriction_id)
-    if restriction is None:
-        raise NotFound("No such request.", field="restriction_id")
-    return restriction
-
-
-def _locked_demand(db: Session, demand_id: str) -> legal.LegalDemand:
-    demand = tables.lock_demand(db, demand_id=demand_id)
-    if demand is None:
-        raise NotFound("No such demand.", field="demand_id")
-    return demand
-
-
-def _locked_record_request(db: Session, call: Call) -> access.RecordRequest:
-    request = tables.lock_record_request(db, request_id=call.data["request_id"])
-    if request is None:
-        raise NotFound("No such request.", field="request_id")
-    _check_own(call, request.patient_id, field="request_id")
-    return request
-
-
-def _outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardReferral:
-    referral = tables.find_outward_referral(db, outward_referral_id=outward_referral_id)
-    if referral is None:
-        raise NotFound("No such referral.", field="outward_referral_id")
-    return referral
-
-
-def _program(db: Session, program_id: str, *, lock: bool = False) -> programs.Program:
-    find = tables.lock_program if lock else tables.find_program
-    program = find(db, program_id=program_id)
-    if program is None:
-        raise programs.NoSuchProgram("No such program.", field="program_id")
-    return program
-
-
-def _locked_authorization(db: Session, authorization_id: str) -> coverage.Authorization:
-    authorization = tables.lock_authorization(db, authorization_id=authorization_id)
-    if authorization is None:
-        raise NotFound("No such authorisation.", field="authorization_id")
-    return authorization
-
-
-def _locked_wait(db: Session, call: Call) -> AdmissionWait:
-    wait = queueing.locked(db, call.data["wait_id"])
-    _check_own(call, wait.patient_id, field="wait_id")
-    return wait
-
-
-def _check_own(call: Call, patient_id: str, *, field: str) -> None:
-    """Tell a patient who asks about somebody else that there is nobody."""
-    if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
-        raise NotFound("No such thing.", field=field)
-
-
 # --- Steps that several ways in share ---------------------------------------------------------------
 
 
@@ -1639,7 +1533,7 @@ def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tupl
     person = data["patient"]
     received_at = data["received_at"] or call.now
     referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
-    inquiry = _locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
+    inquiry = finding.locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     teds_codes, recorded_service = referrals.read_teds(data["teds"])
     identity_index = _identity_index(person, tenant_id=call.tenant_id)
     tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
@@ -1772,159 +1666,3 @@ def _close_tasks(
 ) -> None:
     for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
         announce_all(db, open_task.close(outcome=outcome, at=at))
-
-
-# --- Views ------------------------------------------------------------------------------------------
-
-
-def _dump(schema: Any, thing: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = _made(schema).dump(thing)
-    return dumped
-
-
-@functools.cache
-def _made(schema: Any) -> Any:
-    # Making a schema copies each of its fields, which costs more than what it is made for.
-    return schema()
-
-
-def _next_step(db: Session, episode: Episode) -> str:
-    site = _site(db, episode.site_id)
-    return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
-
-
-def _partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dict[str, Any]:
-    step = guide.referred_step()
-    shown = {
-        "external_id": told.external_id,
-        "status": "RECEIVED",
-        "received_at": told.received_at,
-        "next_step": step.code,
-        "what": step.what,
-        "bring": step.bring,
-    }
-    if call.actor.role != roles.PARTNER:
-        found = tables.find_step_down(db, step_down_id=told.step_down_id)
-        shown |= {name: getattr(told, name) for name in ("patient_id", "episode_id", "referral_id")}
-        shown["step_down_id"] = found.step_down_id if found else None
-    return _dump(schemas.PartnerReferral, shown)
-
-
-def _inquiry_status(db: Session, inquiry: Inquiry, *, now: datetime) -> dict[str, Any]:
-    site = _site(db, inquiry.site_id)
-    return _dump(schemas.InquiryStatus, inquiring.status_of(db, inquiry, site, now=now))
-
-
-def _inquiry_view(inquiry: Inquiry) -> dict[str, Any]:
-    return _dump(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
-
-
-def _referral_view(db: Session, referral: Referral, episode: Episode) -> dict[str, Any]:
-    shown = {"minor": episode.minor, "next_step": _next_step(db, episode)}
-    return _dump(schemas.Referral, referral) | shown
-
-
-def _assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
-    crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
-    return _dump(schemas.Assessment, assessment) | {"crisis": crisis}
-
-
-def _supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetime) -> dict[str, Any]:
-    consented = tables.consents_of(db, patient_id=supporter.patient_id)
-    may_be_told = [] if supporter.ended_at else supporter.classes_told(consented, now=now)
-    return _dump(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
-
-
-def _notice_view(told: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: told[name] for name in ("in_force", "given")}
-    return _dump(schemas.PrivacyNotice, told["notice"]) | shown
-
-
-def _receipt_views(db: Session, found: list[notices.NoticeReceipt]) -> list[dict[str, Any]]:
-    editions = {notice.notice_id: notice.edition for notice in tables.all_notices(db)}
-    return [_dump(schemas.NoticeReceipt, one) | {"edition": editions[one.notice_id]} for one in found]
-
-
-def _outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:
-    shown = [_dump(schemas.FollowUp, follow_up) for follow_up in follow_ups]
-    return _dump(schemas.OutwardReferral, referral) | {"follow_ups": shown}
-
-
-def _program_view(program: programs.Program, *, now: datetime) -> dict[str, Any]:
-    return _dump(schemas.FoundProgram, program) | {"verified": program.is_verified(now=now)}
-
-
-def _credential_view(credential: program_credentials.ProgramCredential, *, now: datetime) -> dict[str, Any]:
-    recheck_due_at = credential.recheck_due_at()
-    return _dump(schemas.ProgramCredential, credential) | {
-        "status": credential.status(now=now),
-        "recheck_due_at": write_moment(recheck_due_at) if recheck_due_at else None,
-    }
-
-
-def _authorization_view(db: Session, one: coverage.Authorization) -> dict[str, Any]:
-    ledger = one.count_units(tables.units_of(db, authorization_id=one.authorization_id))
-    return _dump(schemas.Authorization, one) | {
-        "ledger": _dump(schemas.UnitLedger, ledger),
-        "alerts": one.told,
-    }
-
-
-def _days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
-    site = _site(db, call.data["site_id"])
-    found = billing.days_of(db, site, call.data, billable=billable, now=call.now)
-    shown = [_dump(schemas.AttendedDay, one.line()) for one in found]
-    return _page(shown, limit=call.data["limit"], key="delivery_id")
-
-
-def _match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
-    match, listing = found.match, found.listing
-    verified = programs.is_verified(listing["verified_from"], listing["verified_until"], now=now)
-    # A schema would ask each reason for each field by name, which costs more than the search itself.
-    return {
-        "program": _dump(schemas.FoundProgram, listing) | {"verified": verified},
-        "score": match.score,
-        "miles": match.miles,
-        "free_seats": match.free_seats,
-        "placeable_minutes": match.placeable_minutes,
-        "week_is_placeable": match.week_is_placeable,
-        "reasons": [vars(why) for why in match.reasons],
-        "alternative": found.alternative,
-    }
-
-
-def _rules_view(
-    pack: rules.RulePack,
-    signatures: list[rules.RuleSignature],
-    *,
-    in_force: dict[str, int],
-    licensed: tuple[str, ...],
-) -> dict[str, Any]:
-    signature = next(
-        (
-            one
-            for one in signatures
-            if (one.pack, one.version, one.digest) == (pack.pack, pack.version, pack.digest)
-        ),
-        None,
-    )
-    return _dump(schemas.RulePack, pack) | {
-        "may_be_signed": pack.may_be_signed(licensed=licensed),
-        "in_force": in_force.get(pack.pack) == pack.version,
-        "signature": _dump(schemas.RuleSignature, signature) if signature else None,
-    }
-
-
-def _queued_view(queued: dict[str, Any]) -> dict[str, Any]:
-    wait = queued["wait"]
-    running = clocks_of(wait)
-    return _dump(schemas.QueuedAdmission, wait) | {
-        "position": queued["position"],
-        "clocks": [{"clock": name, "due_at": write_moment(due_at)} for name, due_at in running.items()],
-    }
-
-
-def _page(items: list[dict[str, Any]], *, limit: int, key: str) -> dict[str, Any]:
-    """Cut a list that was fetched with one item too many, and say where it goes on."""
-    shown = items[:limit]
-    return {"items": shown, "next": shown[-1][key] if len(items) > limit else None}

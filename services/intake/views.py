@@ -1,0 +1,210 @@
+"""How what intake keeps is shown: answers of its ways in, as their schemas say."""
+
+import functools
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.intake import (
+    billing,
+    finding,
+    inquiring,
+    schemas,
+    searching,
+    tables,
+)
+from services.intake.domain import (
+    admissions,
+    assessments,
+    coverage,
+    guide,
+    notices,
+    outward,
+    program_credentials,
+    programs,
+    rules,
+    supporters,
+)
+from services.intake.domain.admission_clocks import clocks_of
+from services.intake.domain.assessments import Assessment
+from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import Inquiry
+from services.intake.domain.partner_referrals import PartnerReferral
+from services.intake.domain.referrals import Referral
+from services.intake.domain.sites import Site
+from shared.contracts import roles
+from shared.contracts.event import write_moment
+from shared.messaging import Call
+
+
+def dump(schema: Any, thing: Any) -> dict[str, Any]:
+    """Return what a schema shows of a thing."""
+    dumped: dict[str, Any] = made(schema).dump(thing)
+    return dumped
+
+
+@functools.cache
+def made(schema: Any) -> Any:
+    """Return a schema, made once."""
+    # Making a schema copies each of its fields, which costs more than what it is made for.
+    return schema()
+
+
+def next_step(db: Session, episode: Episode) -> str:
+    """Return the code of the one next step of an episode."""
+    site = finding.site(db, episode.site_id)
+    return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
+
+
+def partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dict[str, Any]:
+    """Return what a partner sees of what it referred."""
+    step = guide.referred_step()
+    shown = {
+        "external_id": told.external_id,
+        "status": "RECEIVED",
+        "received_at": told.received_at,
+        "next_step": step.code,
+        "what": step.what,
+        "bring": step.bring,
+    }
+    if call.actor.role != roles.PARTNER:
+        found = tables.find_step_down(db, step_down_id=told.step_down_id)
+        shown |= {name: getattr(told, name) for name in ("patient_id", "episode_id", "referral_id")}
+        shown["step_down_id"] = found.step_down_id if found else None
+    return dump(schemas.PartnerReferral, shown)
+
+
+def inquiry_status(db: Session, inquiry: Inquiry, *, now: datetime) -> dict[str, Any]:
+    """Return where an inquiry stands, for whoever has its key."""
+    site = finding.site(db, inquiry.site_id)
+    return dump(schemas.InquiryStatus, inquiring.status_of(db, inquiry, site, now=now))
+
+
+def inquiry_view(inquiry: Inquiry) -> dict[str, Any]:
+    """Return an inquiry as the staff see it."""
+    return dump(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
+
+
+def referral_view(db: Session, referral: Referral, episode: Episode) -> dict[str, Any]:
+    """Return a referral with the next step of its episode."""
+    shown = {"minor": episode.minor, "next_step": next_step(db, episode)}
+    return dump(schemas.Referral, referral) | shown
+
+
+def assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
+    """Return an assessment, with where help is for whoever is in danger."""
+    crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
+    return dump(schemas.Assessment, assessment) | {"crisis": crisis}
+
+
+def supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetime) -> dict[str, Any]:
+    """Return a supporter with what they may be told now."""
+    consented = tables.consents_of(db, patient_id=supporter.patient_id)
+    may_be_told = [] if supporter.ended_at else supporter.classes_told(consented, now=now)
+    return dump(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
+
+
+def notice_view(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a version of the notice, whether it is in force, and to how many it was given."""
+    shown = {name: told[name] for name in ("in_force", "given")}
+    return dump(schemas.PrivacyNotice, told["notice"]) | shown
+
+
+def receipt_views(db: Session, found: list[notices.NoticeReceipt]) -> list[dict[str, Any]]:
+    """Return receipts with the edition of the notice that each is for."""
+    editions = {notice.notice_id: notice.edition for notice in tables.all_notices(db)}
+    return [dump(schemas.NoticeReceipt, one) | {"edition": editions[one.notice_id]} for one in found]
+
+
+def outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:
+    """Return a referral to another program with its follow-ups."""
+    shown = [dump(schemas.FollowUp, follow_up) for follow_up in follow_ups]
+    return dump(schemas.OutwardReferral, referral) | {"follow_ups": shown}
+
+
+def program_view(program: programs.Program, *, now: datetime) -> dict[str, Any]:
+    """Return a program, and whether what it says is verified now."""
+    return dump(schemas.FoundProgram, program) | {"verified": program.is_verified(now=now)}
+
+
+def credential_view(credential: program_credentials.ProgramCredential, *, now: datetime) -> dict[str, Any]:
+    """Return a program's credential with its state and next check."""
+    recheck_due_at = credential.recheck_due_at()
+    return dump(schemas.ProgramCredential, credential) | {
+        "status": credential.status(now=now),
+        "recheck_due_at": write_moment(recheck_due_at) if recheck_due_at else None,
+    }
+
+
+def authorization_view(db: Session, one: coverage.Authorization) -> dict[str, Any]:
+    """Return an authorisation with its ledger of units."""
+    ledger = one.count_units(tables.units_of(db, authorization_id=one.authorization_id))
+    return dump(schemas.Authorization, one) | {
+        "ledger": dump(schemas.UnitLedger, ledger),
+        "alerts": one.told,
+    }
+
+
+def days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
+    """Return the days of a site, those that may be billed or those that may not, and why."""
+    site = finding.site(db, call.data["site_id"])
+    found = billing.days_of(db, site, call.data, billable=billable, now=call.now)
+    shown = [dump(schemas.AttendedDay, one.line()) for one in found]
+    return page(shown, limit=call.data["limit"], key="delivery_id")
+
+
+def match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
+    """Return a program that was found, with the reasons for its rank."""
+    match, listing = found.match, found.listing
+    verified = programs.is_verified(listing["verified_from"], listing["verified_until"], now=now)
+    # A schema would ask each reason for each field by name, which costs more than the search itself.
+    return {
+        "program": dump(schemas.FoundProgram, listing) | {"verified": verified},
+        "score": match.score,
+        "miles": match.miles,
+        "free_seats": match.free_seats,
+        "placeable_minutes": match.placeable_minutes,
+        "week_is_placeable": match.week_is_placeable,
+        "reasons": [vars(why) for why in match.reasons],
+        "alternative": found.alternative,
+    }
+
+
+def rules_view(
+    pack: rules.RulePack,
+    signatures: list[rules.RuleSignature],
+    *,
+    in_force: dict[str, int],
+    licensed: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return a pack of rules, whether it is in force, and who signed it."""
+    signature = next(
+        (
+            one
+            for one in signatures
+            if (one.pack, one.version, one.digest) == (pack.pack, pack.version, pack.digest)
+        ),
+        None,
+    )
+    return dump(schemas.RulePack, pack) | {
+        "may_be_signed": pack.may_be_signed(licensed=licensed),
+        "in_force": in_force.get(pack.pack) == pack.version,
+        "signature": dump(schemas.RuleSignature, signature) if signature else None,
+    }
+
+
+def queued_view(queued: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the waiting list with its place, reason and clocks."""
+    wait = queued["wait"]
+    running = clocks_of(wait)
+    return dump(schemas.QueuedAdmission, wait) | {
+        "position": queued["position"],
+        "clocks": [{"clock": name, "due_at": write_moment(due_at)} for name, due_at in running.items()],
+    }
+
+
+def page(items: list[dict[str, Any]], *, limit: int, key: str) -> dict[str, Any]:
+    """Cut a list that was fetched with one item too many, and say where it goes on."""
+    shown = items[:limit]
+    return {"items": shown, "next": shown[-1][key] if len(items) > limit else None}
