@@ -67,6 +67,7 @@ class Fresh:
     event_id: str
     wire_name: str
     body: bytes
+    announced_at: datetime
 
 
 def announce(db: Session, event: Event) -> str:
@@ -121,7 +122,12 @@ def _write_pending(db: Session) -> None:
         announced = db.info.pop("announced", None)
         if announced:
             fresh = [
-                Fresh(envelope.event_id, envelope.event.wire_name, envelope.to_bytes())
+                Fresh(
+                    envelope.event_id,
+                    envelope.event.wire_name,
+                    envelope.to_bytes(),
+                    envelope.recorded_at,
+                )
                 for envelope in announced
             ]
             statements.append(
@@ -134,7 +140,7 @@ def _write_pending(db: Session) -> None:
                             envelope.tenant_id,
                             one.wire_name,
                             one.body,
-                            envelope.recorded_at,
+                            one.announced_at,
                         ),
                     )
                     for one, envelope in zip(fresh, announced, strict=True)
@@ -207,6 +213,8 @@ class Relay:
         if self._looks_behind:
             now = clock.real_now()
             left = {"before": now - LEFT_BEHIND_AFTER, "after": now + AHEAD_OF_US}
+            # What waited here for so long is found there, and need not be sent twice.
+            self._fresh = deque(one for one in self._fresh if one.announced_at >= left["before"])
             self._looks_behind = relay_once(self._engine, publisher, **left) == RELAY_BATCH
         return bool(self._fresh) or self._looks_behind
 

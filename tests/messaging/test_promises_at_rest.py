@@ -173,6 +173,21 @@ class TestRelay:
         assert [name for name, _ in paper.published] == ["obligation_fit_found"]
         assert self.unsent(room) == 0
 
+    def test_sends_once_what_waited_in_memory_until_it_was_old(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "RELAY_BATCH", 1)
+        monkeypatch.setattr(outbox, "LEFT_BEHIND_AFTER", timedelta(0))
+        paper = _Paper()
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+
+        while room.host.relay(paper):
+            pass
+
+        assert len(paper.published) == 3
+        assert self.unsent(room) == 0
+
     def test_sends_what_was_left_behind_before_a_clock_went_back(self, room: Room) -> None:
         paper = _Paper()
         room.call("cross", {"what": "goat"})
