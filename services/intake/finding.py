@@ -2,18 +2,8 @@
 
 from sqlalchemy.orm import Session
 
-from services.intake import (
-    queueing,
-    tables,
-)
-from services.intake.domain import (
-    access,
-    coverage,
-    legal,
-    outward,
-    programs,
-    restrictions,
-)
+from services.intake import queueing, tables
+from services.intake.domain import access, coverage, legal, outward, programs, restrictions
 from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from services.intake import (
@@ -17,6 +16,7 @@ from services.intake import (
     inquiring,
     queueing,
     records,
+    registering,
     reporting,
     reserving,
     schemas,
@@ -38,7 +38,6 @@ from services.intake.domain import (
     matching,
     obligations,
     outward,
-    people,
     placement,
     privacy,
     program_credentials,
@@ -52,7 +51,6 @@ from services.intake.domain import (
 )
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
-from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
 from shared import notification, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
@@ -78,8 +76,7 @@ from shared.contracts.scheduling import (
     SiteClosed,
     StandingPlaceFreed,
 )
-from shared.database import blind_index
-from shared.errors import InvalidInput, NotFound, Refusal, TooEarly
+from shared.errors import NotFound, Refusal, TooEarly
 from shared.ids import derived_id, new_id
 from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 
@@ -233,7 +230,7 @@ class Intake:
     def register_referral(self, db: Session, call: Call) -> dict[str, Any]:
         """Register somebody who was referred; somebody known already is recognised."""
         site = finding.site(db, call.data["site_id"])
-        referral, episode = _register(db, call, site, call.data)
+        referral, episode = registering.register(db, call, site, call.data)
         return views.referral_view(db, referral, episode)
 
     @command(
@@ -250,8 +247,8 @@ class Intake:
             # Lines of a file with a header are counted by its sender; otherwise rows are.
             line = row["line"] if isinstance(row, dict) and type(row.get("line")) is int else place
             try:
-                data = _import_row(row, default_source=call.data["referral_source"])
-                referral, episode = _register(db, call, site, data)
+                data = registering.import_row(row, default_source=call.data["referral_source"])
+                referral, episode = registering.register(db, call, site, data)
             except Refusal as refusal:
                 problems = refusal.problems or ({"field": "row", "rule": refusal.detail},)
                 refused += [{"line": line, **problem} for problem in problems]
@@ -273,12 +270,12 @@ class Intake:
         Its answer tells a sender outside the program the same, whether the person was known or not.
         """
         site = finding.site(db, call.data["site_id"])
-        identity_index = _identity_index(call.data["patient"], tenant_id=call.tenant_id)
+        identity_index = registering.index_of(call.data["patient"], tenant_id=call.tenant_id)
         told, external_index = stepping.known(db, call, call.data["external_id"])
         if told is not None:
             told.check_same(identity_index)
         else:
-            referral, episode = _refer_or_join(db, call, site)
+            referral, episode = registering.refer_or_join(db, call, site)
             told = stepping.keep(
                 db,
                 call,
@@ -1527,84 +1524,6 @@ class Intake:
 
 
 # --- Steps that several ways in share ---------------------------------------------------------------
-
-
-def _register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
-    person = data["patient"]
-    received_at = data["received_at"] or call.now
-    referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
-    inquiry = finding.locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
-    teds_codes, recorded_service = referrals.read_teds(data["teds"])
-    identity_index = _identity_index(person, tenant_id=call.tenant_id)
-    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
-    patient = tables.recognise(db, identity_index=identity_index)
-    known_patient = patient is not None
-    if patient is None:
-        patient = Patient(
-            # What was asked about them before they had a name goes on to be about them.
-            patient_id=inquiry.patient_id if inquiry else new_id(),
-            journey_id=new_id(),
-            identity_index=identity_index,
-            registered_at=call.now,
-            **(person | {"birth_date": person["birth_date"].isoformat()}),
-        )
-    referral, episode, events = referrals.refer(
-        patient=patient,
-        known_patient=known_patient,
-        open_episode=tables.lock_open_episode(db, patient_id=patient.patient_id),
-        site=site,
-        referral_id=new_id(),
-        episode_id=new_id(),
-        referral_source=data["referral_source"],
-        teds_codes=teds_codes,
-        recorded_service=recorded_service,
-        received_at=received_at,
-    )
-    if known_patient:
-        patient.update_contacts(phone=person["phone"], email=person["email"])
-    db.add_all([patient, referral, episode])
-    announce_all(db, events)
-    if inquiry is not None:
-        inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
-    return referral, episode
-
-
-def _refer_or_join(db: Session, call: Call, site: Site) -> tuple[Referral | None, Episode]:
-    """Open an episode for somebody whom a partner sends, or find the one that is open.
-
-    Whatever would refuse a stranger refuses a known person as well, so that the sender can tell nothing.
-    """
-    person = call.data["patient"]
-    received_at = call.data["received_at"] or call.now
-    referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
-    referrals.read_teds(call.data["teds"])
-    identity_index = _identity_index(person, tenant_id=call.tenant_id)
-    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
-    patient = tables.recognise(db, identity_index=identity_index)
-    open_episode = tables.lock_open_episode(db, patient_id=patient.patient_id) if patient else None
-    if open_episode is not None:
-        return None, open_episode
-    return _register(db, call, site, call.data)
-
-
-def _identity_index(person: dict[str, Any], *, tenant_id: str) -> bytes:
-    names = {name: person[name] for name in ("given_name", "family_name", "birth_date")}
-    return blind_index(people.identity_text(**names), tenant_id=tenant_id)
-
-
-def _import_row(row: Any, *, default_source: str | None) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise InvalidInput("The row is no referral.", field="row", rule="an object with a patient")
-    try:
-        data: dict[str, Any] = schemas.ReferralRow().load(row)
-    except ValidationError as error:
-        raise InvalidInput.of(error.normalized_messages()) from None
-    data["referral_source"] = data["referral_source"] or default_source
-    if data["referral_source"] is None:
-        raise InvalidInput(
-            "The row lacks its source.", field="referral_source", rule="needed in the row or the import"
-        )
-    return data
 
 
 def _findings(data: dict[str, Any]) -> assessments.Findings:

@@ -6,14 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import (
-    billing,
-    finding,
-    inquiring,
-    schemas,
-    searching,
-    tables,
-)
+from services.intake import billing, finding, inquiring, schemas, searching, tables
 from services.intake.domain import (
     admissions,
     assessments,
