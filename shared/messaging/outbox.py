@@ -46,7 +46,7 @@ outbox = sa.Table(
 RELAY_BATCH = 200
 #: Age at which an event that was not dispatched counts as left behind: whoever announced it would have
 #: sent it. Well within the five seconds in which the first one is sent once a broker is back.
-LEFT_BEHIND_AFTER = timedelta(seconds=2)
+LEFT_BEHIND_AFTER = timedelta(seconds=3)
 #: One that seems to be announced so far ahead was announced before a clock went back: it counts as well.
 AHEAD_OF_US = timedelta(seconds=10)
 #: Events that a process keeps in memory to be sent; more are left to the outbox.
