@@ -1,7 +1,7 @@
 """First contact: who comes by themselves asks for help, is called back, and becomes a referral."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeward.simulation import people, staff
@@ -69,7 +69,7 @@ def ask(world: World, case: Case, then: Then) -> None:
     _call_at(world, case, inquiry_id, then, at=world.staffed(soon), number=1)
 
 
-def _call_at(world: World, case: Case, inquiry_id: str, then: Then, *, at: Any, number: int) -> None:
+def _call_at(world: World, case: Case, inquiry_id: str, then: Then, *, at: datetime, number: int) -> None:
     world.agenda.add(
         at, Turn.DESK, case.name, f"call back {number}", lambda: _call(world, case, inquiry_id, then, number)
     )

@@ -1,5 +1,7 @@
 """What a way in names must be there, and the caller's own where it must: found, or refused."""
 
+from typing import TypeVar
+
 from sqlalchemy.orm import Session
 
 from services.intake import queueing, tables
@@ -14,86 +16,74 @@ from shared.contracts import roles
 from shared.errors import NotFound
 from shared.messaging import Call
 
+Found = TypeVar("Found")
+
+
+def _there(found: Found | None, what: str, *, field: str) -> Found:
+    if found is None:
+        raise NotFound(f"No such {what}.", field=field)
+    return found
+
 
 def site(db: Session, site_id: str) -> Site:
     """Return a site."""
-    site = tables.find_site(db, site_id=site_id)
-    if site is None:
-        raise NotFound("No such site.", field="site_id")
-    return site
+    return _there(tables.find_site(db, site_id=site_id), "site", field="site_id")
 
 
 def patient(db: Session, patient_id: str) -> Patient:
     """Return a patient."""
-    patient = tables.find_patient(db, patient_id=patient_id)
-    if patient is None:
-        raise NotFound("No such patient.", field="patient_id")
-    return patient
+    return _there(tables.find_patient(db, patient_id=patient_id), "patient", field="patient_id")
 
 
 def episode(db: Session, episode_id: str) -> Episode:
     """Return an episode."""
-    episode = tables.find_episode(db, episode_id=episode_id)
-    if episode is None:
-        raise NotFound("No such episode.", field="episode_id")
-    return episode
+    return _there(tables.find_episode(db, episode_id=episode_id), "episode", field="episode_id")
 
 
 def locked_episode(db: Session, episode_id: str) -> Episode:
     """Return an episode, which nobody else changes until the transaction ends."""
-    episode = tables.lock_episode(db, episode_id=episode_id)
-    if episode is None:
-        raise NotFound("No such episode.", field="episode_id")
-    return episode
+    return _there(tables.lock_episode(db, episode_id=episode_id), "episode", field="episode_id")
 
 
 def locked_inquiry(db: Session, inquiry_id: str) -> Inquiry:
     """Return an inquiry, which nobody else changes until the transaction ends."""
-    inquiry = tables.lock_inquiry(db, inquiry_id=inquiry_id)
-    if inquiry is None:
-        raise NotFound("No such inquiry.", field="inquiry_id")
-    return inquiry
+    return _there(tables.lock_inquiry(db, inquiry_id=inquiry_id), "inquiry", field="inquiry_id")
 
 
 def assessment(db: Session, assessment_id: str) -> Assessment:
     """Return an assessment."""
-    assessment = tables.find_assessment(db, assessment_id=assessment_id)
-    if assessment is None:
-        raise NotFound("No such assessment.", field="assessment_id")
-    return assessment
+    return _there(
+        tables.find_assessment(db, assessment_id=assessment_id), "assessment", field="assessment_id"
+    )
 
 
 def locked_restriction(db: Session, restriction_id: str) -> restrictions.Restriction:
     """Return a request for restriction, which nobody else changes until the transaction ends."""
-    restriction = tables.lock_restriction(db, restriction_id=restriction_id)
-    if restriction is None:
-        raise NotFound("No such request.", field="restriction_id")
-    return restriction
+    return _there(
+        tables.lock_restriction(db, restriction_id=restriction_id), "request", field="restriction_id"
+    )
 
 
 def locked_demand(db: Session, demand_id: str) -> legal.LegalDemand:
     """Return a legal demand, which nobody else changes until the transaction ends."""
-    demand = tables.lock_demand(db, demand_id=demand_id)
-    if demand is None:
-        raise NotFound("No such demand.", field="demand_id")
-    return demand
+    return _there(tables.lock_demand(db, demand_id=demand_id), "demand", field="demand_id")
 
 
 def locked_record_request(db: Session, call: Call) -> access.RecordRequest:
     """Return a request for a record, locked; a patient's own only."""
-    request = tables.lock_record_request(db, request_id=call.data["request_id"])
-    if request is None:
-        raise NotFound("No such request.", field="request_id")
+    found = tables.lock_record_request(db, request_id=call.data["request_id"])
+    request = _there(found, "request", field="request_id")
     check_own(call, request.patient_id, field="request_id")
     return request
 
 
 def outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardReferral:
     """Return a referral to another program."""
-    referral = tables.find_outward_referral(db, outward_referral_id=outward_referral_id)
-    if referral is None:
-        raise NotFound("No such referral.", field="outward_referral_id")
-    return referral
+    return _there(
+        tables.find_outward_referral(db, outward_referral_id=outward_referral_id),
+        "referral",
+        field="outward_referral_id",
+    )
 
 
 def program(db: Session, program_id: str, *, lock: bool = False) -> programs.Program:
@@ -110,10 +100,11 @@ def program(db: Session, program_id: str, *, lock: bool = False) -> programs.Pro
 
 def locked_authorization(db: Session, authorization_id: str) -> coverage.Authorization:
     """Return an authorisation, which nobody else changes until the transaction ends."""
-    authorization = tables.lock_authorization(db, authorization_id=authorization_id)
-    if authorization is None:
-        raise NotFound("No such authorisation.", field="authorization_id")
-    return authorization
+    return _there(
+        tables.lock_authorization(db, authorization_id=authorization_id),
+        "authorisation",
+        field="authorization_id",
+    )
 
 
 def locked_wait(db: Session, call: Call) -> AdmissionWait:
