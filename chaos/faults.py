@@ -19,7 +19,7 @@ import amqp
 
 from chaos.house import BACK, House, wait_until
 from chaos.load import Load
-from chaos.relays import TO_CLIENT, TO_SERVER
+from chaos.relays import TO_CLIENT, TO_SERVER, Delivery
 from shared.contracts.event import SERVICES, Actor, Envelope
 from shared.contracts.intake import ReferralReceived
 from shared.ids import new_id
@@ -29,6 +29,8 @@ from shared.messaging import topology
 MOMENT_SECONDS = 8.0
 #: Locks are given up by the services after 1.5 s: how long a stalled statement waits before the kill.
 STALL_SECONDS = 0.2
+#: How far the moments that the relays and the services note may lie apart.
+TOLERANCE_SECONDS = 0.05
 
 
 @dataclasses.dataclass
@@ -683,8 +685,8 @@ def rolling_restart(scene: Scene) -> None:
     }
 
 
-def _finished_before(house: House, service: str, redelivered: list[tuple[str, float]]) -> int:
-    """Count the events that had had their effect before they were delivered once more."""
+def _finished_before(house: House, service: str, redelivered: dict[str, list[Delivery]]) -> int:
+    """Count the messages that had had their effect before they were delivered once more."""
     table = "archive" if service == "gateway" else "inbox"
     done_at = {
         event_id: float(at)
@@ -692,10 +694,33 @@ def _finished_before(house: House, service: str, redelivered: list[tuple[str, fl
             service,
             f"SELECT event_id::text, extract(epoch FROM min(received_at)) FROM {table}"
             " WHERE event_id = ANY(%(ids)s::uuid[]) GROUP BY event_id",
-            ids=[event_id for event_id, _ in redelivered],
+            ids=list(redelivered),
         )
     }
-    return sum(done_at.get(event_id, at) < at - 0.05 for event_id, at in redelivered)
+    return sum(
+        finished_before(deliveries, done_at=done_at[event_id])
+        for event_id, deliveries in redelivered.items()
+        if event_id in done_at
+    )
+
+
+def finished_before(deliveries: list[Delivery], *, done_at: float) -> int:
+    """Count the redeliveries of a message whose earlier delivery had had the effect.
+
+    An announcer that does not know whether its message arrived sends another one. That one has no
+    effect of its own, whenever it comes, and may be put back and delivered again without having been
+    finished: an effect counts for the delivery that came last before it.
+
+    :param deliveries: of one event to one service, in their order, since somebody watches.
+    :param done_at: when the event had its effect there, in seconds since 1970.
+    """
+    counted = 0
+    for place, delivery in enumerate(deliveries):
+        # What came before anybody watched is taken for the same message.
+        earlier = deliveries[place - 1].at if place else 0.0
+        if delivery.again and earlier - TOLERANCE_SECONDS <= done_at < delivery.at - TOLERANCE_SECONDS:
+            counted += 1
+    return counted
 
 
 def first_start(scene: Scene) -> None:

@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.25
 #: Seconds that one try may take.
 TRY_SECONDS = 40.0
+#: Seconds that an accepted import may take: a copy that is killed in it leaves it to another, from the start.
+IMPORT_SECONDS = 300.0
 #: Rows of one import: each is an event with a reaction elsewhere.
 IMPORT_ROWS = 100
 #: Events on their way above which nothing new is imported: a backlog is to come from faults alone.
@@ -265,7 +267,7 @@ class Load:
             role="operations",
             announces={"referral_received": IMPORT_ROWS},
         )
-        ends = time.monotonic() + PATIENCE_SECONDS
+        ends = time.monotonic() + IMPORT_SECONDS
         while True:
             status, told = self.request("GET", job["href"], role="operations")
             if status == 200 and told["state"] != "running":

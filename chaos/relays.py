@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 #: Which way bytes go: to the broker or database, or back.
 TO_SERVER, TO_CLIENT = "to_server", "to_client"
@@ -39,6 +39,15 @@ _BASIC_CONSUME = b"\x00\x3c\x00\x14"
 _BASIC_DELIVER = b"\x00\x3c\x00\x3c"
 #: The id in an envelope as Homeward writes it.
 _EVENT_ID = re.compile(rb'"id":"([0-9a-f-]{36})"')
+
+
+class Delivery(NamedTuple):
+    """One message about an event that went from the broker to a service."""
+
+    #: Seconds since 1970.
+    at: float
+    #: Whether the broker says that it has delivered this message before.
+    again: bool
 
 
 class Relays:
@@ -103,9 +112,10 @@ class Relays:
         """Note from now on which events are delivered once more on a relay."""
         self.tell(do="watch", name=name)
 
-    def redelivered(self, name: str) -> list[tuple[str, float]]:
-        """Return which events were delivered once more since :meth:`watch`, and when; end the watch."""
-        return [(event_id, at) for event_id, at in self.tell(do="redelivered", name=name)]
+    def redelivered(self, name: str) -> dict[str, list[Delivery]]:
+        """Return all deliveries since :meth:`watch` of what was delivered once more; end the watch."""
+        found = self.tell(do="redelivered", name=name)
+        return {event_id: [Delivery(*one) for one in deliveries] for event_id, deliveries in found.items()}
 
     def balanced(self) -> dict[str, int]:
         """Return how many requests the balancer has seen, tried again and given up on."""
@@ -137,8 +147,8 @@ class _Relay:
         self.mode = "open"
         self._held: set[tuple[str, str]] = set()
         self._connections: set[_Connection] = set()
-        #: None unless somebody watches.
-        self.redelivered: list[tuple[str, float]] | None = None
+        #: Event id → its deliveries in their order; None unless somebody watches.
+        self.deliveries: dict[str, list[Delivery]] | None = None
 
     async def listen(self) -> int:
         loop = asyncio.get_running_loop()
@@ -220,10 +230,10 @@ class _Connection:
         if direction == TO_SERVER:
             if not self.label:
                 self.label = _label_of(data)
-        elif self.relay.redelivered is None:
+        elif self.relay.deliveries is None:
             self._tail = b""
         elif self.label == "events":
-            self._look_for_redeliveries(data, self.relay.redelivered)
+            self._note_deliveries(data, self.relay.deliveries)
         sink = self._server if direction == TO_SERVER else self._client
         waiting = self._waiting[direction]
         if sink is None or waiting or self.relay.is_held(self.label, direction):
@@ -243,7 +253,7 @@ class _Connection:
                 sink.write(b"".join(waiting))
                 waiting.clear()
 
-    def _look_for_redeliveries(self, data: bytes, found: list[tuple[str, float]]) -> None:
+    def _note_deliveries(self, data: bytes, noted: dict[str, list[Delivery]]) -> None:
         text, done = self._tail + data, 0
         for delivery in re.finditer(_BASIC_DELIVER, text):
             # The consumer's tag, eight bytes of delivery tag, and then the flag.
@@ -253,8 +263,8 @@ class _Connection:
                 # The rest of this one is on its way.
                 break
             done = told.end()
-            if text[flag]:
-                found.append((told.group(1).decode(), time.time()))
+            again = bool(text[flag])
+            noted.setdefault(told.group(1).decode(), []).append(Delivery(time.time(), again))
         else:
             done = max(done, len(text) - len(_BASIC_DELIVER))
         self._tail = text[done:]
@@ -408,11 +418,15 @@ class _Child:
             case "unward":
                 self._wards.pop(order["pid"], None)
             case "watch":
-                self._relays[order["name"]].redelivered = []
+                self._relays[order["name"]].deliveries = {}
             case "redelivered":
                 relay = self._relays[order["name"]]
-                found, relay.redelivered = relay.redelivered or [], None
-                return found
+                noted, relay.deliveries = relay.deliveries or {}, None
+                return {
+                    event_id: deliveries
+                    for event_id, deliveries in noted.items()
+                    if any(delivery.again for delivery in deliveries)
+                }
             case "balanced":
                 return self._balancers[-1].counts
         return None
