@@ -155,4 +155,5 @@ def _recognised(db: Session, about: dict[str, Any], *, tenant_id: str) -> Patien
     except InvalidInput:
         # Whoever is called something that is no name is nobody we know; a human looks all the same.
         return None
-    return tables.recognise(db, identity_index=blind_index(identity, tenant_id=tenant_id))
+    index = blind_index(identity, tenant_id=tenant_id)
+    return next(iter(tables.recognise(db, identity_indexes=[index])), None)

@@ -1,5 +1,6 @@
 """Registering who is referred: by the staff, by an import, or by a partner who learns nothing by it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from marshmallow import ValidationError
@@ -12,15 +13,43 @@ from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
 from shared.database import blind_index
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, Refusal
 from shared.ids import new_id
 from shared.messaging import Call, announce_all
 
 
-def register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple[Referral, Episode]:
+class Known:
+    """Whom intake knows of the people with some identities, until the transaction ends.
+
+    Asked for all of them at once. Nobody else can make one of them known meanwhile.
+    """
+
+    def __init__(self, db: Session, *, tenant_id: str, identity_indexes: Collection[bytes]) -> None:
+        tables.take_turns(db, tenant_id=tenant_id, about=identity_indexes)
+        patients = tables.recognise(db, identity_indexes=identity_indexes)
+        patient_ids = [patient.patient_id for patient in patients]
+        locked = tables.lock_open_episodes(db, patient_ids=patient_ids) if patient_ids else []
+        open_episodes = {episode.patient_id: episode for episode in locked}
+        self._found: dict[bytes, tuple[Patient, Episode | None]] = {
+            patient.identity_index: (patient, open_episodes.get(patient.patient_id)) for patient in patients
+        }
+
+    def find(self, identity_index: bytes) -> tuple[Patient | None, Episode | None]:
+        """Return a person, and their episode where one is open."""
+        return self._found.get(identity_index, (None, None))
+
+    def add(self, patient: Patient, episode: Episode) -> None:
+        """Know somebody, who has an open episode, from now on."""
+        self._found[patient.identity_index] = (patient, episode)
+
+
+def register(
+    db: Session, call: Call, site: Site, data: dict[str, Any], *, known: Known | None = None
+) -> tuple[Referral, Episode]:
     """Register a referral: the person is recognised, or made known; their inquiry ends.
 
     :param data: what the schema of a referral loaded.
+    :param known: whom intake knows, where that was asked already.
     """
     person = data["patient"]
     received_at = data["received_at"] or call.now
@@ -28,8 +57,8 @@ def register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple
     inquiry = finding.locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     teds_codes, recorded_service = referrals.read_teds(data["teds"])
     identity_index = index_of(person, tenant_id=call.tenant_id)
-    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
-    patient = tables.recognise(db, identity_index=identity_index)
+    known = known or Known(db, tenant_id=call.tenant_id, identity_indexes=[identity_index])
+    patient, open_episode = known.find(identity_index)
     known_patient = patient is not None
     if patient is None:
         patient = Patient(
@@ -43,7 +72,7 @@ def register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple
     referral, episode, events = referrals.refer(
         patient=patient,
         known_patient=known_patient,
-        open_episode=tables.lock_open_episode(db, patient_id=patient.patient_id),
+        open_episode=open_episode,
         site=site,
         referral_id=new_id(),
         episode_id=new_id(),
@@ -55,10 +84,49 @@ def register(db: Session, call: Call, site: Site, data: dict[str, Any]) -> tuple
     if known_patient:
         patient.update_contacts(phone=person["phone"], email=person["email"])
     db.add_all([patient, referral, episode])
+    known.add(patient, episode)
     announce_all(db, events)
     if inquiry is not None:
         inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
     return referral, episode
+
+
+def import_rows(
+    db: Session, call: Call, site: Site
+) -> tuple[list[tuple[int, Referral]], list[tuple[int, dict[str, str]]]]:
+    """Register the rows of an import.
+
+    :returns: the referrals, and the problems of rows that break a rule, each with the row's line.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    lines: dict[int, int] = {}
+    refused: dict[int, Refusal] = {}
+    identity_indexes: set[bytes] = set()
+    for place, row in enumerate(call.data["rows"], start=1):
+        # Lines of a file with a header are counted by its sender; otherwise rows are.
+        lines[place] = row["line"] if isinstance(row, dict) and type(row.get("line")) is int else place
+        try:
+            data = _read_row(row, default_source=call.data["referral_source"])
+            identity_indexes.add(index_of(data["patient"], tenant_id=call.tenant_id))
+        except InvalidInput as refusal:
+            refused[place] = refusal
+        else:
+            rows[place] = data
+    known = Known(db, tenant_id=call.tenant_id, identity_indexes=identity_indexes)
+    registered: list[tuple[int, Referral]] = []
+    for place, data in rows.items():
+        try:
+            referral, _ = register(db, call, site, data, known=known)
+        except Refusal as refusal:
+            refused[place] = refusal
+        else:
+            registered.append((lines[place], referral))
+    problems = [
+        (lines[place], problem)
+        for place, refusal in sorted(refused.items())
+        for problem in refusal.problems or ({"field": "row", "rule": refusal.detail},)
+    ]
+    return registered, problems
 
 
 def refer_or_join(db: Session, call: Call, site: Site) -> tuple[Referral | None, Episode]:
@@ -71,12 +139,11 @@ def refer_or_join(db: Session, call: Call, site: Site) -> tuple[Referral | None,
     referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
     referrals.read_teds(call.data["teds"])
     identity_index = index_of(person, tenant_id=call.tenant_id)
-    tables.take_turn(db, tenant_id=call.tenant_id, about=identity_index)
-    patient = tables.recognise(db, identity_index=identity_index)
-    open_episode = tables.lock_open_episode(db, patient_id=patient.patient_id) if patient else None
+    known = Known(db, tenant_id=call.tenant_id, identity_indexes=[identity_index])
+    _, open_episode = known.find(identity_index)
     if open_episode is not None:
         return None, open_episode
-    return register(db, call, site, call.data)
+    return register(db, call, site, call.data, known=known)
 
 
 def index_of(person: dict[str, Any], *, tenant_id: str) -> bytes:
@@ -85,7 +152,7 @@ def index_of(person: dict[str, Any], *, tenant_id: str) -> bytes:
     return blind_index(people.identity_text(**names), tenant_id=tenant_id)
 
 
-def import_row(row: Any, *, default_source: str | None) -> dict[str, Any]:
+def _read_row(row: Any, *, default_source: str | None) -> dict[str, Any]:
     """Return the referral that a row of an import tells.
 
     :raises InvalidInput: with the field of the row that is at fault.

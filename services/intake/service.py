@@ -76,7 +76,7 @@ from shared.contracts.scheduling import (
     SiteClosed,
     StandingPlaceFreed,
 )
-from shared.errors import NotFound, Refusal, TooEarly
+from shared.errors import NotFound, TooEarly
 from shared.ids import derived_id, new_id
 from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 
@@ -242,26 +242,20 @@ class Intake:
     def import_referrals(self, db: Session, call: Call) -> dict[str, Any]:
         """Register many referrals; a row that breaks a rule is reported, and the others go on."""
         site = finding.site(db, call.data["site_id"])
-        registered, refused = [], []
-        for place, row in enumerate(call.data["rows"], start=1):
-            # Lines of a file with a header are counted by its sender; otherwise rows are.
-            line = row["line"] if isinstance(row, dict) and type(row.get("line")) is int else place
-            try:
-                data = registering.import_row(row, default_source=call.data["referral_source"])
-                referral, episode = registering.register(db, call, site, data)
-            except Refusal as refusal:
-                problems = refusal.problems or ({"field": "row", "rule": refusal.detail},)
-                refused += [{"line": line, **problem} for problem in problems]
-            else:
-                registered.append(
-                    {
-                        "line": line,
-                        "referral_id": referral.referral_id,
-                        "patient_id": referral.patient_id,
-                        "episode_id": episode.episode_id,
-                    }
-                )
-        return views.dump(schemas.ImportReport, {"registered": registered, "refused": refused})
+        registered, refused = registering.import_rows(db, call, site)
+        report = {
+            "registered": [
+                {
+                    "line": line,
+                    "referral_id": referral.referral_id,
+                    "patient_id": referral.patient_id,
+                    "episode_id": referral.episode_id,
+                }
+                for line, referral in registered
+            ],
+            "refused": [{"line": line, **problem} for line, problem in refused],
+        }
+        return views.dump(schemas.ImportReport, report)
 
     @command(schemas.RegisterPartnerReferral, roles=_FIRST_CONTACT)
     def register_partner_referral(self, db: Session, call: Call) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A ceiling is what it costs now. Whoever makes something cheaper lowers it; whoev
 in the commit what is bought with that.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from bench.programs import short_weeks
 from bench.programs.short_weeks import short_week
 from homeward.postgres import PrivatePostgres
+from services.intake import tables
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
 from shared.contracts import roles
@@ -27,6 +29,8 @@ from tests.support import Room, settings_for_tests
 #: Round trips and statements, BEGIN and COMMIT among them.
 QUESTION = {"round trips": 1, "statements": 1}
 COMMAND = {"round trips": 5, "statements": 9}
+#: However many rows it has.
+IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 22}
 REACTION = {"round trips": 3, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
 BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
@@ -98,6 +102,26 @@ class TestCosts:
         cost = intake.cost_of(lambda: open_site(intake.room))
 
         assert within(cost, COMMAND), cost
+
+    def test_an_import_of_a_hundred_referrals(self, measured):
+        intake = measured(Intake)
+        site = open_site(intake.room)
+        numbers = itertools.count(1)
+
+        def import_referrals() -> None:
+            people = [
+                {"given_name": f"Rosa {next(numbers)}", "family_name": "Diaz", "birth_date": "1980-03-01"}
+                for _ in range(100)
+            ]
+            rows = [{"patient": person, "referral_source": "1"} for person in people]
+            intake.room.call("import_referrals", {"site_id": site["site_id"], "rows": rows})
+            intake.room.run_jobs()
+
+        cost = intake.cost_of(import_referrals)
+
+        with intake.room.db() as db:
+            assert db.scalar(sa.select(sa.func.count()).select_from(tables.referral_rows)) == 200
+        assert within(cost, IMPORT_OF_A_HUNDRED), cost
 
     def test_a_reaction_with_one_insert(self, measured):
         monitoring = measured(short_weeks.ShortWeeks)

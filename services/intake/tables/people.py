@@ -1,6 +1,7 @@
 """People, how they were referred, and their episodes of care."""
 
 import hashlib
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table, UniqueConstraint
@@ -99,9 +100,22 @@ sealed(
 )
 
 
-_TAKE_TURN = "SELECT pg_advisory_xact_lock(%(place)s)"
+#: The rows of an array come in its order.
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(place) FROM unnest(%(places)s::bigint[]) place"
 _RECOGNISED = written_once(
-    sa.select(people.Patient).where(patient_rows.c.identity_index == sa.bindparam("identity"))
+    sa.select(people.Patient).where(
+        patient_rows.c.identity_index.in_(sa.bindparam("identities", expanding=True))
+    )
+)
+_LOCKED_OPEN_EPISODES = written_once(
+    sa.select(episodes.Episode)
+    .where(
+        episode_rows.c.patient_id.in_(sa.bindparam("of_patients", expanding=True)),
+        episode_rows.c.closed_at.is_(None),
+    )
+    .order_by(episode_rows.c.episode_id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
 )
 _LOCKED_OPEN_EPISODE = written_once(
     sa.select(episodes.Episode)
@@ -113,14 +127,19 @@ _LOCKED_OPEN_EPISODE = written_once(
 
 def take_turn(db: Session, *, tenant_id: str, about: bytes) -> None:
     """Have the next statement wait until nobody else creates the same thing, and others wait for us."""
-    digest = hashlib.sha256(tenant_id.encode() + b":" + about).digest()
-    place = int.from_bytes(digest[:8], "big", signed=True)
-    send_with_next(db.connection(), _TAKE_TURN, {"place": place})
+    take_turns(db, tenant_id=tenant_id, about=[about])
 
 
-def recognise(db: Session, *, identity_index: bytes) -> people.Patient | None:
-    """Return the person with an identity, if known."""
-    return db.scalar(_RECOGNISED, {"identity": identity_index})
+def take_turns(db: Session, *, tenant_id: str, about: Iterable[bytes]) -> None:
+    """Do so for many things, in an order that two who wait for the same share."""
+    digests = (hashlib.sha256(tenant_id.encode() + b":" + thing).digest() for thing in about)
+    places = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    send_with_next(db.connection(), _TAKE_TURNS, {"places": places})
+
+
+def recognise(db: Session, *, identity_indexes: Collection[bytes]) -> list[people.Patient]:
+    """Return the people with these identities, as far as they are known."""
+    return list(db.scalars(_RECOGNISED, {"identities": list(identity_indexes)}))
 
 
 def find_patient(db: Session, *, patient_id: str) -> people.Patient | None:
@@ -149,6 +168,11 @@ def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
 def lock_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     """Return an episode, which nobody else changes until the transaction ends."""
     return db.get(episodes.Episode, episode_id, with_for_update=True)
+
+
+def lock_open_episodes(db: Session, *, patient_ids: Collection[str]) -> list[episodes.Episode]:
+    """Return the open episodes of people, which nobody else changes until the transaction ends."""
+    return list(db.scalars(_LOCKED_OPEN_EPISODES, {"of_patients": list(patient_ids)}))
 
 
 def lock_open_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
