@@ -1,16 +1,18 @@
 """Simulated program time: it stands still until all is quiet, and then jumps to what is next.
 
 Quiet means: no command in flight, nothing unsent in an outbox, nothing waiting in an inbox, no
-timer due, no job running, and nothing on its way between services; asked twice.
+timer due and no job running; and the same asked once more, with nothing on its way between services.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import eventlet
 import sqlalchemy as sa
+from eventlet.greenpool import GreenPool
 
 from gateway import tables
 from shared.clock import SimulatedClock, real_now, rounded_up
@@ -94,7 +96,7 @@ def _wait_for_quiet(client: CommandClient) -> datetime | None:
             quiet_in_a_row = 0
             eventlet.sleep(SHORT_PAUSE_SECONDS)
             continue
-        seen = _look(client, first=first)
+        seen = _look(client, first=first, again=quiet_in_a_row > 0)
         if seen.busy is None:
             quiet_in_a_row += 1
             if quiet_in_a_row == 2:
@@ -113,32 +115,53 @@ def _is_at_work(client: CommandClient) -> bool:
     return client.in_flight > 0 or (broker.confirms_effects and broker.carrying > 0)
 
 
-def _look(client: CommandClient, *, first: str = SERVICES[0]) -> Stillness:
-    """Ask the services, *first* first, until one says that it is busy."""
-    count_messages = not client.wiring.broker.confirms_effects
+def _look(client: CommandClient, *, first: str, again: bool) -> Stillness:
+    """Ask the services whether they are at work: *first* first, and the others where it is not.
+
+    :param again: whether nobody was a moment ago. Only then is it worth counting messages.
+    """
+    count_messages = again and not client.wiring.broker.confirms_effects
     answers: dict[str, dict[str, Any]] = {}
-    for service in sorted(SERVICES, key=lambda name: name != first):
-        answer = answers[service] = _ask(client, service, count_messages=count_messages)
-        if answer["unsent"] or answer["waiting"] or answer["timers_due"] or answer["jobs"]:
-            return Stillness(busy=service, next_due_at=None)
+    for services in ((first,), tuple(name for name in SERVICES if name != first)):
+        answers |= _ask_all(client, services, count_messages=count_messages)
+        for service in services:
+            answer = answers[service]
+            if answer["unsent"] or answer["waiting"] or answer["timers_due"] or answer["jobs"]:
+                return Stillness(busy=service, next_due_at=None)
     if count_messages and _on_their_way(client, answers):
         return Stillness(busy=first, next_due_at=None)
-    dues = [read_moment(answer["next_due_at"]) for answer in answers.values() if answer["next_due_at"]]
-    return Stillness(busy=None, next_due_at=min(dues, default=None))
+    return Stillness(busy=None, next_due_at=_first_due(answers))
 
 
 def _next_due(client: CommandClient) -> datetime | None:
-    answers = [_ask(client, service, count_messages=False) for service in SERVICES]
-    return min(
-        (read_moment(answer["next_due_at"]) for answer in answers if answer["next_due_at"]), default=None
-    )
+    return _first_due(_ask_all(client, SERVICES, count_messages=False))
+
+
+def _first_due(answers: dict[str, dict[str, Any]]) -> datetime | None:
+    dues = [read_moment(answer["next_due_at"]) for answer in answers.values() if answer["next_due_at"]]
+    return min(dues, default=None)
+
+
+def _ask_all(
+    client: CommandClient, services: tuple[str, ...], *, count_messages: bool
+) -> dict[str, dict[str, Any]]:
+    """Ask services, those in other processes at once."""
+    pool = GreenPool(len(services))
+    ask = partial(_ask, client, count_messages=count_messages)
+    asked = {
+        # In this very process no message is needed, and nobody to wait for.
+        name: None if name in client.wiring.hosts else pool.spawn(ask, name)
+        for name in services
+    }
+    return {name: ask(name) if thread is None else thread.wait() for name, thread in asked.items()}
 
 
 def _ask(client: CommandClient, service: str, *, count_messages: bool) -> dict[str, Any]:
     host = client.wiring.hosts.get(service)
     if host is not None:
-        # In this very process: no message is needed.
-        return stillness(host, count_messages=count_messages)
+        # Where events are confirmed by their effects, all services are in one process.
+        only_copy = client.wiring.broker.confirms_effects
+        return stillness(host, count_messages=count_messages, only_copy=only_copy)
     reply = client.send(
         service,
         "get_stillness",

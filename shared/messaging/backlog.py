@@ -82,13 +82,14 @@ def _look_unless_known(host: "Host") -> sa.Row[Any]:
     return host.last_look[1]
 
 
-def stillness(host: "Host", *, count_messages: bool) -> dict[str, Any]:
+def stillness(host: "Host", *, count_messages: bool, only_copy: bool) -> dict[str, Any]:
     """Return what still has to happen here before program time may move, and wake who does it.
 
     :param count_messages: whether to count events announced and taken in, by type: needed where
         the broker confirms before it delivers, to tell whether something is on its way.
+    :param only_copy: whether no other process has a copy of the service.
     """
-    row = look(host) if count_messages else _look_unless_known(host)
+    row = _look_unless_known(host) if only_copy else look(host)
     timers_due = row.first_timer_at is not None and row.first_timer_at <= host.clock.now()
     timers_due = timers_due or timers.is_job_due(host)
     if row.waiting:

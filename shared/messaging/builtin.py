@@ -73,7 +73,7 @@ def _get_job(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
 
 
 def _get_stillness(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:
-    return backlog.stillness(host, count_messages=call.data["count_messages"])
+    return backlog.stillness(host, count_messages=call.data["count_messages"], only_copy=False)
 
 
 def _list_parked(host: "Host", db: Session, call: commands.Call) -> dict[str, Any]:

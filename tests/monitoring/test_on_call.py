@@ -377,7 +377,7 @@ class TestDayOfSimulatedTime:
         assert self.is_busy(room) is False
 
     def is_busy(self, room: Room) -> bool:
-        busy: bool = backlog.stillness(room.host, count_messages=False)["timers_due"]
+        busy: bool = backlog.stillness(room.host, count_messages=False, only_copy=True)["timers_due"]
         return busy
 
 
