@@ -47,12 +47,21 @@ def packs_in_force(db: Session) -> list[Pack]:
 
 def recorded_for(db: Session, episode: Episode, *, now: datetime) -> assessments.Recorded:
     """Return what instruments told in an episode that an assessment must not overlook."""
-    given = [
-        one
-        for one in tables.instrument_answers_of(db, patient_id=episode.patient_id)
-        if one.episode_id == episode.episode_id
-    ]
-    return instruments.recorded(given, now=now)
+    return instruments.recorded(_given_in(db, episode), now=now)
+
+
+def held_since(
+    db: Session, episode: Episode, assessment: assessments.Assessment | None, *, now: datetime
+) -> list[str]:
+    """Return codes of what instruments told after the assessment that keeps somebody from being admitted."""
+    if assessment is None:
+        return []
+    return instruments.holds_since(_given_in(db, episode), assessed_at=assessment.completed_at, now=now)
+
+
+def _given_in(db: Session, episode: Episode) -> list[instruments.InstrumentAnswers]:
+    given = tables.instrument_answers_of(db, patient_id=episode.patient_id)
+    return [one for one in given if one.episode_id == episode.episode_id]
 
 
 def missing_for(

@@ -12,6 +12,7 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
+from shared.contracts import roles
 from shared.database import blind_index
 from shared.errors import InvalidInput, Refusal
 from shared.ids import new_id
@@ -82,7 +83,8 @@ def register(
         received_at=received_at,
     )
     if known_patient:
-        patient.update_contacts(phone=person["phone"], email=person["email"])
+        take_contacts = patient.add_contacts if call.actor.role == roles.PARTNER else patient.update_contacts
+        take_contacts(phone=person["phone"], email=person["email"])
     db.add_all([patient, referral, episode])
     known.add(patient, episode)
     announce_all(db, events)

@@ -35,6 +35,7 @@ from services.intake.domain import (
     decisions,
     diagnoses,
     fit,
+    instruments,
     matching,
     obligations,
     outward,
@@ -276,7 +277,7 @@ class Intake:
                 external_index=external_index,
                 identity_index=identity_index,
                 episode=episode,
-                referral_id=referral.referral_id if referral else None,
+                referral=referral,
                 received_at=call.data["received_at"] or call.now,
             )
             if call.data["step_down"] is not None:
@@ -542,7 +543,10 @@ class Intake:
         if consent is None:
             raise NotFound("No such consent.", field="consent_id")
         finding.check_own(call, consent.patient_id, field="consent_id")
-        announce_all(db, consent.revoke(event_occurred_at=call.data["event_occurred_at"], now=call.now))
+        ended = consent.revoke(
+            event_occurred_at=call.data["event_occurred_at"], actor=call.actor, now=call.now
+        )
+        announce_all(db, ended)
         consenting.stop(db, consent, at=call.now)
         consenting.see_to_treatment(db, consent, now=call.now)
         return views.dump(schemas.Consent, consent)
@@ -826,6 +830,7 @@ class Intake:
             patient=finding.patient(db, episode.patient_id),
             site=site,
             assessment=assessment,
+            held_since=answering.held_since(db, episode, assessment, now=call.now),
             treatment_consent="TREATMENT" in active,
             follow_up_consent="FOLLOW_UP" in active,
             opioid_history=(assessment is not None and assessment.opioid)
@@ -878,7 +883,7 @@ class Intake:
         db.add_all([referral, *follow_ups])
         announce_all(db, events)
         queueing.leave_with_episode(db, episode, reason="REFERRED_ELSEWHERE", actor=call.actor, now=call.now)
-        _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=call.now)
+        _withdraw_tasks(db, episode, at=call.now)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         for follow_up in follow_ups:
             set_timer(
@@ -1442,7 +1447,7 @@ class Intake:
         consenting.end_with_treatment(db, patient_id=event.patient_id, ended_at=event.discharged_at, now=now)
         for review in tables.open_reviews_of(db, episode_id=episode.episode_id):
             review.withdraw(at=event.discharged_at)
-        _close_tasks(db, episode, outcome=tasks.WITHDRAWN, at=event.discharged_at)
+        _withdraw_tasks(db, episode, at=event.discharged_at)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         cancel_timer(db, costing.ESTIMATE_DUE, key=episode.episode_id)
         reserving.release_after(db, episode, ended_at=event.discharged_at)
@@ -1574,8 +1579,13 @@ def _open_task(db: Session, task: tasks.Task) -> None:
     announce(db, task.opened())
 
 
-def _close_tasks(
-    db: Session, episode: Episode, *, outcome: str, at: datetime, task: str | None = None
-) -> None:
+def _close_tasks(db: Session, episode: Episode, *, task: str, outcome: str, at: datetime) -> None:
     for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
         announce_all(db, open_task.close(outcome=outcome, at=at))
+
+
+def _withdraw_tasks(db: Session, episode: Episode, *, at: datetime) -> None:
+    """Close what was asked about an episode that has ended, but nothing about a danger."""
+    for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id):
+        if open_task.task not in instruments.SAFETY_TASKS:
+            announce_all(db, open_task.close(outcome=tasks.WITHDRAWN, at=at))

@@ -9,6 +9,7 @@ from services.intake import asking, tables
 from services.intake.domain import partner_referrals, step_downs, tasks
 from services.intake.domain.episodes import Episode
 from services.intake.domain.partner_referrals import PartnerReferral
+from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
 from services.intake.domain.step_downs import CONTACT_TASK, SERVICE_TASK, SUMMARY_TASK, StepDown
 from shared.clock import cancel_timer, set_timer
@@ -38,10 +39,13 @@ def keep(
     external_index: bytes,
     identity_index: bytes,
     episode: Episode,
-    referral_id: str | None,
+    referral: Referral | None,
     received_at: datetime,
 ) -> PartnerReferral:
-    """Keep what a partner sent; somebody looks at a person who is with us already."""
+    """Keep what a partner sent; somebody looks at a person whom we know already.
+
+    :param referral: what came of it, unless the person has an open episode.
+    """
     told = PartnerReferral(
         partner_referral_id=derived_id(call.tenant_id, external_index.hex()),
         partner=call.partner,
@@ -53,10 +57,10 @@ def keep(
         site_id=episode.site_id,
         received_at=received_at,
         external_id=call.data["external_id"],
-        referral_id=referral_id,
+        referral_id=referral.referral_id if referral else None,
     )
     db.add(told)
-    if referral_id is None:
+    if referral is None or referral.known_patient:
         asking.ask(db, told.known_task())
     return told
 

@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from services.intake.domain import consents
+from shared.contracts import roles
+from shared.contracts.event import Actor
 from shared.errors import InvalidInput
 from tests.intake.builders import NOW
+
+STAFF = Actor(actor_id="rosa", role=roles.COUNSELOR)
 
 
 def consent(**changes: Any) -> consents.Consent:
@@ -90,29 +94,36 @@ class TestRevoke:
     def test_ends_the_consent_at_once(self) -> None:
         given = consent()
 
-        (revoked,) = given.revoke(event_occurred_at=None, now=NOW)
+        (revoked,) = given.revoke(event_occurred_at=None, actor=STAFF, now=NOW)
 
         assert revoked.revoked_at == NOW
         assert not given.is_active(now=NOW)
 
     def test_refuses_the_second_time(self) -> None:
         given = consent()
-        given.revoke(event_occurred_at=None, now=NOW)
+        given.revoke(event_occurred_at=None, actor=STAFF, now=NOW)
 
         with pytest.raises(consents.ConsentAlreadyRevoked):
-            given.revoke(event_occurred_at=None, now=NOW)
+            given.revoke(event_occurred_at=None, actor=STAFF, now=NOW)
 
-    @pytest.mark.parametrize("occurred_at", [None, NOW + timedelta(seconds=1)])
+    @pytest.mark.parametrize("occurred_at", [None, NOW + timedelta(seconds=1), NOW - timedelta(days=365)])
     def test_waits_for_the_event_that_a_court_consent_names(self, occurred_at: Any) -> None:
         with pytest.raises(consents.ConsentNotRevocable):
-            court().revoke(event_occurred_at=occurred_at, now=NOW)
+            court().revoke(event_occurred_at=occurred_at, actor=STAFF, now=NOW)
+
+    def test_of_a_court_consent_is_not_on_the_patients_word(self) -> None:
+        patient = Actor(actor_id="ada", role=roles.PATIENT)
+        later = NOW + timedelta(days=90)
+
+        with pytest.raises(consents.ConsentNotRevocable):
+            court().revoke(event_occurred_at=later, actor=patient, now=later)
 
     def test_follows_the_event_that_a_court_consent_names(self) -> None:
         given = court()
 
-        given.revoke(event_occurred_at=NOW - timedelta(days=1), now=NOW)
+        given.revoke(event_occurred_at=NOW + timedelta(days=89), actor=STAFF, now=NOW + timedelta(days=90))
 
-        assert given.revoked_at == NOW
+        assert given.revoked_at == NOW + timedelta(days=90)
 
 
 class TestIsActive:

@@ -129,7 +129,7 @@ class TestPreScreen:
             ({"suicidal_intent": "NONE"}, []),
             ({"suicidal_intent": "PASSIVE"}, [("DANGER_ANSWER", "E3")]),
             ({"suicidal_intent": "ACTIVE"}, [("DANGER_ANSWER", "E4")]),
-            ({"overdose_last_72h": True}, [("OVERDOSE", "E3")]),
+            ({"overdose_last_72h": True}, [("OVERDOSE", "E4")]),
             ({"withdrawing_now": True}, [("WITHDRAWAL_EVALUATION", "E3")]),
             ({"withdrawing_now": True, "seizure_or_dt_history": True}, [("WITHDRAWAL_EMERGENCY", "E4")]),
         ],

@@ -527,6 +527,69 @@ class TestBeforeAnAssessment:
         assert not self.gate(desk)["holds"]
 
 
+class TestBetweenAssessmentAndAdmission:
+    @pytest.fixture
+    def decided(self, desk: Desk) -> Desk:
+        desk.decide(desk.assess(desk.referral["episode_id"]), "2.1")
+        desk.consent(desk.patient_id)
+        desk.room.advance(timedelta(hours=1))
+        return desk
+
+    def admit(self, desk: Desk) -> dict[str, Any]:
+        return desk.room.call(
+            "admit_patient", {"episode_id": desk.referral["episode_id"]}, role=roles.FRONT_DESK
+        )
+
+    @pytest.mark.parametrize(
+        ("instrument", "answers"),
+        [("CIWA_AR", dict.fromkeys("12345", 4)), ("CSSRS", {"2": 1, "5": 1}), ("PHQ9", {"9": 1})],
+    )
+    def test_a_danger_found_then_keeps_somebody_from_being_admitted(
+        self, decided: Desk, instrument: str, answers: dict[str, int | None]
+    ) -> None:
+        decided.answer(instrument, answers)
+
+        with pytest.raises(Conflict) as refused:
+            self.admit(decided)
+
+        assert [problem["field"] for problem in refused.value.problems] == ["gate"]
+        assert decided.episode(decided.referral["episode_id"])["state"] == "DECIDED"
+
+    def test_an_answer_about_death_waits_for_its_screen(self, decided: Desk) -> None:
+        decided.answer("PHQ9", {"9": 1})
+        decided.room.advance(timedelta(minutes=10))
+        decided.answer("CSSRS", {"1": 1})
+
+        assert self.admit(decided)["next_step"] == "ATTEND_PROGRAM"
+
+    def test_it_waits_as_well_when_it_was_given_before_the_assessment(self, desk: Desk) -> None:
+        desk.answer("PHQ9", {"9": 1})
+        desk.decide(desk.assess(desk.referral["episode_id"]), "2.1")
+        desk.consent(desk.patient_id)
+
+        with pytest.raises(Conflict):
+            self.admit(desk)
+
+    def test_a_new_assessment_weighs_what_was_found(self, decided: Desk) -> None:
+        decided.answer("CIWA_AR", {**dict.fromkeys("12345", 4)})
+        decided.room.advance(timedelta(hours=2))
+        told = {"ciwa_ar": 2, "rated_by": "OBSERVER"}
+        decided.decide(decided.assess(decided.referral["episode_id"], withdrawal=told), "2.1")
+
+        assert self.admit(decided)["next_step"] == "ATTEND_PROGRAM"
+
+
+class TestEndOfAnEpisode:
+    def test_withdraws_nothing_that_was_asked_about_a_danger(self, desk: Desk) -> None:
+        desk.answer("PHQ9", {"9": 1})
+        desk.decide(desk.assess(desk.referral["episode_id"]), "3.7")
+
+        desk.room.call("refer_elsewhere", {"episode_id": desk.referral["episode_id"]}, role=roles.FRONT_DESK)
+
+        assert desk.tasks("suicide_screen")
+        assert desk.ended("suicide_screen") == []
+
+
 def test_no_event_tells_an_answer(desk: Desk) -> None:
     desk.answer("PHQ9", {"9": 1})
 

@@ -15,6 +15,7 @@ from services.intake.domain.people import Patient
 from services.intake.service import Intake
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.event import write_moment
 from shared.contracts.intake import (
     AssessmentCompleted,
     ConsentGranted,
@@ -514,9 +515,10 @@ class TestConsents:
 
         with pytest.raises(Conflict):
             house.room.call("revoke_consent", {"consent_id": consent["consent_id"]})
+        house.room.advance(timedelta(days=90))
+        occurred_at = write_moment(house.room.now - timedelta(days=1))
         house.room.call(
-            "revoke_consent",
-            {"consent_id": consent["consent_id"], "event_occurred_at": "2026-02-01T12:00:00Z"},
+            "revoke_consent", {"consent_id": consent["consent_id"], "event_occurred_at": occurred_at}
         )
 
 

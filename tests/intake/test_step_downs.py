@@ -141,6 +141,17 @@ class TestPartnerReferral:
         # The staff hear of those who are here already; the sender does not.
         assert ward.opened("known_person_referred") == [roles.FRONT_DESK] * 2
 
+    def test_leads_nothing_that_is_written_to_somebody_known_to_another_address(self, ward: Ward) -> None:
+        known = ward.refer(patient={"email": "ada@example.org"})
+        ward.decide(ward.assess(known["episode_id"]), "3.7")
+        ward.room.call("refer_elsewhere", {"episode_id": known["episode_id"]}, role=roles.FRONT_DESK)
+
+        ward.send(patient={"email": "somebody@example.net", "phone": "+1 312 555 0199"})
+
+        patient = ward.room.ask("get_patient", {"patient_id": known["patient_id"]})
+        assert (patient["email"], patient["phone"]) == ("ada@example.org", "+1 312 555 0199")
+        assert ward.opened("known_person_referred") == [roles.FRONT_DESK]
+
     @pytest.mark.parametrize(
         "changes",
         [

@@ -45,6 +45,7 @@ def admit(
     patient: Patient,
     site: Site,
     assessment: Assessment | None,
+    held_since: list[str],
     treatment_consent: bool,
     follow_up_consent: bool,
     opioid_history: bool,
@@ -54,6 +55,7 @@ def admit(
 ) -> tuple[Admission, list[Event]]:
     """Admit somebody.
 
+    :param held_since: codes of what was found after the assessment and keeps the person from being admitted.
     :raises AdmissionNotPossible: naming everything that is missing.
     :raises Conflict: when the person is admitted already or the episode has ended.
     """
@@ -64,6 +66,7 @@ def admit(
         site=site,
         minor=patient.is_minor_on(site.local_day(now)),
         gate_holds=assessment is not None and assessment.gate_holds,
+        held_since=held_since,
         treatment_consent=treatment_consent,
     )
     if problems or level is None:
@@ -103,8 +106,22 @@ def is_admissible_level(level: str | None, *, site: Site) -> bool:
     return level in WEEKLY_MINUTES and site.is_licensed_for(level)
 
 
+#: What is asked for where something found after the assessment keeps somebody from being admitted.
+_HELD_SINCE = {
+    "WITHDRAWAL": "withdrawal rated after the assessment is weighed in a new one",
+    "SUICIDAL_INTENT": "a high risk of suicide found after the assessment is weighed in a new one",
+    "SUICIDE_SCREEN_DUE": "the suicide screen that an answer about death asks for is done",
+}
+
+
 def _missing(
-    *, episode: Episode, site: Site, minor: bool, gate_holds: bool, treatment_consent: bool
+    *,
+    episode: Episode,
+    site: Site,
+    minor: bool,
+    gate_holds: bool,
+    held_since: list[str],
+    treatment_consent: bool,
 ) -> list[dict[str, str]]:
     problems = []
     if minor:
@@ -117,6 +134,7 @@ def _missing(
         )
     if gate_holds:
         problems.append({"field": "gate", "rule": "no withdrawal or safety finding is open"})
+    problems += [{"field": "gate", "rule": _HELD_SINCE[code]} for code in held_since]
     if not treatment_consent:
         problems.append({"field": "consent", "rule": "a TREATMENT consent is granted and in force"})
     return problems

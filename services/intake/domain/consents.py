@@ -208,20 +208,25 @@ class Consent:
             self.ends_with_event,
         )
 
-    def revoke(self, *, event_occurred_at: datetime | None, now: datetime) -> list[Event]:
+    def revoke(self, *, event_occurred_at: datetime | None, actor: Actor, now: datetime) -> list[Event]:
         """Take the consent back.
 
-        :param event_occurred_at: when the event happened that a criminal-justice consent names.
+        :param event_occurred_at: when the event happened that a criminal-justice consent names: the staff
+            say so, who have seen the court's word.
         :raises ConsentAlreadyRevoked: when it was taken back before.
-        :raises ConsentNotRevocable: when the named event has not happened.
+        :raises ConsentNotRevocable: when the named event has not happened since, as far as the staff say.
         """
         if self.revoked_at is not None:
             raise ConsentAlreadyRevoked("The consent is revoked already.", rule="once")
-        if self.kind == "CRIMINAL_JUSTICE" and (event_occurred_at is None or event_occurred_at > now):
+        if self.kind == "CRIMINAL_JUSTICE" and (
+            actor.role == roles.PATIENT
+            or event_occurred_at is None
+            or not self.granted_at <= event_occurred_at <= now
+        ):
             raise ConsentNotRevocable(
                 "A criminal-justice consent stands until the event it names.",
                 field="event_occurred_at",
-                rule="the event it names must have happened (42 CFR 2.35)",
+                rule="the event it names has happened since, and the staff say so (42 CFR 2.35)",
             )
         self.revoked_at = now
         return [

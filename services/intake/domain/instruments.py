@@ -8,7 +8,7 @@ is in force for the tenant: nobody's signature stands between a danger and a hum
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from services.intake.domain import tasks
@@ -16,7 +16,7 @@ from services.intake.domain.assessments import Recorded
 from services.intake.domain.episodes import ADMITTED, DISCHARGED, REFERRED_ELSEWHERE, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
-from services.intake.domain.withdrawal import RATING_COUNTS_FOR
+from services.intake.domain.withdrawal import RATING_COUNTS_FOR, Signs, weigh
 from shared import instruments
 from shared.contracts import roles
 from shared.contracts.common import InstrumentScored, SafetyConcernRaised
@@ -34,6 +34,9 @@ SCREEN_TASK = "suicide_screen"
 LOW_RISK_TASK = "low_suicide_risk"
 #: Task of talking to somebody who leaves the questions about danger out again and again.
 SKIPS_TASK = "safety_items_skipped"
+
+#: Tasks that outlive the episode: who leaves in danger is in danger still. Safety rule.
+SAFETY_TASKS = (SCREEN_TASK, LOW_RISK_TASK, SKIPS_TASK)
 
 #: Answers in a row that left a question about danger out, which reach a clinician. Safety rule; the
 #: number is a design default.
@@ -244,7 +247,7 @@ def wanted_tasks(kept: InstrumentAnswers, *, skipped_in_row: int, site: Site) ->
     """
     scored = kept.scored()
     found = []
-    if any(danger.then == SUICIDE_SCREEN for danger in scored.dangers):
+    if asks_for_screen(kept):
         due_at = kept.recorded_at + FOLLOWS_WITHIN
         found.append(_task(kept, task=SCREEN_TASK, reason="PHQ9_I9", due_at=due_at))
     risk = scored.score("RISK") if kept.instrument == SUICIDE_SCREEN else None
@@ -255,6 +258,11 @@ def wanted_tasks(kept: InstrumentAnswers, *, skipped_in_row: int, site: Site) ->
         due_at = kept.recorded_at + SKIPS_ANSWERED_WITHIN
         found.append(_task(kept, task=SKIPS_TASK, reason="SAFETY_QUESTIONS_SKIPPED", due_at=due_at))
     return found
+
+
+def asks_for_screen(kept: InstrumentAnswers) -> bool:
+    """Tell whether an answer asks for the suicide screen."""
+    return any(danger.then == SUICIDE_SCREEN for danger in kept.scored().dangers)
 
 
 def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
@@ -374,3 +382,31 @@ def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
         suicide_risk=values[SUICIDE_SCREEN].band if SUICIDE_SCREEN in values else None,
         answers_ids={name: one.answers_id for name, one in found.items()},
     )
+
+
+def holds_since(given: Iterable[InstrumentAnswers], *, assessed_at: datetime, now: datetime) -> list[str]:
+    """Return why answers keep somebody from being admitted that an assessment has not weighed.
+
+    Nobody goes home into a program with severe withdrawal or a high risk of suicide, whenever that was
+    found, nor while an answer about death waits for its suicide screen. A new assessment weighs the
+    scales; the screen answers for itself.
+
+    :param given: what was answered in the episode.
+    :returns: codes: WITHDRAWAL, SUICIDAL_INTENT, SUICIDE_SCREEN_DUE.
+    """
+    given = list(given)
+    told = recorded([one for one in given if one.recorded_at > assessed_at], now=now)
+    found = []
+    if weigh(Signs(ciwa_ar=told.ciwa_ar, cows=told.cows, pawss=told.pawss)).holds:
+        found.append("WITHDRAWAL")
+    if told.suicide_risk == "HIGH":
+        found.append("SUICIDAL_INTENT")
+    asked_for = [one.given_at for one in given if asks_for_screen(one)]
+    screened = [
+        one.given_at
+        for one in given
+        if one.instrument == SUICIDE_SCREEN and one.scored().status == instruments.COMPLETE
+    ]
+    if asked_for and max(asked_for) > max(screened, default=datetime.min.replace(tzinfo=UTC)):
+        found.append("SUICIDE_SCREEN_DUE")
+    return found

@@ -42,10 +42,16 @@ class Patient:
 
     def update_contacts(self, *, phone: str | None, email: str | None) -> None:
         """Take over the contacts that a newer referral gives; what it leaves out stays."""
-        if phone:
-            self.phone = phone
-        if email:
-            self.email = email
+        self.phone = phone or self.phone
+        self.email = email or self.email
+
+    def add_contacts(self, *, phone: str | None, email: str | None) -> None:
+        """Take over contacts where there were none.
+
+        Somebody outside cannot lead what is written to a patient to an address of their own.
+        """
+        self.phone = self.phone or phone
+        self.email = self.email or email
 
 
 def age_on(born_on: date, day: date) -> int:

@@ -104,7 +104,8 @@ def concerns(answers: Answers) -> list[tuple[str, str]]:
     if answers.suicidal_intent in _LEVELS:
         found.append(("DANGER_ANSWER", _LEVELS[answers.suicidal_intent]))
     if answers.overdose_last_72h:
-        found.append(("OVERDOSE", "E3"))
+        # As in the withdrawal gate: an overdose is a crisis. Brief 4.5.
+        found.append(("OVERDOSE", "E4"))
     if answers.withdrawing_now:
         grave = answers.seizure_or_dt_history or answers.pregnant
         found.append(("WITHDRAWAL_EMERGENCY", "E4") if grave else ("WITHDRAWAL_EVALUATION", "E3"))
