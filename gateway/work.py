@@ -52,6 +52,7 @@ ACTIONS = {
     "good_faith_estimate": "/v1/episodes/{episode_id}/cost-estimates",
     "exclusion_check": "/v1/clinicians/{about_id}/exclusion-checks",
     "escalation": "/v1/escalations/{about_id}/closure",
+    "inquiry_decision": "/v1/inquiries/{about_id}/decisions",
     "interim_services": "/v1/admission-waits/{about_id}/interim-services",
     "level_decision": "/v1/episodes/{about_id}/level-decisions",
     "level_review": "/v1/level-reviews/{about_id}/closure",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.intake import tables
 from services.intake.domain import admissions, assessments, duties, guide, instruments, rules, tasks
 from services.intake.domain.admission_waits import AdmissionWait
-from services.intake.domain.episodes import REFERRED, Episode
+from services.intake.domain.episodes import ASSESSED, DECIDED, REFERRED, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared.contracts import roles
@@ -53,10 +53,21 @@ def recorded_for(db: Session, episode: Episode, *, now: datetime) -> assessments
 def held_since(
     db: Session, episode: Episode, assessment: assessments.Assessment | None, *, now: datetime
 ) -> list[str]:
-    """Return codes of what instruments told after the assessment that keeps somebody from being admitted."""
-    if assessment is None:
+    """Return codes of what instruments told that keeps somebody from being admitted.
+
+    What the assessment has weighed is not told again.
+    """
+    assessed_at = assessment.completed_at if assessment is not None else None
+    return instruments.holds_since(_given_in(db, episode), assessed_at=assessed_at, now=now)
+
+
+def _held(db: Session, episode: Episode, *, now: datetime) -> list[str]:
+    """Return codes of all that keeps somebody from being admitted who is on the way."""
+    if episode.state not in (REFERRED, ASSESSED, DECIDED):
         return []
-    return instruments.holds_since(_given_in(db, episode), assessed_at=assessment.completed_at, now=now)
+    assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
+    weighed = assessment.gate["held_by"] if assessment is not None else []
+    return [*weighed, *held_since(db, episode, assessment, now=now)]
 
 
 def _given_in(db: Session, episode: Episode) -> list[instruments.InstrumentAnswers]:
@@ -202,8 +213,10 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     """Return where somebody stands, with their one next step, and what they can answer now."""
     episode, site = _where(db, patient)
     wait = tables.newest_admission_wait(db, episode_id=episode.episode_id)
+    held = _held(db, episode, now=call.now)
     step = guide.next_step(
         episode,
+        held=held,
         level_is_here=admissions.is_admissible_level(episode.decided_level, site=site),
         wait=wait,
     )
@@ -217,7 +230,7 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step_by": _next_step_by(db, episode, wait),
         "due_instruments": [one["instrument"] for one in due_for(db, call, patient)["due"]],
         "program_emergency_phone": site.emergency_phone,
-    }
+    } | _help(db, call, patient_id=patient.patient_id, in_danger=bool(held))
 
 
 def _next_step_by(db: Session, episode: Episode, wait: AdmissionWait | None) -> datetime | None:

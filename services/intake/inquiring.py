@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from services.intake import answering, asking, tables
 from services.intake.domain import assessments, guide, instruments, pre_screens, self_checks, tasks
-from services.intake.domain.inquiries import CALL_TASK, Inquiry, receive
+from services.intake.domain.inquiries import Inquiry, receive
 from services.intake.domain.sites import Site
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Actor
 from shared.errors import NotFound
-from shared.ids import derived_id, new_id
+from shared.ids import new_id
 from shared.instruments import Pack, newest
-from shared.messaging import announce_all
+from shared.messaging import announce, announce_all
 
 #: Timer of the deadline for calling back; its key is the inquiry.
 CALL_BACK_DUE = "call_back_due"
@@ -108,12 +108,25 @@ def take_in(db: Session, site: Site, data: dict[str, Any], *, now: datetime) -> 
     return inquiry, key
 
 
-def pre_screen(db: Session, inquiry: Inquiry, site: Site, data: dict[str, Any], *, now: datetime) -> None:
-    """Keep the answers to the questions before the first talk, and a number where there was none."""
+def pre_screen(
+    db: Session, inquiry: Inquiry, site: Site, data: dict[str, Any], *, occasion: str, now: datetime
+) -> None:
+    """Keep the answers to the questions before the first talk, and a number where there was none.
+
+    Answers that come too late are refused, unless there is a danger in them: it is heard all the same.
+
+    :param occasion: what tells this request from others.
+    """
     told = {name: data[name] for name in pre_screens.QUESTIONS}
     answers = pre_screens.Answers(**{**told, "problems": tuple(dict.fromkeys(data["problems"]))})
+    dangers = pre_screens.concerns(answers)
+    if dangers and not inquiry.takes_pre_screen:
+        inquiry.in_danger = True
+        for concern, level in dangers:
+            announce(db, inquiry.raised(concern, level, at=now, occasion=occasion))
+        return
     announce_all(db, inquiry.take_pre_screen(answers, now=now))
-    _ask_to_call(db, inquiry, inquiry.take_contact(phone=data["phone"], site=site, now=now))
+    _ask_to_call(db, inquiry, inquiry.take_contact(phone=data["phone"], email=None, site=site, now=now))
 
 
 def _ask_to_call(db: Session, inquiry: Inquiry, asked: list[tasks.Task]) -> None:
@@ -123,39 +136,42 @@ def _ask_to_call(db: Session, inquiry: Inquiry, asked: list[tasks.Task]) -> None
 
 
 def call(db: Session, inquiry: Inquiry, *, outcome: str, actor: Actor, now: datetime) -> None:
-    """Keep a call, end the requests that it answers, and ask for the next one where nobody was there."""
-    again = inquiry.record_call(outcome=outcome, actor=actor, now=now)
+    """Keep a call, end the requests that it answers, and ask for what follows."""
+    follows = inquiry.record_call(outcome=outcome, actor=actor, now=now)
     _end_calls(db, inquiry, outcome=tasks.DONE, at=now)
-    if again is not None:
-        asking.ask(db, again)
+    asking.ask(db, follows)
 
 
 def decide(
     db: Session, inquiry: Inquiry, *, decision: str, why: str | None, actor: Actor, now: datetime
 ) -> None:
-    """Keep what a specialist decided, and have an assessment offered in time where they did."""
+    """Keep what a specialist decided, and ask for what follows: an offer, a talk, how it went elsewhere."""
     announce_all(db, inquiry.decide(decision=decision, why=why, actor=actor, now=now))
     _end_calls(db, inquiry, outcome=tasks.DONE, at=now)
+    asking.end(db, task_id=inquiry.decision_task_id(), outcome=tasks.DONE, at=now)
     offer = inquiry.offer_task()
-    if offer is not None:
-        asking.ask(db, offer)
+    for task in [*([offer] if offer is not None else []), *inquiry.follow_ups()]:
+        asking.ask(db, task)
 
 
 def become_referral(db: Session, inquiry: Inquiry, *, referral_id: str, at: datetime) -> None:
     """Let an inquiry go on as a referral: whatever was asked about it is done."""
     offer = inquiry.offer_task()
+    follow_ups = inquiry.follow_ups()
     inquiry.become_referral(referral_id=referral_id)
     _end_calls(db, inquiry, outcome=tasks.DONE, at=at)
-    if offer is not None:
-        asking.end(db, task_id=offer.task_id, outcome=tasks.DONE, at=at)
+    asking.end(db, task_id=inquiry.decision_task_id(), outcome=tasks.DONE, at=at)
+    for task in [*([offer] if offer is not None else []), *follow_ups]:
+        asking.end(db, task_id=task.task_id, outcome=tasks.DONE, at=at)
 
 
 def ask_supervisor(db: Session, inquiry: Inquiry, *, at: datetime) -> None:
-    """Ask the supervisor, when nobody has called by the deadline."""
-    first = tables.find_task(db, task_id=derived_id(inquiry.inquiry_id, CALL_TASK))
-    if inquiry.is_open and first is not None and first.is_open:
-        asking.end(db, task_id=first.task_id, outcome=tasks.ESCALATED, at=at)
-        asking.ask(db, inquiry.overdue_task(at=at))
+    """Ask the supervisor, when nobody has answered by the deadline."""
+    for task_id in inquiry.answer_task_ids():
+        first = tables.find_task(db, task_id=task_id)
+        if inquiry.is_open and first is not None and first.is_open:
+            asking.end(db, task_id=first.task_id, outcome=tasks.ESCALATED, at=at)
+            asking.ask(db, inquiry.overdue_task(at=at))
 
 
 def _end_calls(db: Session, inquiry: Inquiry, *, outcome: str, at: datetime) -> None:

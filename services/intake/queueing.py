@@ -45,7 +45,7 @@ def join(db: Session, episode: Episode, site: Site, data: dict[str, Any], *, now
         earlier=tables.newest_admission_wait(db, episode_id=episode.episode_id),
         pregnant=pregnant if data["pregnant"] is None else data["pregnant"],
         injecting=told.get("IDU") == 1 if data["injecting"] is None else data["injecting"],
-        asked_at=referral.received_at if referral else episode.opened_at,
+        asked_at=referral.waits_since if referral else episode.opened_at,
         now=now,
     )
     db.add(wait)

@@ -57,6 +57,9 @@ def register(
     referrals.check_received(received_at, born_on=person["birth_date"], site=site, now=call.now)
     inquiry = finding.locked_inquiry(db, data["inquiry_id"]) if data.get("inquiry_id") else None
     teds_codes, recorded_service = referrals.read_teds(data["teds"])
+    if inquiry is not None:
+        # What they said themselves counts until somebody says otherwise.
+        teds_codes = inquiry.teds_codes() | teds_codes
     identity_index = index_of(person, tenant_id=call.tenant_id)
     known = known or Known(db, tenant_id=call.tenant_id, identity_indexes=[identity_index])
     patient, open_episode = known.find(identity_index)
@@ -81,6 +84,7 @@ def register(
         teds_codes=teds_codes,
         recorded_service=recorded_service,
         received_at=received_at,
+        asked_at=inquiry.received_at if inquiry else None,
     )
     if known_patient:
         take_contacts = patient.add_contacts if call.actor.role == roles.PARTNER else patient.update_contacts

@@ -185,7 +185,8 @@ class Intake:
     def submit_pre_screen(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep the answers before the first talk; a danger in them is announced in the same transaction."""
         inquiry = inquiring.by_key(db, call.data["status_key"], lock=True)
-        inquiring.pre_screen(db, inquiry, finding.site(db, inquiry.site_id), call.data, now=call.now)
+        site = finding.site(db, inquiry.site_id)
+        inquiring.pre_screen(db, inquiry, site, call.data, occasion=call.command_id, now=call.now)
         return views.inquiry_status(db, inquiry, now=call.now)
 
     @question(schemas.ListInquiries)

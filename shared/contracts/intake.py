@@ -960,6 +960,9 @@ ANSWER_MODES = ("IN_PERSON", "REMOTE")
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
 TASKS_CLOSED_BY_HAND = (
     "admission_offer_missed",
+    "clinician_talk",
+    "inquiry_answer",
+    "inquiry_follow_up",
     "known_person_referred",
     "low_suicide_risk",
     "obligations_missing",

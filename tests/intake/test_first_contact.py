@@ -11,6 +11,7 @@ from services.intake import tables
 from services.intake.service import Intake
 from shared.contracts import roles
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.event import write_moment
 from shared.contracts.intake import InquiryDecided, InquiryReceived, PreScreenCompleted
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import new_id
@@ -194,6 +195,16 @@ class TestSubmitInquiry:
         assert task.due_at == line.room.now + timedelta(hours=2)
         assert told["next_step"] == "EXPECT_CALL"
 
+    def test_has_somebody_who_left_an_address_answered_in_time_as_well(self, line: Line) -> None:
+        receipt = line.ask_for_help(phone=None, email="noor@example.org")
+
+        (task,) = line.opened("inquiry_answer")
+        assert task.due_at == line.room.now + timedelta(minutes=15)
+        line.room.advance(timedelta(minutes=16))
+        (overdue,) = line.opened("call_back")
+        assert (overdue.owner_role, line.closed("inquiry_answer")) == (roles.SUPERVISOR, ["ESCALATED"])
+        assert line.pre_screen(receipt, phone=None)["next_step"] == "EXPECT_ANSWER"
+
     def test_asks_the_supervisor_when_nobody_calls_in_time(self, line: Line) -> None:
         line.ask_for_help()
 
@@ -235,6 +246,19 @@ class TestCallBack:
         assert again.due_at == line.room.now + timedelta(hours=24)
         assert line.closed("call_back_again") == ["DONE"]
 
+    @pytest.mark.parametrize("outcomes", [["REACHED"], ["WRONG_NUMBER"], ["NO_ANSWER"] * 3])
+    def test_leaves_a_specialist_to_decide_when_there_is_nobody_left_to_call(
+        self, line: Line, outcomes: list[str]
+    ) -> None:
+        receipt = line.ask_for_help()
+        for outcome in outcomes:
+            line.call_back(receipt, outcome)
+
+        (task,) = line.opened("inquiry_decision")
+        assert task.due_at == line.room.now + timedelta(hours=24)
+        line.decide_on(receipt, "NOT_REACHED")
+        assert line.closed("inquiry_decision") == ["DONE"]
+
     def test_leaves_no_voicemail_where_that_is_not_safe(self, line: Line) -> None:
         receipt = line.ask_for_help()
 
@@ -265,6 +289,38 @@ class TestPreScreenAndDecision:
         (offer,) = line.opened("assessment_offer")
         assert offer.due_at == line.room.now + timedelta(days=3)
 
+    @pytest.mark.parametrize(
+        ("decision", "task", "hours"),
+        [
+            ("CLINICIAN_FIRST", "clinician_talk", [24]),
+            ("MEDICAL_EVALUATION_FIRST", "inquiry_follow_up", [48, 168]),
+            ("OTHER_LEVEL", "inquiry_follow_up", [48, 168]),
+            ("EMERGENCY_NOW", "inquiry_follow_up", [24, 168]),
+            ("NOT_WANTED", "inquiry_follow_up", []),
+        ],
+    )
+    def test_leaves_nobody_with_a_bare_no(
+        self, line: Line, decision: str, task: str, hours: list[int]
+    ) -> None:
+        receipt = line.ask_for_help()
+        line.decide_on(receipt, decision)
+
+        due = [one.due_at - line.room.now for one in line.opened(task)]
+        assert sorted(due) == [timedelta(hours=one) for one in hours]
+
+    def test_hears_a_danger_in_answers_that_come_too_late(self, line: Line) -> None:
+        receipt = line.ask_for_help()
+        line.pre_screen(receipt)
+        line.decide_on(receipt, "ASSESSMENT_HERE")
+
+        with pytest.raises(Conflict):
+            line.pre_screen(receipt)
+        told = line.pre_screen(receipt, suicidal_intent="ACTIVE")
+
+        (raised,) = line.room.announced_of(SafetyConcernRaised)
+        assert (raised.concern, raised.level) == ("DANGER_ANSWER", "E4")
+        assert told["crisis"]["lines"][0]["code"] == "988"
+
     def test_leaves_the_question_about_suicide_to_when_somebody_is_there(self, line: Line) -> None:
         receipt = line.ask_for_help()
         on_duty = line.status(receipt)["questions"]
@@ -289,6 +345,22 @@ class TestPreScreenAndDecision:
         assert line.closed("assessment_offer") == ["DONE"]
         with pytest.raises(Conflict):
             line.refer(patient={"given_name": "Someone"}, inquiry_id=receipt["inquiry_id"])
+
+    def test_counts_the_clocks_of_the_law_from_the_first_word_and_heeds_it(self, line: Line) -> None:
+        receipt = line.ask_for_help()
+        asked_at = line.room.now
+        line.pre_screen(receipt, pregnant=True, injecting=True)
+        line.room.advance(timedelta(days=3))
+        referral = line.refer(patient={"given_name": "Noor"}, inquiry_id=receipt["inquiry_id"], teds={})
+        line.decide(line.assess(referral["episode_id"]), "2.1")
+
+        wait = line.room.call(
+            "wait_for_admission", {"episode_id": referral["episode_id"]}, role=roles.FRONT_DESK
+        )
+
+        (interim,) = line.opened("interim_services")
+        assert wait["asked_at"] == write_moment(asked_at)
+        assert interim.due_at == asked_at + timedelta(hours=48)
 
     def test_tells_a_person_known_already_apart_from_whom_the_inquiry_stood_for(self, line: Line) -> None:
         line.decide(line.assess(line.referral["episode_id"]), "3.7")

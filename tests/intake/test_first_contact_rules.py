@@ -221,7 +221,7 @@ class TestCallBack:
 
         followed = [one.record_call(outcome="NO_ANSWER", actor=COUNSELOR, now=NOW) for _ in range(3)]
 
-        assert [bool(task) for task in followed] == [True, True, False]
+        assert [task.task for task in followed] == ["call_back_again", "call_back_again", "inquiry_decision"]
 
     def test_has_nobody_to_call_without_a_number(self) -> None:
         with pytest.raises(Conflict):

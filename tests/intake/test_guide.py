@@ -15,6 +15,7 @@ INQUIRIES = [
     inquiry(in_danger=True),
     inquiry(pre_screen={}),
     inquiry(pre_screen={}, phone=None),
+    inquiry(pre_screen={}, phone=None, email="noor@example.org"),
     *(inquiry(state="DECIDED", decision=decision) for decision in INQUIRY_DECISIONS),
     inquiry(state="REFERRED"),
 ]
@@ -22,6 +23,14 @@ INQUIRIES = [
 
 def waiting_step(state: str) -> guide.Step:
     return guide.next_step(episode(state="DECIDED"), level_is_here=True, wait=admission_wait(state=state))
+
+
+#: Why somebody is held before the admission, the gravest last.
+HELD = ("WITHDRAWAL", "SUICIDE_SCREEN_DUE", "SUICIDAL_INTENT")
+
+
+def held_step(*why: str) -> guide.Step:
+    return guide.next_step(episode(state="DECIDED"), level_is_here=True, held=why)
 
 
 class TestNextStep:
@@ -53,6 +62,11 @@ class TestNextStep:
         assert step.code == code
         assert not reveals(step.what)
 
+    def test_of_somebody_in_danger_is_about_the_gravest_one(self) -> None:
+        steps = [held_step(*HELD[: place + 1]).code for place in range(len(HELD))]
+
+        assert steps == ["SEE_DOCTOR_FIRST", "TALK_WITH_US_NOW", "CALL_NOW"]
+
     def test_is_there_wherever_an_inquiry_stands(self) -> None:
         for one in INQUIRIES:
             step = guide.inquiry_step(one)
@@ -69,6 +83,7 @@ class TestNextStep:
         }
         reached |= {guide.inquiry_step(one).code for one in INQUIRIES}
         reached |= {waiting_step(state).code for state in ADMISSION_WAIT_STATES}
+        reached |= {held_step(why).code for why in HELD}
         reached |= {guide.self_check_step(in_danger=danger).code for danger in (False, True)}
 
         assert reached == set(guide.every_step())

@@ -13,6 +13,7 @@ from services.intake.domain import instruments
 from services.intake.service import Intake
 from shared.contracts import roles
 from shared.contracts.common import InstrumentScored, SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.event import write_moment
 from shared.contracts.intake import RulesSigned
 from shared.contracts.monitoring import OnCallShiftPlanned, OnCallShiftWithdrawn
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -243,6 +244,12 @@ class TestAnswerInstrument:
 
         assert first == again
         assert len(desk.room.announced_of(SafetyConcernRaised)) == 1
+
+    def test_refuses_no_danger_because_a_clock_is_a_minute_ahead(self, desk: Desk) -> None:
+        kept = desk.answer("PHQ9", {"9": 1}, given_at=write_moment(desk.room.now + timedelta(minutes=1)))
+
+        assert kept["given_at"] == write_moment(desk.room.now)
+        assert desk.room.announced_of(SafetyConcernRaised)
 
 
 class TestGetInstrumentAnswers:
@@ -483,6 +490,34 @@ class TestGetStatus:
         assert "PHOTO_ID" in found["bring"]
         assert "PHQ9" in found["due_instruments"]
         assert found["program_emergency_phone"] == "+1 312 555 0142"
+
+    @pytest.mark.parametrize(
+        ("instrument", "answers", "step"),
+        [
+            ("CSSRS", {"2": 1, "5": 1}, "CALL_NOW"),
+            ("PHQ9", {"9": 1}, "TALK_WITH_US_NOW"),
+            ("CIWA_AR", dict.fromkeys("12345", 4), "SEE_DOCTOR_FIRST"),
+        ],
+    )
+    def test_puts_a_danger_before_everything_else(
+        self, desk: Desk, instrument: str, answers: dict[str, int | None], step: str
+    ) -> None:
+        desk.answer(instrument, answers)
+
+        found = desk.room.ask("get_status", {"patient_id": desk.patient_id}, **desk.as_patient())
+
+        assert found["next_step"] == step
+        assert next(iter(found)) == "crisis"
+        assert found["crisis"]["lines"][0]["code"] == "988"
+        assert found["crisis"]["program_emergency_phone"] == "+1 312 555 0142"
+
+    def test_says_where_help_is_while_nobody_is_there(self, desk: Desk) -> None:
+        desk.take_off_duty()
+
+        found = desk.room.ask("get_status", {"patient_id": desk.patient_id}, **desk.as_patient())
+
+        assert "988" in found["notice"]
+        assert found["crisis"]["lines"]
 
     def test_is_nothing_to_somebody_else(self, desk: Desk) -> None:
         with pytest.raises(NotFound):

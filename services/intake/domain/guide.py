@@ -3,6 +3,7 @@
 Whoever asks gets exactly one next step, whatever the state, so that nobody is left without one.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from services.intake.domain import pre_screens
@@ -60,11 +61,23 @@ _STEPS = {
             bring=(*_PAPERS, "SIGNED_FORMS", "EMERGENCY_CONTACT"),
         ),
         Step(code="CALL_NOW", what="Call or text 988, or call 911, now. Somebody answers day and night."),
-        Step(code="ASK_US", what="Leave us a number or an address, with or without your name. We call you."),
+        Step(
+            code="TALK_WITH_US_NOW",
+            what="One of us talks with you today. Call us now if you can, or call or text 988.",
+        ),
+        Step(
+            code="ASK_US",
+            what="Leave us a number or an address, with or without your name. We call or write to you.",
+        ),
         Step(code="ANSWER_QUESTIONS", what="Answer a few questions. It takes less than ten minutes."),
         Step(
             code="EXPECT_CALL",
             what="We call you. Think of what you want to ask us.",
+            bring=("INSURANCE_CARD", "MEDICATION_LIST"),
+        ),
+        Step(
+            code="EXPECT_ANSWER",
+            what="We write to you. Think of what you want to ask us.",
             bring=("INSURANCE_CARD", "MEDICATION_LIST"),
         ),
         Step(code="CALL_US", what="Call us when it suits you, or leave us a number here."),
@@ -84,11 +97,25 @@ _STEPS = {
 }
 
 
-def next_step(episode: Episode, *, level_is_here: bool, wait: AdmissionWait | None = None) -> Step:
+#: The step of somebody who is held before the admission, by why: the gravest comes first.
+_WHILE_HELD = {
+    "SUICIDAL_INTENT": "CALL_NOW",
+    "SUICIDE_SCREEN_DUE": "TALK_WITH_US_NOW",
+    "WITHDRAWAL": "SEE_DOCTOR_FIRST",
+}
+
+
+def next_step(
+    episode: Episode, *, level_is_here: bool, held: Collection[str] = (), wait: AdmissionWait | None = None
+) -> Step:
     """Return the one thing to do next.
 
+    :param held: codes of what keeps them from being admitted.
     :param wait: their entry of the waiting list, where they are on it.
     """
+    for why, code in _WHILE_HELD.items():
+        if why in held:
+            return _STEPS[code]
     if wait is not None and wait.state in (WAITING, OFFERED):
         return _STEPS["WAIT_FOR_PLACE" if wait.state == WAITING else "TAKE_PLACE"]
     return _STEPS[episode.next_step(level_is_here=level_is_here)]
@@ -114,7 +141,7 @@ def inquiry_step(inquiry: Inquiry) -> Step:
         return _STEPS["CALL_NOW"]
     if inquiry.pre_screen is None:
         return _STEPS["ANSWER_QUESTIONS"]
-    return _STEPS["EXPECT_CALL" if inquiry.phone else "CALL_US"]
+    return _STEPS["EXPECT_CALL" if inquiry.phone else "EXPECT_ANSWER" if inquiry.email else "CALL_US"]
 
 
 #: The step after what a specialist decided.

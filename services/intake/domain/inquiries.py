@@ -34,9 +34,23 @@ MOST_CALLS = 3
 ASSESSMENT_WITHIN_IF_URGENT = timedelta(hours=24)
 ASSESSMENT_WITHIN = timedelta(days=3)
 
+#: How soon a specialist decides once there is nobody left to call. Design default: a day.
+DECIDED_WITHIN = timedelta(hours=24)
+#: How soon a clinician talks to somebody who is to see one first, such as a minor. Design default.
+CLINICIAN_TALKS_WITHIN = timedelta(hours=24)
+#: When somebody who is to begin elsewhere is asked how it went. Safety rule (13b.13).
+FOLLOWED_AFTER = (timedelta(hours=48), timedelta(days=7))
+#: The same after an emergency. Source: brief 2, contact within a day.
+FOLLOWED_AFTER_EMERGENCY = (timedelta(hours=24), timedelta(days=7))
+
 CALL_TASK = "call_back"
 CALL_AGAIN_TASK = "call_back_again"
+#: Answering somebody who left an address and no number.
+ANSWER_TASK = "inquiry_answer"
+DECISION_TASK = "inquiry_decision"
 OFFER_TASK = "assessment_offer"
+CLINICIAN_TASK = "clinician_talk"
+FOLLOW_UP_TASK = "inquiry_follow_up"
 
 
 class InquiryClosed(Conflict):
@@ -98,6 +112,20 @@ class Inquiry:
         """Whether an assessment is to be offered within a day."""
         return self.pre_screen is not None and pre_screens.read(self.pre_screen).urgent
 
+    def teds_codes(self) -> dict[str, int]:
+        """Return what the pre-screen told in codes of the admission data set.
+
+        A yes counts; a no may be shame.
+        """
+        told = pre_screens.read(self.pre_screen) if self.pre_screen is not None else None
+        said = {"PREG": told is not None and told.pregnant, "IDU": told is not None and told.injecting}
+        return {name: 1 for name, yes in said.items() if yes}
+
+    @property
+    def takes_pre_screen(self) -> bool:
+        """Whether the questions before the first talk can be answered now."""
+        return self.is_open and self.pre_screen is None
+
     def check_open(self) -> None:
         """Refuse what comes too late.
 
@@ -106,12 +134,20 @@ class Inquiry:
         if not self.is_open:
             raise InquiryClosed("The inquiry is closed.", field="inquiry_id", rule="an open inquiry")
 
-    def take_contact(self, *, phone: str | None, site: Site, now: datetime) -> list[Task]:
-        """Take over a number, where there was none; return the call that follows from it."""
-        if not phone or self.phone:
-            return []
-        self.phone = phone
-        return [self._call_task(site=site, now=now)]
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a number or an address."""
+        return bool(self.phone or self.email)
+
+    def take_contact(self, *, phone: str | None, email: str | None, site: Site, now: datetime) -> list[Task]:
+        """Take over a number or an address where there was none; return what follows from it."""
+        if phone and not self.phone:
+            self.phone, self.email = phone, self.email or email
+            return [self._answer_in_time(task=CALL_TASK, site=site, now=now)]
+        if email and not self.reachable:
+            self.email = email
+            return [self._answer_in_time(task=ANSWER_TASK, site=site, now=now)]
+        return []
 
     def take_pre_screen(self, answers: pre_screens.Answers, *, now: datetime) -> list[Event]:
         """Keep the answers, and what they recommend; a danger is raised in the same step.
@@ -138,8 +174,8 @@ class Inquiry:
         )
         return [*dangers, done]
 
-    def record_call(self, *, outcome: str, actor: Actor, now: datetime) -> Task | None:
-        """Note that somebody called; return the next call that follows, if one does.
+    def record_call(self, *, outcome: str, actor: Actor, now: datetime) -> Task:
+        """Note that somebody called; return the next call, or that a specialist is to decide.
 
         :raises NobodyToCall: when there is no number.
         :raises InvalidInput: when a voicemail was left that the person did not call safe (13b.11).
@@ -154,7 +190,13 @@ class Inquiry:
         call = {"outcome": outcome, "at": now.isoformat(), "by": actor.actor_id, "by_role": actor.role}
         self.calls = [*self.calls, call]
         if outcome in ("REACHED", "WRONG_NUMBER") or len(self.calls) >= MOST_CALLS:
-            return None
+            return self._task(
+                derived_id(self.inquiry_id, DECISION_TASK),
+                task=DECISION_TASK,
+                reason=outcome,
+                opened_at=now,
+                due_at=now + DECIDED_WITHIN,
+            )
         number = str(len(self.calls))
         return self._task(
             derived_id(self.inquiry_id, CALL_AGAIN_TASK, number),
@@ -203,6 +245,41 @@ class Inquiry:
             owner_role=roles.FRONT_DESK,
         )
 
+    def follow_ups(self) -> list[Task]:
+        """Return whom a decision leaves to be talked to, and when they are asked how it went.
+
+        Nobody is left with a bare no (S16), as far as there is a way to reach them.
+        """
+        decision, at = self.decision, self.decided_at
+        if at is None or not self.reachable:
+            return []
+        if decision == pre_screens.CLINICIAN_FIRST:
+            return [
+                self._task(
+                    derived_id(self.inquiry_id, CLINICIAN_TASK),
+                    task=CLINICIAN_TASK,
+                    reason="CLINICIAN_FIRST",
+                    opened_at=at,
+                    due_at=at + CLINICIAN_TALKS_WITHIN,
+                    owner_role=roles.CLINICIAN,
+                )
+            ]
+        after = {
+            pre_screens.OTHER_LEVEL: FOLLOWED_AFTER,
+            pre_screens.MEDICAL_FIRST: FOLLOWED_AFTER,
+            pre_screens.EMERGENCY: FOLLOWED_AFTER_EMERGENCY,
+        }.get(decision or "", ())
+        return [
+            self._task(
+                derived_id(self.inquiry_id, FOLLOW_UP_TASK, str(number)),
+                task=FOLLOW_UP_TASK,
+                reason=decision or "",
+                opened_at=at,
+                due_at=at + wait,
+            )
+            for number, wait in enumerate(after)
+        ]
+
     def become_referral(self, *, referral_id: str) -> None:
         """Go on as a referral.
 
@@ -215,7 +292,15 @@ class Inquiry:
     def call_task_ids(self) -> tuple[str, ...]:
         """Return the ids of every call that can have been asked for."""
         again = (derived_id(self.inquiry_id, CALL_AGAIN_TASK, str(n)) for n in range(1, MOST_CALLS))
-        return (derived_id(self.inquiry_id, CALL_TASK), self._overdue_id(), *again)
+        return (*self.answer_task_ids(), self._overdue_id(), *again)
+
+    def answer_task_ids(self) -> tuple[str, ...]:
+        """Return the ids of the first answer, by telephone or in writing."""
+        return (derived_id(self.inquiry_id, CALL_TASK), derived_id(self.inquiry_id, ANSWER_TASK))
+
+    def decision_task_id(self) -> str:
+        """Return the id of the request to decide."""
+        return derived_id(self.inquiry_id, DECISION_TASK)
 
     def overdue_task(self, *, at: datetime) -> Task:
         """Return the supervisor's request, when nobody has called by the deadline."""
@@ -232,11 +317,11 @@ class Inquiry:
     def _overdue_id(self) -> str:
         return derived_id(self.inquiry_id, CALL_TASK, "overdue")
 
-    def _call_task(self, *, site: Site, now: datetime) -> Task:
+    def _answer_in_time(self, *, task: str, site: Site, now: datetime) -> Task:
         self.call_back_due_at = call_back_due_at(site, at=now)
         return self._task(
-            derived_id(self.inquiry_id, CALL_TASK),
-            task=CALL_TASK,
+            derived_id(self.inquiry_id, task),
+            task=task,
             reason="INQUIRY",
             opened_at=now,
             due_at=self.call_back_due_at,
@@ -265,10 +350,13 @@ class Inquiry:
             due_at=due_at,
         )
 
-    def raised(self, concern: str, level: str, *, at: datetime) -> SafetyConcernRaised:
-        """Return the news of a danger: a human must hear of it at once."""
+    def raised(self, concern: str, level: str, *, at: datetime, occasion: str = "") -> SafetyConcernRaised:
+        """Return the news of a danger: a human must hear of it at once.
+
+        :param occasion: what tells it from the same danger told before.
+        """
         return SafetyConcernRaised(
-            concern_id=derived_id(self.inquiry_id, concern),
+            concern_id=derived_id(self.inquiry_id, concern, *filter(None, [occasion])),
             patient_id=self.patient_id,
             concern=concern,
             level=level,
@@ -280,12 +368,12 @@ class Inquiry:
 def receive(
     inquiry: Inquiry, *, dangers: list[tuple[str, str]], site: Site
 ) -> tuple[list[Task], list[Event]]:
-    """Take an inquiry in; return the call that follows where there is a number, and the news.
+    """Take an inquiry in; return what follows where there is a number or an address, and the news.
 
     :param dangers: concern and level of each danger in the self-check that came with it.
     """
-    phone, inquiry.phone = inquiry.phone, None
-    asked = inquiry.take_contact(phone=phone, site=site, now=inquiry.received_at)
+    phone, email, inquiry.phone, inquiry.email = inquiry.phone, inquiry.email, None, None
+    asked = inquiry.take_contact(phone=phone, email=email, site=site, now=inquiry.received_at)
     inquiry.in_danger = bool(dangers)
     received = InquiryReceived(
         inquiry_id=inquiry.inquiry_id,

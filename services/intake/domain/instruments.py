@@ -43,6 +43,9 @@ SAFETY_TASKS = (SCREEN_TASK, LOW_RISK_TASK, SKIPS_TASK)
 SKIPS_FOR_CLINICIAN = 3
 #: How soon a clinician is asked to talk to somebody about it. Design default.
 SKIPS_ANSWERED_WITHIN = timedelta(days=1)
+#: How far the clock of whoever sends answers may be ahead of ours: no danger is refused for a minute.
+#: Design default.
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
 #: How far back answers may have been given that are recorded later, from paper. Design default.
 OLDEST_ANSWERS = timedelta(days=31)
 
@@ -163,6 +166,8 @@ def answer(
     if all(one is None for one in answers.values()):
         raise InvalidInput("Nothing was answered.", field="answers", rule="at least one answer")
     told_at = given_at or now
+    if now < told_at <= now + CLOCKS_DIFFER_BY:
+        told_at = now
     if not now - OLDEST_ANSWERS <= told_at <= now:
         raise InvalidInput(
             "The answers cannot have been given then.",
@@ -384,7 +389,9 @@ def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
     )
 
 
-def holds_since(given: Iterable[InstrumentAnswers], *, assessed_at: datetime, now: datetime) -> list[str]:
+def holds_since(
+    given: Iterable[InstrumentAnswers], *, assessed_at: datetime | None, now: datetime
+) -> list[str]:
     """Return why answers keep somebody from being admitted that an assessment has not weighed.
 
     Nobody goes home into a program with severe withdrawal or a high risk of suicide, whenever that was
@@ -392,10 +399,12 @@ def holds_since(given: Iterable[InstrumentAnswers], *, assessed_at: datetime, no
     scales; the screen answers for itself.
 
     :param given: what was answered in the episode.
+    :param assessed_at: when the newest assessment was completed, if there is one.
     :returns: codes: WITHDRAWAL, SUICIDAL_INTENT, SUICIDE_SCREEN_DUE.
     """
     given = list(given)
-    told = recorded([one for one in given if one.recorded_at > assessed_at], now=now)
+    unweighed = [one for one in given if assessed_at is None or one.recorded_at > assessed_at]
+    told = recorded(unweighed, now=now)
     found = []
     if weigh(Signs(ciwa_ar=told.ciwa_ar, cows=told.cows, pawss=told.pawss)).holds:
         found.append("WITHDRAWAL")

@@ -25,6 +25,7 @@ class Referral:
 
     ``teds`` maps fields of the admission data set to codes; missing ones are left out.
     ``recorded_service`` is what the source recorded as SERVICES: for comparison, in no rule.
+    ``asked_at`` is when the person first asked for help themselves, where they did so before.
     """
 
     referral_id: str
@@ -37,7 +38,13 @@ class Referral:
     received_at: datetime
     teds: dict[str, Any] = field(default_factory=dict)
     recorded_service: int | None = None
+    asked_at: datetime | None = None
     tenant_id: str = ""
+
+    @property
+    def waits_since(self) -> datetime:
+        """When help was first asked for: the clocks of the law count from then."""
+        return min(self.asked_at or self.received_at, self.received_at)
 
     @property
     def names_opioid(self) -> bool:
@@ -117,9 +124,11 @@ def refer(
     teds_codes: dict[str, Any],
     recorded_service: int | None,
     received_at: datetime,
+    asked_at: datetime | None = None,
 ) -> tuple[Referral, Episode, list[Event]]:
     """Open an episode for somebody who was referred.
 
+    :param asked_at: when they first asked for help themselves, where they did so before.
     :raises EpisodeAlreadyOpen: when the person has an open episode.
     """
     if open_episode is not None:
@@ -137,6 +146,7 @@ def refer(
         received_at=received_at,
         teds=teds_codes,
         recorded_service=recorded_service,
+        asked_at=asked_at,
     )
     episode = Episode(
         episode_id=episode_id,

@@ -116,7 +116,7 @@ def _known_here(*, admission: Admission, referral: Referral, patient: Patient, s
     known: Codes = {
         "ADMYR": admitted_on.year,
         "SERVICES": SERVICE_OF_LEVEL[admission.level],
-        "DAYWAIT": bisect_right(WAITS_FROM, (admitted_on - site.local_day(referral.received_at)).days),
+        "DAYWAIT": bisect_right(WAITS_FROM, (admitted_on - site.local_day(referral.waits_since)).days),
     }
     age = bisect_right(AGES_FROM, patient.age_on(admitted_on))
     known["AGE"] = age or teds.MISSING

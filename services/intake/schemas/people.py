@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from services.intake import teds
+from services.intake.schemas.assessments import Crisis
 from services.intake.schemas.fields import code_field, id_field, moment_field, phone_field, text_field
 from shared.contracts import intake as codes
 
@@ -134,6 +135,7 @@ class Referral(Schema):
     referral_source = fields.String()
     known_patient = fields.Boolean()
     received_at = moment_field("When the referral came in.")
+    asked_at = moment_field("When the person asked for help themselves before, if so.", allow_none=True)
     teds = fields.Dict()
     recorded_service = fields.Integer(
         allow_none=True, metadata={"description": "TEDS SERVICES as recorded; enters no rule."}
@@ -171,6 +173,7 @@ class GetStatus(Schema):
 class Status(Schema):
     """Where somebody stands: one next step, in plain words, and what to bring."""
 
+    crisis = fields.Nested(Crisis, allow_none=True)
     patient_id = id_field("Who it is.")
     episode_id = id_field("Newest episode of care.")
     state = code_field("Where it stands.", codes.EPISODE_STATES)
@@ -182,6 +185,8 @@ class Status(Schema):
         fields.String(), metadata={"description": "Instruments that can be answered now, in turn."}
     )
     program_emergency_phone = fields.String(allow_none=True)
+    staff_on_duty = fields.Boolean(metadata={"description": "Whether somebody is there to act now."})
+    notice = fields.String(allow_none=True, metadata={"description": "What to say while nobody is there."})
 
 
 class GetEpisode(Schema):

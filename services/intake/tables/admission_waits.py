@@ -129,7 +129,10 @@ def waited_for_admission(
     """Return when those asked who were admitted to a site in a time, and when they were admitted."""
     tenant_id = db.info["tenant_id"]
     query = (
-        sa.select(referral_rows.c.received_at, admission_rows.c.admitted_at)
+        sa.select(
+            sa.func.least(referral_rows.c.asked_at, referral_rows.c.received_at).label("asked_at"),
+            admission_rows.c.admitted_at,
+        )
         .join(episode_rows, episode_rows.c.episode_id == admission_rows.c.episode_id)
         .join(referral_rows, referral_rows.c.referral_id == episode_rows.c.referral_id)
         # Columns, not rows: so the tenant is named here.
@@ -140,4 +143,4 @@ def waited_for_admission(
             admission_rows.c.admitted_at < until,
         )
     )
-    return [(row.received_at, row.admitted_at) for row in db.execute(query)]
+    return [(row.asked_at, row.admitted_at) for row in db.execute(query)]

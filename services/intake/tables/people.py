@@ -55,6 +55,7 @@ referral_rows = Table(
     Column("received_at", moment(), nullable=False),
     Column("teds", JSONB, nullable=False),
     Column("recorded_service", sa.SmallInteger),
+    Column("asked_at", moment()),
     one_of("referral_source", (*codes.REFERRAL_SOURCES, referrals.REENTRY)),
     Index("ix_referrals_tenant_patient", "tenant_id", "patient_id"),
 )
