@@ -38,6 +38,7 @@ ACTIONS = {
     "admission_offer": "/v1/admission-waits/{about_id}/acceptance",
     "admission_promised": "/v1/episodes/{episode_id}/admission",
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
+    "assessment_due": "/v1/episodes/{about_id}/assessments",
     "assessment_offer": "/v1/referrals",
     "call_back": "/v1/inquiries/{about_id}/calls",
     "call_back_again": "/v1/inquiries/{about_id}/calls",

@@ -58,6 +58,11 @@ def keep_authorization(
     cover = tables.find_coverage(db, coverage_id=data["coverage_id"])
     if cover is None or cover.patient_id != episode.patient_id:
         raise NotFound("No such cover.", field="coverage_id")
+    recorded = tables.authorizations_of(db, episode_id=episode.episode_id)
+    for known in recorded:
+        if all(getattr(known, name) == value for name, value in data.items()):
+            # Told by the desk and by the payer's feed, it is one decision: its units count once.
+            return known
     authorization = Authorization(
         authorization_id=new_id(),
         patient_id=episode.patient_id,
@@ -68,7 +73,7 @@ def keep_authorization(
         **data,
     )
     announce_all(db, coverage.record(authorization))
-    for earlier in tables.authorizations_of(db, episode_id=episode.episode_id):
+    for earlier in recorded:
         if authorization.decision == coverage.APPROVED:
             asking.end(db, task_id=earlier.denial_task().task_id, outcome=DONE, at=now)
         asking.end(db, task_id=earlier.review_task(now=now).task_id, outcome=DONE, at=now)

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from services.intake import finding, inquiring, schemas, tables
-from services.intake.domain import people, referrals
+from services.intake.domain import people, referrals, timeline
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
@@ -89,9 +89,10 @@ def register(
     if known_patient:
         take_contacts = patient.add_contacts if call.actor.role == roles.PARTNER else patient.update_contacts
         take_contacts(phone=person["phone"], email=person["email"])
-    db.add_all([patient, referral, episode])
+    due = timeline.assessment_task(referral)
+    db.add_all([patient, referral, episode, due])
     known.add(patient, episode)
-    announce_all(db, events)
+    announce_all(db, [*events, due.opened()])
     if inquiry is not None:
         inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
     return referral, episode

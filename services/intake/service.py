@@ -48,6 +48,7 @@ from services.intake.domain import (
     rules,
     sites,
     tasks,
+    timeline,
     withdrawal,
 )
 from services.intake.domain.episodes import Episode
@@ -385,6 +386,7 @@ class Intake:
         )
         db.add(assessment)
         announce_all(db, events)
+        _ask_for_what_follows(db, episode, assessment, site)
         stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:
             queueing.note_pregnancy(db, episode, now=call.now)
@@ -1583,6 +1585,23 @@ def _open_task(db: Session, task: tasks.Task) -> None:
 def _close_tasks(db: Session, episode: Episode, *, task: str, outcome: str, at: datetime) -> None:
     for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
         announce_all(db, open_task.close(outcome=outcome, at=at))
+
+
+def _ask_for_what_follows(
+    db: Session, episode: Episode, assessment: assessments.Assessment, site: Site
+) -> None:
+    """End the request to assess, and ask for a decision in time and for what the withdrawal gate found."""
+    at = assessment.completed_at
+    for task in (timeline.ASSESSMENT_TASK, timeline.EVALUATION_TASK):
+        _close_tasks(db, episode, task=task, outcome=tasks.DONE, at=at)
+    decision = timeline.decision_task(assessment, site=site)
+    if not tables.open_tasks_of(db, episode_id=episode.episode_id, task=decision.task):
+        _open_task(db, decision)
+    episode.decision_due_at = timeline.decide_by(episode, decision)
+    set_timer(db, _DECISION_DUE, key=episode.episode_id, due_at=episode.decision_due_at)
+    evaluation = timeline.evaluation_task(assessment, site=site)
+    if evaluation is not None:
+        _open_task(db, evaluation)
 
 
 def _withdraw_tasks(db: Session, episode: Episode, *, at: datetime) -> None:

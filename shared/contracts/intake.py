@@ -968,4 +968,5 @@ TASKS_CLOSED_BY_HAND = (
     "obligations_missing",
     "safety_items_skipped",
     "waiting_list_passed_over",
+    "withdrawal_evaluation",
 )

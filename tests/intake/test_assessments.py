@@ -185,6 +185,7 @@ def admit(**changes: Any) -> tuple[admissions.Admission, list[Any]]:
         "patient": patient(),
         "site": site(),
         "assessment": complete()[0],
+        "held_since": [],
         "treatment_consent": True,
         "follow_up_consent": False,
         "opioid_history": False,
@@ -211,6 +212,7 @@ class TestAdmit:
         ("change", "fields"),
         [
             (lambda: {"treatment_consent": False}, ["consent"]),
+            (lambda: {"held_since": ["SUICIDE_SCREEN_DUE", "WITHDRAWAL"]}, ["gate", "gate"]),
             (lambda: {"patient": patient(birth_date="2008-02-03")}, ["patient"]),
             (lambda: {"episode": episode(state="DECIDED", decided_level="2.5")}, ["level"]),
             (lambda: {"episode": episode(state="ASSESSED")}, ["decision"]),

@@ -290,3 +290,14 @@ def test_no_unit_is_ever_taken_twice_or_beyond_what_is_authorised(
         assert len({unit.served_on for unit in taken}) == len(taken)
         assert all(one.first_on <= unit.served_on <= one.last_on for unit in taken)
     assert len(told) == len(set(told))
+
+
+def test_a_decision_told_twice_counts_once(billing: Billing) -> None:
+    first = billing.authorize(units=10, number="A-1")
+
+    again = billing.authorize(units=10, number="A-1")
+    another = billing.authorize(units=5, number="A-2")
+
+    assert again["authorization_id"] == first["authorization_id"]
+    assert another["authorization_id"] != first["authorization_id"]
+    assert len(billing.seen()["authorizations"]) == 2

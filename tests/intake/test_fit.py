@@ -132,7 +132,7 @@ class TestStepDown:
     def test_is_met_after_residential_care_with_its_deadlines(self) -> None:
         stay = fit.PriorStay(level="3.5", discharged_on=date(2026, 1, 30))
 
-        found = fit.step_down(stay)
+        found = fit.step_down(stay, today=date(2026, 2, 2))
 
         assert found.result == "MET"
         assert "FIRST_SERVICE_WITHIN_7_DAYS" in found.actions
@@ -140,9 +140,10 @@ class TestStepDown:
 
     def test_lets_others_enter_directly(self) -> None:
         outpatient = fit.PriorStay(level="1", discharged_on=date(2026, 1, 30))
+        long_ago = fit.PriorStay(level="3.5", discharged_on=date(2025, 12, 30))
 
-        for stay in (None, outpatient):
-            assert fit.step_down(stay).alternative == "DIRECT_ENTRY"
+        for stay in (None, outpatient, long_ago):
+            assert fit.step_down(stay, today=date(2026, 2, 2)).alternative == "DIRECT_ENTRY"
 
     def test_refuses_a_stay_that_has_not_ended(self) -> None:
         stay = fit.PriorStay(level="3.5", discharged_on=date(2026, 2, 3))

@@ -277,7 +277,7 @@ class TestEnding:
 
     def test_leaves_its_later_days_to_another(self, office: Billing) -> None:
         authorization = office.authorize(units=10)
-        office.authorize(units=10)
+        office.authorize(units=10, number="A-2")
         office.room.deliver(scheduled(office, date(2026, 2, 20)))
 
         self.end(office, authorization, "2026-02-19")

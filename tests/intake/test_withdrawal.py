@@ -22,7 +22,8 @@ class TestWeigh:
         [
             ({}, "CLEAR", False, None),
             ({"ciwa_ar": 9, "pawss": 3, "last_drink_hours": 200}, "CLEAR", False, None),
-            ({"ciwa_ar": 9, "last_drink_hours": 20}, "RECHECK_DAILY", False, None),
+            ({"ciwa_ar": 9, "pawss": 3, "last_drink_hours": 20}, "RECHECK_DAILY", False, None),
+            ({"ciwa_ar": 9, "last_drink_hours": 20}, "MEDICAL_EVALUATION", True, None),
             ({"last_drink_hours": 119}, "RECHECK_DAILY", False, None),
             ({"last_drink_hours": 120}, "CLEAR", False, None),
             ({"last_drink_hours": 72}, "MEDICAL_EVALUATION", True, None),

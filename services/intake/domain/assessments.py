@@ -1,7 +1,7 @@
 """An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
 
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from services.intake.domain import diagnoses, fit, placement, withdrawal
@@ -198,6 +198,7 @@ def complete(
         recommended_level=recommended.level,
         placeable_minutes=placeable_minutes,
         required_minutes=required_minutes,
+        today=today,
     )
     concerns = _concerns(gate, findings.danger)
     assessment = Assessment(
@@ -316,8 +317,9 @@ def _fit_factors(
     recommended_level: str,
     placeable_minutes: int | None,
     required_minutes: int | None,
+    today: date,
 ) -> list[fit.FactorResult]:
-    after_stay = fit.step_down(findings.prior_stay)
+    after_stay = fit.step_down(findings.prior_stay, today=today)
     return [
         fit.stable_home(findings.home, violence_threat=findings.danger.violence_threat),
         fit.mild_to_moderate(

@@ -5,7 +5,7 @@ they route to a clinician, and no sum of them overrides a gate.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from services.intake.domain.diagnoses import Diagnosis, worst_severity
 from shared.errors import InvalidInput
@@ -23,6 +23,9 @@ RULER_LOW = 2
 TRIGGERS_NEEDED = 3
 #: Levels whose discharge makes the referral a step-down. ASAM Criteria, 3rd edition.
 STEP_DOWN_FROM = ("3.1", "3.3", "3.5", "3.7", "4")
+#: How long after the discharge somebody still comes from there. Design default: as long as HEDIS looks for
+#: follow-up care.
+STEPS_DOWN_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,9 +166,10 @@ def tools_against_triggers(triggers: list[Trigger], *, naloxone: bool, opioid: b
     return _met_unless("TOOLS_AGAINST_TRIGGERS", actions, ("triggers", "naloxone"))
 
 
-def step_down(prior_stay: PriorStay | None) -> FactorResult:
+def step_down(prior_stay: PriorStay | None, *, today: date) -> FactorResult:
     """Weigh whether somebody comes from residential or inpatient care; if not, they enter directly."""
-    if prior_stay is None or prior_stay.level not in STEP_DOWN_FROM:
+    recent = prior_stay is not None and today - prior_stay.discharged_on <= STEPS_DOWN_WITHIN
+    if prior_stay is None or not recent or prior_stay.level not in STEP_DOWN_FROM:
         return FactorResult(factor="STEP_DOWN", result=NOT_MET, alternative="DIRECT_ENTRY")
     actions = ["FIRST_CONTACT_WITHIN_3_DAYS", "FIRST_SERVICE_WITHIN_7_DAYS"]
     if not prior_stay.summary_received:

@@ -52,6 +52,9 @@ OLDEST_ANSWERS = timedelta(days=31)
 #: Instruments that an assessment must not overlook.
 _FOR_ASSESSMENTS = ("CIWA_AR", "COWS", "PAWSS", SUICIDE_SCREEN)
 
+#: Those of them that ask about the past, and not about how somebody is doing now.
+_COUNT_FOR_LONG = ("PAWSS", SUICIDE_SCREEN)
+
 #: Why answers have no score.
 NOT_SIGNED, BELOW_MIN_AGE = "NOT_SIGNED", "BELOW_MIN_AGE"
 
@@ -366,13 +369,13 @@ def item_view(pack: Pack) -> list[dict[str, Any]]:
 
 
 def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
-    """Return the newest complete withdrawal scales of the last day, and the newest suicide screen.
+    """Return the newest complete scales: of the last day, where they tell how somebody is doing now.
 
     :param given: what was answered in the episode.
     """
     found: dict[str, InstrumentAnswers] = {}
     for one in sorted(given, key=lambda one: one.given_at):
-        recent = one.given_at > now - RATING_COUNTS_FOR or one.instrument == SUICIDE_SCREEN
+        recent = one.given_at > now - RATING_COUNTS_FOR or one.instrument in _COUNT_FOR_LONG
         if one.instrument in _FOR_ASSESSMENTS and recent and one.scored().scores:
             found[one.instrument] = one
     values = {name: one.scored().scores[0] for name, one in found.items()}

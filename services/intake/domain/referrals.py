@@ -47,6 +47,11 @@ class Referral:
         return min(self.asked_at or self.received_at, self.received_at)
 
     @property
+    def urgent(self) -> bool:
+        """Whether an assessment is due within a day: opioids, injecting, or pregnant. Brief 1.9."""
+        return self.names_opioid or self.teds.get("IDU") == 1 or self.teds.get("PREG") == 1
+
+    @property
     def names_opioid(self) -> bool:
         """Whether a substance at admission is an opioid."""
         return any(self.teds.get(name) in teds.OPIOIDS for name in ("SUB1", "SUB2", "SUB3"))

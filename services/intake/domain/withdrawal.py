@@ -175,6 +175,17 @@ RULES: tuple[GateRule, ...] = (
         clearable=True,
     ),
     GateRule(
+        code="COMPLICATED_WITHDRAWAL_NOT_RATED",
+        # The way is clear only where its likelihood is known to be low. Brief 1.6, 13b.4.
+        applies=lambda s: (
+            s.pawss is None and s.last_drink_hours is not None and s.last_drink_hours <= RATE_WITHIN_HOURS
+        ),
+        disposition="MEDICAL_EVALUATION",
+        act_within="SAME_DAY",
+        actions=("RATE_PAWSS",),
+        clearable=True,
+    ),
+    GateRule(
         code="DAILY_BENZODIAZEPINE",
         applies=lambda s: s.daily_benzodiazepine,
         disposition="MEDICAL_EVALUATION",

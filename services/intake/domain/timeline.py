@@ -1,0 +1,110 @@
+"""What follows a referral and an assessment, and by when: nobody waits without an owner.
+
+Sources: brief 1.9 for the assessment and the decision, 1.6 for what a finding of withdrawal asks for.
+"""
+
+import zoneinfo
+from datetime import datetime, time, timedelta
+
+from services.intake.domain import reentries
+from services.intake.domain.assessments import Assessment
+from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import ASSESSMENT_WITHIN, ASSESSMENT_WITHIN_IF_URGENT
+from services.intake.domain.referrals import Referral
+from services.intake.domain.sites import Site
+from services.intake.domain.tasks import Task
+from shared.contracts import roles
+from shared.ids import derived_id
+
+#: Task of assessing somebody who was referred.
+ASSESSMENT_TASK = "assessment_due"
+#: Task of evaluating medically what the withdrawal gate found.
+EVALUATION_TASK = "withdrawal_evaluation"
+
+#: Time that there is at least for what is to be done the same day. Design default: found in the evening,
+#: it is done in the evening.
+LEAST_OF_A_DAY = timedelta(hours=4)
+
+#: Codes of the time that a finding allows, the most urgent first, and whether it ends with the day.
+#: What must be done sooner is a danger: it opens an escalation, whose deadlines are shorter.
+_ALLOWED = {
+    "SAME_DAY": None,
+    "WITHIN_24_HOURS": timedelta(hours=24),
+    # Before the first session, which may be the next day. Design default.
+    "BEFORE_START": timedelta(hours=24),
+    "DAILY": timedelta(hours=24),
+}
+
+
+def assessment_task(referral: Referral) -> Task:
+    """Return the request to assess somebody: within a day where it is urgent, or in three."""
+    within = ASSESSMENT_WITHIN_IF_URGENT if referral.urgent else ASSESSMENT_WITHIN
+    return Task(
+        task_id=derived_id(referral.episode_id, ASSESSMENT_TASK),
+        task=ASSESSMENT_TASK,
+        owner_role=roles.FRONT_DESK,
+        next_role=roles.COUNSELOR,
+        reason="URGENT" if referral.urgent else "REFERRED",
+        about_id=referral.episode_id,
+        patient_id=referral.patient_id,
+        episode_id=referral.episode_id,
+        journey_id=referral.journey_id,
+        opened_at=referral.received_at,
+        due_at=referral.waits_since + within,
+    )
+
+
+def decision_task(assessment: Assessment, *, site: Site) -> Task:
+    """Return the request to decide on the level of care the same day; of a minor, with that word (13b.6)."""
+    return Task(
+        task_id=derived_id(assessment.assessment_id, reentries.DECISION_TASK),
+        task=reentries.DECISION_TASK,
+        owner_role=roles.CLINICIAN,
+        next_role=roles.SUPERVISOR,
+        reason="MINOR" if assessment.minor else "ASSESSED",
+        about_id=assessment.episode_id,
+        patient_id=assessment.patient_id,
+        episode_id=assessment.episode_id,
+        journey_id=assessment.journey_id,
+        opened_at=assessment.completed_at,
+        due_at=end_of_day(site, assessment.completed_at),
+    )
+
+
+def evaluation_task(assessment: Assessment, *, site: Site) -> Task | None:
+    """Return the request to evaluate what the withdrawal gate found, the most urgent finding first."""
+    at = assessment.completed_at
+    asked = {
+        finding["code"]: end_of_day(site, at) if allowed is None else at + allowed
+        for finding in assessment.gate["findings"]
+        if finding["act_within"] in _ALLOWED
+        for allowed in [_ALLOWED[finding["act_within"]]]
+    }
+    if not asked:
+        return None
+    code = min(asked, key=lambda one: asked[one])
+    return Task(
+        task_id=derived_id(assessment.assessment_id, EVALUATION_TASK),
+        task=EVALUATION_TASK,
+        owner_role=roles.CLINICIAN,
+        next_role=roles.SUPERVISOR,
+        reason=code,
+        about_id=assessment.assessment_id,
+        patient_id=assessment.patient_id,
+        episode_id=assessment.episode_id,
+        journey_id=assessment.journey_id,
+        opened_at=at,
+        due_at=asked[code],
+    )
+
+
+def end_of_day(site: Site, moment: datetime) -> datetime:
+    """Return when what is to be done the same day is due: at midnight there, or a little later."""
+    tomorrow = site.local_day(moment) + timedelta(days=1)
+    midnight = datetime.combine(tomorrow, time(), zoneinfo.ZoneInfo(site.time_zone))
+    return max(midnight.astimezone(moment.tzinfo), moment + LEAST_OF_A_DAY)
+
+
+def decide_by(episode: Episode, task: Task) -> datetime:
+    """Return by when a decision is due: the earlier of what was asked before and what is asked now."""
+    return min(episode.decision_due_at or task.due_at, task.due_at)
