@@ -59,6 +59,9 @@ nobody_on_call = Gauge(
     "homeward_tenants_with_nobody_on_call", "Tenants in which nobody has the duty right now."
 )
 parked = Gauge("homeward_parked_reactions", "Reactions parked for a human.", ["service"])
+unknown_timers = Gauge(
+    "homeward_unknown_timers", "Timers that are due and that only another version knows.", ["service"]
+)
 parked_timers = Gauge("homeward_parked_timers", "Timers parked for a human.", ["service"])
 
 

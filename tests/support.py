@@ -85,7 +85,7 @@ class Room:
         while True:
             self.fire_due()
             with self.host.transaction(None) as db:
-                next_due = due.next_due(self.host, first_timer_at=due.first_timer_at(db))
+                next_due = due.next_due(self.host, first_timer_at=due.first_timer_at(self.host, db))
             if next_due is None or next_due > end:
                 break
             self.clock.moment = max(self.clock.moment, next_due)
@@ -95,6 +95,8 @@ class Room:
         """Fire what is due at this moment."""
         for _ in range(100_000):
             if not due.fire_one(self.host) and not due.run_due_jobs(self.host):
+                if self.host.jobs_failed:
+                    raise AssertionError(f"calendar jobs failed: {sorted(self.host.jobs_failed)}")
                 return
         raise AssertionError("timers set themselves again for the same moment without end")
 

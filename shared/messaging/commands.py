@@ -335,12 +335,17 @@ def run_one_job(host: "Host") -> bool:
     """Do one piece of long work that was accepted; return whether there was one.
 
     The row stays locked meanwhile: if this copy dies, another one does the work. So it is when somebody
-    else held a lock for too long.
+    else held a lock for too long. What this version does not know, or cannot read, waits for a copy that
+    can, and holds up nothing else.
     """
     with host.transaction(None) as db:
         row = db.execute(
             sa.select(commands)
-            .where(commands.c.state == "running")
+            .where(
+                commands.c.state == "running",
+                commands.c.name.in_(host.long_commands),
+                commands.c.command_id.not_in(host.unreadable_jobs),
+            )
             .order_by(commands.c.carried_out_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -349,10 +354,16 @@ def run_one_job(host: "Host") -> bool:
             return False
         ask = Ask.from_bytes(orjson.dumps(_content(row)))
         entry, method = host.commands[ask.name]
+        try:
+            data = _reader_of(entry.schema).load(ask.data)
+        except ValidationError as error:
+            host.unreadable_jobs.add(ask.command_id)
+            log.error("job_unreadable", command=ask.name, error=type(error).__name__)
+            return True
         origin = _origin(host, ask)
         act_for(db, origin)
         call = Call(
-            data=_reader_of(entry.schema).load(ask.data),
+            data=data,
             actor=ask.actor,
             tenant_id=ask.tenant_id,
             command_id=ask.command_id,

@@ -45,6 +45,8 @@ class Host:
         self.last_look: tuple[int, sa.Row[Any]] | None = None
         #: Since when the oldest unsent event waits, as it was measured last.
         self.unsent_since: datetime | None = None
+        #: Names of timers that were due at the last look and that this version does not know.
+        self.unknown_timers: frozenset[str] = frozenset()
         #: Dangers that nobody has confirmed, of tenants that have no fallback address.
         self.unpageable_dangers = 0
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
@@ -54,6 +56,10 @@ class Host:
         self.jobs: list[tuple[str, CalendarJob, Callable[..., None]]] = []
         #: The newest occurrence of each job and zone that is known to have run, in whatever copy.
         self.jobs_run: dict[tuple[str, str], datetime] = {}
+        #: How often each has failed here since it ran last, and the real time before which it rests.
+        self.jobs_failed: dict[tuple[str, str], tuple[int, datetime]] = {}
+        #: Long work that only another version can read.
+        self.unreadable_jobs: set[str] = set()
         for name, entry in sorted(ways_in(type(service)), key=lambda way: way[0]):
             method = getattr(service, name)
             if isinstance(entry, Command):
@@ -71,6 +77,11 @@ class Host:
                 question,
                 lambda db, call, answer=question.answer: answer(self, db, call),
             )
+
+    @property
+    def long_commands(self) -> list[str]:
+        """The names of the commands that are carried out as jobs."""
+        return [name for name, (entry, _) in self.commands.items() if entry.long]
 
     @contextlib.contextmanager
     def transaction(self, origin: Origin | None, *, reads_only: bool = False) -> Iterator[Session]:

@@ -1,5 +1,6 @@
 """Timers and calendar jobs that are due: each fires once, however many copies look for it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from shared import audit, clock
+from shared import audit, clock, telemetry
 from shared.clock import Timer, job_runs, retry_delay, timers
 from shared.contracts.event import Actor
 from shared.contracts.roles import SYSTEM
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: The longest pause before a calendar job that failed is tried again. Design default: it is nobody's fault
+#: when the database was away, and a day's duties cannot wait for an hour.
+JOB_PAUSE = timedelta(minutes=1)
 
 _IS_DUE = sa.and_(
     timers.c.state == "waiting",
     timers.c.due_at <= sa.bindparam("now"),
+    # One of a later version waits for a copy that knows it, and holds up no other.
+    timers.c.name == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String))),
     sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
 )
 _IN_TURN = (timers.c.due_at, timers.c.name, timers.c.key)
@@ -57,9 +64,10 @@ def fire_one(host: "Host") -> int:
     """Fire one timer that is due, or as many of its kind as are taken at once; return how many were due.
 
     More than two are told as two. The rows are locked meanwhile and gone with the commit of what they did.
+    Those that this version does not know are not looked at: see :func:`look_at_unknown`.
     """
     now = host.clock.now()
-    moments = {"now": now, "real_now": clock.real_now()}
+    moments = {"now": now, "real_now": clock.real_now(), "known": list(host.timers)}
     with host.transaction(None) as db:
         first = db.execute(_FIRST_DUE, moments).first()
         if first is None:
@@ -166,8 +174,27 @@ def _note_failure(
     )
 
 
+def look_at_unknown(host: "Host", db: sa.Connection) -> None:
+    """Tell of timers that are due and that only another version knows: they wait for a copy of it."""
+    known = timers.c.name == sa.any_(sa.bindparam("known", list(host.timers), ARRAY(sa.String)))
+    due = sa.and_(timers.c.state == "waiting", timers.c.due_at <= host.clock.now())
+    counted = (
+        sa.select(timers.c.name, sa.func.count().label("due"))
+        .where(due, sa.not_(known))
+        .group_by(timers.c.name)
+    )
+    found = {row.name: int(row.due) for row in db.execute(counted)}
+    telemetry.unknown_timers.labels(host.name).set(sum(found.values()))
+    for name in sorted(found.keys() - host.unknown_timers):
+        log.error("timer_unknown", service=host.name, timer=name, count=found[name])
+    host.unknown_timers = frozenset(found)
+
+
 def run_due_jobs(host: "Host") -> int:
-    """Run calendar jobs whose newest occurrence has not run in any copy yet; return how many."""
+    """Run calendar jobs whose newest occurrence has not run in any copy yet; return how many.
+
+    One that fails holds up no other: it is tried again, after pauses that grow to a minute.
+    """
     ran = 0
     now = host.clock.now()
     for name, job, run in host.jobs:
@@ -175,25 +202,49 @@ def run_due_jobs(host: "Host") -> int:
             occurrence = job.latest_occurrence(now, zone)
             if host.jobs_run.get((name, zone)) == occurrence:
                 continue
-            with host.transaction(None) as db:
-                claimed = db.execute(
-                    postgresql.insert(job_runs)
-                    .values(job=name, zone=zone, occurrence_at=occurrence, ran_at=clock.real_now())
-                    .on_conflict_do_nothing()
-                    .returning(job_runs.c.job)
-                ).first()
-                if claimed is not None:
-                    db.info["origin"] = Origin(
-                        service=host.name,
-                        tenant_id="",
-                        actor=Actor(actor_id=host.name, role=SYSTEM),
-                        now=now,
-                        correlation_id=new_id(),
-                    )
-                    run(db, occurrence, now)
-                    ran += 1
-            host.jobs_run[name, zone] = occurrence
+            failures, not_before = host.jobs_failed.get((name, zone), (0, now))
+            if not host.clock.simulated and clock.real_now() < not_before:
+                continue
+            try:
+                ran += _run_job(host, name, zone, run, occurrence=occurrence, now=now)
+            except Exception as error:  # noqa: BLE001  # the others are to be run whatever it raises
+                log.error(
+                    "calendar_job_failed",
+                    job=name,
+                    error=type(error).__name__,
+                    attempts=failures + 1,
+                    exc_place=place_of(error),
+                )
+                pause = min(JOB_PAUSE, retry_delay(failures + 1))
+                host.jobs_failed[name, zone] = (failures + 1, clock.real_now() + pause)
+            else:
+                host.jobs_run[name, zone] = occurrence
+                host.jobs_failed.pop((name, zone), None)
     return ran
+
+
+def _run_job(
+    host: "Host", name: str, zone: str, run: Callable[..., None], *, occurrence: datetime, now: datetime
+) -> bool:
+    """Run one occurrence in a transaction of its own, unless a copy has; return whether it was run here."""
+    with host.transaction(None) as db:
+        claimed = db.execute(
+            postgresql.insert(job_runs)
+            .values(job=name, zone=zone, occurrence_at=occurrence, ran_at=clock.real_now())
+            .on_conflict_do_nothing()
+            .returning(job_runs.c.job)
+        ).first()
+        if claimed is None:
+            return False
+        db.info["origin"] = Origin(
+            service=host.name,
+            tenant_id="",
+            actor=Actor(actor_id=host.name, role=SYSTEM),
+            now=now,
+            correlation_id=new_id(),
+        )
+        run(db, occurrence, now)
+        return True
 
 
 def is_job_due(host: "Host") -> bool:
@@ -227,9 +278,10 @@ def _resolve(db: sa.orm.Session, row: dict[str, Any], **values: Any) -> None:
     db.execute(timers.update().where(this_row, timers.c.state == "parked").values(**values))
 
 
-def first_timer_at(db: sa.orm.Session) -> datetime | None:
-    """Return the due moment of the first waiting timer."""
-    return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(timers.c.state == "waiting")).scalar()
+def first_timer_at(host: "Host", db: sa.orm.Session) -> datetime | None:
+    """Return the due moment of the first waiting timer that this version knows."""
+    waiting = sa.and_(timers.c.state == "waiting", timers.c.name.in_(list(host.timers)))
+    return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(waiting)).scalar()
 
 
 def next_due(host: "Host", *, first_timer_at: datetime | None) -> datetime | None:

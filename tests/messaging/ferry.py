@@ -1,13 +1,13 @@
 """A small service of the tests' own, with a reaction for each way in which one can go."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 import sqlalchemy as sa
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from shared.clock import Timer, on_timer, set_timer
+from shared.clock import Timer, calendar_job, on_timer, set_timer
 from shared.contracts.event import Event
 from shared.contracts.scheduling import ObligationFitFound, SessionAttended, SessionMissed
 from shared.database import id_column, new_metadata, tenant_column
@@ -56,7 +56,7 @@ class Ferry:
         db.execute(
             crossings.insert().values(
                 crossing_id=derived_id(*key) if key else derived_id(what),
-                tenant_id=db.info["tenant_id"],
+                tenant_id=db.info.get("tenant_id", ""),
                 what=what,
             )
         )
@@ -115,6 +115,22 @@ class Ferry:
             announce(db, fit(timer.key))
             if timer.key in FAILING:
                 raise FerryIsFull
+
+
+class FerryWithHours(Ferry):
+    """The same with duties of the day, of which the first in order can fail."""
+
+    @calendar_job(at=time(6))
+    def cast_off(self, db: Session, occurrence: datetime, now: datetime) -> None:
+        """Write down the first departure of a day, unless it fails."""
+        self._write(db, "cast off", occurrence.isoformat())
+        if "cast_off" in FAILING:
+            raise FerryIsFull
+
+    @calendar_job(at=time(7))
+    def hoist_the_flag(self, db: Session, occurrence: datetime, now: datetime) -> None:
+        """Write down that the flag is up."""
+        self._write(db, "flag", occurrence.isoformat())
 
 
 def fit(patient: str) -> Event:

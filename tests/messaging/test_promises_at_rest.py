@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
 from homeward.postgres import PrivatePostgres
 from shared import audit, clock
+from shared.contracts import roles
+from shared.contracts.event import Actor
 from shared.database import new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import commands, inbox, outbox
+from shared.messaging import backlog, commands, inbox, outbox
 from shared.messaging.outbox import relay_once
-from shared.messaging.timers import fire_one
+from shared.messaging.timers import fire_one, run_due_jobs
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
 from tests.messaging.samples import attended, missed
-from tests.support import Room, settings_for_tests
+from tests.support import TENANT, Room, settings_for_tests
 
 
 @pytest.fixture
@@ -48,6 +51,19 @@ def states(room: Room) -> list[tuple[str, int]]:
             (row.state, row.attempts)
             for row in connection.execute(sa.select(inbox.inbox).order_by(inbox.inbox.c.received_at))
         ]
+
+
+def ask_for(name: str, data: dict[str, Any], command_id: str) -> commands.Ask:
+    """Return a request as the gateway sends it."""
+    return commands.Ask(
+        name=name,
+        data=data,
+        tenant_id=TENANT,
+        actor=Actor(actor_id=new_id(), role=roles.CLINICIAN),
+        command_id=command_id,
+        correlation_id=new_id(),
+        deadline=clock.real_now() + timedelta(seconds=60),
+    )
 
 
 class _Paper:
@@ -303,6 +319,31 @@ class TestCommandIdentity:
         }
         assert rows(room) == ["goat"]
 
+    def test_leaves_long_work_of_a_later_version_and_does_the_rest(self, room: Room) -> None:
+        unknown, unreadable, plain = new_id(), new_id(), new_id()
+        for command_id in (unknown, unreadable, plain):
+            room.call("cross_slowly", {"what": command_id}, command_id=command_id)
+        with room.engine.begin() as connection:
+            connection.execute(
+                commands.commands.update()
+                .where(commands.commands.c.command_id == unknown)
+                .values(name="cross_under_water")
+            )
+            request = commands.seal(
+                ask_for("cross_slowly", {"what": "goat", "depth": 20}, unreadable).to_bytes(),
+                bound_to=f"commands:{unreadable}",
+            )
+            connection.execute(
+                commands.commands.update()
+                .where(commands.commands.c.command_id == unreadable)
+                .values(content_sealed=request)
+            )
+
+        room.run_jobs()
+
+        states = [room.ask("get_job", {"job_id": one})["state"] for one in (unknown, unreadable, plain)]
+        assert states == ["running", "running", "done"]
+
     def test_tries_long_work_again_after_a_lock_that_came_too_late(self, room: Room) -> None:
         command_id = new_id()
         room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
@@ -460,6 +501,72 @@ class TestTimers:
         set_convoy(room, *"abcdefg")
 
         assert [fire_one(room.host) for _ in range(4)] == [2, 2, 1, 0]
+
+    def test_of_a_later_version_wait_for_it_and_hold_up_no_other(self, room: Room) -> None:
+        set_later_versions_timer(room, "submarine")
+        room.call("cross", {"what": "goat"})
+
+        room.advance(timedelta(hours=1))
+
+        assert rows(room) == ["arrived", "goat"]
+        assert [name for name, _, _ in room.timers()] == ["dive"]
+
+    def test_of_a_later_version_do_not_stop_simulated_time(self, room: Room) -> None:
+        set_later_versions_timer(room, "submarine")
+
+        found = backlog.stillness(room.host, count_messages=False, only_copy=False)
+
+        assert (found["timers_due"], found["next_due_at"]) == (False, None)
+
+    def test_of_a_later_version_are_told_of_once(self, room: Room, capsys: pytest.CaptureFixture) -> None:
+        set_later_versions_timer(room, "submarine")
+        set_later_versions_timer(room, "bathyscaphe")
+
+        for _ in range(3):
+            backlog.measure(room.host)
+
+        assert REGISTRY.get_sample_value("homeward_unknown_timers", {"service": "monitoring"}) == 2
+        assert capsys.readouterr().out.count("timer_unknown") == 1
+
+
+def set_later_versions_timer(room: Room, key: str) -> None:
+    """Set a timer as a later version does, due before all others."""
+    with room.db() as db:
+        clock.set_timer(db, "dive", key=key, due_at=room.now - timedelta(hours=1))
+
+
+class TestCalendarJobs:
+    @pytest.fixture
+    def harbour(self, room: Room) -> Room:
+        return Room(ferry.FerryWithHours, engine=room.engine, settings=room.host.settings)
+
+    def test_that_fail_hold_up_no_other(self, harbour: Room) -> None:
+        FAILING.add("cast_off")
+
+        assert run_due_jobs(harbour.host) == 1
+        assert rows(harbour) == ["flag"]
+
+        FAILING.clear()
+        assert run_due_jobs(harbour.host) == 1
+        assert rows(harbour) == ["cast off", "flag"]
+
+    def test_that_fail_rest_for_longer_each_time(self, harbour: Room, monkeypatch) -> None:
+        FAILING.add("cast_off")
+        harbour.clock.simulated = False  # type: ignore[misc]  # where time is simulated nothing rests
+        began, rests, ticking = clock.real_now(), [], [timedelta()]
+        monkeypatch.setattr(clock, "real_now", lambda: began + ticking[0])
+
+        for _ in range(6):
+            run_due_jobs(harbour.host)
+            (failures, not_before), *_ = harbour.host.jobs_failed.values()
+            rests.append((not_before - clock.real_now()).total_seconds())
+            run_due_jobs(harbour.host)
+            assert next(iter(harbour.host.jobs_failed.values()))[0] == failures, "it did not rest"
+            ticking[0] += timedelta(seconds=61)
+
+        assert rests == sorted(rests)
+        assert 0.8 <= rests[0] <= 1.2
+        assert rests[-1] == 60
 
 
 class TestAuditChain:
