@@ -160,12 +160,15 @@ class OnTimer(Entrypoint):
 
     :param at_once: how many that are due together the method takes in one transaction; where it is more
         than one, the method is given a list of timers, in the order in which they were due.
+    :param never_parked: whether somebody in danger waits for it: it is tried for ever, and soon, as a
+        reaction to a danger is: see :mod:`shared.safety`.
     """
 
-    def __init__(self, timer: str, *, at_once: int = 1, **kwargs: Any) -> None:
+    def __init__(self, timer: str, *, at_once: int = 1, never_parked: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.timer = timer
         self.at_once = at_once
+        self.never_parked = never_parked
 
 
 class CalendarJob(Entrypoint):

@@ -45,6 +45,8 @@ QUICK_TRIES_FOR = timedelta(minutes=2)
 #: The longest wait between those tries, and the wait between all later ones. Design default.
 QUICK_WAIT = timedelta(seconds=10)
 SLOW_WAIT = timedelta(minutes=1)
+#: After so many failures the quick tries are over, however short each wait was.
+_SURELY_SLOW = QUICK_TRIES_FOR // timedelta(seconds=1)
 #: How long one that may kill the process has to go well before humans are paged. Design default.
 TIME_FOR_ONE_TRY = timedelta(seconds=5)
 
@@ -128,7 +130,7 @@ def confirm(db: Session, concern_id: str) -> None:
     )
 
 
-# --- Reactions to dangers ---------------------------------------------------------------------------
+# --- Reactions and timers for dangers ---------------------------------------------------------------
 
 
 def wait_after(attempts: int, *, tried_for: timedelta) -> timedelta:
@@ -136,6 +138,12 @@ def wait_after(attempts: int, *, tried_for: timedelta) -> timedelta:
     if tried_for >= QUICK_TRIES_FOR:
         return SLOW_WAIT
     return min(QUICK_WAIT, timedelta(seconds=2.0 ** min(attempts - 1, 10)))
+
+
+def tried_for(attempts: int) -> timedelta:
+    """Return for how long at least something is being tried that has failed so often."""
+    waits = (wait_after(failed, tried_for=timedelta()) for failed in range(1, min(attempts, _SURELY_SLOW)))
+    return sum(waits, timedelta())
 
 
 def watch_over_reaction(db: Session, envelope: Envelope, *, done: bool, since: datetime | None) -> None:

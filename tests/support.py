@@ -88,6 +88,8 @@ class Room:
                 next_due = due.next_due(self.host, first_timer_at=due.first_timer_at(self.host, db))
             if next_due is None or next_due > end:
                 break
+            if next_due <= self.now:
+                raise AssertionError("a timer for somebody in danger fails and is tried for ever")
             self.clock.moment = max(self.clock.moment, next_due)
         self.clock.moment = max(self.clock.moment, end)
 

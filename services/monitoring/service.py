@@ -904,7 +904,7 @@ class Monitoring:
             set_timer(db, "escalation_not_acknowledged", key=key, due_at=acknowledgement_due_at)
         set_timer(db, "escalation_not_acted_on", key=key, due_at=escalation.action_due_at)
 
-    @on_timer("escalation_not_acknowledged")
+    @on_timer("escalation_not_acknowledged", never_parked=True)
     def ask_next_tier_to_acknowledge(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the next tier, again and again until somebody takes it."""
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
@@ -918,7 +918,7 @@ class Monitoring:
         if events:
             paging.page_tier(db, escalation, now=now)
 
-    @on_timer("escalation_not_acted_on")
+    @on_timer("escalation_not_acted_on", never_parked=True)
     def ask_next_tier_to_act(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the next tier: somebody took it and has not acted in time."""
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
@@ -936,7 +936,7 @@ class Monitoring:
         paging.note_settled_page(db, event, now=now)
         paging.note_settled_proof(db, event, now=now)
 
-    @on_timer("page_not_left")
+    @on_timer("page_not_left", never_parked=True)
     def page_next_tier_as_well(self, db: Session, timer: Timer, now: datetime) -> None:
         """Page the next tier: a page about a danger has not left within a minute."""
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)

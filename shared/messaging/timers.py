@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shared import audit, clock, telemetry
+from shared import audit, clock, safety, telemetry
 from shared.clock import Timer, job_runs, retry_delay, timers
 from shared.contracts.event import Actor
 from shared.contracts.roles import SYSTEM
@@ -99,17 +99,25 @@ def fire_one(host: "Host") -> int:
             restore(db, before)
             attempts = first.attempts + 1
             # Of several that were taken at once, each is tried alone before it is given up.
-            parked = attempts >= host.settings.parked_after_attempts and len(fired) == 1
+            too_often = attempts >= host.settings.parked_after_attempts and len(fired) == 1
             _note_failure(
                 db,
                 these_rows,
                 error,
                 name=first.name,
                 attempts=attempts,
-                parked=parked,
-                delay=timedelta() if host.clock.simulated else retry_delay(attempts),
+                parked=too_often and not entry.never_parked,
+                delay=_delay(host, attempts, never_parked=entry.never_parked),
             )
         return int(first.due)
+
+
+def _delay(host: "Host", attempts: int, *, never_parked: bool) -> timedelta:
+    """Return how long a timer that failed so often rests."""
+    if never_parked:
+        return safety.wait_after(attempts, tried_for=safety.tried_for(attempts))
+    # Simulated time stands still until all is quiet, so waiting for real seconds would stop it.
+    return timedelta() if host.clock.simulated else retry_delay(attempts)
 
 
 def because_of(db: sa.orm.Session, timer: Timer) -> None:

@@ -116,6 +116,13 @@ class Ferry:
             if timer.key in FAILING:
                 raise FerryIsFull
 
+    @on_timer("sound_the_alarm", never_parked=True)
+    def sound_the_alarm(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Write down an alarm, unless it fails."""
+        if timer.key in FAILING:
+            raise FerryIsFull
+        self._write(db, "alarm", timer.key)
+
 
 class FerryWithHours(Ferry):
     """The same with duties of the day, of which the first in order can fail."""

@@ -502,6 +502,22 @@ class TestTimers:
 
         assert [fire_one(room.host) for _ in range(4)] == [2, 2, 1, 0]
 
+    def test_for_somebody_in_danger_are_never_parked_and_tried_within_the_minute(self, room: Room) -> None:
+        with room.db() as db:
+            clock.set_timer(db, "sound_the_alarm", key="fire", due_at=room.now)
+        FAILING.add("fire")
+        waits = []
+        for _ in range(20):
+            fire_one(room.host)
+            waits.append(let_rest(room))
+
+        assert waits[:6] == [1, 2, 4, 8, 10, 10]
+        assert sum(wait < 60 for wait in waits) == 15, "about two minutes of quick tries"
+        assert set(waits[15:]) == {60}
+        FAILING.clear()
+        fire_one(room.host)
+        assert rows(room) == ["alarm"]
+
     def test_of_a_later_version_wait_for_it_and_hold_up_no_other(self, room: Room) -> None:
         set_later_versions_timer(room, "submarine")
         room.call("cross", {"what": "goat"})
@@ -527,6 +543,15 @@ class TestTimers:
 
         assert REGISTRY.get_sample_value("homeward_unknown_timers", {"service": "monitoring"}) == 2
         assert capsys.readouterr().out.count("timer_unknown") == 1
+
+
+def let_rest(room: Room) -> int:
+    """Let the pause of the timer that failed go by, and return its seconds."""
+    with room.engine.begin() as connection:
+        (until,) = connection.scalars(sa.select(clock.timers.c.next_attempt_at))
+        assert until is not None
+        connection.execute(clock.timers.update().values(next_attempt_at=clock.real_now()))
+    return round((until - clock.real_now()).total_seconds())
 
 
 def set_later_versions_timer(room: Room, key: str) -> None:

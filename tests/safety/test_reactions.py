@@ -126,6 +126,13 @@ class TestReactionToDanger:
         assert (escalations(desk), watched(desk)) == (1, [])
 
 
+class TestTimerForDanger:
+    def test_is_each_that_asks_the_next_tier(self, desk):
+        kept = [name for name, (entry, _) in desk.host.timers.items() if entry.never_parked]
+
+        assert sorted(kept) == ["escalation_not_acknowledged", "escalation_not_acted_on", "page_not_left"]
+
+
 class TestDangerThatWasDeliveredTooOften:
     def test_is_run_nevertheless(self, desk):
         deliver(desk, redeliveries=21)
