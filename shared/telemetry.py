@@ -43,6 +43,11 @@ command_seconds = Histogram(
 )
 oldest_unsent = Gauge("homeward_oldest_unsent_seconds", "Age of the oldest unsent event.", ["service"])
 oldest_waiting = Gauge("homeward_oldest_waiting_seconds", "Age of the oldest waiting reaction.", ["service"])
+oldest_due_timer = Gauge(
+    "homeward_oldest_due_timer_seconds",
+    "Age of the oldest timer that is due and not fired.",
+    ["service"],
+)
 notifications = Counter(
     "homeward_notifications_total", "Notifications settled, by what became of them.", ["channel", "outcome"]
 )

@@ -127,6 +127,7 @@ _MEASURE = sa.text(
            waiting.received_at AS waiting_since, waiting.tenant_id AS waiting_of,
            (SELECT count(*) FROM inbox WHERE state = 'parked') AS parked,
            (SELECT count(*) FROM timers WHERE state = 'parked') AS parked_timers,
+           (SELECT min(due_at) FROM timers WHERE state = 'waiting') AS first_timer_at,
            ARRAY(SELECT backlog FROM backlog_alarms) AS raised
     FROM (SELECT) AS this
     LEFT JOIN (SELECT announced_at, tenant_id FROM outbox WHERE dispatched_at IS NULL
@@ -149,6 +150,9 @@ def measure(host: "Host") -> None:
     host.unsent_since = found.unsent_since
     telemetry.oldest_unsent.labels(host.name).set(_age(found.unsent_since))
     telemetry.oldest_waiting.labels(host.name).set(_age(found.waiting_since))
+    # In program time, in which it was set.
+    overdue = (host.clock.now() - found.first_timer_at).total_seconds() if found.first_timer_at else 0.0
+    telemetry.oldest_due_timer.labels(host.name).set(max(0.0, overdue))
     telemetry.parked.labels(host.name).set(found.parked)
     telemetry.parked_timers.labels(host.name).set(found.parked_timers)
     if host.clock.simulated:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from services.monitoring.service import Monitoring
+from shared.clock import set_timer
 from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
 from shared.ids import new_id
 from shared.messaging import backlog
@@ -159,6 +160,19 @@ class TestMeasure:
         labels = {"service": "monitoring"}
         assert 20 <= (REGISTRY.get_sample_value("homeward_oldest_unsent_seconds", labels) or 0) < 30
         assert 10 <= (REGISTRY.get_sample_value("homeward_oldest_waiting_seconds", labels) or 0) < 20
+
+    @pytest.mark.parametrize(("due_for", "told"), [(timedelta(minutes=5), 300), (timedelta(minutes=-5), 0)])
+    def test_tells_how_long_the_first_timer_has_been_due(
+        self, room: Room, due_for: timedelta, told: int
+    ) -> None:
+        with room.db() as db:
+            set_timer(db, "escalation_not_acknowledged", key="first", due_at=room.now - due_for)
+            set_timer(db, "escalation_not_acknowledged", key="next", due_at=room.now - due_for / 2)
+
+        backlog.measure(room.host)
+
+        labels = {"service": "monitoring"}
+        assert REGISTRY.get_sample_value("homeward_oldest_due_timer_seconds", labels) == told
 
     def test_tells_readiness(self, room: Room) -> None:
         traffic = Traffic()
