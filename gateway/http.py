@@ -467,6 +467,10 @@ class Door(SharedExtension):
             reasons.append("database")
         return tuple(reasons)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what an operator should look at though requests can be sent here."""
+        return self.traffic.warnings() if self.traffic.consumers else ()
+
     def _database_is_there(self) -> bool:
         if time.monotonic() - self._database_checked_at > 1.0:
             try:

@@ -2057,12 +2057,13 @@ class Gateway:
     @route("GET", "/readyz", summary="Should requests be sent here")
     def get_readiness(self, request: Request) -> Response:
         """Tell whether requests should be sent here now."""
-        reasons = request.door.not_ready_because()
+        reasons, warnings = request.door.not_ready_because(), request.door.warnings()
+        warned = {"warnings": list(warnings)} if warnings else {}
         if reasons:
-            response = Response.of({"status": "not ready", "because": list(reasons)}, status=503)
+            response = Response.of({"status": "not ready", "because": list(reasons)} | warned, status=503)
             response.headers.append(("Retry-After", "1"))
             return response
-        return Response.of({"status": "ready"})
+        return Response.of({"status": "ready"} | warned)
 
     @route("GET", "/metrics", summary="Metrics for Prometheus")
     def get_metrics(self, request: Request) -> Response:

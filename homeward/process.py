@@ -74,16 +74,24 @@ class Process:
         for container in sorted(self.containers, key=lambda c: c.service_name == "gateway"):
             container.start()
         if self.settings.health_port:
-            telemetry.serve_health(self.settings.health_port, not_ready_because=self._not_ready_because)
+            telemetry.serve_health(
+                self.settings.health_port,
+                not_ready_because=self._not_ready_because,
+                warnings=lambda: tuple(
+                    sorted({warning for traffic in self._traffics() for warning in traffic.warnings()})
+                ),
+            )
 
-    def _not_ready_because(self) -> tuple[str, ...]:
-        traffics = [
+    def _traffics(self) -> list[Traffic]:
+        return [
             extension
             for container in self.containers
             for extension in container.shared_extensions.values()
             if isinstance(extension, Traffic)
         ]
-        reasons = {reason for traffic in traffics for reason in traffic.not_ready_because()}
+
+    def _not_ready_because(self) -> tuple[str, ...]:
+        reasons = {reason for traffic in self._traffics() for reason in traffic.not_ready_because()}
         return (*(("draining",) if self._stopping.ready() else ()), *sorted(reasons))
 
     def run_until_stopped(self, *, on_ready: Callable[["Process"], None] | None = None) -> None:

@@ -128,10 +128,16 @@ def metrics_page() -> tuple[str, bytes]:
     return CONTENT_TYPE_LATEST, generate_latest()
 
 
-def serve_health(port: int, *, not_ready_because: Callable[[], tuple[str, ...]]) -> Any:
+def serve_health(
+    port: int,
+    *,
+    not_ready_because: Callable[[], tuple[str, ...]],
+    warnings: Callable[[], tuple[str, ...]],
+) -> Any:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` of a process that has no door of its own.
 
     :param not_ready_because: returns why the process is not ready; nothing when it is.
+    :param warnings: returns what ``/readyz`` tells besides, whether or not the process is ready.
     :returns: the greenthread that serves.
     """
 
@@ -144,9 +150,11 @@ def serve_health(port: int, *, not_ready_because: Callable[[], tuple[str, ...]])
         if path not in ("/livez", "/readyz"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not found\n"]
-        reasons = not_ready_because() if path == "/readyz" else ()
+        reasons, warned = (not_ready_because(), warnings()) if path == "/readyz" else ((), ())
         start_response("503 Service Unavailable" if reasons else "200 OK", [("Content-Type", "text/plain")])
-        return [f"not ready: {', '.join(reasons)}\n".encode() if reasons else b"ok\n"]
+        lines = [f"not ready: {', '.join(reasons)}" if reasons else "ok"]
+        lines += [f"warning: {warning}" for warning in warned]
+        return ["".join(f"{line}\n" for line in lines).encode()]
 
     listener = eventlet.listen(("0.0.0.0", port), reuse_port=False)  # noqa: S104  # probes come from outside
     return eventlet.spawn(wsgi.server, listener, answer, log_output=False)

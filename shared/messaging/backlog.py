@@ -147,7 +147,7 @@ def measure(host: "Host") -> None:
         found = connection.execute(_MEASURE).one()
         timers.look_at_unknown(host, connection)
         host.measure(connection)
-    host.unsent_since = found.unsent_since
+    host.unsent_since, host.waiting_since = found.unsent_since, found.waiting_since
     telemetry.oldest_unsent.labels(host.name).set(_age(found.unsent_since))
     telemetry.oldest_waiting.labels(host.name).set(_age(found.waiting_since))
     # In program time, in which it was set.
@@ -172,6 +172,11 @@ def measure(host: "Host") -> None:
 def seconds_unsent(host: "Host") -> float:
     """Return the age of the oldest unsent event, as far as this process has noticed."""
     return _age(host.unsent_since)
+
+
+def seconds_waiting(host: "Host") -> float:
+    """Return the age of the oldest waiting reaction, as far as this process has noticed."""
+    return _age(host.waiting_since)
 
 
 def _age(since: datetime | None) -> float:

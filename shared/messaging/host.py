@@ -45,6 +45,8 @@ class Host:
         self.last_look: tuple[int, sa.Row[Any]] | None = None
         #: Since when the oldest unsent event waits, as it was measured last.
         self.unsent_since: datetime | None = None
+        #: Since when the oldest reaction waits for another attempt, likewise.
+        self.waiting_since: datetime | None = None
         #: Names of timers that were due at the last look and that this version does not know.
         self.unknown_timers: frozenset[str] = frozenset()
         #: Dangers that nobody has confirmed, of tenants that have no fallback address.

@@ -213,6 +213,19 @@ class Traffic(SharedExtension):
             reasons.append(f"events are unsent for {unsent:.0f} s")
         return tuple(reasons)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what an operator should look at though the service can do its work.
+
+        One event whose reaction fails waits for over an hour before it is parked. That holds up nothing
+        else, so it takes nobody out of rotation.
+        """
+        from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
+
+        waiting = backlog.seconds_waiting(self.host)
+        if waiting > backlog.BACKLOG_ALARM_SECONDS:
+            return (f"a reaction waits for {waiting:.0f} s",)
+        return ()
+
     def stop(self) -> None:
         """Take nothing more, finish what is in hand within the drain time, and hang up after."""
         with eventlet.Timeout(self.wiring.settings.drain_seconds, False):

@@ -186,3 +186,17 @@ class TestMeasure:
         backlog.measure(room.host)
 
         assert traffic.not_ready_because() == ()
+
+    def test_warns_of_a_reaction_that_waits_and_leaves_the_service_in_rotation(self, room: Room) -> None:
+        traffic = Traffic()
+        traffic.host, traffic.consumers = room.host, []
+        leave_waiting(room, seconds=29)
+        backlog.measure(room.host)
+        assert traffic.warnings() == ()
+
+        leave_waiting(room, seconds=31)
+        backlog.measure(room.host)
+
+        (warning,) = traffic.warnings()
+        assert warning.startswith("a reaction waits for 3")
+        assert traffic.not_ready_because() == ()
