@@ -1,7 +1,10 @@
-"""How redeliveries are judged, with deliveries made by hand."""
+"""How redeliveries and other figures of a fault are judged, with figures made by hand."""
+
+from typing import Any
 
 import pytest
 
+from chaos.__main__ import broken_promises
 from chaos.faults import finished_before
 from chaos.relays import Delivery
 
@@ -25,3 +28,17 @@ def test_an_effect_counts_for_the_delivery_before_it(
     deliveries: list[tuple[float, bool]], done_at: float, counted: int
 ) -> None:
     assert finished_before([Delivery(*one) for one in deliveries], done_at=done_at) == counted
+
+
+@pytest.mark.parametrize(
+    ("details", "broken"),
+    [
+        pytest.param({"seconds_to_first_send": 3.0, "seconds_to_drain": 9.9}, [], id="in time"),
+        pytest.param({"seconds_to_drain": 13.6}, ["13.6 seconds_to_drain"], id="drained too late"),
+        pytest.param({"seconds_to_first_send": 5.1}, ["5.1 seconds_to_first_send"], id="began too late"),
+        pytest.param({"failed_requests": 1}, ["1 failed_requests"], id="a request failed"),
+        pytest.param({"waiting": 10_000}, [], id="a figure that promises nothing"),
+    ],
+)
+def test_a_figure_above_what_is_promised_is_told(details: dict[str, Any], broken: list[str]) -> None:
+    assert broken_promises(details) == broken
