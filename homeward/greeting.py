@@ -1,4 +1,4 @@
-"""What a newcomer sees once Homeward serves: its address, tokens for each role, requests to try."""
+"""What a newcomer sees once Homeward serves: its address, tokens for the staff, requests to try."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ TOKEN_LIFETIME = timedelta(days=30)
 
 
 def tokens_of(settings: Settings) -> dict[str, str]:
-    """Return a token for each role, of the tenant in the settings."""
+    """Return a token for each role of the staff, of the tenant in the settings."""
     return {
         role: mint(
             settings.token_key,
@@ -39,7 +39,7 @@ def greeting(url: str, tokens: dict[str, str]) -> str:
     """Return the address, the tokens as shell variables, and three requests that work."""
     variables = {role: f"{role.upper()}_TOKEN" for role in tokens}
     lines = [f"Homeward serves at {url}   (its door is described at {url}/docs)", ""]
-    lines += ["A token for each role, good for 30 days:", ""]
+    lines += ["A token for each role of the staff, good for 30 days:", ""]
     lines += [f"  export {variables[role]}={token}" for role, token in tokens.items()]
     lines += ["", "Three requests to try:", ""]
     lines += [f"  curl {url}/readyz"]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from shared.contracts.event import SERVICES
-from shared.settings import DATABASES, load_settings, unknown_variables
+from shared.settings import DATABASES, Settings, describe_settings, load_settings, unknown_variables
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +23,22 @@ KEYS = {
     "HOMEWARD_TOKEN_KEY": "dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHQ=",
     "POSTGRES_PASSWORD": "5e1f",
     "RABBITMQ_PASSWORD": "7a2b",
+}
+
+
+#: What the file says itself: where its own parts are, and which ports are open between them. The last two
+#: are of the embedded set-up.
+MADE_HERE = {
+    "HOMEWARD_BROKER_URL",
+    "HOMEWARD_DATABASE_URL",
+    "HOMEWARD_CLOCK_DATABASE_URL",
+    "HOMEWARD_ENCRYPTION_KEY",
+    "HOMEWARD_TOKEN_KEY",
+    "HOMEWARD_HTTP_HOST",
+    "HOMEWARD_PORT",
+    "HOMEWARD_HEALTH_PORT",
+    "HOMEWARD_DATA_DIR",
+    "HOMEWARD_TENANT",
 }
 
 
@@ -65,6 +81,16 @@ class TestComposeFile:
         assert settings.database_url_of("intake").endswith(":5e1f@postgres:5432/homeward_intake")
         longest = float(compose["services"][service]["stop_grace_period"].removesuffix("s"))
         assert settings.drain_seconds < longest
+
+    @pytest.mark.parametrize("service", [*SERVICES, "migrate"])
+    def test_passes_on_every_setting_that_it_does_not_make_itself(self, compose, service):
+        given = compose["services"][service]["environment"]
+        known = {line.variable for line in describe_settings(Settings())}
+        settable = {name for name in known if not name.startswith("HOMEWARD_DATABASE_URL_")} - MADE_HERE
+
+        passed_on = {name for name, value in given.items() if re.match(rf"\$\{{{name}(:-|\}})", value)}
+
+        assert passed_on == settable
 
     @pytest.mark.parametrize("service", SERVICES)
     def test_starts_services_after_the_migrations(self, compose, service):
