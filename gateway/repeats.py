@@ -1,6 +1,5 @@
 """The memory of what the gateway itself was asked: a repeated request gets the first answer."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,14 @@ from gateway.http import Request, Response
 from shared import audit
 from shared.clock import real_now
 from shared.database import Origin, commit_with_next
-from shared.messaging.commands import CommandIdReused, commands, remember_answer
+from shared.messaging.commands import (
+    CommandIdReused,
+    commands,
+    fingerprint_of,
+    is_fingerprint_of,
+    remember_answer,
+    said_by,
+)
 from shared.sealing import seal, unseal
 
 
@@ -61,7 +67,7 @@ def recall(request: Request) -> dict[str, Any] | None:
         ).first()
     if row is None:
         return None
-    if bytes(row.fingerprint) != _fingerprint(request):
+    if not is_fingerprint_of(bytes(row.fingerprint), _said(request), command_id=request.command_id):
         raise CommandIdReused(
             "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
         )
@@ -88,9 +94,12 @@ def remember(request: Request, answer: dict[str, Any]) -> None:
         )
 
 
+def _said(request: Request) -> bytes:
+    return said_by(request.name, request.body, actor_id=request.known_caller.actor.actor_id)
+
+
 def _fingerprint(request: Request) -> bytes:
-    said = [request.name, request.body, request.known_caller.actor.actor_id]
-    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+    return fingerprint_of(_said(request), command_id=request.command_id)
 
 
 def _place(request: Request) -> str:

@@ -28,12 +28,14 @@ class _Vault:
     def __init__(self) -> None:
         self._cipher: AESGCM | None = None
         self._index_key = b""
+        self._fingerprint_key = b""
 
     def use_key(self, key: bytes) -> None:
         if len(key) != 32:
             raise ValueError("the encryption key must have 32 bytes")
         self._cipher = AESGCM(_derived_key(key, b"seal"))
         self._index_key = _derived_key(key, b"blind index")
+        self._fingerprint_key = _derived_key(key, b"fingerprint")
 
     def seal(self, plain: bytes, *, bound_to: str) -> bytes:
         if self._cipher is None:
@@ -53,6 +55,11 @@ class _Vault:
         normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
         # The tenant is part of it, so that one person looks different in two tenants.
         return hmac.new(self._index_key, f"{tenant_id}\0{normalised}".encode(), hashlib.sha256).digest()
+
+    def fingerprint(self, content: bytes, *, bound_to: str) -> bytes:
+        if not self._fingerprint_key:
+            raise KeyMissing("no encryption key is set")
+        return hmac.new(self._fingerprint_key, bound_to.encode() + b"\0" + content, hashlib.sha256).digest()
 
 
 _vault = _Vault()
@@ -79,6 +86,14 @@ def unseal(sealed_bytes: bytes, *, bound_to: str) -> bytes:
 def blind_index(text: str, *, tenant_id: str) -> bytes:
     """Return the keyed digest under which a tenant can look *text* up, case and spacing apart."""
     return _vault.blind_index(text, tenant_id=tenant_id)
+
+
+def fingerprint(content: bytes, *, bound_to: str) -> bytes:
+    """Return the keyed digest, 32 bytes, that tells *content* from other content at the place *bound_to*.
+
+    Without the key nobody can try what the content may have been, or see equal content at two places.
+    """
+    return _vault.fingerprint(content, bound_to=bound_to)
 
 
 class _SealedField:

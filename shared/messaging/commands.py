@@ -7,6 +7,7 @@ carried out. Refusals travel as themselves.
 
 import functools
 import hashlib
+import hmac
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from shared.database import Origin, act_for, moment, origin_of, plumbing
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal, Unavailable
 from shared.messaging.inbox import place_of, restore, snapshot
 from shared.messaging.outbox import announced_in
-from shared.sealing import seal, unseal
+from shared.sealing import fingerprint, seal, unseal
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
@@ -39,6 +40,7 @@ commands = sa.Table(
     sa.Column("tenant_id", sa.String(64), primary_key=True),
     sa.Column("command_id", sa.Uuid(as_uuid=False), primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
+    #: Of the request, keyed: what was asked for cannot be guessed from it.
     sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
     #: "done", or for long work "running" and "failed".
     sa.Column("state", sa.String(16), nullable=False),
@@ -218,10 +220,7 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
     with host.transaction(origin, reads_only=entry.reads_only) as db:
         if entry.reads_only:
             return {"done": method(db, call)}
-        fingerprint = hashlib.sha256(
-            orjson.dumps([ask.name, ask.data, ask.actor.actor_id], option=orjson.OPT_SORT_KEYS)
-        ).digest()
-        first = _first_answer(db, ask, fingerprint, long=entry.long)
+        first = _first_answer(db, ask, long=entry.long)
         if first is not None:
             return first
         if entry.long:
@@ -270,13 +269,33 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
 _TAKE_ID = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
 
 
-def _first_answer(db: Session, ask: Ask, fingerprint: bytes, *, long: bool) -> dict[str, Any] | None:
+def said_by(name: str, data: Any, *, actor_id: str) -> bytes:
+    """Return what was asked for, and who asked, in the one form in which two requests are compared."""
+    return orjson.dumps([name, data, actor_id], option=orjson.OPT_SORT_KEYS)
+
+
+def fingerprint_of(said: bytes, *, command_id: str) -> bytes:
+    """Return what is kept of a request to know it again: it tells nothing to who lacks the key."""
+    return fingerprint(said, bound_to=f"commands:{command_id}")
+
+
+def is_fingerprint_of(kept: bytes, said: bytes, *, command_id: str) -> bool:
+    """Return whether what was kept under an id is of this request.
+
+    What an earlier version kept was a plain digest. Such rows are gone once it has not run for 72 hours.
+    """
+    forms = (fingerprint_of(said, command_id=command_id), hashlib.sha256(said).digest())
+    return any(hmac.compare_digest(kept, form) for form in forms)
+
+
+def _first_answer(db: Session, ask: Ask, *, long: bool) -> dict[str, Any] | None:
     """Take the command's id, or return the answer that was given under it.
 
     To long work that was where to ask for it, and stays so once the work is done.
 
     Where the first is still being carried out, this waits for it as long as locks are waited for.
     """
+    said = said_by(ask.name, ask.data, actor_id=ask.actor.actor_id)
     taken = (
         db.connection()
         .execute(
@@ -285,7 +304,7 @@ def _first_answer(db: Session, ask: Ask, fingerprint: bytes, *, long: bool) -> d
                 "tenant_id": ask.tenant_id,
                 "command_id": ask.command_id,
                 "name": ask.name,
-                "fingerprint": fingerprint,
+                "fingerprint": fingerprint_of(said, command_id=ask.command_id),
                 "state": "done",
                 "carried_out_at": clock.real_now(),
             },
@@ -299,7 +318,7 @@ def _first_answer(db: Session, ask: Ask, fingerprint: bytes, *, long: bool) -> d
             commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id
         )
     ).one()
-    if bytes(row.fingerprint) != fingerprint:
+    if not is_fingerprint_of(bytes(row.fingerprint), said, command_id=ask.command_id):
         raise CommandIdReused(
             "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
         )

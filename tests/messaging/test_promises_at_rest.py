@@ -1,5 +1,6 @@
 """The promises of messaging on a real database, without a broker between."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -250,6 +251,30 @@ class TestCommandIdentity:
         again = room.call("cross", {"what": "goat"}, command_id=command_id)
 
         assert first == again == {"crossed": "goat"}
+        assert rows(room) == ["goat"]
+
+    def test_keeps_nothing_from_which_a_request_can_be_guessed(self, room: Room) -> None:
+        keys = [new_id(), new_id()]
+        for command_id in keys:
+            room.call("cross_slowly", {"what": "goat"}, command_id=command_id)
+
+        with room.engine.connect() as connection:
+            kept = [bytes(one) for one in connection.scalars(sa.select(commands.commands.c.fingerprint))]
+
+        said = commands.said_by("cross_slowly", {"what": "goat"}, actor_id=derived_id("actor", "clinician"))
+        assert hashlib.sha256(said).digest() not in kept
+        assert len(set(kept)) == 2, "equal requests look equal"
+
+    def test_knows_a_request_again_of_which_an_earlier_version_kept_a_plain_digest(self, room: Room) -> None:
+        command_id = new_id()
+        first = room.call("cross", {"what": "goat"}, command_id=command_id)
+        said = commands.said_by("cross", {"what": "goat"}, actor_id=derived_id("actor", "clinician"))
+        with room.engine.begin() as connection:
+            connection.execute(commands.commands.update().values(fingerprint=hashlib.sha256(said).digest()))
+
+        assert room.call("cross", {"what": "goat"}, command_id=command_id) == first
+        with pytest.raises(Conflict):
+            room.call("cross", {"what": "cabbage"}, command_id=command_id)
         assert rows(room) == ["goat"]
 
     def test_refuses_an_id_that_comes_with_another_request(self, room: Room) -> None:
