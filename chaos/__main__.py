@@ -108,8 +108,10 @@ class Run:
         )
         try:
             self.mail.start()
-            cap = {"HOMEWARD_PARKED_AFTER_ATTEMPTS": "3" if self.quick else "4"}
-            with House(node=node, variables=cap | self.mail.settings) as house:
+            varied = {"HOMEWARD_PARKED_AFTER_ATTEMPTS": "3" if self.quick else "4"}
+            if self.quick:
+                varied["HOMEWARD_SAFETY_CONFIRM_SECONDS"] = str(faults.QUICK_CONFIRM_SECONDS)
+            with House(node=node, variables=varied | self.mail.settings) as house:
                 house.ward_node()
                 return self._in(house)
         finally:
@@ -118,9 +120,10 @@ class Run:
 
     def _in(self, house: House) -> dict[str, Any]:
         load = Load(house, self.ledger, seed=self.seed, people=4, importers=1 if self.quick else 3)
-        scene = faults.Scene(house, load, random.Random(self.seed), self.quick)
-        self._strike("first start in any order", faults.first_start, scene)
         dangers = Dangers(house, load, self.mail)
+        scene = faults.Scene(house, load, random.Random(self.seed), self.quick, dangers=dangers)
+        self._strike("first start in any order", faults.first_start, scene)
+        dangers.make_contact()
         dangers.plan_duty()
         dangers.start()
         load.start()

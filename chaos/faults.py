@@ -19,6 +19,7 @@ import amqp
 
 from chaos.house import BACK, House, wait_until
 from chaos.load import Load
+from chaos.pages import Dangers
 from chaos.relays import TO_CLIENT, TO_SERVER, Delivery
 from shared.contracts.event import SERVICES, Actor, Envelope
 from shared.contracts.intake import ReferralReceived
@@ -29,6 +30,8 @@ from shared.messaging import topology
 MOMENT_SECONDS = 8.0
 #: Locks are given up by the services after 1.5 s: how long a stalled statement waits before the kill.
 STALL_SECONDS = 0.2
+#: Seconds that monitoring has to confirm a danger in a quick run, in place of the 60 of a program.
+QUICK_CONFIRM_SECONDS = 5.0
 #: How far the moments that the relays and the services note may lie apart.
 TOLERANCE_SECONDS = 0.05
 
@@ -44,6 +47,8 @@ class Scene:
     quick: bool
     #: How many services are killed at each moment in a quick run.
     victims: int = 2
+    #: Who tells of dangers all along, where somebody does.
+    dangers: Dangers | None = None
     #: Figures of the fault that is being done.
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     #: Ids of poison events and digests of unreadable ones: what may be left over.
@@ -306,6 +311,66 @@ def broker_half_open(scene: Scene) -> None:
     scene.lasts(quick=4, full=30)
     _all(scene, "broker", "reset")
     _all(scene, "broker", "open")
+
+
+# --- Who is paged ----------------------------------------------------------------------------------
+
+
+def _told_of(scene: Scene) -> Dangers:
+    if scene.dangers is None:
+        raise RuntimeError("nobody tells of dangers here")
+    return scene.dangers
+
+
+@kind("monitoring away for longer than it has to confirm")
+def monitoring_away(scene: Scene) -> None:
+    """Monitoring stopped until whoever announces a danger pages the fallback address by itself."""
+    dangers, began = _told_of(scene), time.time()
+    gone = list(scene.house.of("monitoring"))
+    for copy in gone:
+        scene.house.end(copy)
+    try:
+        scene.lasts(quick=QUICK_CONFIRM_SECONDS + 4, full=90)
+        paged = wait_until(lambda: dangers.fallback_pages("intake", since=began) > 0, seconds=15)
+    finally:
+        for copy in gone:
+            scene.house.start_again(copy)
+    if not paged:
+        raise RuntimeError("nobody was paged while monitoring was away")
+    scene.details["pages_to_the_fallback"] = dangers.fallback_pages("intake", since=began)
+
+
+@kind("mail server away")
+def mail_server_away(scene: Scene) -> None:
+    """The mail server takes no connections, with pages that wait for it."""
+    dangers = _told_of(scene)
+    dangers.mail.stop()
+    try:
+        scene.lasts(quick=4, full=75)
+        waited = wait_until(lambda: dangers.pages_waiting() > 0, seconds=15)
+        scene.details["pages_that_waited"] = dangers.pages_waiting()
+    finally:
+        dangers.mail.start()
+    if not waited:
+        raise RuntimeError("no page waited for the mail server")
+
+
+@kind("nobody on duty")
+def nobody_on_duty(scene: Scene) -> None:
+    """The roster is emptied over HTTP, of whoever else could be paged as well, and filled again."""
+    dangers, began = _told_of(scene), time.time()
+    dangers.withdraw_duty()
+    try:
+        # Everybody who can be paged stands in for who has no duty.
+        dangers.make_contact(active=False)
+        scene.lasts(quick=2, full=20)
+        paged = wait_until(lambda: dangers.fallback_pages("monitoring", since=began) > 0, seconds=20)
+    finally:
+        dangers.make_contact()
+        dangers.plan_duty()
+    if not paged:
+        raise RuntimeError("nobody was paged while nobody had the duty")
+    scene.details["pages_to_the_fallback"] = dangers.fallback_pages("monitoring", since=began)
 
 
 # --- The database ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
@@ -17,8 +18,8 @@ from tests.journeys.house import free_port
 
 #: Seconds within which a danger of the highest level has to be in a human's hands. Safety rule.
 E4_SECONDS = 300.0
-#: Seconds between two dangers.
-PAUSE_SECONDS = 2.0
+#: Seconds between two dangers told to the same service.
+PAUSE_SECONDS = 4.0
 
 #: Who has the duty, and who is paged when nobody else can be.
 ON_CALL, FALLBACK = "on.call@example.org", "fallback@example.org"
@@ -31,15 +32,18 @@ class MailServer:
         self.port = free_port()
         #: Id of a notification → when it came first.
         self.came_at: dict[str, float] = {}
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller: Controller | None = None
 
     def start(self) -> None:
         """Take mail from now on."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
     def stop(self) -> None:
-        """Take no more."""
-        self._controller.stop()
+        """Take no more, until started again; nothing where none is taken."""
+        if self._controller is not None:
+            self._controller.stop()
+        self._controller = None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -59,44 +63,81 @@ class MailServer:
 
 
 class Dangers:
-    """Tells a danger over HTTP every few seconds, in turn to monitoring and to intake."""
+    """Tells dangers over HTTP every few seconds, to monitoring and, independently of it, to intake.
+
+    What is told to intake is taken while monitoring is away, and then nobody but intake can page.
+    """
 
     def __init__(self, house: House, load: Load, mail: MailServer) -> None:
         self._house = house
         self._load = load
-        self._mail = mail
+        self.mail = mail
+        self._staff_id = new_id()
+        self._shift_id = ""
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._threads = [
+            threading.Thread(target=self._work, args=(tell,), daemon=True)
+            for tell in (self._tell_monitoring, self._tell_intake)
+        ]
+
+    def make_contact(self, *, active: bool = True) -> None:
+        """Let somebody be known who can be paged, or cannot any more."""
+        contact: dict[str, Any] = {
+            "staff_id": self._staff_id,
+            "role": "clinician",
+            "address": f"mailto:{ON_CALL}",
+            "active": active,
+        }
+        self._load.send("contact", "/v1/staff-contacts", contact, role="supervisor", announces={})
 
     def plan_duty(self) -> None:
-        """Put somebody on duty for the whole run."""
-        staff_id = new_id()
-        contact = {"staff_id": staff_id, "role": "clinician", "address": f"mailto:{ON_CALL}"}
-        self._load.send("contact", "/v1/staff-contacts", contact, role="supervisor", announces={})
+        """Put them on duty, for longer than any run."""
         now = datetime.now(UTC)
         shift = {
-            "staff_id": staff_id,
+            "staff_id": self._staff_id,
             "starts_at": write_moment(now + timedelta(seconds=1)),
             "ends_at": write_moment(now + timedelta(days=6)),
         }
-        self._load.send("shift", "/v1/on-call-shifts", shift, role="supervisor", announces={})
+        planned = self._load.send("shift", "/v1/on-call-shifts", shift, role="supervisor", announces={})
+        self._shift_id = planned["shift_id"]
+
+    def withdraw_duty(self) -> None:
+        """Leave nobody on duty, as a supervisor may who says why."""
+        accepted = {"accept_gap": True, "reason": "Chaos."}
+        path = f"/v1/on-call-shifts/{self._shift_id}/withdrawal"
+        self._load.send("withdrawal", path, accepted, role="supervisor", announces={})
+
+    def fallback_pages(self, service: str, *, since: float) -> int:
+        """Return how many pages to the fallback address left a service, of those made since a moment."""
+        ((left,),) = self._house.rows(
+            service,
+            "SELECT count(*) FROM notifications WHERE template = 'FALLBACK_PAGE' AND state = 'sent'"
+            " AND created_at > to_timestamp(%(since)s)",
+            since=since,
+        )
+        return int(left)
+
+    def pages_waiting(self) -> int:
+        """Return how many pages are made and have not left."""
+        query = "SELECT count(*) FROM notifications WHERE state = 'waiting' AND urgent"
+        return sum(int(self._house.rows(service, query)[0][0]) for service in SERVICES)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Tell of no more."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(180)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(180)
 
-    def _work(self) -> None:
+    def _work(self, tell: Callable[[], None]) -> None:
         while not self._stopping.wait(PAUSE_SECONDS):
             try:
-                self._tell_monitoring()
-                if not self._stopping.wait(PAUSE_SECONDS):
-                    self._tell_intake()
+                tell()
             except Refused as refused:
                 self._load.problems.append(str(refused))
 
@@ -123,8 +164,8 @@ class Dangers:
             for notification_id, correlation_id in self._house.rows(
                 service, "SELECT notification_id::text, correlation_id FROM notifications"
             ):
-                if notification_id in self._mail.came_at:
-                    at = self._mail.came_at[notification_id]
+                if notification_id in self.mail.came_at:
+                    at = self.mail.came_at[notification_id]
                     paged[correlation_id] = min(at, paged.get(correlation_id, at))
         return {
             fact.correlation_id: (
