@@ -28,6 +28,8 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 #: Seconds to wait after something like a lost connection, before the next try.
 PAUSE_SECONDS = 0.5
+#: How long after its start a process first forgets what is old. Design default: when it is ready.
+FIRST_PRUNING = timedelta(seconds=5)
 #: How long a stopping process waits for the confirms of what it has just published.
 RELAY_PATIENCE_SECONDS = 1.0
 
@@ -159,7 +161,14 @@ class Traffic(SharedExtension):
 
         ticker = BackgroundScheduler(daemon=True)
         ticker.add_job(look, "interval", seconds=TICK_SECONDS)
-        ticker.add_job(lambda: pruning.prune(host), "interval", hours=1)
+        ticker.add_job(
+            lambda: pruning.prune(host),
+            "interval",
+            hours=1,
+            # Also by those that never live for an hour, and however late the ticker comes to it.
+            next_run_time=clock.real_now() + FIRST_PRUNING,
+            misfire_grace_time=None,
+        )
         ticker.add_job(lambda: measure_backlog(host), "interval", seconds=5)
         ticker.start()
         events = broker.consume_events(
