@@ -22,7 +22,7 @@ from services.scheduling.domain import (
     weeks,
 )
 from shared.contracts.event import Event
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, Refusal
 from shared.messaging import announce_all
 
 #: Days that one question about attendance may span: a year of treatment and its two ends.
@@ -43,25 +43,38 @@ def check_out(
     *,
     answer: str,
     left_at: datetime,
+    refused: Refusal | None,
     now: datetime,
-) -> list[Event]:
-    """Close a patient's presence and hear their answer; return what is to be announced."""
+) -> check_outs.Left:
+    """Close a patient's presence and hear their answer; return what came of it.
+
+    :param refused: what stands against the check-out already; a danger is heard all the same.
+    """
     past = tables.past_of(db, episode_ids=[seat.episode_id])
-    caused, asked = check_outs.check_out(
-        seat, session=session, left_at=left_at, answer=answer, past=past[seat.episode_id], now=now
+    left = check_outs.check_out(
+        seat,
+        session=session,
+        left_at=left_at,
+        answer=answer,
+        past=past[seat.episode_id],
+        now=now,
+        refused=refused,
     )
-    if asked is not None:
-        db.add(asked)
-    return caused
+    if left.asked is not None:
+        db.add(left.asked)
+    return left
 
 
 def checked_out_view(
-    db: Session, session: attendance.Session, seat: attendance.Seat, *, answer: str
+    db: Session, session: attendance.Session, seat: attendance.Seat, *, answer: str, left: check_outs.Left
 ) -> dict[str, Any]:
     """Return a seat after its check-out, with who helps where the answer carries risk."""
     site = tables.site_of(db, site_id=session.site_id)
     lines = check_outs.crisis_lines(answer=answer, emergency_line=site.emergency_line if site else None)
-    view: dict[str, Any] = schemas.CheckedOut().dump({**columns(seat), "crisis_lines": lines})
+    not_counted = left.refused.code if left.refused is not None else None
+    view: dict[str, Any] = schemas.CheckedOut().dump(
+        {**columns(seat), "crisis_lines": lines, "not_counted": not_counted}
+    )
     return view
 
 

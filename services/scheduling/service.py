@@ -785,12 +785,13 @@ class Scheduling:
     def check_out(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that a patient leaves, and hear whether they are safe."""
         session, seats, seat = self._seat_at_door(db, call)
+        refused = None
         if call.actor.role == roles.PATIENT and "left_at" in call.data:
-            raise attendance.TimesDoNotFit(field="left_at", rule="is for the desk to enter")
+            refused = attendance.TimesDoNotFit(field="left_at", rule="is for the desk to enter")
         answer, left_at = call.data["answer"], call.data.get("left_at", call.now)
-        caused = day.check_out(db, session, seat, answer=answer, left_at=left_at, now=call.now)
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return day.checked_out_view(db, session, seat, answer=answer)
+        left = day.check_out(db, session, seat, answer=answer, left_at=left_at, refused=refused, now=call.now)
+        self._after_marks(db, session, seats, left.caused, now=call.now)
+        return day.checked_out_view(db, session, seat, answer=answer, left=left)
 
     @command(schemas.AddWalkIn, roles=_DESK_AND_CARE)
     def add_walk_in(self, db: Session, call: Call) -> dict[str, Any]:

@@ -216,6 +216,79 @@ class TestCheckOut:
         assert (corrected.from_state, corrected.to_state) == ("PRESENT", "PARTIAL")
 
 
+class TestDangerThatCannotBeCheckedOut:
+    """A danger is heard whatever the check-out is worth; an answer without one is refused as ever."""
+
+    @pytest.mark.parametrize(
+        ("of_session", "of_seat", "left_after", "not_counted"),
+        [
+            ({"state": "CANCELLED_BY_PROGRAM"}, {}, 170, "session_called_off"),
+            ({}, {"state": "CANCELLED"}, 170, "seat_given_up"),
+            ({}, {"arrived_at": None}, 170, "not_checked_in"),
+            ({}, {}, 240, "times_do_not_fit"),
+            ({}, {}, 0, "times_do_not_fit"),
+        ],
+    )
+    @pytest.mark.parametrize(("answer", "level"), [("NOT_SAFE", "E4"), ("UNSURE", "E3")])
+    def test_is_announced_and_told_apart(self, of_session, of_seat, left_after, not_counted, answer, level):
+        session = morning_session(**of_session)
+        starts = session.starts_at
+        seat = seat_of("Ada", session, **({"state": "CHECKED_IN", "arrived_at": starts} | of_seat))
+        before = seat.state
+        at = {"left_at": starts + timedelta(minutes=left_after), "now": starts + timedelta(minutes=180)}
+
+        left = check_outs.check_out(seat, session=session, answer=answer, past=[], **at)
+
+        (concern,) = left.caused
+        assert isinstance(concern, SafetyConcernRaised)
+        assert (concern.level, seat.check_out_answer) == (level, answer)
+        assert left.refused is not None
+        assert left.refused.code == not_counted
+        assert (seat.state, seat.checked_out_at) == (before, None)
+        with pytest.raises(type(left.refused)):
+            check_outs.check_out(seat, session=session, answer="SAFE", past=[], **at)
+
+    def test_of_a_patient_who_forgot_to_check_in_brings_help_and_is_told_once(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts + timedelta(minutes=90))
+
+        out = check_out(room, session_id, "Ada", "NOT_SAFE", role="patient")
+        check_out(room, session_id, "Ada", "NOT_SAFE", role="patient", left_at=starts.isoformat())
+        check_in(room, session_id, "Ada")
+        later = check_out(room, session_id, "Ada", "NOT_SAFE", left_at=room.now.isoformat())
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E4"]
+        assert "call_or_text_988" in out["crisis_lines"]
+        assert (out["not_counted"], out["checked_out_at"]) == ("not_checked_in", None)
+        assert later["not_counted"] == "times_do_not_fit"
+
+    def test_with_a_time_that_is_for_the_desk_to_enter_is_heard_without_it(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(minutes=90))
+
+        out = check_out(room, session_id, "Ada", "UNSURE", role="patient", left_at=room.now.isoformat())
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E3"]
+        assert (out["state"], out["not_counted"]) == ("CHECKED_IN", "times_do_not_fit")
+
+    def test_in_a_session_that_was_called_off_is_heard(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        body = {"session_id": session_id, "reason": "WEATHER"}
+        room.call("cancel_session", body, role="front_desk")
+
+        out = check_out(room, session_id, "Ada", "NOT_SAFE", role="patient")
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E4"]
+        assert out["not_counted"] == "session_called_off"
+
+
 class TestLeavingBeforeTheStart:
     def test_leaves_the_session_open_and_still_hears_the_danger(self):
         session = morning_session()
@@ -223,7 +296,7 @@ class TestLeavingBeforeTheStart:
         early = session.starts_at - timedelta(minutes=30)
         seat.check_in(session=session, arrived_at=early, past=[], now=early)
 
-        caused, _ = check_outs.check_out(
+        left = check_outs.check_out(
             seat,
             session=session,
             left_at=early + timedelta(minutes=10),
@@ -232,7 +305,7 @@ class TestLeavingBeforeTheStart:
             now=early + timedelta(minutes=10),
         )
 
-        assert [type(event) for event in caused] == [SafetyConcernRaised]
+        assert [type(event) for event in left.caused] == [SafetyConcernRaised]
         assert (seat.state, seat.arrived_at, seat.credited_minutes) == ("SCHEDULED", None, 0)
 
 

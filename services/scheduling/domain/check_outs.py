@@ -4,6 +4,7 @@ The question is whether the patient is safe on the way home and at home tonight.
 danger is announced in the same transaction, whatever else the check-out is worth.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.scheduling.domain.asked import Asked
@@ -22,7 +23,7 @@ from shared.contracts import roles
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.contracts.scheduling import ATTENDED_STATES
-from shared.errors import Conflict
+from shared.errors import Conflict, Refusal
 from shared.ids import derived_id
 
 #: Answers that tell of danger, and the level of each: as grave as the same word in a daily check-in.
@@ -57,35 +58,65 @@ def crisis_lines(*, answer: str, emergency_line: str | None) -> dict[str, str] |
     return own | CRISIS_LINES
 
 
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What came of a check-out."""
+
+    #: What is to be announced.
+    caused: list[Event]
+    #: What somebody is asked to do by hand.
+    asked: Asked | None
+    #: What stands against counting it, though the danger that it told of was heard.
+    refused: Refusal | None = None
+
+
 def check_out(
-    seat: Seat, *, session: Session, left_at: datetime, answer: str, past: list[Seen], now: datetime
-) -> tuple[list[Event], Asked | None]:
+    seat: Seat,
+    *,
+    session: Session,
+    left_at: datetime,
+    answer: str,
+    past: list[Seen],
+    now: datetime,
+    refused: Refusal | None = None,
+) -> Left:
     """Close a patient's presence; a second time changes nothing but an answer of another danger.
 
-    Presence is credited up to *left_at*, unless a facilitator's mark named an earlier time.
+    Presence is credited up to *left_at*, unless a facilitator's mark named an earlier time. A danger is
+    heard and announced though the check-out itself cannot be counted.
 
-    :return: what is to be announced, and what somebody is asked to do by hand.
-    :raises SessionCalledOff: when the program cancelled the session.
-    :raises SeatGivenUp: when the seat was cancelled.
-    :raises NotCheckedIn: when nobody noted that the patient was there.
-    :raises TimesDoNotFit: when the patient left in the future, or before arriving.
+    :param refused: what stands against the check-out already, whatever is known of the seat.
+    :raises SessionCalledOff: after an answer without danger, when the program cancelled the session.
+    :raises SeatGivenUp: likewise, when the seat was cancelled.
+    :raises NotCheckedIn: likewise, when nobody noted that the patient was there.
+    :raises TimesDoNotFit: likewise, when the patient left in the future, or before arriving.
     """
-    if session.state != "PLANNED":
-        raise SessionCalledOff
-    if seat.state in GIVEN_UP:
-        raise SeatGivenUp
-    if seat.arrived_at is None:
-        raise NotCheckedIn(field="patient_id", rule="checked in, or marked as present, before")
-    if left_at > now:
-        raise TimesDoNotFit(field="left_at", rule="not in the future")
-    if left_at <= seat.arrived_at:
-        raise TimesDoNotFit(field="left_at", rule="after arriving")
+    against = refused or _against(seat, session=session, left_at=left_at, now=now)
+    if against is not None and answer not in DANGER_LEVELS:
+        raise against
     caused, asked = _heard(seat, answer=answer, now=now)
+    if against is not None:
+        return Left(caused=caused, asked=asked, refused=against)
     if seat.checked_out_at is not None:
-        return caused, asked
+        return Left(caused=caused, asked=asked)
     seat.checked_out_at = left_at
     caused += _presence_until(seat, session=session, left_at=left_at, past=past, now=now)
-    return caused + settle(seat, session=session, now=now), asked
+    return Left(caused=caused + settle(seat, session=session, now=now), asked=asked)
+
+
+def _against(seat: Seat, *, session: Session, left_at: datetime, now: datetime) -> Refusal | None:
+    """Return what stands against closing the patient's presence, if anything does."""
+    if session.state != "PLANNED":
+        return SessionCalledOff()
+    if seat.state in GIVEN_UP:
+        return SeatGivenUp()
+    if seat.arrived_at is None:
+        return NotCheckedIn(field="patient_id", rule="checked in, or marked as present, before")
+    if left_at > now:
+        return TimesDoNotFit(field="left_at", rule="not in the future")
+    if left_at <= seat.arrived_at:
+        return TimesDoNotFit(field="left_at", rule="after arriving")
+    return None
 
 
 def _heard(seat: Seat, *, answer: str, now: datetime) -> tuple[list[Event], Asked | None]:

@@ -25,6 +25,13 @@ class CheckedOut(Seat):
     """A seat after its check-out; who helps now, where the answer carries risk."""
 
     crisis_lines = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True)
+    not_counted = fields.String(
+        allow_none=True,
+        metadata=described(
+            "Why the check-out itself did not count, as the code of a refusal, though the danger was heard; "
+            "null where it did."
+        ),
+    )
 
 
 class AddWalkIn(Schema):
