@@ -64,6 +64,15 @@ def write_down(db: Session) -> None:
         raise kept from None
 
 
+def write_down_returned(db: Session, seats: Iterable[attendance.Seat]) -> None:
+    """Write what was changed where somebody excused came after all: they may have been booked elsewhere.
+
+    :raises PatientElsewhere: when they were, so that one of the two seats has to be given up first.
+    """
+    if any("EXCUSED" in (sa.inspect(seat).attrs.state.history.deleted or ()) for seat in seats):
+        write_down(db)
+
+
 # --- Booking --------------------------------------------------------------------------------------
 
 

@@ -1770,6 +1770,7 @@ class Scheduling:
     ) -> None:
         """Announce what marks caused, and keep only the timers that still have something to watch."""
         missed = teaching.newly_missed(session, seats)
+        seating.write_down_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += teaching.offer_again(db, session, missed, now=now)

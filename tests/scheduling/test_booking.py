@@ -552,6 +552,58 @@ class TestMakeUpSession:
         assert refused.value.code == "nothing_to_make_up"
 
 
+class TestExcusedSeat:
+    """Whoever was excused from a session may be somewhere else at that time."""
+
+    def _excuse(self, room: Room, own: dict[str, Any]) -> None:
+        body = {"session_id": own["session_id"], "patient_id": patient("Ada"), "reason": "ILLNESS"}
+        room.call("excuse_absence", body)
+
+    def test_leaves_room_for_another_week_over_it(self, room):
+        admit(room, "Ada")
+        open_group(room, "late", facilitator_id=add_clinician(room, "Ines"), starts="09:30", ends="12:30")
+        for own in groups_of(room, "Ada"):
+            self._excuse(room, own)
+
+        school = {"kind": "SCHOOL", "starts": "08:00", "ends": "09:15"}
+        declared = [{**school, "weekday": day} for day in range(5)]
+        room.call(
+            "declare_obligations",
+            {"patient_id": patient("Ada"), "site_id": SITE, "obligations": declared},
+        )
+
+        found = groups_of(room, "Ada")
+        planned = [one for one in found if one["state"] == "SCHEDULED"]
+        excused = {one["starts_at"][:10] for one in found if one["state"] == "EXCUSED"}
+        assert {one["starts_at"][11:16] for one in planned} == {"15:30"}
+        assert excused & {one["starts_at"][:10] for one in planned}
+
+    def test_is_made_up_at_its_own_time_and_then_not_attended_too(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        starts_at = datetime.fromisoformat(own["starts_at"])
+        self._excuse(room, own)
+        other = workshop(room, starts_at, facilitator_id=add_clinician(room, "Ines"))
+
+        room.call("make_up_session", {"seat_id": own["seat_id"], "to_session_id": other["session_id"]})
+        room.at(starts_at)
+        with pytest.raises(Conflict) as refused:
+            room.call("check_in", {"session_id": own["session_id"], "patient_id": patient("Ada")})
+
+        assert refused.value.code == "patient_elsewhere"
+        assert len(room.announced_of(MakeUpBooked)) == 1
+
+    def test_is_not_booked_a_second_time(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        self._excuse(room, own)
+
+        with pytest.raises(Conflict) as refused:
+            book(room, own["session_id"], "Ada")
+
+        assert refused.value.code == "seated_already"
+
+
 class TestCloseSite:
     def _close(self, room: Room, day: str, reason: str = "WEATHER") -> dict[str, Any]:
         return room.call(

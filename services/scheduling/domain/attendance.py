@@ -64,6 +64,9 @@ LONGEST_SESSION = timedelta(hours=12)
 #: States of a seat that nobody sits on any more.
 GIVEN_UP = ("CANCELLED", "CANCELLED_BY_PROGRAM")
 
+#: States of a seat that leave the patient's time free for another session.
+LEAVES_TIME_FREE = (*GIVEN_UP, "EXCUSED")
+
 #: States of a seat on which nothing is known yet.
 OPEN = ("SCHEDULED", "UNMARKED")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.scheduling.domain.attendance import GIVEN_UP, Seat, Session
+from services.scheduling.domain.attendance import GIVEN_UP, LEAVES_TIME_FREE, Seat, Session
 from services.scheduling.domain.clinicians import Clinician
 from services.scheduling.domain.groups import Group
 from services.scheduling.domain.obligations import Obligation
@@ -116,6 +116,9 @@ def check_free(
             continue
         if one.session_id == session.session_id:
             raise SeatedAlready(field="session_id", rule="a session in which the patient has no seat")
+        if one.state in LEAVES_TIME_FREE:
+            # Whoever was excused from one session may come to another at that time.
+            continue
         if one.starts_at < session.ends_at and session.starts_at < one.ends_at:
             raise PatientElsewhere(field="session_id", rule="the patient has another session at that time")
     bound = meets(session=session, bound_by=bound_by, zone=zone)

@@ -95,7 +95,7 @@ seats = Table(
     one_place_at_a_time(
         "patient_id",
         name="ex_seats_patient",
-        where="state NOT IN ('CANCELLED', 'CANCELLED_BY_PROGRAM')",
+        where="state NOT IN ('CANCELLED', 'CANCELLED_BY_PROGRAM', 'EXCUSED')",
     ),
     Index(None, "tenant_id", "episode_id", "starts_at"),
     Index("ix_seats_patient", "tenant_id", "patient_id", "starts_at"),

@@ -376,7 +376,7 @@ _BOOKED_BY_HAND = written_once(
     .where(
         attendance.Seat.patient_id.in_(sa.bindparam("of_patients", expanding=True)),
         attendance.Seat.origin != "PLAN",
-        attendance.Seat.state.not_in(attendance.GIVEN_UP),
+        attendance.Seat.state.not_in(attendance.LEAVES_TIME_FREE),
         attendance.Seat.ends_at > sa.bindparam("after"),
     )
     .order_by(attendance.Seat.seat_id)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
-from services.scheduling.domain.attendance import GIVEN_UP
+from services.scheduling.domain.attendance import LEAVES_TIME_FREE
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.database import written_once
 
@@ -99,7 +99,7 @@ def has_seat_between(db: Session, *, patient_id: str, since: datetime, until: da
             sa.select(
                 sa.exists().where(
                     attendance.Seat.patient_id == patient_id,
-                    attendance.Seat.state.not_in(GIVEN_UP),
+                    attendance.Seat.state.not_in(LEAVES_TIME_FREE),
                     attendance.Seat.session_id != besides,
                     attendance.Seat.starts_at < until,
                     attendance.Seat.ends_at > since,
@@ -154,7 +154,7 @@ def calendar_of_patient(
 ) -> list[tuple[str, datetime, datetime, bool]]:
     """Return id, start, end and whether it is called off of each of a patient's seats, by start."""
     rows = db.execute(_PATIENTS_CALENDAR, _stretch(since, until) | {"whose": patient_id})
-    return [(row[0], row[1], row[2], row[3] in (*GIVEN_UP, "EXCUSED")) for row in rows]
+    return [(row[0], row[1], row[2], row[3] in LEAVES_TIME_FREE) for row in rows]
 
 
 def calendar_of_clinician(
