@@ -437,10 +437,9 @@ class Scheduling:
             room = grouping.room_of(db, session.room_id)
             room.check_holds(site_id=site.site_id, capacity=session.capacity, mode=session.mode)
             grouping.check_room_free(db, session, room, site)
-        staffing.check_standing(db, session, site, now=call.now)
         db.add(session)
         seating.write_down(db)
-        staffing.assign(db, session, leader, site, now=call.now)
+        staffing.assign(db, session, leader, site, now=call.now, field="facilitator_id")
         return _planned_view(session)
 
     @command(schemas.OpenGroup, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
@@ -1588,7 +1587,7 @@ class Scheduling:
             plan.booked_through = last
             dated += own
         dated = seating.bookable_dates(db, site, dated, after=after)
-        dated = staffing.led_dates(db, site, dated, after=after)
+        dated = staffing.led_dates(db, site, dated, after=after).dated
         new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
         for session in dated:
             if session.session_id in new_sessions:

@@ -3,8 +3,8 @@
 All of it runs in the transaction of what caused it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from services.scheduling import tables
 from services.scheduling.domain import attendance, clinicians, plans, records, weeks
 from services.scheduling.seating import write_down
 from shared.clock import cancel_timer, set_timer
+from shared.contracts.event import Event
 from shared.contracts.scheduling import SessionReassigned
 from shared.ids import derived_id
 from shared.messaging import announce, announce_all
@@ -29,6 +30,14 @@ class HandOver:
     left: list[tuple[attendance.Session, str]]
     groups_moved: int = 0
     hours_moved: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Led:
+    """Dates that can be booked, each with who leads it, and those that nobody is free to lead."""
+
+    dated: list[plans.DatedSession]
+    left_out: list[plans.DatedSession]
 
 
 def clinician_of(db: Session, clinician_id: str, *, field: str = "clinician_id") -> clinicians.Clinician:
@@ -95,37 +104,105 @@ def settle(db: Session, clinician: clinicians.Clinician, site: records.Site, *, 
         announce_all(db, clinician.settle_reassignment(now=now))
 
 
-def led_dates(
-    db: Session, site: records.Site, dated: list[plans.DatedSession], *, after: datetime
-) -> list[plans.DatedSession]:
-    """Leave out new dates that nobody with a valid credential is there to lead, and ask for somebody.
+def led_dates(db: Session, site: records.Site, dated: list[plans.DatedSession], *, after: datetime) -> Led:
+    """Find somebody with a valid credential for each new date, who is there and leads nothing else then.
 
-    Somebody who stands in while the clinician is away leads instead.
+    Whoever stands in while the clinician is away leads instead. Where nobody can, the date is left out
+    and somebody is asked: it keeps no other date from being booked.
     """
+    booked = tables.sessions_booked(db, session_ids={one.session_id for one in dated})
+    unique = {one.session_id: one for one in dated if one.session_id not in booked}
+    new = sorted(unique.values(), key=lambda one: (one.starts_at, one.session_id))
+    if not new:
+        return Led(dated=dated, left_out=[])
     staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
     away = tables.absences_of(db, clinician_ids=staff, since=after)
-    unfit = [
-        one
-        for one in dated
-        if (leader := staff.get(one.facilitator_id)) is not None
-        and _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone) is not None
-    ]
-    if not unfit:
-        return dated
-    booked = tables.sessions_that_exist(db, session_ids=[one.session_id for one in unfit])
-    left_out = {one.session_id for one in unfit} - booked
-    for one in sorted(unfit, key=lambda one: (one.starts_at, one.session_id)):
-        if one.session_id in left_out:
-            leader = staff[one.facilitator_id]
-            why = _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone)
-            asked = leader.ask_to_reassign(
-                reason="CREDENTIAL_EXPIRED" if why == NOT_LICENSED else "CLINICIAN_AWAY",
-                about="dates to come",
-                due_at=one.starts_at,
-                now=after,
-            )
-            announce_all(db, asked)
-    return [one for one in dated if one.session_id not in left_out]
+    busy = tables.led_between(
+        db,
+        clinician_ids={*staff, *(one.facilitator_id for one in new)},
+        since=new[0].starts_at,
+        until=max(one.ends_at for one in new),
+    )
+    leaders: dict[str, str] = {}
+    against: dict[str, str] = {}
+    for one in new:
+        leader = staff.get(one.facilitator_id)
+        why = _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone) if leader else None
+        if why is None and _overlaps(one, busy[one.facilitator_id]):
+            why = ELSEWHERE
+        if why is None:
+            leaders[one.session_id] = one.facilitator_id
+            busy[one.facilitator_id].append((one.starts_at, one.ends_at))
+        else:
+            against[one.session_id] = why
+    # What the others lead themselves goes before what they stand in for.
+    standing = _standing(db, site) if against else {}
+    for one in new:
+        if one.session_id not in against:
+            continue
+        stand_in = _stand_in(one, staff=staff, away=away, busy=busy, standing=standing, zone=site.time_zone)
+        if stand_in is not None:
+            leaders[one.session_id] = stand_in.clinician_id
+            busy[stand_in.clinician_id].append((one.starts_at, one.ends_at))
+        elif (leader := staff.get(one.facilitator_id)) is not None:
+            announce_all(db, _ask_who_leads(leader, one, against[one.session_id], site, now=after))
+    return Led(
+        dated=[
+            replace(one, facilitator_id=leaders.get(one.session_id, one.facilitator_id))
+            for one in dated
+            if one.session_id in booked or one.session_id in leaders
+        ],
+        left_out=[one for one in dated if one.session_id in unique and one.session_id not in leaders],
+    )
+
+
+def _stand_in(
+    one: plans.DatedSession,
+    *,
+    staff: Mapping[str, clinicians.Clinician],
+    away: Mapping[str, list[clinicians.Absence]],
+    busy: Mapping[str, list[tuple[datetime, datetime]]],
+    standing: Mapping[str, list[weeks.Span]],
+    zone: str,
+) -> clinicians.Clinician | None:
+    """Return who was named to lead a date while its clinician is away, if they can."""
+    absence = clinicians.away(away.get(one.facilitator_id, ()), starts_at=one.starts_at, ends_at=one.ends_at)
+    found = staff.get(absence.stand_in_id) if absence is not None and absence.stand_in_id else None
+    if found is None or _obstacle(found, one, away=away[found.clinician_id], zone=zone) is not None:
+        return None
+    stretch = weeks.span_of(starts_at=one.starts_at, ends_at=one.ends_at, zone=zone)
+    if _overlaps(one, busy[found.clinician_id]) or any(
+        stretch.meets(taken) for taken in standing.get(found.clinician_id, ())
+    ):
+        return None
+    return found
+
+
+def _ask_who_leads(
+    leader: clinicians.Clinician, one: plans.DatedSession, why: str, site: records.Site, *, now: datetime
+) -> list[Event]:
+    """Ask, once for each week, for somebody who leads a date that its clinician does not."""
+    reasons = {NOT_LICENSED: "CREDENTIAL_EXPIRED", AWAY: "CLINICIAN_AWAY", ELSEWHERE: "CLINICIAN_ELSEWHERE"}
+    week = weeks.monday_of(weeks.local_day(at=one.starts_at, zone=site.time_zone))
+    return leader.ask_to_reassign(
+        reason=reasons[why], about=f"dates of the week of {week}", due_at=one.starts_at, now=now
+    )
+
+
+def _standing(db: Session, site: records.Site) -> dict[str, list[weeks.Span]]:
+    """Return when each clinician of a site has a standing group or hour."""
+    found: dict[str, list[weeks.Span]] = {}
+    for group in tables.groups_of_site(db, site_id=site.site_id):
+        found.setdefault(group.facilitator_id, []).extend(group.spans())
+    for clinician_id, hours in tables.hours_taken(db, site_id=site.site_id, besides=None).items():
+        found.setdefault(clinician_id, []).extend(hour.span() for hour in hours)
+    return found
+
+
+def _overlaps(
+    session: attendance.Session | plans.DatedSession, taken: Iterable[tuple[datetime, datetime]]
+) -> bool:
+    return any(begins < session.ends_at and session.starts_at < ends for begins, ends in taken)
 
 
 # --- Absences and hand-overs ----------------------------------------------------------------------
@@ -210,25 +287,68 @@ def hand_over(
 
 
 def assign(
-    db: Session, session: attendance.Session, to: clinicians.Clinician, site: records.Site, *, now: datetime
+    db: Session,
+    session: attendance.Session,
+    to: clinicians.Clinician,
+    site: records.Site,
+    *,
+    now: datetime,
+    field: str = "clinician_id",
 ) -> None:
     """Have somebody lead one session.
 
+    :param field: the request's field that names them.
     :raises CredentialNotValid: when their credentials of that day are not enough.
-    :raises ClinicianElsewhere: when they lead another one then, or are away.
+    :raises ClinicianElsewhere: when they lead another one then, have a standing group or hour, or are
+        away.
     """
     away = tables.absences_of(db, clinician_ids=[to.clinician_id], since=now)[to.clinician_id]
     why = _obstacle(to, session, away=away, zone=site.time_zone)
     if why == NOT_LICENSED:
-        raise clinicians.CredentialNotValid(field="clinician_id", rule="needs a valid credential on that day")
+        raise clinicians.CredentialNotValid(field=field, rule="needs a valid credential on that day")
     if why is not None:
-        raise clinicians.ClinicianElsewhere(field="clinician_id", rule="is away at that time")
+        raise clinicians.ClinicianElsewhere(field=field, rule="is away at that time")
+    _check_standing(db, session, to, site, field=field)
     before = session.facilitator_id
     _reassign(db, session, to, now=now)
     write_down(db)
     former = db.get(clinicians.Clinician, before)
     if former is not None:
         settle(db, former, site, now=now)
+
+
+def _check_standing(
+    db: Session, session: attendance.Session, to: clinicians.Clinician, site: records.Site, *, field: str
+) -> None:
+    """Refuse a session at whose time somebody has a standing group or hour of which it is no date.
+
+    Of a group's date that is booked, or was called off, the sessions themselves tell.
+
+    :raises ClinicianElsewhere: when a group, or a patient's hour, has the clinician then.
+    """
+    stretch = weeks.span_of(starts_at=session.starts_at, ends_at=session.ends_at, zone=site.time_zone)
+    day = weeks.local_day(at=session.starts_at, zone=site.time_zone)
+    dates = [
+        plans.date_of(group, day=day)
+        for group in tables.groups_of_site(db, site_id=site.site_id)
+        if group.facilitator_id == to.clinician_id and any(span.meets(stretch) for span in group.spans())
+    ]
+    if set(dates) - {session.session_id} - tables.sessions_booked(db, session_ids=dates):
+        raise clinicians.ClinicianElsewhere(field=field, rule="leads a group at that time")
+    hours = tables.hours_taken(db, site_id=site.site_id, besides=_plan_of_hour(db, session))
+    if any(hour.span().meets(stretch) for hour in hours.get(to.clinician_id, ())):
+        raise clinicians.ClinicianElsewhere(field=field, rule="is with a patient at that time")
+
+
+def _plan_of_hour(db: Session, session: attendance.Session) -> str | None:
+    """Return the plan whose weekly hour a session is a date of, if it is one."""
+    if session.kind != "INDIVIDUAL":
+        return None
+    for seat in tables.seats_of(db, session_id=session.session_id):
+        plan = tables.plan_of(db, episode_id=seat.episode_id)
+        if plan is not None and seat.state not in attendance.GIVEN_UP:
+            return plan.plan_id
+    return None
 
 
 def _give(
@@ -249,7 +369,7 @@ def _give(
     left: list[tuple[attendance.Session, str]] = []
     for session in sessions:
         why = _obstacle(to, session, away=away, zone=site.time_zone)
-        if why is None and any(begins < session.ends_at and session.starts_at < ends for begins, ends in own):
+        if why is None and _overlaps(session, own):
             why = ELSEWHERE
         if why is not None:
             left.append((session, why))
@@ -296,22 +416,6 @@ def _obstacle(
 
 
 # --- One-off sessions -----------------------------------------------------------------------------
-
-
-def check_standing(db: Session, session: attendance.Session, site: records.Site, *, now: datetime) -> None:
-    """Refuse a session at whose time its clinician has a standing group or hour.
-
-    :raises ClinicianElsewhere: when a group, or a patient's hour, has the clinician then.
-    """
-    stretch = weeks.span_of(starts_at=session.starts_at, ends_at=session.ends_at, zone=site.time_zone)
-    for group in tables.groups_of_site(db, site_id=site.site_id):
-        if not any(span.meets(stretch) for span in group.spans()):
-            continue
-        if group.facilitator_id == session.facilitator_id:
-            raise clinicians.ClinicianElsewhere(field="facilitator_id", rule="leads a group at that time")
-    hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
-    if any(hour.span().meets(stretch) for hour in hours.get(session.facilitator_id, ())):
-        raise clinicians.ClinicianElsewhere(field="facilitator_id", rule="is with a patient at that time")
 
 
 def new_session_id(call_id: str) -> str:

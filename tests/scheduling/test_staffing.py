@@ -23,6 +23,7 @@ from tests.support import Room
 
 MONDAY = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
 WALT = derived_id("clinician", "Walt")
+THERAPIST = derived_id("clinician", "therapist 0")
 
 
 @pytest.fixture
@@ -243,6 +244,115 @@ class TestAbsence:
 
         assert {one["reason"] for one in absence["left"]} == {"NOT_LICENSED"}
         assert absence["moved"] == 0
+
+
+class TestCollision:
+    """A date at which its clinician is elsewhere is left out and asked about; all else is booked."""
+
+    #: Ben can have his hour on Tuesdays between nine and twelve alone.
+    BUSY = tuple(
+        {"kind": "WORK", "weekday": day, "starts": starts, "ends": ends}
+        for day, starts, ends in (
+            (0, "08:00", "18:00"),
+            (1, "08:00", "09:00"),
+            (1, "12:00", "21:00"),
+            (2, "08:00", "18:00"),
+            (3, "08:00", "18:00"),
+            (4, "08:00", "21:00"),
+        )
+    )
+
+    @pytest.fixture(autouse=True)
+    def evenings(self, room: Room) -> None:
+        vera = add_clinician(room, "Vera", kind="CADC")
+        open_group(room, "dusk", track="EVENING", facilitator_id=vera, weekdays=[0, 2, 3])
+
+    def _admit_ben(self, room: Room) -> None:
+        room.deliver(referral_of("Ben"))
+        declared = {"patient_id": ids_of("Ben")["patient_id"], "site_id": SITE, "obligations": self.BUSY}
+        room.call("declare_obligations", declared)
+        room.deliver(*admitted("Ben"))
+
+    def _plan(self, room: Room, day: str, leader: str) -> dict[str, Any]:
+        fields = {
+            "site_id": SITE,
+            "kind": "EDUCATION",
+            "modality": "PSYCHOEDUCATION",
+            "facilitator_id": leader,
+            "starts_at": f"{day}T09:00:00-06:00",
+            "ends_at": f"{day}T12:00:00-06:00",
+            "capacity": 12,
+        }
+        return room.call("plan_session", fields, role="supervisor")
+
+    def _hours_of_ben(self, room: Room) -> list[str]:
+        found = room.ask("list_patient_sessions", {"episode_id": ids_of("Ben")["episode_id"]})["items"]
+        return [one["starts_at"][:10] for one in found if one["kind"] == "INDIVIDUAL"]
+
+    def test_with_a_session_that_the_therapist_covers_leaves_out_that_date_alone(self, room):
+        vera = derived_id("clinician", "Vera")
+        self._plan(room, "2026-02-03", vera)
+        away = {"starts_at": "2026-02-03T00:00:00-06:00", "ends_at": "2026-02-03T23:00:00-06:00"}
+        body = {"clinician_id": vera, "reason": "SICK", "stand_in_id": THERAPIST, **away}
+        room.call("record_absence", body, role="supervisor")
+
+        self._admit_ben(room)
+
+        assert self._hours_of_ben(room) == ["2026-02-10"]
+        (task,) = tasks_of(room, "sessions_to_reassign")
+        assert (task.reason, task.about_id) == ("CLINICIAN_ELSEWHERE", THERAPIST)
+
+    def test_in_the_weekly_round_keeps_nobody_else_from_being_booked(self, room):
+        self._plan(room, "2026-02-24", THERAPIST)
+        admit(room, "Ada")
+        self._admit_ben(room)
+
+        room.advance("2026-02-15T21:00:00-06:00")
+
+        assert self._hours_of_ben(room) == ["2026-02-03", "2026-02-10", "2026-02-17"]
+        assert max(one["starts_at"] for one in groups_of(room, "Ada")) > "2026-02-23"
+        assert [one.reason for one in tasks_of(room, "sessions_to_reassign")] == ["CLINICIAN_ELSEWHERE"]
+
+    def test_is_asked_about_anew_in_another_week(self, room):
+        for day in ("2026-02-24", "2026-03-03"):
+            self._plan(room, day, THERAPIST)
+        self._admit_ben(room)
+
+        room.advance("2026-02-22T21:00:00-06:00")
+
+        assert len({one.task_id for one in tasks_of(room, "sessions_to_reassign")}) == 2
+
+    def test_with_a_standing_hour_is_refused_to_whoever_assigns_a_session(self, room):
+        self._admit_ben(room)
+        session = self._plan(room, "2026-03-03", derived_id("clinician", "Vera"))
+        body = {"session_id": session["session_id"], "clinician_id": THERAPIST}
+
+        with pytest.raises(Conflict) as refused:
+            room.call("assign_session", body, role="supervisor")
+
+        assert refused.value.code == "clinician_elsewhere"
+
+    def test_is_none_with_the_very_date_that_is_given_back(self, room):
+        admit(room, "Ada")
+        ines = add_clinician(room, "Ines")
+        sessions = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"]})["items"]
+        for kind, own in (("GROUP", WALT), ("INDIVIDUAL", THERAPIST)):
+            session_id = next(one["session_id"] for one in sessions if one["kind"] == kind)
+            for leader in (ines, own):
+                body = {"session_id": session_id, "clinician_id": leader}
+                found = room.call("assign_session", body, role="supervisor")
+            assert found["facilitator_id"] == own
+
+    def test_is_none_with_a_date_of_a_group_that_was_called_off(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        session = self._plan(room, own["starts_at"][:10], THERAPIST)
+        body = {"session_id": session["session_id"], "clinician_id": WALT}
+        with pytest.raises(Conflict):
+            room.call("assign_session", body, role="supervisor")
+        room.call("cancel_session", {"session_id": own["session_id"], "reason": "OTHER"}, role="front_desk")
+
+        assert room.call("assign_session", body, role="supervisor")["facilitator_id"] == WALT
 
 
 class TestHandOver:

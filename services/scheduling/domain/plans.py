@@ -536,8 +536,7 @@ def dated_sessions(
         for place in by_weekday.get(day.weekday(), ()):
             group = groups[place.group_id]
             starts_at = moment_of(day=day, at=group.starts, zone=site.time_zone)
-            # Callers choose group ids, so two tenants may have the same.
-            session_id = derived_id(group.tenant_id, group.group_id, day.isoformat())
+            session_id = date_of(group, day=day)
             lesson = lesson_on(group, curricula.get(group.curriculum_id or ""), day=day)
             dated.append(
                 DatedSession(
@@ -584,6 +583,12 @@ def dated_sessions(
         (session for session in dated if session.starts_at > after),
         key=lambda session: (session.starts_at, session.session_id),
     )
+
+
+def date_of(group: Group, *, day: date) -> str:
+    """Return the id of the session that a group has on a local day."""
+    # Callers choose group ids, so two tenants may have the same.
+    return derived_id(group.tenant_id, group.group_id, day.isoformat())
 
 
 def meetings_of(*, groups: Iterable[Group], taken: dict[tuple[str, int], int]) -> list[planner.Meeting]:

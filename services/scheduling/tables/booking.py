@@ -52,7 +52,8 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
     new_sessions = db.scalars(
         insert.on_conflict_do_update(
             index_elements=["session_id"],
-            set_={"state": "PLANNED"},
+            # Whoever led it before may be elsewhere by now.
+            set_={"state": "PLANNED", "facilitator_id": insert.excluded.facilitator_id},
             where=sessions.c.state == "CANCELLED",
         ).returning(sessions.c.session_id),
         list(session_rows.values()),
@@ -446,15 +447,41 @@ def sessions_led_by(
     return list(db.scalars(found))
 
 
-def sessions_that_exist(db: Session, *, session_ids: Iterable[str]) -> set[str]:
-    """Return which of some sessions are booked already."""
+def sessions_booked(db: Session, *, session_ids: Iterable[str]) -> set[str]:
+    """Return which of some sessions are booked already, or were called off by the program.
+
+    One that fell away with its only patient is booked anew.
+    """
     return set(
         db.scalars(
             sa.select(attendance.Session.session_id).where(
-                attendance.Session.session_id.in_(list(session_ids))
+                attendance.Session.session_id.in_(list(session_ids)),
+                attendance.Session.state != "CANCELLED",
             )
         )
     )
+
+
+def led_between(
+    db: Session, *, clinician_ids: Iterable[str], since: datetime, until: datetime
+) -> dict[str, list[tuple[datetime, datetime]]]:
+    """Return when some clinicians lead planned sessions that reach into a stretch of time, by clinician."""
+    found: dict[str, list[tuple[datetime, datetime]]] = {one: [] for one in clinician_ids}
+    rows = db.execute(
+        sa.select(
+            attendance.Session.facilitator_id, attendance.Session.starts_at, attendance.Session.ends_at
+        ).where(
+            attendance.Session.facilitator_id.in_(list(found)),
+            attendance.Session.state == "PLANNED",
+            # The index is on the start, and no session lasts a day.
+            attendance.Session.starts_at > since - attendance.LONGEST_SESSION,
+            attendance.Session.starts_at < until,
+            attendance.Session.ends_at > since,
+        )
+    )
+    for clinician_id, starts_at, ends_at in rows:
+        found[clinician_id].append((starts_at, ends_at))
+    return found
 
 
 def seats_that_exist(db: Session, *, seat_ids: Iterable[str]) -> set[str]:
