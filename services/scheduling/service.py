@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -1379,7 +1380,10 @@ class Scheduling:
             caused = dose.weigh(
                 plan=plan,
                 floor=floors[plan.episode_id],
-                week=dose.total(seats[plan.episode_id], closed=plan.plan_id in left_out),
+                week=dose.total(
+                    seats[plan.episode_id],
+                    closed=plan.plan_id in left_out or plan.is_not_led(week_starts_on=monday),
+                ),
                 week_starts_on=monday,
                 zone=site.time_zone,
             )
@@ -1502,19 +1506,16 @@ class Scheduling:
             ),
             taken={key: len(numbers) for key, numbers in taken.items()},
         )
-        found = planner.plan_week(
-            request=request,
-            meetings=meetings,
-            solve=self._solver.solve,
-            known=known,
-            therapists=self._therapists(
-                db,
-                site,
-                on=plans.licensed_through(at=at, zone=site.time_zone),
-                besides=plan,
-                led=by_id.values(),
-            ),
+        through = plans.licensed_through(at=at, zone=site.time_zone)
+        therapists = self._therapists(db, site, on=through, besides=plan, led=by_id.values())
+        there = staffing.without_absences(
+            db, site, therapists, own=plan.individual_clinician_id, since=max(at, now or at)
         )
+        find_week = partial(planner.plan_week, request=request, meetings=meetings, solve=self._solver.solve)
+        # Whoever is away is asked only where nobody else has an hour; why there is none is asked once.
+        found = find_week(therapists=there, known=known if there == therapists else "NO_THERAPIST")
+        if isinstance(found, planner.NoWeek) and there != therapists:
+            found = find_week(therapists=therapists, known=known)
         if isinstance(found, planner.NoWeek):
             cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
             return plan.miss_out(reason=found.reason, at=at)
@@ -1584,10 +1585,16 @@ class Scheduling:
             )
             if replaces:
                 freed += self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
+                plan.forget_not_led(after=weeks.monday_of(today))
             plan.booked_through = last
             dated += own
         dated = seating.bookable_dates(db, site, dated, after=after)
-        dated = staffing.led_dates(db, site, dated, after=after).dated
+        led = staffing.led_dates(db, site, dated, after=after)
+        for one in led.left_out:
+            if one.clinical_minutes:
+                day = weeks.local_day(at=one.starts_at, zone=site.time_zone)
+                one.plan.note_not_led(week_starts_on=weeks.monday_of(day))
+        dated = led.dated
         new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
         for session in dated:
             if session.session_id in new_sessions:

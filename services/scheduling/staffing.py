@@ -5,12 +5,12 @@ All of it runs in the transaction of what caused it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
 from services.scheduling import tables
-from services.scheduling.domain import attendance, clinicians, plans, records, weeks
+from services.scheduling.domain import attendance, clinicians, planner, plans, records, weeks
 from services.scheduling.seating import write_down
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Event
@@ -203,6 +203,44 @@ def _overlaps(
     session: attendance.Session | plans.DatedSession, taken: Iterable[tuple[datetime, datetime]]
 ) -> bool:
     return any(begins < session.ends_at and session.starts_at < ends for begins, ends in taken)
+
+
+def without_absences(
+    db: Session,
+    site: records.Site,
+    therapists: list[planner.Therapist],
+    *,
+    own: str | None,
+    since: datetime,
+) -> list[planner.Therapist]:
+    """Return therapists as they are there from a moment to the next weekly booking's last day, in order.
+
+    :param own: the patient's own therapist, who stays theirs while away.
+    """
+    through = plans.licensed_through(at=since, zone=site.time_zone)
+    until = weeks.moment_of(day=through + timedelta(days=1), at=time(0), zone=site.time_zone)
+    away = tables.absences_of(db, clinician_ids=[one.clinician_id for one in therapists], since=since)
+    return [
+        replace(
+            one,
+            busy=(
+                *one.busy,
+                *(
+                    weeks.span_of(
+                        starts_at=max(absence.starts_at, since),
+                        # A week away is every week away.
+                        ends_at=min(
+                            absence.ends_at, until, max(absence.starts_at, since) + timedelta(days=7)
+                        ),
+                        zone=site.time_zone,
+                    )
+                    for absence in away[one.clinician_id]
+                    if absence.starts_at < until and one.clinician_id != own
+                ),
+            ),
+        )
+        for one in therapists
+    ]
 
 
 # --- Absences and hand-overs ----------------------------------------------------------------------

@@ -7,7 +7,12 @@ import pytest
 
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.scheduling import CredentialExpired, SessionAttended, SessionReassigned
+from shared.contracts.scheduling import (
+    CredentialExpired,
+    SessionAttended,
+    SessionReassigned,
+    WeeklyDoseShortfall,
+)
 from shared.errors import Conflict, InvalidInput
 from shared.ids import derived_id
 from tests.scheduling.builders import (
@@ -244,6 +249,97 @@ class TestAbsence:
 
         assert {one["reason"] for one in absence["left"]} == {"NOT_LICENSED"}
         assert absence["moved"] == 0
+
+
+class TestAbsenceOfWeeksToCome:
+    """Dates that are booked only after somebody said that they would be away."""
+
+    def _away(self, room: Room, clinician_id: str, *, until: str = "2026-02-22", **more: Any) -> None:
+        stretch = {"starts_at": "2026-02-16T00:00:00-06:00", "ends_at": f"{until}T23:00:00-06:00"}
+        body = {"clinician_id": clinician_id, "reason": "LEAVE", **stretch, **more}
+        room.call("record_absence", body, role="supervisor")
+
+    def _miss_all(self, room: Room, name: str) -> None:
+        """Have somebody come to nothing in three weeks."""
+        until = datetime.fromisoformat("2026-02-23T08:00:00-06:00")
+        while room.now < until:
+            found = room.ask("list_patient_sessions", {"episode_id": ids_of(name)["episode_id"]})["items"]
+            ahead = [one for one in found if one["state"] == "SCHEDULED"]
+            starts = [datetime.fromisoformat(one["starts_at"]) for one in ahead]
+            if not ahead or starts[0] >= until:
+                room.advance(until)
+                return
+            room.advance(max(room.now, starts[0] + timedelta(minutes=15)))
+            marks = [{"patient_id": ids_of(name)["patient_id"], "mark": "NO_SHOW"}]
+            body = {"session_id": ahead[0]["session_id"], "marks": marks}
+            room.call("record_roster", body, role="counselor")
+
+    def test_are_led_by_the_stand_in_who_was_named(self, room):
+        admit(room, "Ada")
+        ines = add_clinician(room, "Ines", kind="CADC")
+        self._away(room, WALT, stand_in_id=ines)
+
+        room.advance("2026-02-15T21:00:00-06:00")
+
+        led = {
+            one["facilitator_id"] for one in groups_of(room, "Ada") if one["starts_at"][:10] >= "2026-02-16"
+        }
+        assert led == {ines, WALT}
+        assert tasks_of(room, "sessions_to_reassign") == []
+
+    def test_are_not_led_by_a_stand_in_who_has_a_group_then(self, room):
+        admit(room, "Ada")
+        ines = add_clinician(room, "Ines", kind="CADC")
+        open_group(room, "dawn", facilitator_id=ines)
+        self._away(room, WALT, stand_in_id=ines)
+
+        room.advance("2026-02-08T21:00:00-06:00")
+
+        assert max(one["starts_at"] for one in groups_of(room, "Ada")) < "2026-02-16"
+        assert [one.reason for one in tasks_of(room, "sessions_to_reassign")] == ["CLINICIAN_AWAY"]
+
+    def test_that_nobody_leads_count_against_nobody(self, room):
+        admit(room, "Ada")
+        self._away(room, WALT)
+
+        self._miss_all(room, "Ada")
+
+        told = [one.week_starts_on for one in room.announced_of(WeeklyDoseShortfall)]
+        assert told == [date(2026, 2, 9)]
+        assert [one.reason for one in tasks_of(room, "sessions_to_reassign")] == ["CLINICIAN_AWAY"]
+
+    def test_that_are_led_after_all_count_again(self, room):
+        admit(room, "Ada")
+        self._away(room, WALT)
+        room.advance("2026-02-08T21:00:00-06:00")
+        add_clinician(room, "Ines", kind="CADC")
+        body = {"clinician_id": WALT, "to_clinician_id": derived_id("clinician", "Ines")}
+        room.call("hand_over_caseload", body, role="supervisor")
+        declared = [{"kind": "COURT", "weekday": 0, "starts": "08:00", "ends": "14:00"}]
+        patient_id = ids_of("Ada")["patient_id"]
+        body = {"patient_id": patient_id, "site_id": SITE, "obligations": declared}
+        room.call("declare_obligations", body)
+
+        self._miss_all(room, "Ada")
+
+        assert date(2026, 2, 16) in [one.week_starts_on for one in room.announced_of(WeeklyDoseShortfall)]
+
+    def test_do_not_go_to_a_newcomer_where_another_therapist_has_an_hour(self, room):
+        self._away(room, THERAPIST, until="2026-04-30")
+        add_clinician(room, "Ines")
+
+        admit(room, "Ada")
+
+        found = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        assert found["individual"]["clinician_id"] == derived_id("clinician", "Ines")
+
+    def test_go_to_a_newcomer_where_there_is_no_other_therapist(self, room):
+        self._away(room, THERAPIST, until="2026-04-30")
+
+        admit(room, "Ada")
+
+        found = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        assert found["individual"]["clinician_id"] == THERAPIST
 
 
 class TestCollision:

@@ -22,7 +22,7 @@ class WeekOfSeats:
     #: Of sessions on which nobody has said yet who came.
     unknown_minutes: int = 0
     cancelled_by_program: int = 0
-    #: Whether a closure kept a date of the standing week from being booked at all.
+    #: Whether a closure, or that nobody could lead it, kept a date of the standing week from being booked.
     closed: bool = False
 
 
@@ -31,8 +31,9 @@ def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: da
 
     Not judged, and neither ending nor lengthening a row of short weeks: the first week, which is
     a part of one; the last week; a week in which the program called a session of the patient's off,
-    or closed before it was booked; and one that would reach the floor if those whose roster is
-    missing had come. A correction that comes after the judgement does not undo it.
+    or of which it booked too little, as it was closed or had nobody to lead; and one that would reach
+    the floor if those whose roster is missing had come. A correction that comes after the judgement
+    does not undo it.
     """
     if plan.state != "ACTIVE" or plan.began_at is None:
         return []
@@ -62,7 +63,8 @@ def weigh(*, plan: WeeklyPlan, floor: int, week: WeekOfSeats, week_starts_on: da
 def total(seats: Iterable[tuple[str, int, int]], *, closed: bool = False) -> WeekOfSeats:
     """Add up seats given as state, credited minutes and clinical minutes.
 
-    :param closed: whether a closure kept a date of the week from being booked.
+    :param closed: whether a closure, or that nobody could lead it, kept a date of the week from being
+        booked.
     """
     attended = unknown = cancelled = 0
     for state, credited, clinical in seats:

@@ -106,6 +106,8 @@ class WeeklyPlan:
     booked_through: date | None = None
     #: Weeks in a row that stayed under the floor.
     short_weeks: int = 0
+    #: Mondays, as JSON, of weeks of which a date was not booked as nobody could lead it.
+    weeks_not_led: list[str] = field(default_factory=list)
     ended_at: datetime | None = None
     tenant_id: str = ""
 
@@ -261,6 +263,7 @@ class WeeklyPlan:
         self.reason = None
         # What was said of a week that nobody has any more depends on what came before the end by chance.
         self.explained = None
+        self.weeks_not_led = []
         self.confirm_by = None
         self.ended_at = at
         return caused
@@ -273,6 +276,19 @@ class WeeklyPlan:
         if self.ended_at is None:
             raise ValueError("only a plan that ended frees its place")
         return StandingPlaceFreed(place_id=self.plan_id, site_id=self.site_id, freed_at=self.ended_at)
+
+    def note_not_led(self, *, week_starts_on: date) -> None:
+        """Note that nobody could lead a date of a week: the week then counts against nobody."""
+        if not self.is_not_led(week_starts_on=week_starts_on):
+            self.weeks_not_led = [*self.weeks_not_led, week_starts_on.isoformat()]
+
+    def is_not_led(self, *, week_starts_on: date) -> bool:
+        """Tell whether nobody could lead a date of a week."""
+        return week_starts_on.isoformat() in self.weeks_not_led
+
+    def forget_not_led(self, *, after: date) -> None:
+        """Forget it of the weeks that begin after a day: they are booked anew."""
+        self.weeks_not_led = [week for week in self.weeks_not_led if week <= after.isoformat()]
 
     def lose(self, *, minutes: int, hour: bool) -> None:
         """Take note that places worth *minutes* went, and the hour with the therapist if *hour*."""

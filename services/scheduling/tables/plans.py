@@ -37,6 +37,7 @@ weekly_plans = Table(
     Column("explained", JSONB),
     Column("booked_through", sa.Date),
     Column("short_weeks", sa.Integer, nullable=False),
+    Column("weeks_not_led", JSONB, nullable=False, server_default="[]"),
     Column("ended_at", moment()),
     one_of("state", ("ACTIVE", "WAITING", "ENDED")),
     Index(None, "tenant_id", "site_id", "state"),
