@@ -231,9 +231,17 @@ class TestJudge:
         session = morning_session(first_mark_at=minutes(1))
         seat = seat_of("Ada", session)
 
-        (task,) = session.judge(seats=[seat], past={}, now=minutes(46))
+        (task,) = session.judge(seats=[seat], past={}, now=GRACE_OVER + timedelta(minutes=3))
 
         assert (task.reason, seat.state) == ("DOOR_NOT_WATCHED", "UNMARKED")
+
+    def test_is_as_good_a_minute_late(self):
+        session = morning_session(first_mark_at=minutes(1))
+        seat = seat_of("Ada", session)
+
+        (missed,) = session.judge(seats=[seat], past={}, now=GRACE_OVER + timedelta(minutes=1))
+
+        assert (type(missed), seat.state) == (SessionMissed, "NO_SHOW")
 
     def test_asks_the_supervisor_after_the_facilitator(self):
         session = morning_session()

@@ -47,9 +47,11 @@ EXCUSED_WITHOUT_NOTICE = ("ILLNESS", "COURT", "WORK", "CHILD_EMERGENCY")
 #: How long the facilitator has for a missing roster before the supervisor is asked. Design default.
 ROSTER_DUE = timedelta(minutes=60)
 
-#: A grace period that is judged this much too late was not watched: the door may have been closed.
-#: Design default.
-DOOR_DOWN_AFTER = timedelta(minutes=30)
+#: A grace period that is judged this much too late was not watched: nobody could be checked in or marked
+#: while the program was away, and then the facilitator is asked, never the patient (brief 13b.2). A miss
+#: is announced within a minute of the grace period's end, so one that comes a minute later than that
+#: comes after an outage. Design default.
+DOOR_DOWN_AFTER = timedelta(minutes=2)
 
 #: How long before its start people can check in to a session. Design default.
 CHECK_IN_OPENS = timedelta(minutes=60)
