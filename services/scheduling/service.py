@@ -1518,6 +1518,8 @@ class Scheduling:
             found = find_week(therapists=therapists, known=known)
         if isinstance(found, planner.NoWeek):
             cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
+            if known is None:
+                plan.note_to_relax(found.obligations)
             return plan.miss_out(reason=found.reason, at=at)
         plan.explained = plans.explain(week=found, request=request, meetings=meetings)
         if plan.has(found, places=own):
@@ -1881,6 +1883,7 @@ def _plan_view(
             "blocks": blocks,
             "workshop_exception": explained.get("workshop_exception"),
             "wishes_not_met": explained.get("wishes_not_met", []),
+            "obligations_to_relax": explained.get("obligations_to_relax", []) if plan.reason else [],
         },
     )
 

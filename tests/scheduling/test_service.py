@@ -128,6 +128,26 @@ class TestPlanWeek:
         assert (task.task, task.owner_role, task.reason) == ("no_week_fits", "front_desk", "OBLIGATIONS")
         assert sessions_of(room, "Ada") == []
 
+    def test_names_the_obligations_to_relax_until_a_week_fits(self, room):
+        room.deliver(referral_of("Ada"))
+        ada = ids_of("Ada")
+        court = {"kind": "COURT", "weekday": 0, "starts": "09:00", "ends": "10:00"}
+        body = {"patient_id": ada["patient_id"], "site_id": SITE, "obligations": [*work_at(8, 17), court]}
+        room.call("declare_obligations", body)
+        room.deliver(*admitted("Ada"))
+        before = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+
+        # Who left a place is no reason to search anew for what is to be relaxed.
+        admit(room, "Ben")
+        room.deliver(discharge_of("Ben", at=MONDAY))
+        between = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+        room.call("declare_obligations", body | {"obligations": [court]})
+        after = room.ask("get_weekly_plan", {"episode_id": ada["episode_id"]})
+
+        assert (before["reason"], before["obligations_to_relax"]) == ("OBLIGATIONS", ["WORK"])
+        assert between["obligations_to_relax"] == ["WORK"]
+        assert (after["state"], after["obligations_to_relax"]) == ("ACTIVE", [])
+
     def test_finds_the_week_once_a_group_opens_that_fits(self, room):
         room.deliver(referral_of("Ada"))
         ada = ids_of("Ada")

@@ -254,6 +254,12 @@ class WeeklyPlan:
         )
         return [*caused, opened]
 
+    def note_to_relax(self, obligations: Iterable[str]) -> None:
+        """Keep the kinds of obligations of which one alone would have to give way for a week to fit."""
+        kept = {name: told for name, told in (self.explained or {}).items() if name != "obligations_to_relax"}
+        kinds = list(obligations)
+        self.explained = ({**kept, "obligations_to_relax": kinds} if kinds else kept) or None
+
     def end(self, *, at: datetime) -> list[Event]:
         """End the plan with the episode; what it held becomes free."""
         caused = self._close_task(outcome="WITHDRAWN", at=at) + self.settle_confirmation(
@@ -424,7 +430,8 @@ def explain(
     """Return why a week is as it is, as JSON: a reason for each slot and for each wish not met.
 
     ``{"meetings": [{"group_id", "weekday", "reasons"}], "individual": [..], "workshop_exception",
-    "wishes_not_met": [{"wish", "reason"}]}``
+    "wishes_not_met": [{"wish", "reason"}]}``. Where no week fits there is ``"obligations_to_relax"`` instead
+    or besides: see :meth:`WeeklyPlan.note_to_relax`.
     """
     return {
         "meetings": [

@@ -74,6 +74,13 @@ class WeeklyPlan(Schema):
     reason = fields.String(
         allow_none=True, metadata=described("The constraint to relax, while no week fits.")
     )
+    obligations_to_relax = fields.List(
+        fields.String(),
+        required=True,
+        metadata=described(
+            "While no week fits: the kinds of obligations of which one alone would have to give way."
+        ),
+    )
     version = fields.Integer(required=True)
     track = fields.String(allow_none=True)
     weekly_minutes = fields.Integer(required=True, metadata=described("Clinical minutes, breaks excluded."))
