@@ -1045,6 +1045,9 @@ class Scheduling:
         leader = db.get(clinicians.Clinician, session.facilitator_id)
         if site is None or leader is None:
             raise clinicians.NoSuchClinician(field="session_id", rule="must have a clinician")
+        if call.actor.role == roles.PATIENT and seat.arrived_at is None:
+            # Whoever was there already comes back after the line broke.
+            clinic_day.check_may_enter(session, arrived_at=call.now)
         telehealth.check_may_join(
             session=session,
             clinician=leader,
@@ -1061,7 +1064,7 @@ class Scheduling:
             state=data["state"],
             place=data["place"],
             call_back=data["call_back"],
-            whereabouts=data.get("whereabouts"),
+            whereabouts=data["whereabouts"],
             privacy_attested=data["privacy_attested"],
             now=call.now,
         )

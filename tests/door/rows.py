@@ -348,6 +348,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             "state": "IL",
             "place": "HOME",
             "call_back": "+1 555 0100",
+            "whereabouts": "12 Elm Street",
         },
     ),
     "release_seat": lambda program: Row({"seat_id": program.booked_seat_id}),

@@ -10,7 +10,7 @@ from services.scheduling import tables
 from services.scheduling.service import Scheduling
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
-from tests.scheduling.builders import SITE, admitted, furnish, ids_of, referral_of
+from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, ids_of, open_group, referral_of
 from tests.support import Room
 
 SATURDAY = datetime(2026, 2, 7, 18, 0, tzinfo=UTC)
@@ -47,10 +47,17 @@ def who(session_id: str) -> dict[str, str]:
 
 
 def join(room: Room, session_id: str, **changes: Any) -> dict[str, Any]:
-    told = {"state": "IL", "place": "HOME", "call_back": NUMBER, "privacy_attested": True}
+    told = {
+        "state": "IL",
+        "place": "HOME",
+        "call_back": NUMBER,
+        "whereabouts": "12 Elm Street",
+        "privacy_attested": True,
+    }
     return room.call(
         "join_by_telehealth",
-        {"session_id": session_id, **told, **changes},
+        {"session_id": session_id}
+        | {name: word for name, word in (told | changes).items() if word is not None},
         role="patient",
         actor_id=ids_of("Ada")["patient_id"],
     )
@@ -102,6 +109,46 @@ class TestJoinByTelehealth:
             room.call("check_in", who(session_id), role="front_desk")
 
         assert refused.value.code == "whereabouts_needed"
+
+    @pytest.mark.parametrize("left_out", ["state", "call_back", "whereabouts"])
+    def test_asks_where_help_would_be_sent(self, room, left_out):
+        session_id = plan(room)
+
+        with pytest.raises(InvalidInput) as refused:
+            join(room, session_id, **{left_out: None})
+
+        assert [problem["field"] for problem in refused.value.problems] == [left_out]
+
+    def test_of_a_group_that_began_a_while_ago_goes_to_the_desk(self, room):
+        session_id = self._standing_group(room)
+        starts = datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
+        room.at(starts + timedelta(minutes=16))
+
+        with pytest.raises(Conflict) as refused:
+            join(room, session_id)
+
+        assert refused.value.code == "entry_needs_facilitator"
+
+    def test_brings_back_whoever_was_there_when_the_line_broke(self, room):
+        session_id = self._standing_group(room)
+        starts = datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
+        room.at(starts)
+        join(room, session_id)
+        room.at(starts + timedelta(minutes=40))
+
+        assert join(room, session_id, call_back="+1 555 0199")["state"] == "CHECKED_IN"
+
+    def _standing_group(self, room: Room) -> str:
+        leader = add_clinician(room, "Ines")
+        open_group(room, "screen", facilitator_id=leader, track="TELEHEALTH", weekdays=[0, 1, 2, 3])
+        busy = [{"kind": "WORK", "weekday": day, "starts": "08:00", "ends": "17:30"} for day in range(4)]
+        patient_id = ids_of("Ada")["patient_id"]
+        body = {"patient_id": patient_id, "site_id": SITE, "obligations": busy}
+        room.call("declare_obligations", body)
+        found = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"]})["items"]
+        return next(
+            one["session_id"] for one in found if one["state"] == "SCHEDULED" and one["kind"] == "GROUP"
+        )
 
     def test_knows_of_nobody_who_has_not_joined(self, room):
         with pytest.raises(NotFound):

@@ -51,7 +51,7 @@ class Visit:
         state: str,
         place: str,
         call_back: str,
-        whereabouts: str | None,
+        whereabouts: str,
         privacy_attested: bool,
         now: datetime,
     ) -> None:

@@ -29,6 +29,7 @@ class JoinByTelehealth(Schema):
         metadata=described("The number to call when the line breaks. Kept encrypted."),
     )
     whereabouts = fields.String(
+        required=True,
         validate=validate.Length(min=1, max=300),
         metadata=described("Where help would be sent. Kept encrypted."),
     )
