@@ -185,10 +185,6 @@ def _held_on(
     )
     sessions = {session.session_id: session for _, session in attended}
     written = tables.notes_of(db, session_ids=sessions)
-    valid = {
-        facilitator_id: _may_lead(db, facilitator_id, on=day)
-        for facilitator_id in {session.facilitator_id for session in sessions.values()}
-    }
     found: dict[str, list[deliveries.Held]] = {}
     for seat, session in attended:
         own = notes.without_note(seats=[seat], notes=written[session.session_id])
@@ -198,15 +194,15 @@ def _held_on(
                 kind=session.kind,
                 modality=session.modality,
                 noted=not own,
-                credential_valid=valid[session.facilitator_id],
+                credential_valid=_may_take(db, session, on=day),
             )
         )
     return found
 
 
-def _may_lead(db: Session, clinician_id: str, *, on: date) -> bool:
-    clinician = db.get(clinicians.Clinician, clinician_id)
-    return clinician is not None and clinician.may_lead(on=on)
+def _may_take(db: Session, session: attendance.Session, *, on: date) -> bool:
+    clinician = db.get(clinicians.Clinician, session.facilitator_id)
+    return clinician is not None and clinician.may_take(kind=session.kind, on=on)
 
 
 def notes_view(db: Session, found: list[notes.Note]) -> list[dict[str, Any]]:

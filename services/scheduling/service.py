@@ -607,8 +607,14 @@ class Scheduling:
     def list_clinicians(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the clinicians, with what they may do today."""
         found = tables.clinicians_of_site(db, site_id=call.data.get("site_id"))
-        today = call.now.date()
-        return {"items": [_clinician_view(clinician, today=today) for clinician in found], "next": None}
+        sites = {site_id: tables.site_of(db, site_id=site_id) for site_id in {one.site_id for one in found}}
+        today = {
+            site_id: weeks.local_day(at=call.now, zone=site.time_zone)
+            for site_id, site in sites.items()
+            if site
+        }
+        items = [_clinician_view(clinician, today=today[clinician.site_id]) for clinician in found]
+        return {"items": items, "next": None}
 
     @question(schemas.ListGroups)
     def list_groups(self, db: Session, call: Call) -> dict[str, Any]:

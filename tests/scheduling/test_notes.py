@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.scheduling import tables
+from services.scheduling.domain import clinicians
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import ServiceDelivered
@@ -250,6 +251,18 @@ class TestBillableDay:
 
         assert [one.minutes for one in billable(room)] == [(165,)]
         assert gaps(room)[-1] == ()
+
+    def test_is_none_for_an_hour_alone_with_somebody_who_is_no_therapist(self, room):
+        session = sessions(room, "Ada", "INDIVIDUAL")[0]
+        hold(room, session, Ada="PRESENT")
+        with room.db() as db:
+            clinician = db.get(clinicians.Clinician, session["facilitator_id"])
+            clinician.credentials = [{**row, "kind": "CADC"} for row in clinician.credentials]
+
+        write(room, session["session_id"], sign=True)
+
+        assert billable(room) == []
+        assert gaps(room)[-1] == ("NO_VALID_CREDENTIAL",)
 
 
 def test_a_second_clinician_changes_nothing_of_a_note(room):

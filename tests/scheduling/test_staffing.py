@@ -159,6 +159,19 @@ class TestCredentials:
         assert [one.credited_minutes for one in attended] == [180]
         assert tasks_of(room, "sessions_to_reassign") == []
 
+    def test_are_listed_as_valid_to_the_end_of_their_last_day_at_the_site(self, room):
+        ines = add_clinician(room, "Ines", expires_on=date(2026, 3, 3))
+
+        def may_lead() -> bool:
+            listed = room.ask("list_clinicians", {"site_id": SITE})["items"]
+            return next(one["may_lead"] for one in listed if one["clinician_id"] == ines)
+
+        room.at("2026-03-03T21:00:00-06:00")
+        before = may_lead()
+        room.at("2026-03-04T00:01:00-06:00")
+
+        assert (before, may_lead()) == (True, False)
+
     def test_that_the_source_does_not_confirm_count_no_longer(self, room):
         ines = add_clinician(room, "Ines", kind="CADC")
 

@@ -26,7 +26,7 @@ class Held:
     modality: str
     #: Whether the patient stands in a signed note.
     noted: bool
-    #: Whether whoever led it had an unexpired credential on that day.
+    #: Whether whoever led it had an unexpired credential on that day that is enough for its kind.
     credential_valid: bool
 
     @property
