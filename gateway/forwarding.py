@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 
 from gateway import disclosure, routing, standing
 from gateway.disclosure import Audience
 from gateway.http import Request, Response, route
+from gateway.problems import CRISIS_LINES
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.messaging import CommandClient, announce
@@ -18,12 +19,13 @@ log = structlog.get_logger()
 #: What an outside recipient hears of a command about somebody they may not know about: the same,
 #: whether there is such a patient or not.
 NEUTRAL_ANSWER: dict[str, Any] = {"status": "received"}
-#: Whom anybody may call in danger; part of a neutral answer where the usual one has crisis lines.
-CRISIS_LINES = {"call_or_text_988": "988 Suicide and Crisis Lifeline", "call_911": "Emergency services"}
 
 
 def command(path: str, request: type[Schema], answer: type[Schema] | None, **options: Any) -> Any:
-    """Forward POSTs to the service that owns *request*, as the command that has the method's name."""
+    """Forward POSTs to the service that owns *request*, as the command that has the method's name.
+
+    A ``by`` among the options takes the place of :func:`forward`.
+    """
     return _forwarded("POST", path, request, answer, **{"status": 201, **options})
 
 
@@ -33,10 +35,16 @@ def question(path: str, request: type[Schema], answer: type[Schema], **options: 
 
 
 def _forwarded(
-    method: str, path: str, request: type[Schema], answer: type[Schema] | None, **options: Any
+    method: str,
+    path: str,
+    request: type[Schema],
+    answer: type[Schema] | None,
+    *,
+    by: Callable[[CommandClient, Request], Response] | None = None,
+    **options: Any,
 ) -> Callable[..., Response]:
     def forward_it(self: Any, request: Request) -> Response:
-        return forward(self.commands, request)
+        return (by or forward)(self.commands, request)
 
     # services.intake.schemas: the owner of the schema is who answers.
     options.setdefault("service", request.__module__.split(".")[1])
@@ -94,8 +102,7 @@ def _response_to(commands: CommandClient, request: Request, result: dict[str, An
 
 
 def _neutral(request: Request) -> Response:
-    usual = getattr(request.route.answer, "_declared_fields", {})
-    lines = {"crisis_lines": CRISIS_LINES} if "crisis_lines" in usual else {}
+    lines = {"crisis_lines": CRISIS_LINES} if request.route.shows_crisis_lines else {}
     return Response.of(NEUTRAL_ANSWER | lines, status=202)
 
 
@@ -118,6 +125,18 @@ def data_of(request: Request) -> dict[str, Any]:
         if name in given:
             raise _misplaced(name, "is told by the path alone")
     return {**given, **request.ids}
+
+
+def loaded(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
+    """Return what the gateway itself reads of a request.
+
+    :raises InvalidInput: when a field breaks a rule.
+    """
+    try:
+        found: dict[str, Any] = schema().load(data)
+    except ValidationError as error:
+        raise InvalidInput.of(error.normalized_messages()) from None
+    return found
 
 
 def _misplaced(name: str, rule: str) -> InvalidInput:

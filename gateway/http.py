@@ -432,6 +432,7 @@ class Door(SharedExtension):
                     detail="Something went wrong here. Name the instance when you report it.",
                     trace_id=request.trace_id,
                     request_id=request.correlation_id,
+                    crisis_lines=_lines_for(request, status=500),
                 ),
                 content_type=problems.MEDIA_TYPE,
             )
@@ -617,10 +618,17 @@ def refused(refusal: Refusal, request: Request) -> Response:
             errors=refusal.problems,
             trace_id=request.trace_id,
             request_id=request.correlation_id,
+            crisis_lines=_lines_for(request, status=refusal.status),
         ),
         content_type=problems.MEDIA_TYPE,
         headers=problems.headers_of(refusal),
     )
+
+
+def _lines_for(request: Request, *, status: int) -> dict[str, str] | None:
+    """Return who helps now, where nobody heard what may have told of a danger. Safety rule."""
+    heard_by_nobody = status >= 500 and request.route.is_command and request.route.shows_crisis_lines
+    return problems.CRISIS_LINES if heard_by_nobody else None
 
 
 def _authorise(request: Request) -> None:

@@ -230,7 +230,8 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
         }
     elif route.is_command and route.information:
         answers["202"] = {
-            "description": "Received: all that an outside partner hears without the patient's consent.",
+            "description": "Received: all that an outside partner hears without the patient's consent, and"
+            " anybody whose danger was passed on while it could not be looked into.",
             "headers": headers,
             "content": {
                 "application/json": {
@@ -244,6 +245,7 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
                                 "additionalProperties": {"type": "string"},
                                 "description": "Whom anybody may call, where somebody may be in danger.",
                             },
+                            "notice": {"type": "string", "description": "What to say plainly."},
                         },
                     }
                 }

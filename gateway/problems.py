@@ -10,6 +10,8 @@ from shared.errors import Refusal
 MEDIA_TYPE = "application/problem+json"
 #: What a problem's type starts with; its code follows.
 TYPE_PREFIX = "urn:homeward:problem:"
+#: Whom anybody may call in danger: in an answer that nobody of the program could look at.
+CRISIS_LINES = {"call_or_text_988": "988 Suicide and Crisis Lifeline", "call_911": "Emergency services"}
 #: Seconds that a caller is told to wait when the refusal itself does not say.
 DEFAULT_RETRY_AFTER_SECONDS = 1
 
@@ -83,11 +85,13 @@ def problem(
     errors: tuple[dict[str, str], ...] = (),
     trace_id: str = "",
     request_id: str = "",
+    crisis_lines: dict[str, str] | None = None,
 ) -> bytes:
     """Write a problem document.
 
     :param code: the problem's name for programs; part of its type.
     :param errors: ``{"field", "rule"}`` pairs.
+    :param crisis_lines: who helps now, where a danger may have been told and nobody heard it.
     """
     document: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{code}",
@@ -101,6 +105,8 @@ def problem(
         document["trace_id"] = trace_id
     if request_id:
         document["instance"] = f"urn:uuid:{request_id}"
+    if crisis_lines:
+        document["crisis_lines"] = crisis_lines
     return orjson.dumps(document)
 
 

@@ -23,11 +23,14 @@ from shared.messaging.commands import (
 from shared.sealing import seal, unseal
 
 
-def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> Response:
+def once(
+    request: Request, do: Callable[[Session, Origin], dict[str, Any]], *, status: int | None = None
+) -> Response:
     """Do what the request asks for and remember the answer, in one transaction.
 
     A repeat that comes meanwhile waits for the first one, as long as locks are waited for.
 
+    :param status: of the answer, where it is not the route's.
     :raises CommandIdReused: when its key was used for another request.
     """
     with request.transaction() as (db, origin):
@@ -51,7 +54,7 @@ def once(request: Request, do: Callable[[Session, Origin], dict[str, Any]]) -> R
             remember_answer(db, state="done", content=answer)
     replayed = taken is None
     told = recall(request) if replayed else answer
-    return Response.of(told, status=request.route.status, replayed=replayed)
+    return Response.of(told, status=status or request.route.status, replayed=replayed)
 
 
 def recall(request: Request) -> dict[str, Any] | None:

@@ -58,6 +58,11 @@ class Route:
         """Whether the route changes something."""
         return self.method == "POST"
 
+    @property
+    def shows_crisis_lines(self) -> bool:
+        """Whether its answer tells who helps in danger."""
+        return "crisis_lines" in getattr(self.answer, "_declared_fields", {})
+
 
 class Router:
     """Finds the route of a request."""

@@ -589,6 +589,11 @@ class Problem(Schema):
     instance = fields.String(
         metadata={"description": "urn:uuid: and the request's id, to be named in reports."}
     )
+    crisis_lines = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "Who helps now, where what was not heard may have told of a danger."},
+    )
 
 
 class BrokenRule(Schema):

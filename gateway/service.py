@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.orm import Session
 
 from gateway import (
     asyncapi,
     calendar_addresses,
+    dangers,
     disclosure,
     feed,
     forwarding,
@@ -42,7 +43,7 @@ from services.aftercare import schemas as aftercare
 from services.intake import schemas as intake
 from services.monitoring import schemas as monitoring
 from services.scheduling import schemas as scheduling
-from shared import holds
+from shared import holds, safety
 from shared.clock import real_now
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
@@ -57,7 +58,7 @@ from shared.contracts.intake import (
     RestrictionAgreed,
     RestrictionEnded,
 )
-from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised
+from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised, SafetyConcernTaken
 from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import new_id
 from shared.messaging import (
@@ -1317,6 +1318,7 @@ class Gateway:
         "/v1/episodes/{episode_id}/check-ins",
         monitoring.SubmitCheckIn,
         monitoring.CheckIn,
+        by=dangers.pass_check_in_on,
         scope="check-ins:write",
         patients=SERVICE_GUARDS,
         information=WITHHELD,
@@ -1362,6 +1364,7 @@ class Gateway:
         "/v1/safety-concerns",
         monitoring.RaiseSafetyConcern,
         monitoring.Escalation,
+        by=dangers.pass_concern_on,
         scope="safety-concerns:write",
         patients=SERVICE_GUARDS,
         information=WITHHELD,
@@ -1541,7 +1544,7 @@ class Gateway:
     )
     def list_events(self, request: Request) -> dict[str, Any]:
         """Return a page of the feed."""
-        asked = _loaded(schemas.ListEvents, forwarding.data_of(request))
+        asked = forwarding.loaded(schemas.ListEvents, forwarding.data_of(request))
         # What was announced a moment ago has its place before the page is cut.
         tables.place_all(request.door.wiring.engine_of("gateway"))
         audience = Audience.of(request.known_caller)
@@ -1577,7 +1580,7 @@ class Gateway:
     )
     def get_job(self, request: Request) -> dict[str, Any]:
         """Ask the service that took the work on how it went."""
-        job_id = _loaded(schemas.GetJob, forwarding.data_of(request))["job_id"]
+        job_id = forwarding.loaded(schemas.GetJob, forwarding.data_of(request))["job_id"]
         service, _, own_id = job_id.partition(".")
         if service not in SERVICES or request.known_caller.is_outside:
             raise NotFound("No such job.", field="job_id")
@@ -1606,7 +1609,7 @@ class Gateway:
     )
     def get_parked(self, request: Request) -> dict[str, Any]:
         """Ask every service what is parked under an id, with the event or the timer."""
-        asked = _loaded(schemas.GetParked, forwarding.data_of(request))
+        asked = forwarding.loaded(schemas.GetParked, forwarding.data_of(request))
         items = [
             item for service in SERVICES for item in self._ask(request, service, "get_parked", asked)["items"]
         ]
@@ -1640,7 +1643,7 @@ class Gateway:
 
     def _resolve_parked(self, request: Request, schema: type[Schema]) -> Response:
         _ = request.command_id
-        asked = _loaded(schema, forwarding.data_of(request))
+        asked = forwarding.loaded(schema, forwarding.data_of(request))
         service = asked.pop("service")
         return self._carried_out(request, service, request.name, asked)
 
@@ -1675,7 +1678,7 @@ class Gateway:
         caller = request.known_caller
         if caller.actor.role not in ACCOUNTABLE:
             raise RoleMayNot(field="role", rule=f"get_trace is for {', '.join(ACCOUNTABLE)}", problems=())
-        asked = _loaded(schemas.GetTrace, forwarding.data_of(request))
+        asked = forwarding.loaded(schemas.GetTrace, forwarding.data_of(request))
         engine = request.door.wiring.engine_of("gateway")
         tables.fill_causes(engine)
 
@@ -1733,7 +1736,7 @@ class Gateway:
         first = repeats.recall(request)
         if first is not None:
             return Response.of(first, replayed=True)
-        asked = _loaded(schemas.JumpClock, forwarding.data_of(request))
+        asked = forwarding.loaded(schemas.JumpClock, forwarding.data_of(request))
         answer = program_clock.jump_clock(self.commands, **asked)
         repeats.remember(request, answer)
         return Response.of(answer)
@@ -1753,7 +1756,7 @@ class Gateway:
     def get_record(self, request: Request) -> dict[str, Any]:
         """Put a patient's own record together from what every service keeps."""
         asked = self._asked_inside(request)
-        _loaded(schemas.GetRecord, asked)
+        forwarding.loaded(schemas.GetRecord, asked)
         return records.export(self.commands, request, asked)
 
     @route(
@@ -1768,7 +1771,7 @@ class Gateway:
     )
     def list_disclosures(self, request: Request) -> dict[str, Any]:
         """Account for what was disclosed about a patient within three years (42 CFR 2.25)."""
-        asked = _loaded(schemas.ListDisclosures, self._asked_inside(request))
+        asked = forwarding.loaded(schemas.ListDisclosures, self._asked_inside(request))
         return records.accounting(self.commands, request, asked)
 
     # --- The day, letters and calendars -----------------------------------------------------------
@@ -1798,7 +1801,7 @@ class Gateway:
     def get_day_sheet(self, request: Request) -> Response:
         """Return the day's sheet for when the network may go down."""
         asked = self._asked_inside(request)
-        _loaded(schemas.GetDaySheet, asked)
+        forwarding.loaded(schemas.GetDaySheet, asked)
         return leaving.sheet(self.commands, request, asked)
 
     @route(
@@ -1812,7 +1815,7 @@ class Gateway:
     def get_teds_file(self, request: Request) -> Response:
         """Return the records of a site's admissions as a file that states take."""
         asked = self._asked_inside(request)
-        _loaded(schemas.GetTedsFile, asked)
+        forwarding.loaded(schemas.GetTedsFile, asked)
         return leaving.teds_file(self.commands, request, asked)
 
     @route(
@@ -1826,7 +1829,7 @@ class Gateway:
     def get_billable_days_file(self, request: Request) -> Response:
         """Return a site's billable days as a file of ids and codes."""
         asked = self._asked_inside(request)
-        _loaded(schemas.GetBillableDaysFile, asked)
+        forwarding.loaded(schemas.GetBillableDaysFile, asked)
         return leaving.billable_days_file(self.commands, request, asked)
 
     @route(
@@ -1901,7 +1904,7 @@ class Gateway:
     )
     def list_calendar_addresses(self, request: Request) -> dict[str, Any]:
         """Tell which addresses there are, without their secrets."""
-        asked = _loaded(schemas.ListCalendarAddresses, self._asked_inside(request))
+        asked = forwarding.loaded(schemas.ListCalendarAddresses, self._asked_inside(request))
         with request.transaction() as (db, origin):
             items = calendar_addresses.listed(
                 db, tenant_id=origin.tenant_id, owner_id=asked.get("owner_id"), by=origin.actor
@@ -1954,7 +1957,7 @@ class Gateway:
             raise Forbidden(
                 "The role may not do this.", code="role_may_not", field="role", rule=f"for {', '.join(may)}"
             )
-        return _loaded(schema, data)
+        return forwarding.loaded(schema, data)
 
     # --- The work list ----------------------------------------------------------------------------
 
@@ -1972,7 +1975,7 @@ class Gateway:
         caller = request.known_caller
         if caller.is_outside:
             raise forwarding.nothing_there()
-        asked = _loaded(schemas.ListWork, forwarding.data_of(request))
+        asked = forwarding.loaded(schemas.ListWork, forwarding.data_of(request))
         request.about_id = asked["patient_id"]
         with request.transaction(reads_only=True) as (db, origin):
             page: dict[str, Any] = work.list_work(
@@ -2045,7 +2048,7 @@ class Gateway:
         _ = request.command_id
         if request.known_caller.actor.role not in STAFF:
             raise Forbidden("The role may not do this.", code="role_may_not", field="role", rule="staff only")
-        return _loaded(schema, data)
+        return forwarding.loaded(schema, data)
 
     # --- About this door --------------------------------------------------------------------------
 
@@ -2187,6 +2190,11 @@ class Gateway:
             ended_at=event.ended_at,
         )
 
+    @reacts_to(SafetyConcernTaken)
+    def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
+        """Watch no longer over a danger that was announced here: humans are being asked."""
+        safety.confirm(db, event.concern_id)
+
     @reacts_to(LegalHoldPlaced)
     def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:
         """Forget nothing about a patient whose records were demanded."""
@@ -2221,11 +2229,3 @@ def docs_page() -> bytes:
 def _lasting(body: bytes, *, content_type: str = "application/json") -> Response:
     # They change with the version of the code only.
     return Response(body=body, content_type=content_type, headers=[("Cache-Control", "public, max-age=300")])
-
-
-def _loaded(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema().load(data)
-    except ValidationError as error:
-        raise InvalidInput.of(error.normalized_messages()) from None
-    return loaded

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.contracts.event import Envelope
 from shared.contracts.gateway import DisclosureMade
+from shared.contracts.intake import PatientAdmitted, SiteOpened
 from shared.database import id_column, moment, new_metadata, reference, tenant_column
 
 metadata = new_metadata()
@@ -294,6 +296,39 @@ def events_where(
         .order_by(archive.c.occurred_at, archive.c.recorded_at, archive.c.event_id)
         .limit(limit)
     ).all()
+
+
+def patient_of_episode(db: Session, *, tenant_id: str, episode_id: str) -> str | None:
+    """Return whose an episode is, as far as events tell."""
+    return db.scalars(
+        sa.select(archive.c.patient_id)
+        .where(
+            archive.c.episode_id == episode_id,
+            archive.c.tenant_id == tenant_id,
+            archive.c.patient_id.is_not(None),
+        )
+        .limit(1)
+    ).first()
+
+
+def emergency_line_of(db: Session, *, tenant_id: str, episode_id: str | None) -> str | None:
+    """Return the program's own number, where events tell it without a doubt.
+
+    :param episode_id: whose site counts alone, once somebody was admitted there.
+    """
+    opened = sa.select(archive.c.body).where(
+        archive.c.tenant_id == tenant_id, archive.c.type == SiteOpened.wire_name
+    )
+    admitted = sa.select(archive.c.body).where(
+        archive.c.tenant_id == tenant_id,
+        archive.c.type == PatientAdmitted.wire_name,
+        archive.c.episode_id == episode_id,
+    )
+    sites = [SiteOpened.from_data(orjson.loads(body)["data"]) for body in db.scalars(opened)]
+    places = [PatientAdmitted.from_data(orjson.loads(body)["data"]) for body in db.scalars(admitted)]
+    of_these = {place.site_id for place in places if episode_id} or {site.site_id for site in sites}
+    lines = {site.emergency_line for site in sites if site.site_id in of_these}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def tenants_of(connection: sa.Connection, id_: str) -> set[str]:

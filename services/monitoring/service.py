@@ -56,7 +56,16 @@ from shared.contracts.scheduling import (
 from shared.database import act_for, origin_of
 from shared.errors import InvalidInput, NotFound, TooEarly
 from shared.ids import derived_id
-from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
+from shared.messaging import (
+    STAFF,
+    Call,
+    announce,
+    announce_all,
+    command,
+    envelope_reacted_to,
+    question,
+    reacts_to,
+)
 from shared.notification import AddressUnusable, read_address
 
 #: How soon a review of the level of care is due. Design default.
@@ -550,6 +559,7 @@ class Monitoring:
                 at=call.now,
                 episode_id=episode.episode_id,
                 journey_id=episode.journey_id,
+                told_once=True,
             )
             for concern, level in check_in.concerns()
         ]
@@ -815,6 +825,8 @@ class Monitoring:
             at=event.raised_at,
             episode_id=event.episode_id,
             journey_id=event.journey_id,
+            # What the door heard for us may be told to us as well, when the request is repeated.
+            told_once=envelope_reacted_to(db).announced_by == "gateway",
         )
         announce(
             db,
@@ -839,6 +851,7 @@ class Monitoring:
             at=call.now,
             episode_id=call.data["episode_id"],
             journey_id=None,
+            told_once=True,
         )
         if call.actor.role in (roles.PATIENT, roles.PARTNER):
             # Neither learns what else is known, or whether anything was.
@@ -869,9 +882,21 @@ class Monitoring:
         at: datetime,
         episode_id: str | None,
         journey_id: str | None,
+        told_once: bool = False,
     ) -> escalations.Escalation:
+        """Open an escalation, or add to the open one.
+
+        :param told_once: whether *evidence_id* stands for one telling alone, so that whoever closed an
+            escalation knew of it already.
+        """
         tables.lock_patient(db, patient_id=patient_id)
         db.flush()
+        if told_once:
+            known = tables.closed_escalation_about(
+                db, patient_id=patient_id, cause=cause, evidence_id=evidence_id
+            )
+            if known is not None:
+                return known
         escalation = tables.open_escalation(db, patient_id=patient_id, cause=cause)
         if escalation is not None:
             events = escalation.add(level=level, evidence_id=evidence_id, at=at)

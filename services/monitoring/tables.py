@@ -640,6 +640,20 @@ def open_escalation(db: Session, *, patient_id: str, cause: str) -> escalations.
     ).one_or_none()
 
 
+def closed_escalation_about(
+    db: Session, *, patient_id: str, cause: str, evidence_id: str
+) -> escalations.Escalation | None:
+    """Return the escalation that a human closed knowing of something."""
+    return db.scalars(
+        sa.select(escalations.Escalation).where(
+            escalation_rows.c.patient_id == patient_id,
+            escalation_rows.c.cause == cause,
+            escalation_rows.c.state == escalations.CLOSED,
+            escalation_rows.c.evidence.contains([evidence_id]),
+        )
+    ).first()
+
+
 def count_escalations(db: Session, *, patient_id: str, cause: str) -> int:
     """Return how many escalations a patient has had for a cause."""
     return int(

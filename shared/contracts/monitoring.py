@@ -131,7 +131,7 @@ class EscalationClosed(Event):
     closed_at: datetime
 
 
-@event(source="monitoring", reacting=("intake", "scheduling", "aftercare"))
+@event(source="monitoring", reacting=("intake", "scheduling", "aftercare", "gateway"))
 class SafetyConcernTaken(Event):
     """A safety concern of another service has its escalation: humans are being asked."""
 

@@ -218,7 +218,9 @@ def main() -> None:
     settings = load_settings(os.environ)
     sealing.use_key(settings.encryption_key)
     # Aftercare is away, unless the clock must hear from every service.
-    stubs: list[type] = [Intake, Scheduling, Monitoring]
+    stubs: list[type] = [Intake, Scheduling]
+    if os.environ.get("STUBS_AWAY") != Monitoring.name:
+        stubs.append(Monitoring)
     if settings.clock == "simulated":
         stubs.append(Aftercare)
     for stub in stubs:

@@ -1,5 +1,6 @@
 """Monitoring on a real database: plans, outreach, check-ins and risk, escalations, readiness."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from shared.contracts.monitoring import (
     PlanActivated,
     PlanDrafted,
     RiskBandChanged,
+    SafetyConcernTaken,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
@@ -714,6 +716,34 @@ class TestEscalation:
 
         assert [item["escalation_id"] for item in open_escalations(room)] != [first]
         assert len(room.ask("list_escalations", {"open": False, "patient_id": DANA})["items"]) == 2
+
+    @pytest.mark.parametrize("heard_first", ["by the door", "here"])
+    def test_that_the_door_heard_as_well_does_not_begin_anew_after_it_ended(
+        self, room: Room, heard_first: str
+    ) -> None:
+        told = {"patient_id": DANA, "concern": "VIOLENCE"}
+        command_id = new_id()
+        heard = dataclasses.replace(
+            room.envelope_of(telling.concern("VIOLENCE", evidence_id=command_id)), announced_by="gateway"
+        )
+
+        def tell() -> str:
+            return str(room.call("raise_safety_concern", told, command_id=command_id)["escalation_id"])
+
+        if heard_first == "here":
+            first = tell()
+        else:
+            room.deliver(heard)
+            first = open_escalations(room)[0]["escalation_id"]
+        act(room, "acknowledge_escalation", first)
+        act(room, "close_escalation", first, disposition="SAFE_PLAN_IN_PLACE")
+        if heard_first == "here":
+            room.deliver(heard)
+        else:
+            assert tell() == first
+
+        assert open_escalations(room) == []
+        assert len(room.announced_of(SafetyConcernTaken)) == 1
 
     def test_tells_a_partner_nothing_of_what_is_known(self, room: Room) -> None:
         room.deliver(telling.concern("VIOLENCE", "E4"))

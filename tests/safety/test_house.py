@@ -77,5 +77,28 @@ class TestDangerBeforeTheAdmission:
         assert "example.org" not in house.logs
 
 
-def _states(house: DistributedHouse) -> set[str]:
-    return {state for (state,) in house.rows("intake", "SELECT state FROM safety_watch")}
+class TestDangerToldToMonitoring:
+    def test_reaches_a_person_while_monitoring_is_down_and_is_one_escalation_when_it_is_back(
+        self, house, mail
+    ):
+        told = {"patient_id": new_id(), "concern": "VIOLENCE", "level": "E4"}
+        key = new_id()
+
+        def tell():
+            return house.door.post("/v1/safety-concerns", told, key=key)
+
+        assert tell().status == 202
+        wait_until(lambda: mail.taken, seconds=120, what="somebody is paged")
+        assert _states(house, "gateway") == {"paged"}
+
+        house.start("monitoring")
+        wait_until(
+            lambda: _states(house, "gateway") == {"confirmed"}, seconds=120, what="monitoring has confirmed"
+        )
+        wait_until(lambda: tell().status == 201, seconds=60, what="monitoring is told as well")
+        assert house.count("monitoring", "escalations") == 1
+        assert house.parked() == []
+
+
+def _states(house: DistributedHouse, service: str = "intake") -> set[str]:
+    return {state for (state,) in house.rows(service, "SELECT state FROM safety_watch")}

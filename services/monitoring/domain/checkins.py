@@ -7,16 +7,13 @@ from services.monitoring.domain.episodes import Episode
 from services.monitoring.domain.risk import CheckInFact
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.dangers import concerns_of
 from shared.contracts.event import Event
 from shared.errors import Conflict
 from shared.ids import derived_id
 
 #: Craving from which on help is shown with the answer.
 CRAVING_NEEDS_HELP_FROM = 7
-
-#: Substances whose return to use can kill after abstinence: opioids, benzodiazepines, unknown pills,
-#: and stimulants, which are likely to hold fentanyl. Safety rule: E3 at once, weekends included.
-LETHAL_RETURN = ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT")
 
 #: The questions of a check-in, each with the field that takes its answer.
 QUESTIONS = {
@@ -101,12 +98,7 @@ class CheckIn:
 
     def concerns(self) -> list[tuple[str, str]]:
         """Return the safety concerns that the answers raise, each with its level."""
-        found = []
-        if self.danger:
-            found.append(("DANGER_ANSWER", "E4"))
-        if self.used and self.substance in LETHAL_RETURN:
-            found.append(("RETURN_TO_USE", "E3"))
-        return found
+        return concerns_of(danger=self.danger, used=self.used, substance=self.substance)
 
 
 SKIPS_TASK = "safety_questions_skipped"
