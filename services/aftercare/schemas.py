@@ -362,15 +362,31 @@ class RecordContactAttempt(Schema):
         validate=OneOf([code for code in LAPSE_SUBSTANCES if code != "NONE"]),
         metadata={"description": "What was used, where something was."},
     )
+    danger = fields.Boolean(
+        load_default=False, metadata={"description": "The patient may be in danger right now."}
+    )
+    overdose = fields.Boolean(load_default=False, metadata={"description": "The patient has overdosed."})
 
 
 class ContactAttempt(Schema):
     """An attempt, the contact as it stands after it, and the lapse that was told of."""
 
-    attempt_id = Id(metadata={"description": "The attempt."})
+    attempt_id = Id(allow_none=True, metadata={"description": "The attempt, where it counts as one."})
+    not_counted = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Why it does not count: its refusal's code. What was told is heard all the same."
+        },
+    )
     contact = fields.Nested(AftercareContact, metadata={"description": "The contact as it stands."})
     lapse_id = Id(allow_none=True, metadata={"description": "The lapse or need for help told of."})
     reentry_id = Id(allow_none=True, metadata={"description": "The request to come back, if one was made."})
+    crisis_lines = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        allow_none=True,
+        metadata={"description": "Whom to call in danger, where something was told."},
+    )
 
 
 # --- Lapses ----------------------------------------------------------------------------------------
@@ -391,6 +407,10 @@ class ReportLapse(Schema):
     occurred_at = Moment(
         load_default=None, allow_none=True, metadata={"description": "When; now, where nobody knows."}
     )
+    danger = fields.Boolean(
+        load_default=False, metadata={"description": "The patient may be in danger right now."}
+    )
+    overdose = fields.Boolean(load_default=False, metadata={"description": "The patient has overdosed."})
 
 
 class LapseReceipt(Schema):

@@ -27,7 +27,7 @@ from shared.contracts.monitoring import (
     SafetyConcernTaken,
 )
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
-from shared.errors import NotFound, TooEarly
+from shared.errors import Conflict, NotFound, TooEarly
 from shared.ids import derived_id, new_id
 from shared.messaging import STAFF, Call, announce_all, command, question, reacts_to
 
@@ -317,23 +317,36 @@ class Aftercare:
 
     @command(schemas.RecordContactAttempt, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
     def record_contact_attempt(self, db: Session, call: Call) -> dict[str, Any]:
-        """Record an attempt; use or a wish for help told on the way opens the way back."""
+        """Record an attempt; use, danger or a wish for help told on the way opens the way back.
+
+        What was told is heard even where the attempt itself does not count.
+        """
         contact = tables.contact_to_change(db, call.data["contact_id"])
         if contact is None:
             raise NotFound("No such contact.", field="contact_id")
+        told = _told_on_the_way(contact, call)
         outcome = contacts.outcome_of(**_pick(call.data, "outcome", "used", "need_help"))
-        announce_all(db, contact.attempt(outcome=outcome, now=call.now))
-        attempt = contacts.Attempt(
-            attempt_id=new_id(),
-            contact_id=contact.contact_id,
-            number=contact.tries,
-            channel=call.data["channel"],
-            outcome=outcome,
-            made_by=call.actor.actor_id,
-            role=call.actor.role,
-            attempted_at=call.now,
-        )
-        db.add(attempt)
+        attempt_id, not_counted = None, None
+        try:
+            announce_all(db, contact.attempt(outcome=outcome, now=call.now))
+        except Conflict as refusal:
+            if told is None:
+                raise
+            not_counted = refusal.code
+        else:
+            attempt_id = new_id()
+            db.add(
+                contacts.Attempt(
+                    attempt_id=attempt_id,
+                    contact_id=contact.contact_id,
+                    number=contact.tries,
+                    channel=call.data["channel"],
+                    outcome=outcome,
+                    made_by=call.actor.actor_id,
+                    role=call.actor.role,
+                    attempted_at=call.now,
+                )
+            )
         lapse, reentry = None, None
         if outcome == contacts.REACHED:
             _note_contact_after_lapse(db, contact.journey_id, at=call.now)
@@ -341,20 +354,17 @@ class Aftercare:
             _told_of(db, contact).die(at=call.now)
             db.flush()
             _stop_contacts(db, contact.journey_id)
-        if call.data["used"] or call.data["need_help"]:
-            told = lapses.Report(
-                lapse_id=new_id(),
-                patient_id=contact.patient_id,
-                reported_by="CALL",
-                substance=call.data["substance"] if call.data["used"] else lapses.NO_USE,
-            )
+        if told is not None:
             lapse, reentry = _take_report(db, told, now=call.now)
-        _watch_or_go_on(db, contact)
+        if attempt_id is not None:
+            _watch_or_go_on(db, contact)
         return {
-            "attempt_id": attempt.attempt_id,
+            "attempt_id": attempt_id,
+            "not_counted": not_counted,
             "contact": _dump(schemas.AftercareContact, contact),
             "lapse_id": lapse.lapse_id if lapse else None,
             "reentry_id": reentry.reentry_id if reentry else None,
+            "crisis_lines": lapses.CRISIS_LINES if told else None,
         }
 
     # --- Lapses ------------------------------------------------------------------------------------
@@ -419,6 +429,21 @@ def _dump(schema: type, thing: Any) -> dict[str, Any]:
 
 def _pick(data: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: data[name] for name in names}
+
+
+def _told_on_the_way(contact: contacts.Contact, call: Call) -> lapses.Report | None:
+    """Return what an attempt to reach a patient has told of them, if it has."""
+    data = call.data
+    if not any(data[name] for name in ("used", "need_help", "danger", "overdose")):
+        return None
+    return lapses.Report(
+        lapse_id=new_id(),
+        patient_id=contact.patient_id,
+        reported_by="CALL",
+        # Nobody overdoses without having used.
+        substance=data["substance"] if data["used"] or data["overdose"] else lapses.NO_USE,
+        **_pick(data, "danger", "overdose", "need_help"),
+    )
 
 
 def _told_of(db: Session, about: Any) -> episodes.Episode:

@@ -16,7 +16,7 @@ class SafetyConcernRaised(Event):
     patient_id: str
     #: One of CONCERNS.
     concern: str
-    #: "E3" or "E4".
+    #: "E3" or "E4"; "E2" where somebody asks for help and tells of no danger.
     level: str
     #: The id of what was answered, measured or reported, in the announcing service.
     evidence_id: str
@@ -154,4 +154,5 @@ CONCERNS = (
     "WITHDRAWAL_EVALUATION",
     "VIOLENCE",
     "RETURN_TO_USE",
+    "HELP_WANTED",
 )

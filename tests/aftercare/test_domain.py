@@ -282,13 +282,14 @@ class TestFollowUps:
 
 class TestReport:
     @pytest.mark.parametrize("substance", LAPSE_SUBSTANCES)
-    def test_pages_for_what_may_kill_and_for_nothing_else(self, substance: str) -> None:
+    def test_is_e3_for_what_may_kill_and_e2_for_a_wish_for_help(self, substance: str) -> None:
         told = lapses.Report(lapse_id="l", patient_id=DANA, reported_by="SELF", substance=substance)
 
         _, events = lapses.take_report(told, episode=episode(), now=END)
 
-        pages = [event for event in events if isinstance(event, SafetyConcernRaised)]
-        assert bool(pages) is (substance in ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT"))
+        levels = [event.level for event in events if isinstance(event, SafetyConcernRaised)]
+        lethal = substance in ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT")
+        assert levels == (["E3"] if lethal else ["E2"] if substance == "NONE" else [])
 
     @given(MOMENTS)
     def test_leaves_between_four_hours_and_a_day_for_the_contact(self, now: datetime) -> None:

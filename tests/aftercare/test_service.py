@@ -68,6 +68,10 @@ def graduate(room: Room) -> dict[str, Any]:
     return answer
 
 
+def raised(room: Room) -> list[tuple[str, str]]:
+    return [(one.concern, one.level) for one in room.announced_of(SafetyConcernRaised)]
+
+
 def rule_of(refusal: Any) -> list[str]:
     return [problem["rule"] for problem in refusal.problems]
 
@@ -601,6 +605,46 @@ class TestContinuingCareCalls:
         assert room.announced_of(LapseReported) == []
         assert room.announced_of(ReentryRequested)[0].reentry_id == answer["reentry_id"]
         assert room.announced_of(TaskOpened)[-1].reason == "HELP_WANTED"
+        assert raised(room) == [("HELP_WANTED", "E2")]
+
+    @pytest.mark.parametrize(
+        ("told", "heard"),
+        [
+            ({"danger": True}, [("DANGER_ANSWER", "E4")]),
+            ({"overdose": True}, [("OVERDOSE", "E4"), ("RETURN_TO_USE", "E3")]),
+            ({"used": True, "substance": "OPIOID"}, [("RETURN_TO_USE", "E3")]),
+            ({"need_help": True}, [("HELP_WANTED", "E2")]),
+        ],
+    )
+    @pytest.mark.parametrize("why", ["not_due_yet", "contact_already_ended", "no_consent_to_follow_up"])
+    def test_hear_a_danger_though_the_attempt_does_not_count(
+        self, room: Room, why: str, told: dict[str, Any], heard: list[tuple[str, str]]
+    ) -> None:
+        room.deliver(telling.admitted(follow_up_consent=why != "no_consent_to_follow_up"))
+        discharge(room)
+        follow_up = contacts_of(room)[0]
+        attempt = {"contact_id": follow_up["contact_id"], "channel": "CALL", "outcome": "REACHED"}
+        if why == "contact_already_ended":
+            room.advance(timedelta(days=7))
+            room.call("record_contact_attempt", attempt)
+
+        answer = room.call("record_contact_attempt", attempt | told)
+
+        assert (answer["attempt_id"], answer["not_counted"]) == (None, why)
+        assert answer["lapse_id"] is not None
+        assert "988" in answer["crisis_lines"]
+        assert raised(room) == heard
+
+    def test_hear_a_danger_from_whoever_answers(self, room: Room) -> None:
+        room.deliver(telling.admitted())
+        discharge(room)
+        room.advance(timedelta(days=7))
+        attempt = {"contact_id": contacts_of(room)[0]["contact_id"], "channel": "CALL"}
+
+        answer = room.call("record_contact_attempt", attempt | {"outcome": "NO_ANSWER", "overdose": True})
+
+        assert (answer["contact"]["tries"], answer["not_counted"]) == (1, None)
+        assert ("OVERDOSE", "E4") in raised(room)
 
     def test_cannot_be_told_anything_by_somebody_who_did_not_answer(self, room: Room) -> None:
         graduate(room)
@@ -685,6 +729,29 @@ class TestLapse:
             answer["lapse_id"],
         )
         assert "988" in answer["crisis_lines"]
+
+    @pytest.mark.parametrize(("told", "concern"), [("danger", "DANGER_ANSWER"), ("overdose", "OVERDOSE")])
+    def test_that_tells_of_danger_is_e4_whatever_else_is_wrong(
+        self, room: Room, told: str, concern: str
+    ) -> None:
+        # Nobody knows the patient, and the clock of whoever tells goes ahead.
+        answer = self.report(room, occurred_at=write_moment(room.now + timedelta(minutes=5)), **{told: True})
+
+        assert raised(room) == [(concern, "E4")]
+        assert room.announced_of(SafetyConcernRaised)[0].evidence_id == answer["lapse_id"]
+
+    def test_that_asks_for_help_before_use_is_e2(self, room: Room) -> None:
+        room.deliver(telling.admitted())
+
+        self.report(room, substance="NONE")
+
+        assert raised(room) == [("HELP_WANTED", "E2")]
+
+    def test_tells_a_supporter_of_a_danger_the_same_whoever_they_ask_about(self, room: Room) -> None:
+        room.deliver(telling.admitted())
+        told: dict[str, Any] = {"role": "partner", "reported_by": "SUPPORTER", "overdose": True}
+
+        assert self.report(room, **told) == self.report(room, **told, patient_id=new_id())
 
     def test_tells_a_supporter_the_same_whoever_they_ask_about(self, room: Room) -> None:
         room.deliver(telling.admitted())

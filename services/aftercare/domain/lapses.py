@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from services.aftercare.domain.episodes import Episode
 from shared.contracts.aftercare import LapseReported, ReentryRequested
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.dangers import LETHAL_RETURN
 from shared.contracts.event import Actor, Event
 from shared.contracts.roles import COUNSELOR, PARTNER, PATIENT, SUPERVISOR
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -21,9 +22,6 @@ CONTACT_WITHIN = timedelta(hours=4)
 #: How long a request to come back blocks another one if nobody is admitted. Design default: programs
 #: keep re-entry open for 30 to 90 days.
 REENTRY_STAYS_OPEN = timedelta(days=30)
-#: Substances whose return to use after abstinence may kill at once: tolerance is lost, and pills
-#: and stimulants may hold fentanyl. Design default, after CDC and SAMHSA overdose guidance.
-DANGEROUS_AFTER_ABSTINENCE = ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT")
 #: Asked for help without having used.
 NO_USE = "NONE"
 
@@ -136,6 +134,32 @@ class Report:
     substance: str
     #: When it happened; now, where nobody said.
     occurred_at: datetime | None = None
+    #: Whether the patient may be in danger right now, or has overdosed.
+    danger: bool = False
+    overdose: bool = False
+    #: Whether the patient asked for help, with or without having used.
+    need_help: bool = False
+
+    @property
+    def is_danger(self) -> bool:
+        """Whether somebody said so in plain words: then nothing else in the report stands in the way."""
+        return self.danger or self.overdose
+
+    def concerns(self) -> list[tuple[str, str]]:
+        """Return the safety concerns that it raises, each with its level.
+
+        A wish for help is one as well, where nothing graver was told.
+        """
+        found = []
+        if self.danger:
+            found.append(("DANGER_ANSWER", "E4"))
+        if self.overdose:
+            found.append(("OVERDOSE", "E4"))
+        if self.substance in LETHAL_RETURN:
+            found.append(("RETURN_TO_USE", "E3"))
+        if not found and (self.need_help or self.substance == NO_USE):
+            found.append(("HELP_WANTED", "E2"))
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +190,10 @@ def refuse_unless_theirs_to_tell(report: Report, *, actor: Actor) -> None:
 def must_be_known(report: Report, *, actor: Actor) -> bool:
     """Return whether a report about an unknown patient is refused.
 
-    Never for supporters, who would learn from it who is a patient, nor for patients themselves.
+    Never for supporters, who would learn from it who is a patient, nor for patients themselves, nor
+    where somebody is in danger.
     """
-    return report.reported_by != "SUPPORTER" and actor.role != PATIENT
+    return report.reported_by != "SUPPORTER" and actor.role != PATIENT and not report.is_danger
 
 
 def receipt(lapse: Lapse, *, reentry: Reentry | None) -> Receipt:
@@ -187,11 +212,15 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
 
     :param episode: the patient's newest episode; None where no admission is known. A danger is
         passed on even then.
-    :raises LapseInTheFuture: when it is said to happen later than now.
+    :raises LapseInTheFuture: when it is said to happen later than now, and nobody is in danger.
     """
     occurred_at = report.occurred_at or now
     if occurred_at > now:
-        raise LapseInTheFuture(field="occurred_at", rule="not later than now")
+        if not report.is_danger:
+            raise LapseInTheFuture(field="occurred_at", rule="not later than now")
+        # A clock that goes ahead does not keep a danger from being heard.
+        occurred_at = now
+    concerns = report.concerns()
     lapse = Lapse(
         lapse_id=report.lapse_id,
         patient_id=report.patient_id,
@@ -202,7 +231,7 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
         occurred_at=occurred_at,
         reported_at=now,
         contact_by=_same_day(episode, now),
-        escalated=report.substance in DANGEROUS_AFTER_ABSTINENCE,
+        escalated=bool(concerns),
     )
     events: list[Event] = []
     if episode is not None and report.substance != NO_USE:
@@ -217,19 +246,19 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
                 reported_at=now,
             )
         )
-    if lapse.escalated:
-        events.append(
-            SafetyConcernRaised(
-                concern_id=derived_id(lapse.lapse_id, "concern"),
-                patient_id=lapse.patient_id,
-                concern="RETURN_TO_USE",
-                level="E3",
-                evidence_id=lapse.lapse_id,
-                raised_at=now,
-                episode_id=lapse.episode_id,
-                journey_id=lapse.journey_id,
-            )
+    events += [
+        SafetyConcernRaised(
+            concern_id=derived_id(lapse.lapse_id, "concern", concern),
+            patient_id=lapse.patient_id,
+            concern=concern,
+            level=level,
+            evidence_id=lapse.lapse_id,
+            raised_at=now,
+            episode_id=lapse.episode_id,
+            journey_id=lapse.journey_id,
         )
+        for concern, level in concerns
+    ]
     events.append(
         TaskOpened(
             task_id=lapse.task_id,
