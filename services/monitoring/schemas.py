@@ -318,7 +318,9 @@ class CloseTask(Schema):
 
     task_id = Id(required=True, metadata=_described("The task."))
     task = _code("What was to be done.", TASKS_CLOSED_BY_HAND, required=True)
-    about_id = Id(required=True, metadata=_described("The escalation or the outreach that asked for it."))
+    about_id = Id(
+        required=True, metadata=_described("The escalation, outreach, episode or check-in behind it.")
+    )
     outcome = _code("Done, or not needed any more.", TASK_OUTCOMES_OF_PEOPLE, required=True)
 
 

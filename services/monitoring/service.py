@@ -565,6 +565,7 @@ class Monitoring:
         ]
         self._weigh(db, episode, fact_at=call.now, may_raise=True)
         self._judge_readiness(db, episode)
+        announce_all(db, check_in.ask_for_call(episode))
         announce_all(
             db,
             checkins.watch_skips(
@@ -1027,7 +1028,7 @@ class Monitoring:
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that somebody did what an escalation or an outreach asked for."""
+        """Note that somebody did what an escalation, a check-in or an outreach asked for."""
         data = call.data
         asked_by: escalations.Escalation | outreach.Outreach | Episode | None
         asked = {name: data[name] for name in ("task_id", "task", "outcome")}
@@ -1041,6 +1042,12 @@ class Monitoring:
                 raise checkins.SkipsTaskIsClosed(field="task_id", rule="an open task")
             if asked_by is not None:
                 announce_all(db, checkins.close_skips_task(asked_by, outcome=data["outcome"], at=call.now))
+        elif data["task"] == checkins.CALL_TASK:
+            check_in = db.get(checkins.CheckIn, data["about_id"], with_for_update=True)
+            asked_by = tables.find_episode(db, episode_id=check_in.episode_id) if check_in else None
+            if check_in is not None and asked_by is not None:
+                told = {"task_id": data["task_id"], "outcome": data["outcome"]}
+                announce_all(db, check_in.settle_call(asked_by, **told, at=call.now))
         else:
             asked_by = self._outreach_to_change(db, data["about_id"])
             if asked_by is not None:

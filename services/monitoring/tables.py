@@ -124,6 +124,7 @@ check_ins = Table(
     Column("want_call", sa.Boolean, nullable=False),
     #: Empty where the question was not answered.
     Column("danger", sa.Boolean),
+    Column("call_settled_at", moment()),
     Index("ix_check_ins_episode", "tenant_id", "episode_id", "checked_in_at"),
 )
 

@@ -280,6 +280,7 @@ PLAN_SIGNERS = ("PATIENT", "CLINICIAN", "SUPERVISOR")
 
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
 TASKS_CLOSED_BY_HAND = (
+    "check_in_call",
     "naloxone",
     "naloxone_bridge_offer",
     "outreach_peer",

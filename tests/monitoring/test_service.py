@@ -488,6 +488,45 @@ class TestCheckIn:
             room.call("submit_check_in", telling.check_in(), **AS_ELI)
 
 
+class TestWishToBeCalled:
+    def wish(self, room: Room) -> TaskOpened:
+        room.call("submit_check_in", telling.check_in(want_call=True), **AS_DANA)
+        task = room.announced_of(TaskOpened)[-1]
+        assert task.task == "check_in_call"
+        return task
+
+    def closing(self, task: TaskOpened, **changed: Any) -> dict[str, Any]:
+        told = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id}
+        return {**told, "outcome": "DONE", **changed}
+
+    def test_asks_a_counselor_within_a_day_once_for_each_check_in(self, room: Room) -> None:
+        task = self.wish(room)
+
+        assert (task.owner_role, task.next_role, task.reason) == ("counselor", "supervisor", "WANTS_CALL")
+        assert (task.patient_id, task.due_at) == (DANA, room.now + timedelta(hours=24))
+        room.call("submit_check_in", telling.check_in(), **AS_DANA)
+        assert tasks(room) == ["check_in_call"]
+
+    def test_is_met_when_somebody_called_and_only_once(self, room: Room) -> None:
+        task = self.wish(room)
+        room.deliver(telling.discharged(room.now))
+        assert tasks(room) == ["check_in_call"]
+
+        room.call("close_task", self.closing(task), role="counselor")
+
+        assert tasks(room) == []
+        with pytest.raises(Conflict):
+            room.call("close_task", self.closing(task), role="counselor")
+
+    def test_that_nobody_had_cannot_be_met(self, room: Room) -> None:
+        quiet = room.call("submit_check_in", telling.check_in(), **AS_DANA)["check_in_id"]
+        task = self.wish(room)
+
+        for wrong in ({"about_id": new_id()}, {"task_id": new_id()}, {"about_id": quiet}):
+            with pytest.raises(NotFound):
+                room.call("close_task", self.closing(task, **wrong), role="counselor")
+
+
 class TestCheckInForm:
     def form(self, room: Room, **who: Any) -> dict[str, Any]:
         return room.ask("get_check_in_form", {"episode_id": EPISODE}, **(who or AS_DANA))

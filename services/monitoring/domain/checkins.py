@@ -9,7 +9,7 @@ from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.dangers import concerns_of
 from shared.contracts.event import Event
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
 
 #: Craving from which on help is shown with the answer.
@@ -41,6 +41,9 @@ SKIPS_LOOKED_AT = 30
 #: How soon a clinician is asked to talk to the patient about it. Design default.
 SKIPS_ANSWERED_WITHIN = timedelta(days=1)
 
+#: How soon somebody who asks for a call is called. Design default.
+CALLED_WITHIN = timedelta(hours=24)
+
 #: What is said plainly while nobody has the duty. Safety rule.
 NOBODY_ON_DUTY = (
     "Nobody of the staff is on duty right now. If you are in danger or thinking of ending your life,"
@@ -57,6 +60,17 @@ def questions(*, staff_on_duty: bool) -> dict[str, str]:
 
 class SkipsTaskIsClosed(Conflict):
     """Raised when a task about safety questions that were left out is closed again."""
+
+
+class NoCallAskedFor(NotFound):
+    """Raised when a call is told to be made that the check-in did not ask for."""
+
+
+class CalledAlready(Conflict):
+    """Raised when the call that a check-in asked for is told to be made again."""
+
+
+CALL_TASK = "check_in_call"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -78,6 +92,8 @@ class CheckIn:
     want_call: bool = False
     #: None where the question was not answered.
     danger: bool | None = None
+    #: When somebody dealt with the call that was asked for.
+    call_settled_at: datetime | None = None
     tenant_id: str = ""
 
     def fact(self) -> CheckInFact:
@@ -99,6 +115,53 @@ class CheckIn:
     def concerns(self) -> list[tuple[str, str]]:
         """Return the safety concerns that the answers raise, each with its level."""
         return concerns_of(danger=self.danger, used=self.used, substance=self.substance)
+
+    @property
+    def _call_task_id(self) -> str:
+        return derived_id(self.check_in_id, CALL_TASK)
+
+    def ask_for_call(self, episode: Episode) -> list[Event]:
+        """Have a counselor call a patient who asks to be called."""
+        if not self.want_call:
+            return []
+        return [
+            TaskOpened(
+                task_id=self._call_task_id,
+                task=CALL_TASK,
+                owner_role=roles.COUNSELOR,
+                reason="WANTS_CALL",
+                due_at=self.checked_in_at + CALLED_WITHIN,
+                about_id=self.check_in_id,
+                patient_id=episode.patient_id,
+                episode_id=episode.episode_id,
+                journey_id=episode.journey_id,
+                next_role=roles.SUPERVISOR,
+            )
+        ]
+
+    def settle_call(self, episode: Episode, *, task_id: str, outcome: str, at: datetime) -> list[Event]:
+        """End the call on somebody's word; a discharge does not: whoever asked is still called.
+
+        :raises NoCallAskedFor: when the check-in asked for none, or the task is another.
+        :raises CalledAlready: when somebody dealt with it before.
+        """
+        if not self.want_call or task_id != self._call_task_id:
+            raise NoCallAskedFor(field="task_id", rule="a call that was asked for")
+        if self.call_settled_at is not None:
+            raise CalledAlready(field="task_id", rule="an open task")
+        self.call_settled_at = at
+        return [
+            TaskClosed(
+                task_id=task_id,
+                task=CALL_TASK,
+                outcome=outcome,
+                closed_at=at,
+                about_id=self.check_in_id,
+                patient_id=episode.patient_id,
+                episode_id=episode.episode_id,
+                journey_id=episode.journey_id,
+            )
+        ]
 
 
 SKIPS_TASK = "safety_questions_skipped"
