@@ -93,7 +93,11 @@ def _page(
     db: Session, escalation: Escalation, *, from_tier: int, besides: Iterable[str] = (), now: datetime
 ) -> None:
     wanted = pages.whom_to_page(
-        escalation.level, from_tier=from_tier, roster=tables.roster(db, at=now), besides=besides
+        escalation.level,
+        from_tier=from_tier,
+        roster=tables.roster(db, at=now),
+        besides=besides,
+        reminds=escalation.reminds,
     )
     urgent = pages.is_urgent(escalation)
     for one in wanted:
@@ -116,8 +120,11 @@ def _page(
         )
         announce(db, page.announced())
     if urgent and not wanted:
+        nobody_to_page.inc()
+    if urgent and (escalation.reminds or not wanted):
+        # Pages that came through and were not answered are no better than pages to nobody.
         _page_fallback(db, escalation, now=now)
-    elif urgent:
+    if urgent and wanted:
         set_timer(
             db,
             "page_not_left",
@@ -131,7 +138,6 @@ def _page(
 def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> None:
     """Page the addresses that the tenant keeps for when nobody else can be reached."""
     addresses = db.info["host"].settings.fallback_addresses_of(origin_of(db).tenant_id)
-    nobody_to_page.inc()
     log.error("nobody_to_page", reason="FALLBACK_PAGED" if addresses else "NO_FALLBACK_ADDRESS")
     codes = pages.codes_of(escalation)
     for number, address in enumerate(addresses):

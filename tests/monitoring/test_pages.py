@@ -173,6 +173,25 @@ class TestNextTier:
             timedelta(minutes=10),
         }
 
+    @pytest.mark.parametrize(("level", "minutes"), [("E3", 30), ("E4", 5)])
+    def test_after_the_last_is_everybody_and_the_fallback_again_and_again(
+        self, room: Room, level: str, minutes: int
+    ) -> None:
+        room.host.settings = FALLBACK
+        room.deliver(telling.concern("OVERDOSE", level))
+
+        for _ in range(8):
+            # Every page came through, and nobody reads any.
+            settle(room, "SENT")
+            room.advance(timedelta(minutes=minutes))
+
+        by_moment: dict[timedelta, set[str]] = {}
+        for page in room.announced_of(StaffPaged):
+            by_moment.setdefault(page.paged_at - ADMITTED_AT, set()).add(name_of(page.staff_id))
+        reminders = [timedelta(minutes=minutes) * pauses for pauses in range(3, 9)]
+        assert sorted(by_moment)[-6:] == reminders
+        assert all(by_moment[at] == {*STAFF, "fallback", "fallback 2"} for at in reminders)
+
     def test_is_paged_at_once_when_every_page_of_this_one_failed(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
         room.at(ADMITTED_AT + timedelta(seconds=7))

@@ -32,8 +32,12 @@ CLOSED = "CLOSED"
 ON_CALL = roles.ON_CALL
 EVERYONE = roles.EVERYONE
 
-#: Most times that the pause before the last tier is asked again doubles.
+#: Most times that the pause before the last tier is asked again doubles, where nobody is in danger.
 PAUSE_DOUBLES_AT_MOST = 8
+#: For how long everybody is reminded of a danger as often as it is to be acknowledged. Design default.
+REMINDED_CLOSELY_FOR = timedelta(days=1)
+#: How often after that: who was paged for a day every five minutes has put the pager away.
+REMINDED_LATER_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,14 +205,22 @@ class Escalation:
         following = self.tier + 1
         if following < len(terms.tiers):
             return self.level_since + terms.tiers[following][1]
-        last = terms.tiers[-1][1]
-        return self.level_since + last + terms.acknowledge_within * self._pauses(following - len(terms.tiers))
+        reminders = following - len(terms.tiers)
+        return self.level_since + terms.tiers[-1][1] + self._until(reminders, pause=terms.acknowledge_within)
 
-    def _pauses(self, reminders: int) -> int:
+    @property
+    def reminds(self) -> bool:
+        """Whether every tier was asked before, and is reminded now."""
+        return self.tier >= len(TERMS[self.level].tiers)
+
+    def _until(self, reminders: int, *, pause: timedelta) -> timedelta:
+        if self.level in DANGERS:
+            closely = min(reminders + 1, REMINDED_CLOSELY_FOR // pause)
+            return pause * closely + max(pause, REMINDED_LATER_EVERY) * (reminders + 1 - closely)
         # Once every tier was asked, the last one is reminded more and more rarely: 1, 3, 7, 15 pauses on.
         doubled = min(reminders, PAUSE_DOUBLES_AT_MOST)
         longest = 1 << PAUSE_DOUBLES_AT_MOST
-        return (1 << (doubled + 1)) - 1 + (reminders - doubled) * longest
+        return pause * ((1 << (doubled + 1)) - 1 + (reminders - doubled) * longest)
 
     def open(self) -> list[Event]:
         """Announce it, ask the first tier, and ask for what the cause needs besides."""
@@ -338,8 +350,12 @@ class Escalation:
         )
 
     def asked_to_act_again_at(self, *, after: datetime) -> datetime:
-        """Return when the tier after the present one is asked to act, more and more rarely."""
-        return after + TERMS[self.level].act_within * (1 << min(self.tier, PAUSE_DOUBLES_AT_MOST))
+        """Return when the next tier is asked to act; more and more rarely where nobody is in danger."""
+        pause = TERMS[self.level].act_within
+        if self.level in DANGERS:
+            closely = after < self.level_since + REMINDED_CLOSELY_FOR
+            return after + (pause if closely else max(pause, REMINDED_LATER_EVERY))
+        return after + pause * (1 << min(self.tier, PAUSE_DOUBLES_AT_MOST))
 
     def close(self, *, by: Actor, disposition: str, note: str | None, now: datetime) -> list[Event]:
         """End it, with what was found.

@@ -59,17 +59,22 @@ class Wanted:
     tier: int
 
 
-def whom_to_page(level: str, *, from_tier: int, roster: Roster, besides: Iterable[str] = ()) -> list[Wanted]:
+def whom_to_page(
+    level: str, *, from_tier: int, roster: Roster, besides: Iterable[str] = (), reminds: bool = False
+) -> list[Wanted]:
     """Return whom to page when a tier is asked; the next ones at once, while one stands for nobody.
 
     :param besides: ids of staff who were paged already.
+    :param reminds: whether every tier was asked before: about a danger, all of the staff are paged now.
     """
     tiers = TERMS[level].tiers
+    everyone = [EVERYONE] if reminds and level in DANGERS else []
     paged_already = set(besides)
     found: dict[str, Wanted] = {}
     for tier in range(from_tier, len(tiers)):
         everybody_stands = True
-        for audience in dict.fromkeys([tiers[tier][0], PAGED_BESIDES.get(level, tiers[tier][0])]):
+        besides_it = [PAGED_BESIDES.get(level, tiers[tier][0]), *everyone]
+        for audience in dict.fromkeys([tiers[tier][0], *besides_it]):
             people = roster.who_is(audience)
             everybody_stands = everybody_stands and bool(people)
             for contact in people:
