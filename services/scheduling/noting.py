@@ -185,6 +185,11 @@ def _held_on(
     )
     sessions = {session.session_id: session for _, session in attended}
     written = tables.notes_of(db, session_ids=sessions)
+    counts = tables.counts_of(db, session_ids=sessions)
+    people = {
+        session_id: sum(by_state.get(state, 0) for state in ATTENDED_STATES)
+        for session_id, by_state in counts.items()
+    }
     found: dict[str, list[deliveries.Held]] = {}
     for seat, session in attended:
         own = notes.without_note(seats=[seat], notes=written[session.session_id])
@@ -195,6 +200,7 @@ def _held_on(
                 modality=session.modality,
                 noted=not own,
                 credential_valid=_may_take(db, session, on=day),
+                people=people[session.session_id],
             )
         )
     return found

@@ -390,7 +390,7 @@ class GroupPlacesChanged(Event):
 
 
 #: What can stand against billing a session that was attended.
-BILLING_GAPS = ("NO_SIGNED_NOTE", "TOO_FEW_MINUTES", "NO_VALID_CREDENTIAL")
+BILLING_GAPS = ("NO_SIGNED_NOTE", "TOO_FEW_MINUTES", "NO_VALID_CREDENTIAL", "TOO_FEW_PEOPLE")
 
 #: States of a seat: nobody is absent without a human's mark or others' presence.
 SEAT_STATES = (

@@ -382,9 +382,11 @@ class TestMissedModule:
 
 class TestServiceDelivered:
     def test_tells_the_modality_that_was_taught(self, room):
-        admit(room, "Ada")
+        admit(room, "Ada", "Ben")
         own = workshops_of(room, "Ada")[0]
-        mark(room, own["session_id"], own["starts_at"], Ada="PRESENT")
+        booked = {"session_id": own["session_id"], "patient_id": patient("Ben")}
+        room.call("book_seat", booked, role="front_desk")
+        mark(room, own["session_id"], own["starts_at"], Ada="PRESENT", Ben="PRESENT")
 
         room.call(
             "write_note",

@@ -78,7 +78,7 @@ class TestNote:
         assert "lighthouse" not in repr(room.announced)
 
     def test_without_a_licence_waits_for_somebody_else_who_has_one(self, room):
-        session_id = hold(room, sessions(room, "Ada")[0], Ada="PRESENT")
+        session_id = hold(room, sessions(room, "Ada")[0], Ada="PRESENT", Ben="PRESENT")
         note = write(room, session_id, credential="CADC", sign=True)
         which = {"note_id": note["note_id"]}
         (task,) = open_tasks(room, "note_cosignature")
@@ -165,20 +165,26 @@ class TestUnsignedNotes:
         assert room.announced_of(TaskClosed)[-1].outcome == "WITHDRAWN"
 
 
+def told_of_ada(room):
+    return [
+        one for one in room.announced_of(ServiceDelivered) if one.patient_id == ids_of("Ada")["patient_id"]
+    ]
+
+
 def billable(room):
-    """Return what was told of days of which something may, or once could, be billed."""
-    told = room.announced_of(ServiceDelivered)
+    """Return what was told of Ada's days of which something may, or once could, be billed."""
+    told = told_of_ada(room)
     return [one for n, one in enumerate(told) if one.minutes or any(earlier.minutes for earlier in told[:n])]
 
 
 def gaps(room):
-    return [one.gaps for one in room.announced_of(ServiceDelivered)]
+    return [one.gaps for one in told_of_ada(room)]
 
 
 class TestBillableDay:
     def test_is_told_once_note_minutes_and_credential_are_there(self, room):
         session = sessions(room, "Ada")[0]
-        hold(room, session, Ada="PRESENT", Ben="NO_SHOW")
+        hold(room, session, Ada="PRESENT", Ben="PRESENT")
         assert billable(room) == []
 
         write(room, session["session_id"], sign=True)
@@ -197,14 +203,15 @@ class TestBillableDay:
             day.setdefault(one["starts_at"][:10], []).append(one)
         same = next(found for found in day.values() if len(found) > 1)
         for one in sorted(same, key=lambda one: one["starts_at"]):
-            hold(room, one, Ada="PRESENT")
+            others = {"Ben": "PRESENT"} if one["kind"] == "GROUP" else {}
+            hold(room, one, Ada="PRESENT", **others)
             write(room, one["session_id"], sign=True)
         last = billable(room)[-1]
         assert (len(last.kinds), last.gaps) == (2, ())
 
     def test_is_taken_back_by_a_correction_and_told_anew(self, room):
         session = sessions(room, "Ada")[0]
-        hold(room, session, Ada="PRESENT")
+        hold(room, session, Ada="PRESENT", Ben="PRESENT")
         write(room, session["session_id"], sign=True)
 
         room.call("correct_attendance", {"seat_id": session["seat_id"], "mark": "NO_SHOW"})
@@ -221,7 +228,8 @@ class TestBillableDay:
         starts = datetime.fromisoformat(session["starts_at"])
         room.advance(datetime.fromisoformat(session["ends_at"]))
         left = (starts + timedelta(minutes=40)).isoformat()
-        marks = [{"seat_id": session["seat_id"], "mark": "LEFT_EARLY", "left_at": left}]
+        ben = {"patient_id": ids_of("Ben")["patient_id"], "mark": "PRESENT"}
+        marks = [{"seat_id": session["seat_id"], "mark": "LEFT_EARLY", "left_at": left}, ben]
         room.call("record_roster", {"session_id": session["session_id"], "marks": marks})
 
         write(room, session["session_id"], sign=True)
@@ -232,7 +240,8 @@ class TestBillableDay:
     def test_is_none_where_the_credential_had_run_out(self, room_of):
         room = room_of(Scheduling)
         furnish(room, therapists=1)
-        room.deliver(referral_of("Ada"), *admitted("Ada"))
+        for name in ("Ada", "Ben"):
+            room.deliver(referral_of(name), *admitted(name))
         session = sessions(room, "Ada")[0]
         with room.db() as db:
             clinician = tables.clinicians_of_site(db, site_id=SITE)[0]
@@ -241,7 +250,7 @@ class TestBillableDay:
                 row["expires_on"] = date(2026, 1, 1).isoformat()
             sa.orm.attributes.flag_modified(clinician, "credentials")
             named = {name: clinician.credentials[0][name] for name in ("kind", "state")}
-        hold(room, session, Ada="PRESENT")
+        hold(room, session, Ada="PRESENT", Ben="PRESENT")
         write(room, session["session_id"], sign=True)
         assert billable(room) == []
         assert gaps(room) == [("NO_SIGNED_NOTE", "NO_VALID_CREDENTIAL"), ("NO_VALID_CREDENTIAL",)]
@@ -249,6 +258,19 @@ class TestBillableDay:
         renewed = {"clinician_id": session["facilitator_id"], **named, "expires_on": "2030-01-31"}
         room.call("record_credential", renewed, role="supervisor")
 
+        assert [one.minutes for one in billable(room)] == [(165,)]
+        assert gaps(room)[-1] == ()
+
+    def test_is_none_for_a_group_of_one_until_another_is_entered(self, room):
+        session = sessions(room, "Ada")[0]
+        hold(room, session, Ada="PRESENT", Ben="NO_SHOW")
+        write(room, session["session_id"], sign=True)
+        before = gaps(room)[-1]
+
+        ben = {"patient_id": ids_of("Ben")["patient_id"], "mark": "PRESENT"}
+        room.call("record_roster", {"session_id": session["session_id"], "marks": [ben]})
+
+        assert before == ("TOO_FEW_PEOPLE",)
         assert [one.minutes for one in billable(room)] == [(165,)]
         assert gaps(room)[-1] == ()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from services.scheduling.domain.attendance import Seat
+from services.scheduling.domain.groups import FEWEST_IN_GROUP
 from shared.contracts.scheduling import ATTENDED_STATES, BILLING_GAPS, ServiceDelivered
 
 #: Fewest credited minutes that count as a session, by kind; payers count a group from 45 minutes, an
@@ -28,6 +29,8 @@ class Held:
     noted: bool
     #: Whether whoever led it had an unexpired credential on that day that is enough for its kind.
     credential_valid: bool
+    #: How many patients were there.
+    people: int
 
     @property
     def attended(self) -> bool:
@@ -38,7 +41,12 @@ class Held:
     def gaps(self) -> set[str]:
         """What stands against billing it, each of BILLING_GAPS."""
         least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
-        holds = (not self.noted, self.seat.credited_minutes < least, not self.credential_valid)
+        holds = (
+            not self.noted,
+            self.seat.credited_minutes < least,
+            not self.credential_valid,
+            self.kind not in LEAST_MINUTES and self.people < FEWEST_IN_GROUP,
+        )
         return {gap for gap, held in zip(BILLING_GAPS, holds, strict=True) if held}
 
     @property

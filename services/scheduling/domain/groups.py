@@ -18,7 +18,7 @@ MOST_IN_GROUP = 12
 #: Most patients in an education group or workshop. Design default.
 MOST_IN_EDUCATION = 30
 
-#: Fewest seats that make a group: payers ask for two.
+#: Fewest patients who make a group that may be billed: payers ask for two (brief 3.1).
 FEWEST_IN_GROUP = 2
 
 #: Minutes of a block that are no treatment, once it lasts BREAK_FROM_MINUTES. Design default: the
