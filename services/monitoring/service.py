@@ -938,7 +938,7 @@ class Monitoring:
             return
         events = escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at)
         announce_all(db, events)
-        due_at = escalation.acknowledgement_due_at
+        due_at = escalation.reminded_again_at(after=now)
         if due_at is not None:
             set_timer(db, "escalation_not_acknowledged", key=timer.key, due_at=due_at)
         if events:
@@ -952,7 +952,7 @@ class Monitoring:
         if escalation is None or escalation.acknowledged_at is None or not escalation.is_open:
             return
         announce_all(db, escalation.breach(deadline="ACT", now=timer.due_at))
-        due_at = escalation.asked_to_act_again_at(after=timer.due_at)
+        due_at = escalation.asked_to_act_again_at(after=now)
         set_timer(db, "escalation_not_acted_on", key=timer.key, due_at=due_at)
         paging.page_tier(db, escalation, now=now)
 

@@ -192,6 +192,16 @@ class TestNextTier:
         assert sorted(by_moment)[-6:] == reminders
         assert all(by_moment[at] == {*STAFF, "fallback", "fallback 2"} for at in reminders)
 
+    def test_is_reminded_once_for_all_that_an_outage_left_out(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        room.advance(timedelta(minutes=15))
+        before = len(room.announced_of(EscalationBreached))
+
+        room.at(ADMITTED_AT + timedelta(hours=9))
+        room.advance(timedelta(minutes=4))
+
+        assert len(room.announced_of(EscalationBreached)) == before + 1
+
     def test_is_paged_at_once_when_every_page_of_this_one_failed(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
         room.at(ADMITTED_AT + timedelta(seconds=7))

@@ -349,6 +349,18 @@ class Escalation:
             self.acknowledged_at + terms.act_within - (terms.acknowledge_within or timedelta(0)),
         )
 
+    def reminded_again_at(self, *, after: datetime) -> datetime | None:
+        """Return when the next tier is asked to take it, unless somebody does.
+
+        Reminders of a danger count from the one before: what a long outage left out is not made up for.
+        """
+        pause = TERMS[self.level].acknowledge_within
+        due_at = self.acknowledgement_due_at
+        if due_at is None or pause is None or not (self.reminds and self.level in DANGERS):
+            return due_at
+        closely = after < self.level_since + REMINDED_CLOSELY_FOR
+        return after + (pause if closely else max(pause, REMINDED_LATER_EVERY))
+
     def asked_to_act_again_at(self, *, after: datetime) -> datetime:
         """Return when the next tier is asked to act; more and more rarely where nobody is in danger."""
         pause = TERMS[self.level].act_within
