@@ -17,6 +17,7 @@ from shared.contracts.intake import (
     LegalHoldPlaced,
     LegalHoldReleased,
     PatientAdmitted,
+    SiteOpened,
 )
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
@@ -43,6 +44,11 @@ class Aftercare:
     keeps = tables.metadata
 
     # --- Facts of an episode -----------------------------------------------------------------------
+
+    @reacts_to(SiteOpened)
+    def keep_emergency_line(self, db: Session, event: SiteOpened, now: datetime) -> None:
+        """Keep the site's number for emergencies."""
+        tables.keep_site(db, site_id=event.site_id, emergency_line=event.emergency_line)
 
     @reacts_to(PatientAdmitted)
     def remember_admission(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
@@ -364,7 +370,7 @@ class Aftercare:
             "contact": _dump(schemas.AftercareContact, contact),
             "lapse_id": lapse.lapse_id if lapse else None,
             "reentry_id": reentry.reentry_id if reentry else None,
-            "crisis_lines": lapses.CRISIS_LINES if told else None,
+            "crisis_lines": _crisis_lines(db, lapse) if told else None,
         }
 
     # --- Lapses ------------------------------------------------------------------------------------
@@ -377,7 +383,9 @@ class Aftercare:
         lapse, reentry = _take_report(
             db, told, now=call.now, known_only=lapses.must_be_known(told, actor=call.actor)
         )
-        return _dump(schemas.LapseReceipt, lapses.receipt(lapse, reentry=reentry))
+        # A supporter would learn from the number of a site who is treated there.
+        lines = _crisis_lines(db, lapse if told.reported_by != "SUPPORTER" else None)
+        return _dump(schemas.LapseReceipt, lapses.receipt(lapse, reentry=reentry, lines=lines))
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
@@ -429,6 +437,13 @@ def _dump(schema: type, thing: Any) -> dict[str, Any]:
 
 def _pick(data: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: data[name] for name in names}
+
+
+def _crisis_lines(db: Session, lapse: lapses.Lapse | None) -> dict[str, str]:
+    """Return who helps now, with the number of the site of whom was told, if they may hear it."""
+    episode = db.get(episodes.Episode, lapse.episode_id) if lapse and lapse.episode_id else None
+    line = tables.emergency_line_of(db, site_id=episode.site_id if episode else None)
+    return lapses.crisis_lines(emergency_line=line)
 
 
 def _told_on_the_way(contact: contacts.Contact, call: Call) -> lapses.Report | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, registry
 
@@ -27,6 +28,7 @@ from shared.database import (
     id_column,
     moment,
     new_metadata,
+    origin_of,
     reference,
     sealed,
     sealed_column,
@@ -47,6 +49,15 @@ def _one_of(column: str, codes: tuple[str, ...]) -> CheckConstraint:
 def _episode_reference(*, nullable: bool = False) -> Column[str]:
     return Column("episode_id", sa.Uuid(as_uuid=False), ForeignKey("episodes.episode_id"), nullable=nullable)
 
+
+sites = Table(
+    "sites",
+    metadata,
+    id_column("site_id"),
+    tenant_column(primary_key=True),
+    #: The number that patients may call day and night.
+    Column("emergency_line", sa.String(64)),
+)
 
 episodes_table = Table(
     "episodes",
@@ -287,6 +298,26 @@ _Proposal: Any = discharge.Proposal
 _Contact: Any = contact_rules.Contact
 _Lapse: Any = lapses.Lapse
 _Reentry: Any = lapses.Reentry
+
+
+def keep_site(db: Session, *, site_id: str, emergency_line: str | None) -> None:
+    """Keep the number of a site that patients may call day and night."""
+    db.execute(
+        postgresql.insert(sites)
+        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, emergency_line=emergency_line)
+        .on_conflict_do_nothing()
+    )
+
+
+def emergency_line_of(db: Session, *, site_id: str | None) -> str | None:
+    """Return the number to call of a site; where it is not known which, the one that all of them have."""
+    found = db.execute(
+        sa.select(sites.c.site_id, sites.c.emergency_line)
+        .where(sites.c.tenant_id == origin_of(db).tenant_id)
+        .order_by(sites.c.site_id)
+    ).all()
+    lines = {row.emergency_line for row in found if site_id in (None, row.site_id)}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def lock_journey(db: Session, journey_id: str) -> None:

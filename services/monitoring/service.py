@@ -866,7 +866,9 @@ class Monitoring:
                     "state": escalations.OPEN,
                     "opened_at": call.now,
                     "crisis_lines": escalations.crisis_lines(
-                        emergency_line=tables.emergency_line_of(db, site_id=None)
+                        emergency_line=tables.emergency_line_of(
+                            db, site_id=_own_site(db, call, episode_id=call.data["episode_id"])
+                        )
                     ),
                 },
             )
@@ -1230,6 +1232,14 @@ def _own_or_staff(call: Call, patient_id: str, *, field: str) -> None:
     """Refuse a patient's token for anybody else, without telling that there is somebody."""
     if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
         raise NotFound("No such thing.", field=field)
+
+
+def _own_site(db: Session, call: Call, *, episode_id: str | None) -> str | None:
+    """Return where a patient is treated; nobody else learns that from a number."""
+    episode = tables.find_episode(db, episode_id=episode_id) if episode_id else None
+    if episode is None or call.actor.role != roles.PATIENT or episode.patient_id != call.actor.actor_id:
+        return None
+    return episode.site_id
 
 
 def _view(schema: Any, thing: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from shared.contracts.event import EpisodeFact, Event, event
 
 
-@event(source="intake", reacting=("scheduling", "monitoring"))
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare"))
 class SiteOpened(Event):
     """A site of the program exists, with its time zone and licensed levels of care."""
 

@@ -19,6 +19,17 @@ ADMITTED_AT = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
 _IDS = {"patient_id": DANA, "episode_id": FIRST, "journey_id": JOURNEY}
 
 
+def site_opened(site_id: str = SITE, emergency_line: str = "+1 555 0199") -> intake.SiteOpened:
+    """A site is open, with its number for emergencies."""
+    return intake.SiteOpened(
+        site_id=site_id,
+        time_zone="America/Chicago",
+        levels_licensed=("1", "2.1"),
+        opened_at=ADMITTED_AT,
+        emergency_line=emergency_line,
+    )
+
+
 def admitted(**changed: Any) -> intake.PatientAdmitted:
     """Dana was admitted to the first episode and consents to follow-up."""
     return intake.PatientAdmitted(

@@ -768,6 +768,15 @@ class TestLapse:
         # A danger needs no earlier record of the patient.
         assert len(room.announced_of(SafetyConcernRaised)) == 2
 
+    def test_shows_the_number_of_the_own_site_and_to_a_supporter_of_none(self, room: Room) -> None:
+        room.deliver(telling.admitted(), telling.site_opened(), telling.site_opened(new_id(), "+1 555 0177"))
+
+        own = self.report(room, role="patient", reported_by="SELF")["crisis_lines"]
+        told = self.report(room, role="partner", reported_by="SUPPORTER")["crisis_lines"]
+
+        assert next(iter(own.items())) == ("program_emergency_line", "+1 555 0199")
+        assert set(told) == {"988", "911"}
+
     def test_tells_staff_that_a_patient_is_unknown(self, room: Room) -> None:
         with pytest.raises(NotFound) as refusal:
             self.report(room)

@@ -639,6 +639,22 @@ class TestEmergencyLine:
         for told in (answer, form):
             assert next(iter(told["crisis_lines"].items())) == ("program_emergency_line", "+1 555 0199")
 
+    def test_is_that_of_the_own_site_where_there_are_several(self, room: Room) -> None:
+        own = telling.site_opened()
+        other = dataclasses.replace(own, site_id=new_id(), emergency_line="+1 555 0177")
+        room.deliver(dataclasses.replace(own, emergency_line="+1 555 0199"), other)
+        concern = {"concern": "VIOLENCE", "episode_id": EPISODE}
+
+        def lines(patient_id: str, **who: Any) -> dict[str, str]:
+            answer = room.call("raise_safety_concern", {**concern, "patient_id": patient_id}, **who)
+            found: dict[str, str] = answer["crisis_lines"]
+            return found
+
+        assert lines(DANA, **AS_DANA)["program_emergency_line"] == "+1 555 0199"
+        # At which site somebody is treated is told neither to another patient nor to anybody outside.
+        assert "program_emergency_line" not in lines(ELI, **AS_ELI)
+        assert "program_emergency_line" not in lines(DANA, role="partner", credential="")
+
     def test_of_somebody_else_is_not_told(self, room: Room) -> None:
         answer = room.call("submit_check_in", telling.check_in(danger=True), **AS_DANA)
 

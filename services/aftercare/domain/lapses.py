@@ -1,6 +1,6 @@
 """A return to use that somebody reported, and the way back into care."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,12 @@ CRISIS_LINES = {
     "988": "Suicide and crisis lifeline: call or text, day and night.",
     "911": "Emergency: overdose, trouble breathing, or any danger to life.",
 }
+
+
+def crisis_lines(*, emergency_line: str | None) -> dict[str, str]:
+    """Return who helps now: the program's own number first, where it is known. Safety rule."""
+    own = {"program_emergency_line": emergency_line} if emergency_line else {}
+    return own | CRISIS_LINES
 
 
 class NotTheirsToTell(InvalidInput):
@@ -166,11 +172,11 @@ class Report:
 class Receipt:
     """What the reporter is told."""
 
+    crisis_lines: dict[str, str]
     lapse_id: str | None = None
     reentry_id: str | None = None
     contact_by: datetime | None = None
     received: bool = True
-    crisis_lines: dict[str, str] = field(default_factory=lambda: dict(CRISIS_LINES))
 
 
 def refuse_unless_theirs_to_tell(report: Report, *, actor: Actor) -> None:
@@ -196,11 +202,12 @@ def must_be_known(report: Report, *, actor: Actor) -> bool:
     return report.reported_by != "SUPPORTER" and actor.role != PATIENT and not report.is_danger
 
 
-def receipt(lapse: Lapse, *, reentry: Reentry | None) -> Receipt:
+def receipt(lapse: Lapse, *, reentry: Reentry | None, lines: dict[str, str]) -> Receipt:
     """Return what the reporter is told: to a supporter the same, whoever they ask about."""
     if lapse.reported_by == "SUPPORTER":
-        return Receipt()
+        return Receipt(crisis_lines=lines)
     return Receipt(
+        crisis_lines=lines,
         lapse_id=lapse.lapse_id,
         reentry_id=reentry.reentry_id if reentry else None,
         contact_by=lapse.contact_by,
