@@ -57,6 +57,7 @@ TERMS = {
     "E0": Terms(
         acknowledge_within=None, act_within=timedelta(days=7), tiers=((roles.COUNSELOR, timedelta(0)),)
     ),
+    # One business day in the brief; 24 hours here, where nothing opens an E1 yet (decision 0023).
     "E1": Terms(
         acknowledge_within=timedelta(days=1),
         act_within=timedelta(days=1),
