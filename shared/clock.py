@@ -91,6 +91,9 @@ class RealClock:
         return real_now()
 
 
+_NOW = sa.select(program_clock.c.now)
+
+
 class SimulatedClock:
     """Program time is one row that moves only by jumps.
 
@@ -122,7 +125,7 @@ class SimulatedClock:
         """Return the row's moment."""
         if self._known is None or not self._shared_by_process:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                self._known = connection.execute(sa.select(program_clock.c.now)).scalar_one()
+                self._known = connection.execute(_NOW).scalar_one()
         return self._known.astimezone(UTC)
 
     def jump(self, to: datetime) -> datetime:

@@ -85,7 +85,9 @@ class Room:
         while True:
             self.fire_due()
             with self.host.transaction(None) as db:
-                next_due = due.next_due(self.host, first_timer_at=due.first_timer_at(self.host, db))
+                next_due = due.next_due(
+                    self.host, first_timer_at=due.first_timer_at(self.host, db), now=self.host.clock.now()
+                )
             if next_due is None or next_due > end:
                 break
             if next_due <= self.now:

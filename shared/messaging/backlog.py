@@ -64,14 +64,14 @@ _LOOK = sa.text(
 )
 
 
-def look(host: "Host") -> sa.Row[Any]:
+def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
     """Return counts of what is unsent, waiting, due and running, and when the next timer is due."""
-    asked = {"now": host.clock.now(), "timers": list(host.timers), "jobs": host.long_commands}
+    asked = {"now": now, "timers": list(host.timers), "jobs": host.long_commands}
     with host.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return connection.execute(_LOOK, asked).one()
 
 
-def _look_unless_known(host: "Host") -> sa.Row[Any]:
+def _look_unless_known(host: "Host", *, now: datetime) -> sa.Row[Any]:
     """Look, unless no transaction of this process has ended since the last look.
 
     For a service whose only copy is in this process: simulated time looks thousands of times at
@@ -81,7 +81,7 @@ def _look_unless_known(host: "Host") -> sa.Row[Any]:
     # Noted before the look, so that what ends meanwhile is looked at again.
     ended = host.transactions_ended
     if host.last_look is None or host.last_look[0] != ended:
-        host.last_look = (ended, look(host))
+        host.last_look = (ended, look(host, now=now))
     return host.last_look[1]
 
 
@@ -92,14 +92,16 @@ def stillness(host: "Host", *, count_messages: bool, only_copy: bool) -> dict[st
         the broker confirms before it delivers, to tell whether something is on its way.
     :param only_copy: whether no other process has a copy of the service.
     """
-    row = _look_unless_known(host) if only_copy else look(host)
-    timers_due = row.first_timer_at is not None and row.first_timer_at <= host.clock.now()
-    timers_due = timers_due or timers.is_job_due(host)
+    # Asked once: where other processes share it, each time is a question to the database.
+    now = host.clock.now()
+    row = _look_unless_known(host, now=now) if only_copy else look(host, now=now)
+    timers_due = row.first_timer_at is not None and row.first_timer_at <= now
+    timers_due = timers_due or timers.is_job_due(host, now=now)
     if row.waiting:
         host.wake_waiting()
     if timers_due:
         host.wake_due()
-    next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at)
+    next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at, now=now)
     answer: dict[str, Any] = {
         "unsent": row.unsent,
         "waiting": row.waiting,

@@ -255,9 +255,8 @@ def _run_job(
         return True
 
 
-def is_job_due(host: "Host") -> bool:
+def is_job_due(host: "Host", *, now: datetime) -> bool:
     """Return whether a calendar job has an occurrence that is not known to have run."""
-    now = host.clock.now()
     return any(
         host.jobs_run.get((name, zone)) != job.latest_occurrence(now, zone)
         for name, job, _ in host.jobs
@@ -292,9 +291,8 @@ def first_timer_at(host: "Host", db: sa.orm.Session) -> datetime | None:
     return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(waiting)).scalar()
 
 
-def next_due(host: "Host", *, first_timer_at: datetime | None) -> datetime | None:
+def next_due(host: "Host", *, first_timer_at: datetime | None, now: datetime) -> datetime | None:
     """Return the moment of the next timer or calendar job, in program time."""
-    now = host.clock.now()
     moments = [first_timer_at] + [
         job.next_occurrence(now, zone) for _, job, _ in host.jobs for zone in host.settings.time_zones
     ]

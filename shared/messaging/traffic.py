@@ -150,7 +150,7 @@ class Traffic(SharedExtension):
 
         def look() -> None:
             """Wake the loops that have work which nothing has told them of."""
-            found = backlog.look(host)
+            found = backlog.look(host, now=host.clock.now())
             if found.unsent:
                 host.sending.look_behind()
             for kind, loop in loops.items():
