@@ -30,7 +30,7 @@ from tests.support import Room, settings_for_tests
 QUESTION = {"round trips": 1, "statements": 1}
 COMMAND = {"round trips": 5, "statements": 9}
 #: However many rows it has.
-IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 22}
+IMPORT_OF_A_HUNDRED = {"round trips": 13, "statements": 23}
 REACTION = {"round trips": 3, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
 BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
