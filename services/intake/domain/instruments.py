@@ -5,10 +5,9 @@ asks, so that it can be worked out again for ever. An answer about danger acts w
 is in force for the tenant: nobody's signature stands between a danger and a human.
 """
 
-import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.intake.domain import tasks
@@ -260,7 +259,7 @@ def wanted_tasks(kept: InstrumentAnswers, *, skipped_in_row: int, site: Site) ->
         found.append(_task(kept, task=SCREEN_TASK, reason="PHQ9_I9", due_at=due_at))
     risk = scored.score("RISK") if kept.instrument == SUICIDE_SCREEN else None
     if risk is not None and risk.band == "LOW":
-        due_at = _end_of_day(site, kept.recorded_at)
+        due_at = site.end_of_day(kept.recorded_at)
         found.append(_task(kept, task=LOW_RISK_TASK, reason="CSSRS_LOW", due_at=due_at))
     if kept.skipped_safety_item and skipped_in_row >= SKIPS_FOR_CLINICIAN:
         due_at = kept.recorded_at + SKIPS_ANSWERED_WITHIN
@@ -273,10 +272,15 @@ def asks_for_screen(kept: InstrumentAnswers) -> bool:
     return any(danger.then == SUICIDE_SCREEN for danger in kept.scored().dangers)
 
 
+def is_screen(kept: InstrumentAnswers) -> bool:
+    """Tell whether the answers are a suicide screen, done to its end."""
+    return kept.instrument == SUICIDE_SCREEN and kept.scored().status == instruments.COMPLETE
+
+
 def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
     """Return the names of the tasks that the answers end."""
     found = []
-    if kept.instrument == SUICIDE_SCREEN and kept.scored().status == instruments.COMPLETE:
+    if is_screen(kept):
         found.append(SCREEN_TASK)
     if instruments.pack_of(kept.instrument, kept.version).safety_items and not kept.skipped_safety_item:
         found.append(SKIPS_TASK)
@@ -309,12 +313,6 @@ def _task(kept: InstrumentAnswers, *, task: str, reason: str, due_at: datetime) 
         opened_at=kept.recorded_at,
         due_at=due_at,
     )
-
-
-def _end_of_day(site: Site, moment: datetime) -> datetime:
-    """Return when the day ends where the site is."""
-    day = site.local_day(moment) + timedelta(days=1)
-    return datetime.combine(day, time(), zoneinfo.ZoneInfo(site.time_zone))
 
 
 # --- What is due ------------------------------------------------------------------------------------
@@ -414,11 +412,7 @@ def holds_since(
     if told.suicide_risk == "HIGH":
         found.append("SUICIDAL_INTENT")
     asked_for = [one.given_at for one in given if asks_for_screen(one)]
-    screened = [
-        one.given_at
-        for one in given
-        if one.instrument == SUICIDE_SCREEN and one.scored().status == instruments.COMPLETE
-    ]
+    screened = [one.given_at for one in given if is_screen(one)]
     if asked_for and max(asked_for) > max(screened, default=datetime.min.replace(tzinfo=UTC)):
         found.append("SUICIDE_SCREEN_DUE")
     return found

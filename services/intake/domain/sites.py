@@ -56,6 +56,10 @@ class Site:
         """Return when a day begins where the site is."""
         return _moment(day, "00:00", zoneinfo.ZoneInfo(self.time_zone))
 
+    def end_of_day(self, moment: datetime) -> datetime:
+        """Return when the day of a moment ends where the site is."""
+        return self.begin_of(self.local_day(moment) + timedelta(days=1))
+
     def keep_staffed_hours(self, hours: list[dict[str, Any]]) -> None:
         """Replace the hours in which somebody is there.
 

@@ -3,8 +3,7 @@
 Sources: brief 1.9 for the assessment and the decision, 1.6 for what a finding of withdrawal asks for.
 """
 
-import zoneinfo
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from services.intake.domain import reentries
 from services.intake.domain.assessments import Assessment
@@ -25,10 +24,9 @@ EVALUATION_TASK = "withdrawal_evaluation"
 #: it is done in the evening.
 LEAST_OF_A_DAY = timedelta(hours=4)
 
-#: Codes of the time that a finding allows, the most urgent first, and whether it ends with the day.
-#: What must be done sooner is a danger: it opens an escalation, whose deadlines are shorter.
+#: The time that a finding allows, by its code, besides the same day. What must be done sooner is a danger:
+#: it opens an escalation, whose deadlines are shorter.
 _ALLOWED = {
-    "SAME_DAY": None,
     "WITHIN_24_HOURS": timedelta(hours=24),
     # Before the first session, which may be the next day. Design default.
     "BEFORE_START": timedelta(hours=24),
@@ -56,53 +54,53 @@ def assessment_task(referral: Referral) -> Task:
 
 def decision_task(assessment: Assessment, *, site: Site) -> Task:
     """Return the request to decide on the level of care the same day; of a minor, with that word (13b.6)."""
-    return Task(
-        task_id=derived_id(assessment.assessment_id, reentries.DECISION_TASK),
+    return _clinicians_task(
+        assessment,
         task=reentries.DECISION_TASK,
-        owner_role=roles.CLINICIAN,
-        next_role=roles.SUPERVISOR,
         reason="MINOR" if assessment.minor else "ASSESSED",
         about_id=assessment.episode_id,
-        patient_id=assessment.patient_id,
-        episode_id=assessment.episode_id,
-        journey_id=assessment.journey_id,
-        opened_at=assessment.completed_at,
-        due_at=end_of_day(site, assessment.completed_at),
+        due_at=_same_day(site, assessment.completed_at),
     )
 
 
 def evaluation_task(assessment: Assessment, *, site: Site) -> Task | None:
     """Return the request to evaluate what the withdrawal gate found, the most urgent finding first."""
     at = assessment.completed_at
-    asked = {
-        finding["code"]: end_of_day(site, at) if allowed is None else at + allowed
-        for finding in assessment.gate["findings"]
-        if finding["act_within"] in _ALLOWED
-        for allowed in [_ALLOWED[finding["act_within"]]]
-    }
+    due = {"SAME_DAY": _same_day(site, at), **{code: at + allowed for code, allowed in _ALLOWED.items()}}
+    asked = [finding for finding in assessment.gate["findings"] if finding["act_within"] in due]
     if not asked:
         return None
-    code = min(asked, key=lambda one: asked[one])
-    return Task(
-        task_id=derived_id(assessment.assessment_id, EVALUATION_TASK),
+    first = min(asked, key=lambda finding: due[finding["act_within"]])
+    return _clinicians_task(
+        assessment,
         task=EVALUATION_TASK,
-        owner_role=roles.CLINICIAN,
-        next_role=roles.SUPERVISOR,
-        reason=code,
+        reason=first["code"],
         about_id=assessment.assessment_id,
-        patient_id=assessment.patient_id,
-        episode_id=assessment.episode_id,
-        journey_id=assessment.journey_id,
-        opened_at=at,
-        due_at=asked[code],
+        due_at=due[first["act_within"]],
     )
 
 
-def end_of_day(site: Site, moment: datetime) -> datetime:
+def _clinicians_task(
+    assessment: Assessment, *, task: str, reason: str, about_id: str, due_at: datetime
+) -> Task:
+    return Task(
+        task_id=derived_id(assessment.assessment_id, task),
+        task=task,
+        owner_role=roles.CLINICIAN,
+        next_role=roles.SUPERVISOR,
+        reason=reason,
+        about_id=about_id,
+        patient_id=assessment.patient_id,
+        episode_id=assessment.episode_id,
+        journey_id=assessment.journey_id,
+        opened_at=assessment.completed_at,
+        due_at=due_at,
+    )
+
+
+def _same_day(site: Site, moment: datetime) -> datetime:
     """Return when what is to be done the same day is due: at midnight there, or a little later."""
-    tomorrow = site.local_day(moment) + timedelta(days=1)
-    midnight = datetime.combine(tomorrow, time(), zoneinfo.ZoneInfo(site.time_zone))
-    return max(midnight.astimezone(moment.tzinfo), moment + LEAST_OF_A_DAY)
+    return max(site.end_of_day(moment), moment + LEAST_OF_A_DAY)
 
 
 def decide_by(episode: Episode, task: Task) -> datetime:

@@ -81,6 +81,11 @@ def _is(instrument: str, total: int | None, *bands: str) -> bool:
     return total is not None and newest(instrument).score_rule("TOTAL").band_of(total).band in bands
 
 
+def _drank_lately(signs: Signs) -> bool:
+    """Tell whether alcohol withdrawal must be rated."""
+    return signs.last_drink_hours is not None and signs.last_drink_hours <= RATE_WITHIN_HOURS
+
+
 #: The gate's table. Design default, after the scales' published bands.
 RULES: tuple[GateRule, ...] = (
     GateRule(
@@ -166,9 +171,7 @@ RULES: tuple[GateRule, ...] = (
     ),
     GateRule(
         code="ALCOHOL_WITHDRAWAL_NOT_RATED",
-        applies=lambda s: (
-            s.ciwa_ar is None and s.last_drink_hours is not None and s.last_drink_hours <= RATE_WITHIN_HOURS
-        ),
+        applies=lambda s: s.ciwa_ar is None and _drank_lately(s),
         disposition="MEDICAL_EVALUATION",
         act_within="SAME_DAY",
         actions=("RATE_CIWA_AR",),
@@ -177,9 +180,7 @@ RULES: tuple[GateRule, ...] = (
     GateRule(
         code="COMPLICATED_WITHDRAWAL_NOT_RATED",
         # The way is clear only where its likelihood is known to be low. Brief 1.6, 13b.4.
-        applies=lambda s: (
-            s.pawss is None and s.last_drink_hours is not None and s.last_drink_hours <= RATE_WITHIN_HOURS
-        ),
+        applies=lambda s: s.pawss is None and _drank_lately(s),
         disposition="MEDICAL_EVALUATION",
         act_within="SAME_DAY",
         actions=("RATE_PAWSS",),
