@@ -96,7 +96,7 @@ def _remarks(event: type[Event]) -> dict[str, str]:
     remarks = {}
     for statement in declared.body if isinstance(declared, ast.ClassDef) else ():
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            above = []
+            above: list[str] = []
             line = statement.lineno - 2
             while re.match(r"\s*#:", lines[line]):
                 above.insert(0, lines[line].strip().removeprefix("#:").strip())

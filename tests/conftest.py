@@ -106,7 +106,7 @@ def room_of(
     engines: list[tuple[str, sa.Engine]] = []
 
     def enter(service_class: type) -> Room:
-        name: str = service_class.name  # type: ignore[attr-defined]  # every service has one
+        name: str = service_class.name  # every service has one
         spare = spare_engines.setdefault(name, [])
         engine = spare.pop() if spare else new_engine(database_of(name))
         engines.append((name, engine))

@@ -126,7 +126,9 @@ class TestEvents:
 
     def test_tell_moments_in_utc(self):
         noon_in_chicago = datetime.fromisoformat("2026-02-03T12:00:00-06:00")
-        missed = dataclasses.replace(example_of(SessionMissed).event, missed_at=noon_in_chicago)
+        example = example_of(SessionMissed).event
+        assert isinstance(example, SessionMissed)
+        missed = dataclasses.replace(example, missed_at=noon_in_chicago)
 
         assert missed.to_data()["missed_at"] == "2026-02-03T18:00:00Z"
         assert SessionMissed.from_data(missed.to_data()).missed_at == datetime(2026, 2, 3, 18, tzinfo=UTC)

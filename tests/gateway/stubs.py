@@ -224,7 +224,7 @@ def main() -> None:
     if settings.clock == "simulated":
         stubs.append(Aftercare)
     for stub in stubs:
-        engine = new_engine(settings.database_url_of(stub.name))  # type: ignore[attr-defined]  # each has one
+        engine = new_engine(settings.database_url_of(stub.name))  # each has one
         new_metadata().create_all(engine)
         engine.dispose()
     wiring = Wiring(settings=settings, broker=MemoryBroker(), clock=clock_of(settings))

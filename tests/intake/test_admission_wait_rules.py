@@ -136,7 +136,7 @@ class TestJoin:
             "asked_at": NOW,
             "now": NOW,
         }
-        return waits.join(episode=one, **told | changes)  # type: ignore[arg-type]
+        return waits.join(episode=one, **told | changes)
 
 
 class TestDaywait:
@@ -236,6 +236,6 @@ class TestClocks:
     def test_refuse_services_that_cannot_have_been_given(self, at: object) -> None:
         wait = admission_wait(injecting=True)
         with pytest.raises(InvalidInput):
-            clocks.provide(wait, services=REQUIRED, provided_at=at, now=NOW)  # type: ignore[arg-type]
+            clocks.provide(wait, services=REQUIRED, provided_at=at, now=NOW)
 
         assert wait.interim_services == []

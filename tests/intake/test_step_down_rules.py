@@ -32,7 +32,7 @@ def received(**changes: object) -> tuple[StepDown, list[Event]]:
         "discharged_on": DISCHARGED_ON,
         "received_at": NOW,
     }
-    return step_downs.receive(**told | changes)  # type: ignore[arg-type]
+    return step_downs.receive(**told | changes)
 
 
 def stepping_down(**changes: object) -> StepDown:

@@ -100,7 +100,13 @@ class TestAServiceThatIsDown:
                 "patient": {"given_name": "Ida", "family_name": "Kowalczyk", "birth_date": "1979-11-02"},
             },
         ).ok
-        somebody = Patient("Kowalczyk", *(patient[f"{n}_id"] for n in ("patient", "journey", "episode")), "")
+        somebody = Patient(
+            "Kowalczyk",
+            **{
+                f"{whose}_id": patient[f"{whose}_id"]
+                for whose in ("patient", "journey", "episode", "referral")
+            },
+        )
         clinic.assess(somebody)
         assert clinic.door.send("GET", f"/v1/episodes/{somebody.episode_id}/risk").status == 503
         assert house.count("monitoring", "treatment_plans") == before

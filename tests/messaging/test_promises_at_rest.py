@@ -602,7 +602,7 @@ class TestCalendarJobs:
 
     def test_that_fail_rest_for_longer_each_time(self, harbour: Room, monkeypatch) -> None:
         FAILING.add("cast_off")
-        harbour.clock.simulated = False  # type: ignore[misc]  # where time is simulated nothing rests
+        harbour.clock.simulated = False  # where time is simulated nothing rests
         began, rests, ticking = clock.real_now(), [], [timedelta()]
         monkeypatch.setattr(clock, "real_now", lambda: began + ticking[0])
 

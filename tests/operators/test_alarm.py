@@ -23,7 +23,7 @@ from tests.support import TENANT, Room
 def room(room_of: Callable[[type], Room]) -> Room:
     """Return a room in which time is real."""
     room = room_of(Monitoring)
-    room.clock.simulated = False  # type: ignore[misc]  # a clock that stands is simulated, but for the alarm
+    room.clock.simulated = False  # a clock that stands is simulated, but for the alarm
     return room
 
 
@@ -142,7 +142,7 @@ class TestAlarm:
         assert cleared.tenant_id == "riverside"
 
     def test_is_not_raised_in_simulated_time(self, room: Room) -> None:
-        room.clock.simulated = True  # type: ignore[misc]  # as a test clock usually is
+        room.clock.simulated = True  # as a test clock usually is
         leave_unsent(room, seconds=31)
 
         backlog.measure(room.host)

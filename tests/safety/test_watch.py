@@ -247,7 +247,7 @@ class TestUnconfirmedDanger:
             mail.recipient_answer = ""
 
         let_pass(desk, -timedelta(hours=1))
-        assert look(desk.host).dangers_due
+        assert look(desk.host, now=desk.host.clock.now()).dangers_due
         page_due(desk)
 
         assert mail.readers == ["on.call@example.org"]
@@ -264,11 +264,11 @@ class TestUnconfirmedDanger:
 
     def test_wakes_its_loop(self, desk):
         announced(desk)
-        assert not look(desk.host).dangers_due
+        assert not look(desk.host, now=desk.host.clock.now()).dangers_due
 
         let_pass(desk, timedelta(seconds=61))
 
-        assert look(desk.host).dangers_due
+        assert look(desk.host, now=desk.host.clock.now()).dangers_due
 
 
 class TestConfirmedDanger:

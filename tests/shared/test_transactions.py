@@ -172,7 +172,7 @@ class TestTheLastStatement:
         with engine.connect() as ours, engine.connect() as killer:
             write(ours, 1)
             commit_with_next(ours)
-            pid = ours.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            pid = ours.connection.driver_connection.info.backend_pid
             killer.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
             with pytest.raises(sa.exc.DBAPIError) as caught:
                 write(ours, 2)

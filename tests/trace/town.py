@@ -17,7 +17,7 @@ class Town:
     """Rooms of services whose events go where their contracts say, when they are carried."""
 
     def __init__(self, room_of: Callable[[type], Room], *services: type) -> None:
-        self.rooms = {service.name: room_of(service) for service in (*services, Gateway)}  # type: ignore[attr-defined]  # every service has one
+        self.rooms = {service.name: room_of(service) for service in (*services, Gateway)}
         #: Services that answer nobody, and that nothing is carried to.
         self.away: set[str] = set()
         #: Whether nothing is carried at all.
