@@ -57,6 +57,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("--quick", action="store_true", help="little of each work: under 5 minutes")
     options.add_argument("--only", choices=tuple(WORKS), action="append", help="this kind of work only")
+    options.add_argument("--keep", action="store_true", help="keep the results, though of some kinds only")
     given = options.parse_args()
     chosen = tuple(given.only or WORKS)
     signal.signal(signal.SIGTERM, _end)
@@ -65,6 +66,7 @@ def main() -> int:
     measured_on, began = machine(), time.monotonic()
     rows: list[Row] = []
     left_out: list[str] = []
+    not_asked = [f"{name}: not asked for" for name in WORKS if name not in chosen]
     theirs: dict[str, str] = {}
 
     def tell(what: str) -> None:
@@ -95,16 +97,17 @@ def main() -> int:
     run = Run(
         measured_at=moment_now(),
         command=f"python -m bench{' --quick' if given.quick else ''}"
-        + "".join(f" --only {name}" for name in given.only or ()),
+        + "".join(f" --only {name}" for name in given.only or ())
+        + (" --keep" if given.keep else ""),
         quick=given.quick,
         commit=commit(),
         machine=measured_on,
         versions={package: version(package) for package in _OURS} | theirs,
         rows=tuple(rows),
-        left_out=tuple(left_out),
+        left_out=(*left_out, *not_asked),
     )
-    if set(chosen) == set(WORKS):
-        # Part of a run replaces none.
+    if given.keep or not not_asked:
+        # Part of a run replaces none, unless somebody wants it to.
         run.write(RESULTS)
         report.draw(run, PLOT)
     print(report.report_of(run))
