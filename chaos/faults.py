@@ -32,6 +32,8 @@ MOMENT_SECONDS = 8.0
 STALL_SECONDS = 0.2
 #: Seconds that monitoring has to confirm a danger in a quick run, in place of the 60 of a program.
 QUICK_CONFIRM_SECONDS = 5.0
+#: Seconds to wait for an event of a fault behind all that earlier faults and the load have left to do.
+MOST_BACKLOG_SECONDS = 240.0
 #: How far the moments that the relays and the services note may lie apart.
 TOLERANCE_SECONDS = 0.05
 
@@ -507,6 +509,18 @@ def poison(scene: Scene) -> None:
         ]
         return len(found) == 2
 
+    def arrived() -> bool:
+        asked = "SELECT count(*) FROM inbox WHERE event_id = %(id)s"
+        return all(
+            scene.house.rows("scheduling", asked, id=poisoned.event_id)[0][0]
+            for poisoned in (failing, unarchivable)
+        )
+
+    # What earlier faults held up comes first.
+    began = time.monotonic()
+    if not wait_until(arrived, seconds=MOST_BACKLOG_SECONDS):
+        raise RuntimeError("the poison did not arrive")
+    scene.details["seconds_to_arrive"] = round(time.monotonic() - began, 1)
     began = time.monotonic()
     if not wait_until(parked, seconds=60):
         raise RuntimeError("the poison was not parked")
