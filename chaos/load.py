@@ -30,7 +30,7 @@ IMPORT_SECONDS = 300.0
 #: Rows of one import: each is an event with a reaction elsewhere.
 IMPORT_ROWS = 100
 #: Events on their way above which nothing new is imported: a backlog is to come from faults alone.
-MOST_ON_THEIR_WAY = 2000
+MOST_ON_THEIR_WAY = 500
 
 
 @dataclasses.dataclass
