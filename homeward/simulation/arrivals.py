@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from homeward.simulation import courses, first_contact, people, staff
+from homeward.simulation import courses, cover, first_contact, people, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.findings import Findings
@@ -93,6 +93,7 @@ def _declare_obligations(world: World, case: Case) -> None:
                 }
                 for block in people.obligations(case.admission, seed=world.seed)
             ],
+            "wishes": people.wishes(case.admission, seed=world.seed, supporter=case.findings.home.supporter),
         },
         role=roles.FRONT_DESK,
     )
@@ -148,6 +149,7 @@ def _decide(world: World, case: Case, *, assessment_id: str, recommended: str, h
         return
     at = stepped(world.now + timedelta(minutes=15))
     world.agenda.add(at, Turn.DESK, case.name, "consents", lambda: _consent(world, case))
+    world.agenda.add(at, Turn.DESK, case.name, "cover", lambda: cover.clear_up(world, case))
 
 
 def _neighbour(case: Case, level: str, *, held: bool) -> str:

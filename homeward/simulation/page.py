@@ -121,8 +121,13 @@ against the recommendation, by clinicians who override at a stated rate.</p>
 {_fit_table(report)}</section>
 <section class="card"><h2>Weeks that fit a life {_MODELLED}</h2>
 <p class="note">Each week has the hours of the level and meets no obligation, with the way there and back.
-Every seat was checked against what its patient declared. Wishes are those of the treatment plans.</p>
+Every seat was checked against what its patient declared. Wishes are those of the patients and of the
+treatment plans.</p>
 {_weeks_table(report)}</section>
+<section class="card"><h2>Who pays {_RECORDED} and what was decided {_MODELLED}</h2>
+<p class="note">Insurance of the admitted, as recorded. Payers and prices are modelled; whoever pays themself
+is owed an estimate in good faith, by a day that the server works out.</p>
+{_cover_table(report)}</section>
 <section class="card"><h2>Afterwards {_MODELLED}</h2>
 <p class="note">Silence is never counted as success: only people who were spoken to are.</p>
 {_after_table(report)}</section>
@@ -247,6 +252,19 @@ def _weeks_table(report: Mapping[str, Any]) -> str:
             for title, number in report["attendance"]["modules_completed_by_graduates"].items()
         ),
     ]
+    return _table(("", "People"), rows)
+
+
+def _cover_table(report: Mapping[str, Any]) -> str:
+    found = report["cover"]
+    rows = (
+        *found["insurance"].items(),
+        ("Admitted whose payer authorised days", found["authorized"]),
+        ("… denied them", found["denied"]),
+        ("Days authorised", found["days_authorized"]),
+        ("Estimates given in time", found["estimates_given_in_time"]),
+        ("… late, after the supervisor was asked", found["estimates_given_late"]),
+    )
     return _table(("", "People"), rows)
 
 

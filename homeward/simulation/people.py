@@ -8,10 +8,12 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from importlib import resources
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from homeward.simulation.draws import Draws
 from homeward.simulation.rows import Admission, code_book
+from shared.contracts.scheduling import DAY_TRACKS
 
 #: Ages in full years of each code of AGE. Source: TEDS code book; 12 is open above, drawn to 75.
 AGE_BANDS: dict[int, tuple[int, int]] = {
@@ -42,6 +44,14 @@ ARRIVAL_WORKING_DAYS = 10
 #: First and last hour in which referrals come in, on the hour or a quarter past.
 ARRIVALS_OPEN = 8
 ARRIVALS_CLOSE = 15
+
+#: Shares of people who would rather come at one time of day, by video as far as it goes, with their family
+#: once a week (of those whom somebody supports), and to a support group (of those who go to none yet).
+#: Assumption.
+PREFERS_A_TRACK, WISHES_VIDEO, WISHES_FAMILY, WISHES_SUPPORT = 0.5, 0.1, 0.5, 0.2
+
+#: Codes of FREQ_ATND_SELF_HELP of people who went to self-help groups in the last 30 days. Source: TEDS.
+SELF_HELP_CODES = (2, 3, 4, 5)
 
 _NAMES = json.loads(resources.files("homeward.simulation").joinpath("names.json").read_text("utf-8"))
 
@@ -161,6 +171,24 @@ def obligations(admission: Admission, *, seed: int) -> list[Obligation]:
         starts = draws.one_of({9: 0.35, 11: 0.25, 15: 0.4}, "reporting time")
         block("COURT", (draws.between(0, 4, "reporting day"),), time(starts), time(starts, 45))
     return _apart(blocks)
+
+
+def wishes(admission: Admission, *, seed: int, supporter: bool) -> dict[str, Any]:
+    """Draw what a person would like of their week, from FREQ_ATND_SELF_HELP and who stands by them.
+
+    :param supporter: whether somebody at home supports them.
+    :returns: as ``POST /v1/patients/{patient_id}/obligations`` takes it.
+    """
+    draws = Draws(seed, admission.case_id)
+    # Who goes to self-help groups already goes on.
+    goes = recorded_or_drawn(admission, draws, "FREQ_ATND_SELF_HELP") in SELF_HELP_CODES
+    prefers = draws.happens(PREFERS_A_TRACK, "prefers a track")
+    return {
+        "tracks": [draws.source("preferred track").choice(DAY_TRACKS)] if prefers else [],
+        "telehealth": draws.happens(WISHES_VIDEO, "wishes video"),
+        "family": supporter and draws.happens(WISHES_FAMILY, "wishes family sessions"),
+        "support_group": goes or draws.happens(WISHES_SUPPORT, "wishes a support group"),
+    }
 
 
 def recorded_or_drawn(admission: Admission, draws: Draws, name: str) -> int:

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from homeward.simulation import cover
 from homeward.simulation.world import World
 from shared.contracts import roles
 from shared.contracts.event import write_moment
@@ -20,6 +21,16 @@ GROUPS_A_TRACK = 4
 
 #: Workshops on each track, on five days with thirty places: one a week for everybody.
 WORKSHOPS_A_TRACK = 1
+
+#: Groups that stand in a week only for who wishes them, between the blocks of the day so that they can be
+#: had without another trip: kind, what it does, track, weekdays, start, end, who leads it. Twelve places on
+#: each day, enough for everybody who wishes.
+GROUPS_BY_WISH = (
+    ("FAMILY", "FAMILY", "AFTERNOON", (0, 1, 2, 3), "12:00", "13:00", "LCSW"),
+    ("FAMILY", "FAMILY", "EVENING", (0, 1, 2, 3), "17:00", "18:00", "LCSW"),
+    ("SUPPORT", "TWELVE_STEP", "AFTERNOON", (2, 4), "12:00", "13:00", "LADC"),
+    ("SUPPORT", "TWELVE_STEP", "EVENING", (2, 4), "17:00", "18:00", "LADC"),
+)
 
 #: Licensed therapists for the weekly hour alone, some 60 a week each.
 THERAPISTS = 8
@@ -104,7 +115,31 @@ def open_program(world: World) -> None:
                     {"curriculum_id": curriculum["curriculum_id"]},
                     role=roles.SUPERVISOR,
                 )
+    _open_groups_by_wish(world, run, number)
+    cover.set_rates(world)
     _plan_duty(world, run)
+
+
+def _open_groups_by_wish(world: World, run: str, number: int) -> None:
+    for kind, modality, track, weekdays, starts, ends, credential in GROUPS_BY_WISH:
+        number += 1
+        facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
+        _add_clinician(world, facilitator_id, credential)
+        world.gateway.post(
+            "/v1/groups",
+            {
+                "group_id": f"{run}-0000-7000-8003-{number:012x}",
+                "site_id": world.site_id,
+                "kind": kind,
+                "modality": modality,
+                "track": track,
+                "weekdays": list(weekdays),
+                "starts": starts,
+                "ends": ends,
+                "facilitator_id": facilitator_id,
+            },
+            role=roles.OPERATIONS,
+        )
 
 
 def _publish_notice(world: World) -> None:

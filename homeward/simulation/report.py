@@ -25,6 +25,7 @@ MODELLED = (
     "inquiries_and_call_backs",
     "days_waited_within_band",
     "weekly_obligations",
+    "wishes",
     "dimension_ratings",
     "dsm5_criteria",
     "withdrawal_scores",
@@ -33,6 +34,8 @@ MODELLED = (
     "triggers_and_tools",
     "prior_level_of_care",
     "clinician_overrides",
+    "payers_decisions",
+    "prices",
     "consents",
     "referral_follow_up_outcomes",
     "attendance",
@@ -173,10 +176,18 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             factor: {result: tally.fit[factor][result] for result in ("MET", "CONDITIONAL", "NOT_MET")}
             for factor in FIT_FACTORS
         },
+        "cover": _cover(tally, run, admitted),
         "weekly_plans": _weekly_plans(tally, run, admitted),
         "attendance": {
             "by_week": _attendance_by_week(tally, run),
             "seats_by_state_at_end": dict(sorted(run.seat_states.items())),
+            "seats_by_kind": dict(
+                sorted(
+                    Counter(
+                        seat.kind for seat in tally.seats.values() if seat.starts_at < run.ended_at
+                    ).items()
+                )
+            ),
             "weekly_dose_shortfalls": tally.shortfalls,
             "modules_completed_by_graduates": dict(run.modules_completed),
         },
@@ -241,6 +252,25 @@ def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
         "columns": levels,
         "rows": {service: [counts[service][level] for level in levels] for service in sorted(counts)},
         "word": HONEST_WORD,
+    }
+
+
+def _cover(tally: Tally, run: Run, admitted: set[str]) -> dict[str, Any]:
+    """Count who pays for the admitted, as recorded, and what came of it as the server told."""
+    labels = code_book()["HLTHINS"]["codes"]
+    recorded: Counter[str] = Counter()
+    for episode in admitted:
+        row = run.rows.get(tally.patient_of_episode[episode])
+        code = row.codes.get("HLTHINS") if row is not None else None
+        recorded["not recorded" if code is None else f"{code} {labels[str(code)]['label']}"] += 1
+    of_payers = [units for episode, units in tally.authorized.items() if episode in admitted]
+    return {
+        "insurance": dict(sorted(recorded.items())),
+        "authorized": sum(units > 0 for units in of_payers),
+        "denied": sum(units == 0 for units in of_payers),
+        "days_authorized": sum(of_payers),
+        "estimates_given_in_time": tally.estimates["DONE"] - tally.estimates["ESCALATED"],
+        "estimates_given_late": tally.estimates["ESCALATED"],
     }
 
 

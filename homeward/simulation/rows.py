@@ -19,8 +19,8 @@ RECORDED_SERVICE = "SERVICES"
 #: Columns without which a row cannot be sent: whose row it is, and whether the person is an adult.
 NEVER_MISSING = ("CASEID", "AGE")
 
-#: Columns of the code book that are recorded at discharge or only in other years' files.
-_OTHER_FILES = ("REASON", "GENDER", "EMPLOY", "PSOURCE")
+#: Columns of the code book that are recorded at discharge, only in other years' files, or not by all states.
+_OTHER_FILES = ("REASON", "GENDER", "EMPLOY", "PSOURCE", "HLTHINS")
 
 
 class UnreadableFile(ValueError):

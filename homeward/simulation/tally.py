@@ -94,6 +94,10 @@ class Tally:
     called_back: Counter[str] = field(default_factory=Counter)
     pre_screened: Counter[str] = field(default_factory=Counter)
     inquiries_decided: int = 0
+    #: Episode → days of care that its payer authorised at last, 0 where it denied them.
+    authorized: dict[str, int] = field(default_factory=dict)
+    #: Estimates owed to whoever pays themself: given in time, or not before the supervisor was asked.
+    estimates: Counter[str] = field(default_factory=Counter)
     escalations: Counter[str] = field(default_factory=Counter)
     lapses: int = 0
     shortfalls: int = 0
@@ -167,6 +171,12 @@ class Tally:
             self.called_back[data["outcome"]] += 1
         if data["task"] == "referral_follow_up" and data["outcome"] == "DONE":
             self.referral_follow_ups_done += 1
+
+        if data["task"] == "good_faith_estimate":
+            self.estimates[data["outcome"]] += 1
+
+    def _take_authorization_decided(self, data: Mapping[str, Any]) -> None:
+        self.authorized[data["episode_id"]] = data["units"] if data["decision"] == "APPROVED" else 0
 
     def _take_session_scheduled(self, data: Mapping[str, Any]) -> None:
         self._seat(data)

@@ -37,6 +37,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     )
     console.print(_funnel(report))
     console.print(_first_contact(report))
+    console.print(_cover(report))
     console.print(_attendance(report))
     console.print(_outreach(report))
     console.print(_ends(report))
@@ -85,6 +86,17 @@ def _first_contact(report: Mapping[str, Any]) -> Table:
     table.add_row("called back within the time promised", str(found["called_back_in_time"]))
     table.add_row("called back later, after the supervisor was asked", str(found["called_back_late"]))
     table.add_row("answered questions before the talk", str(sum(found["pre_screens"].values())))
+    return table
+
+
+def _cover(report: Mapping[str, Any]) -> Table:
+    found = report["cover"]
+    table = _table("\nWho pays for the admitted (insurance recorded, payers modelled)", "", "")
+    for insurance, people in found["insurance"].items():
+        table.add_row(insurance, str(people))
+    table.add_row("days of care authorised, and denied", f"{found['authorized']} / {found['denied']}")
+    table.add_row("estimates of whoever pays themself, in time and late",
+                  f"{found['estimates_given_in_time']} / {found['estimates_given_late']}")  # fmt: skip
     return table
 
 

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from homeward.simulation import courses, findings, people, rows
+from homeward.simulation import courses, cover, findings, people, rows
+from homeward.simulation.cases import Case
+from homeward.simulation.draws import Draws
 from homeward.simulation.people import AGE_BANDS
 from homeward.simulation.rows import Admission
 
@@ -27,12 +29,22 @@ def everything_drawn(admission: Admission, seed: int) -> str:
             people.arrives_at(admission, seed=seed, starts_on=ON, zone=CHICAGO),
             people.days_waited(admission, seed=seed),
             people.obligations(admission, seed=seed),
+            people.wishes(admission, seed=seed, supporter=True),
             findings.find(admission, seed=seed),
             course.fate,
             course.leaves_on,
             [course.attends(on=day, n=0) for day in days],
             [course.uses(week=week, severity=2) for week in range(16)],
         )
+    )
+
+
+def case_of(admission: Admission) -> Case:
+    return Case(
+        admission=admission,
+        person=people.invent(admission, seed=7, on=ON, taken=set()),
+        findings=findings.find(admission, seed=7),
+        draws=Draws(7, admission.case_id),
     )
 
 
@@ -146,6 +158,30 @@ class TestObligations:
 
         assert {block.kind for block in people.obligations(row, seed=7)} == {"WORK"}
         assert len(people.obligations(row, seed=7)) == 5
+
+
+class TestWishes:
+    def test_ask_for_no_family_session_where_nobody_stands_by(self):
+        alone = [people.wishes(row, seed=7, supporter=False) for row in sample()]
+        supported = [people.wishes(row, seed=7, supporter=True) for row in sample()]
+
+        assert not any(wished["family"] for wished in alone)
+        assert any(wished["family"] for wished in supported)
+
+    def test_go_on_with_a_support_group_where_one_is_recorded(self):
+        goes = [row for row in sample() if row.codes["FREQ_ATND_SELF_HELP"] > 1]
+
+        assert goes
+        assert all(people.wishes(row, seed=7, supporter=True)["support_group"] for row in goes)
+
+
+class TestPayer:
+    def test_is_the_recorded_one_and_drawn_where_none_is(self):
+        for row in sample():
+            assert cover.payer_of(case_of(row)) == cover.PAYERS[row.codes["HLTHINS"]]
+        unknown = [dataclasses.replace(row, codes={"AGE": row.codes["AGE"]}) for row in sample()]
+
+        assert {cover.payer_of(case_of(row)) for row in unknown} == set(cover.PAYERS.values())
 
 
 class TestFind:

@@ -194,6 +194,29 @@ class TestBuild:
         assert found["all_wishes_met"] == 1
         assert found["wishes_not_met"] == [{"wish": "FAMILY", "reason": "NOT_OFFERED", "weeks": 1}]
 
+    def test_counts_who_pays_for_the_admitted_and_who_was_told_in_time(self):
+        told = Told()
+        for patient, insurance in (("Merrin", 2), ("Tressa", 2), ("Odalyn", 4), ("Sennen", 4)):
+            told.admitted(patient)
+            told.rows[patient] = Admission(line=2, case_id="1", codes={"AGE": 5, "HLTHINS": insurance})
+        told.admitted("Vyvyan").referred("Keren")
+        told.tell("authorization_decided", "Merrin", decision="APPROVED", units=48)
+        told.tell("authorization_decided", "Tressa", decision="APPROVED", units=12)
+        told.tell("authorization_decided", "Tressa", decision="DENIED", units=0)
+        told.tell("authorization_decided", "Keren", decision="APPROVED", units=48)
+        told.tell("task_closed", "Odalyn", task="good_faith_estimate", outcome="DONE")
+        told.tell("task_closed", "Sennen", task="good_faith_estimate", outcome="ESCALATED")
+        told.tell("task_closed", "Sennen", task="good_faith_estimate", outcome="DONE")
+
+        assert told.report()["cover"] == {
+            "insurance": {"2 Medicaid": 2, "4 None": 2, "not recorded": 1},
+            "authorized": 1,
+            "denied": 1,
+            "days_authorized": 48,
+            "estimates_given_in_time": 1,
+            "estimates_given_late": 1,
+        }
+
     def test_counts_untouched_and_late_misses_against_the_hour(self):
         told = Told().admitted("Merrin").admitted("Tressa").admitted("Odalyn").admitted("Sennen")
         told.missed("Merrin", "m").called("Merrin", "m", after=60 * MINUTE)

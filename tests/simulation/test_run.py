@@ -63,6 +63,21 @@ class TestRun:
         assert found["called_back_in_time"] + found["called_back_late"] == BY_THEMSELVES
         assert found["called_back_in_time"] > 0
 
+    def test_asks_a_payer_or_tells_the_price_for_everybody_it_admits(self, reports):
+        found = reports[0]["cover"]
+        answered = found["authorized"] + found["denied"]
+
+        assert answered + found["estimates_given_in_time"] + found["estimates_given_late"] > 0
+        assert answered == sum(
+            people for insurance, people in found["insurance"].items() if insurance != "4 None"
+        )
+
+    def test_gives_weeks_that_heed_what_people_wish(self, reports):
+        seats = reports[0]["attendance"]["seats_by_kind"]
+
+        assert seats["FAMILY"] > 0
+        assert seats["SUPPORT"] > 0
+
     def test_leaves_nothing_parked_and_nothing_refused(self, reports):
         assert reports[0]["events_parked"] == 0
         assert reports[0]["run"]["requests_refused"] == {}
