@@ -205,17 +205,20 @@ def _rules(schema: dict[str, Any]) -> str:
     rules = []
     if schema.get("enum"):
         rules.append("one of " + ", ".join(str(choice) for choice in schema["enum"] if choice is not None))
-    for name, words in (
-        ("minimum", "at least {}"),
-        ("maximum", "at most {}"),
-        ("minLength", "{} characters or more"),
-        ("maxLength", "{} characters or fewer"),
-        ("minItems", "{} items or more"),
-        ("maxItems", "{} items or fewer"),
-        ("pattern", "matches {}"),
+    for least, most, of in (
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " items"),
     ):
-        if name in schema:
-            rules.append(words.format(schema[name]))
+        low, high = schema.get(least), schema.get(most)
+        if low is not None and high is not None:
+            rules.append(f"{low} to {high}{of}")
+        elif low is not None:
+            rules.append(f"at least {low}{of}")
+        elif high is not None:
+            rules.append(f"at most {high}{of}")
+    if "pattern" in schema:
+        rules.append(f"matches {schema['pattern']}")
     if schema.get("default") not in (None, [], {}):
         rules.append(f"default {schema['default']}")
     return f"({'; '.join(rules)})" if rules else ""

@@ -216,6 +216,12 @@ class TestPage:
         for name, _ in ROUTES:
             assert f'id="{name}"' in html
 
+    def test_tells_both_ends_of_a_range_at_once(self) -> None:
+        html = docs_page().decode()
+
+        assert "1 to 200 characters" in html
+        assert "characters or more" not in html
+
     def test_escapes_what_it_is_told(self) -> None:
         document = {**DOCUMENT, "info": {**DOCUMENT["info"], "title": "<script>"}}
         assert b"<script>" not in page_of(document)
