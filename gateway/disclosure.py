@@ -36,6 +36,7 @@ INFORMATION_OF_EVENT: dict[str, tuple[str, ...]] = {
     "session_missed": ("ATTENDANCE",),
     "attendance_corrected": ("ATTENDANCE",),
     "weekly_dose_shortfall": ("ATTENDANCE",),
+    "weekly_dose_corrected": ("ATTENDANCE",),
     "plan_drafted": ("TREATMENT_PLAN",),
     "plan_activated": ("TREATMENT_PLAN",),
     "patient_discharged": ("DISCHARGE_SUMMARY",),

@@ -36,6 +36,9 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     "attendance_corrected": lambda d: (
         f"a mark was corrected from {words(d['from_state'])} to {words(d['to_state'])}"
     ),
+    "weekly_dose_corrected": lambda d: (
+        f"a week was weighed again: {d['attended_minutes']} of {d['floor_minutes']} minutes"
+    ),
     "task_opened": lambda d: f"asked {_whom(d['owner_role'])}: {words(d['task'])} ({words(d['reason'])})",
     "task_closed": lambda d: f"the task {words(d['task'])} is {words(d['outcome'])}",
     "task_claimed": lambda d: f"a {words(d['claimed_by_role'])} took the task",

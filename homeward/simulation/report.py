@@ -188,7 +188,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
                     ).items()
                 )
             ),
-            "weekly_dose_shortfalls": tally.shortfalls,
+            "weekly_dose_shortfalls": len(tally.short_weeks),
             "modules_completed_by_graduates": dict(run.modules_completed),
         },
         "outreach": outreach,

@@ -100,7 +100,8 @@ class Tally:
     estimates: Counter[str] = field(default_factory=Counter)
     escalations: Counter[str] = field(default_factory=Counter)
     lapses: int = 0
-    shortfalls: int = 0
+    #: Weeks under the floor, by episode and Monday, as they were weighed last.
+    short_weeks: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, told: Announcement) -> None:
         """Count one announcement."""
@@ -228,8 +229,15 @@ class Tally:
     def _take_lapse_reported(self, _data: Mapping[str, Any]) -> None:
         self.lapses += 1
 
-    def _take_weekly_dose_shortfall(self, _data: Mapping[str, Any]) -> None:
-        self.shortfalls += 1
+    def _take_weekly_dose_shortfall(self, data: Mapping[str, Any]) -> None:
+        self.short_weeks.add((data["episode_id"], data["week_starts_on"]))
+
+    def _take_weekly_dose_corrected(self, data: Mapping[str, Any]) -> None:
+        week = (data["episode_id"], data["week_starts_on"])
+        if data["consecutive_weeks"]:
+            self.short_weeks.add(week)
+        else:
+            self.short_weeks.discard(week)
 
     def _seat(self, data: Mapping[str, Any]) -> Seat:
         seat = self.seats.get(data["seat_id"])

@@ -61,6 +61,7 @@ from shared.contracts.aftercare import PatientDischarged, ReentryRequested
 from shared.contracts.event import write_moment
 from shared.contracts.monitoring import (
     LevelReviewRequested,
+    LevelReviewWithdrawn,
     MessageWanted,
     OnCallShiftPlanned,
     OnCallShiftWithdrawn,
@@ -1061,7 +1062,10 @@ class Intake:
         episode = tables.lock_episode(db, episode_id=event.episode_id)
         if episode is None:
             raise TooEarly
-        if tables.lock_review(db, review_id=event.review_id) is not None:
+        known = tables.lock_review(db, review_id=event.review_id)
+        if known is not None:
+            if known.ask_again(revision=event.revision):
+                _ask_for_review_again(db, known, episode)
             return
         review = reviews.LevelReview(
             review_id=event.review_id,
@@ -1071,6 +1075,7 @@ class Intake:
             reason=event.reason,
             requested_at=event.requested_at,
             due_at=event.due_at,
+            revision=event.revision,
         )
         db.add(review)
         announce(db, review.opened())
@@ -1079,6 +1084,17 @@ class Intake:
         if episode.closed_at is not None:
             review.withdraw(at=episode.closed_at)
             announce_all(db, task.close(outcome=tasks.WITHDRAWN, at=episode.closed_at))
+
+    @reacts_to(LevelReviewWithdrawn)
+    def drop_level_review(self, db: Session, event: LevelReviewWithdrawn, now: datetime) -> None:
+        """Drop a review of the level of care that stood on a mistake, unless a human has closed it."""
+        review = tables.lock_review(db, review_id=event.review_id)
+        if review is None:
+            raise TooEarly
+        if review.take_back(revision=event.revision, at=event.withdrawn_at):
+            task = tables.find_task(db, task_id=review.task().task_id)
+            if task is not None:
+                announce_all(db, task.withdraw(at=event.withdrawn_at))
 
     # --- Cover ------------------------------------------------------------------------------------
 
@@ -1602,6 +1618,14 @@ def _ask_for_what_follows(
     evaluation = timeline.evaluation_task(assessment, site=site)
     if evaluation is not None:
         _open_task(db, evaluation)
+
+
+def _ask_for_review_again(db: Session, review: reviews.LevelReview, episode: Episode) -> None:
+    """Have somebody review after all; where the episode has ended nobody is asked."""
+    review.withdraw_if_over(episode)
+    task = tables.find_task(db, task_id=review.task().task_id)
+    if task is not None and review.state == reviews.OPEN:
+        announce_all(db, [review.opened(), *task.reopen()])
 
 
 def _withdraw_tasks(db: Session, episode: Episode, *, at: datetime) -> None:

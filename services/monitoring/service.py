@@ -14,6 +14,7 @@ from services.monitoring import paging, schemas, tables
 from services.monitoring.domain import (
     attendance,
     checkins,
+    doses,
     earlier_plans,
     escalations,
     on_call,
@@ -43,7 +44,6 @@ from shared.contracts.intake import (
 from shared.contracts.monitoring import (
     EscalationRaised,
     GraduationReady,
-    LevelReviewRequested,
     RiskBandChanged,
     SafetyConcernTaken,
 )
@@ -51,6 +51,7 @@ from shared.contracts.scheduling import (
     AttendanceCorrected,
     SessionAttended,
     SessionMissed,
+    WeeklyDoseCorrected,
     WeeklyDoseShortfall,
 )
 from shared.database import act_for, origin_of
@@ -67,11 +68,6 @@ from shared.messaging import (
     reacts_to,
 )
 from shared.notification import AddressUnusable, read_address
-
-#: How soon a review of the level of care is due. Design default.
-LEVEL_REVIEW_WITHIN = timedelta(hours=72)
-#: Short weeks in a row that ask for a review of the level, again after as many more. Design default.
-SHORT_WEEKS_FOR_REVIEW = 2
 
 #: The escalation that a risk band opens, if it opens one.
 LEVEL_OF_BAND = {"ORANGE": "E2", "RED": "E3"}
@@ -652,55 +648,73 @@ class Monitoring:
     @reacts_to(WeeklyDoseShortfall)
     def note_short_week(self, db: Session, event: WeeklyDoseShortfall, now: datetime) -> None:
         """Count a week under the floor; the second in a row asks for a review of the level."""
+        self._note_week(db, event, revision=0, told_at=event.told_at)
+
+    @reacts_to(WeeklyDoseCorrected)
+    def correct_short_week(self, db: Session, event: WeeklyDoseCorrected, now: datetime) -> None:
+        """Take a week back that is not short after all, or count it anew, and the review with it."""
+        self._note_week(db, event, revision=event.revision, told_at=event.corrected_at)
+
+    def _note_week(
+        self,
+        db: Session,
+        event: WeeklyDoseShortfall | WeeklyDoseCorrected,
+        *,
+        revision: int,
+        told_at: datetime | None,
+    ) -> None:
         episode = _episode_of(db, event)
         if episode.time_zone is None:
             # Where the week ends is told by the admission.
             raise TooEarly
         zone = zoneinfo.ZoneInfo(episode.time_zone)
-        ends_at = datetime.combine(event.week_starts_on + timedelta(days=7), time(0), tzinfo=zone)
-        new = tables.keep_short_week(
-            db,
+        told = doses.ToldWeek(
             episode_id=event.episode_id,
             week_starts_on=event.week_starts_on,
             attended_minutes=event.attended_minutes,
             floor_minutes=event.floor_minutes,
             consecutive_weeks=event.consecutive_weeks,
-            ends_at=ends_at,
+            ends_at=datetime.combine(event.week_starts_on + timedelta(days=7), time(0), tzinfo=zone),
+            revision=revision,
+            told_at=told_at,
         )
-        if not new:
+        known = tables.find_told_week(db, episode_id=told.episode_id, week_starts_on=told.week_starts_on)
+        if known is not None and revision == known.revision:
             return
-        if event.consecutive_weeks % SHORT_WEEKS_FOR_REVIEW == 0:
-            self._request_level_review(
-                db, episode, reason="DOSE_SHORTFALL", about=event.week_starts_on.isoformat(), at=ends_at
-            )
-        episode.note_risk(at=ends_at, lasts=risk.LASTS)
-        self._weigh(db, episode, fact_at=ends_at, may_raise=True)
+        self._settle_level_review(db, episode, told=told, known=known)
+        if known is not None and revision < known.revision:
+            return
+        if known is None:
+            db.add(told)
+        else:
+            known.take(told)
+        episode.note_risk(at=told.ends_at, lasts=risk.LASTS)
+        self._weigh(db, episode, fact_at=told.ends_at, may_raise=told.is_short, corrected=True)
 
-    def _request_level_review(
-        self, db: Session, episode: Episode, *, reason: str, about: str, at: datetime
+    def _settle_level_review(
+        self, db: Session, episode: Episode, *, told: doses.ToldWeek, known: doses.ToldWeek | None
     ) -> None:
-        review_id = derived_id(episode.episode_id, "level review", reason, about)
-        due_at = at + LEVEL_REVIEW_WITHIN
-        if tables.keep_level_review(
-            db,
-            review_id=review_id,
-            episode_id=episode.episode_id,
-            reason=reason,
-            due_at=due_at,
-            requested_at=at,
-        ):
-            announce(
-                db,
-                LevelReviewRequested(
-                    patient_id=episode.patient_id,
-                    episode_id=episode.episode_id,
-                    journey_id=episode.journey_id,
-                    review_id=review_id,
-                    reason=reason,
-                    due_at=due_at,
-                    requested_at=at,
-                ),
-            )
+        """Ask for a review of the level, or no more, as the newest word of a week has it.
+
+        One that an older word asked for, which comes late, is kept as withdrawn: nobody is asked.
+
+        :param known: the newest word before this one.
+        """
+        newest = told if known is None or told.revision > known.revision else known
+        wanted = doses.review_of(told)
+        review = tables.find_level_review(db, review_id=wanted.review_id)
+        was_asked = review is not None and review.withdrawn_at is None
+        if review is None and told.asks_for_review:
+            review = wanted
+            db.add(review)
+        if review is None:
+            return
+        if told.asks_for_review:
+            review.note_request(at=told.known_at)
+        settled = review.settle(
+            newest, patient_id=episode.patient_id, journey_id=episode.journey_id, was_asked=was_asked
+        )
+        announce_all(db, settled)
 
     def _weigh(
         self,

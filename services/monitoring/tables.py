@@ -1,7 +1,7 @@
 """What monitoring keeps, and its named queries."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, registry
 from services.monitoring.domain import attendance as attendance_rules
 from services.monitoring.domain import (
     checkins,
+    doses,
     earlier_plans,
     escalations,
     on_call,
@@ -103,6 +104,8 @@ short_weeks = Table(
     Column("floor_minutes", Integer, nullable=False),
     Column("consecutive_weeks", Integer, nullable=False),
     Column("ends_at", moment(), nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("told_at", moment()),
 )
 
 check_ins = Table(
@@ -280,6 +283,7 @@ level_reviews = Table(
     Column("reason", String(32), nullable=False),
     Column("due_at", moment(), nullable=False),
     Column("requested_at", moment(), nullable=False),
+    Column("withdrawn_at", moment()),
 )
 
 staff_contacts = Table(
@@ -372,6 +376,8 @@ class Attempt:
 mapper.map_imperatively(support.SupportNetwork, support_networks)
 mapper.map_imperatively(episode_rules.Episode, episodes)
 mapper.map_imperatively(attendance_rules.Attendance, attendances)
+mapper.map_imperatively(doses.ToldWeek, short_weeks)
+mapper.map_imperatively(doses.LevelReview, level_reviews)
 mapper.map_imperatively(checkins.CheckIn, check_ins)
 mapper.map_imperatively(plans.Plan, treatment_plans)
 mapper.map_imperatively(earlier_plans.EarlierPlan, earlier_plan_rows)
@@ -508,7 +514,10 @@ _CHECK_INS = written_once(
     .order_by(check_ins.c.checked_in_at, check_ins.c.check_in_id)
 )
 _SHORT_WEEKS = sa.select(short_weeks.c.ends_at).where(
-    short_weeks.c.episode_id == _OF_EPISODE, short_weeks.c.ends_at > _SINCE
+    short_weeks.c.episode_id == _OF_EPISODE,
+    short_weeks.c.ends_at > _SINCE,
+    # One that was told and is not short after all stays on record, and counts for nothing.
+    short_weeks.c.consecutive_weeks > 0,
 )
 
 
@@ -825,32 +834,14 @@ def page(
     return rows, (str(getattr(rows[-1], key.name)) if more else None)
 
 
-def keep_short_week(  # a week is told by these
-    db: Session,
-    *,
-    episode_id: str,
-    week_starts_on: object,
-    attended_minutes: int,
-    floor_minutes: int,
-    consecutive_weeks: int,
-    ends_at: datetime,
-) -> bool:
-    """Keep a week under the floor; return whether it was new."""
-    inserted = db.execute(
-        postgresql.insert(short_weeks)
-        .values(
-            episode_id=episode_id,
-            week_starts_on=week_starts_on,
-            tenant_id=origin_of(db).tenant_id,
-            attended_minutes=attended_minutes,
-            floor_minutes=floor_minutes,
-            consecutive_weeks=consecutive_weeks,
-            ends_at=ends_at,
-        )
-        .on_conflict_do_nothing()
-        .returning(short_weeks.c.episode_id)
-    ).first()
-    return inserted is not None
+def find_told_week(db: Session, *, episode_id: str, week_starts_on: date) -> doses.ToldWeek | None:
+    """Return what is known of a week that was told as short."""
+    return db.get(doses.ToldWeek, (episode_id, week_starts_on))
+
+
+def find_level_review(db: Session, *, review_id: str) -> doses.LevelReview | None:
+    """Return a review that was asked for."""
+    return db.get(doses.LevelReview, review_id)
 
 
 def keep_site(db: Session, *, site_id: str, time_zone: str, emergency_line: str | None) -> None:
@@ -876,26 +867,6 @@ def emergency_line_of(db: Session, *, site_id: str | None) -> str | None:
     ).all()
     lines = {row.emergency_line for row in found if site_id in (None, row.site_id)}
     return lines.pop() if len(lines) == 1 else None
-
-
-def keep_level_review(
-    db: Session, *, review_id: str, episode_id: str, reason: str, due_at: datetime, requested_at: datetime
-) -> bool:
-    """Keep that a review was asked for; return whether it was new."""
-    inserted = db.execute(
-        postgresql.insert(level_reviews)
-        .values(
-            review_id=review_id,
-            tenant_id=origin_of(db).tenant_id,
-            episode_id=episode_id,
-            reason=reason,
-            due_at=due_at,
-            requested_at=requested_at,
-        )
-        .on_conflict_do_nothing()
-        .returning(level_reviews.c.review_id)
-    ).first()
-    return inserted is not None
 
 
 #: How far back facts are loaded: the index looks back a week from moments up to a week back.

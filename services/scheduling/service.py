@@ -11,6 +11,7 @@ from services.scheduling import (
     calendars,
     cohorts,
     day,
+    dosing,
     grouping,
     manuals,
     noting,
@@ -1194,6 +1195,7 @@ class Scheduling:
             reason=data["reason"],
             now=call.now,
         )
+        announce_all(db, dosing.weigh_called_off(db, called_off, now=call.now))
         view = {
             **_columns(closure),
             "cancelled_session_ids": [session.session_id for session in called_off],
@@ -1375,28 +1377,7 @@ class Scheduling:
         # A site that an older version opened has no reminder yet.
         noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
         monday = weeks.monday_of(weeks.local_day(at=timer.due_at, zone=site.time_zone))
-        active = tables.active_plans(db, site_id=site.site_id)
-        if not active:
-            return
-        since = weeks.moment_of(day=monday, at=datetime.min.time(), zone=site.time_zone)
-        until = weeks.moment_of(day=monday + timedelta(days=7), at=datetime.min.time(), zone=site.time_zone)
-        seats = tables.seats_between(
-            db, episode_ids=[plan.episode_id for plan in active], since=since, until=until
-        )
-        left_out = seating.left_out_by_closures(db, site, active, week_starts_on=monday)
-        floors = tables.floors_of(db, episode_ids=[plan.episode_id for plan in active])
-        for plan in active:
-            caused = dose.weigh(
-                plan=plan,
-                floor=floors[plan.episode_id],
-                week=dose.total(
-                    seats[plan.episode_id],
-                    closed=plan.plan_id in left_out or plan.is_not_led(week_starts_on=monday),
-                ),
-                week_starts_on=monday,
-                zone=site.time_zone,
-            )
-            announce_all(db, caused)
+        announce_all(db, dosing.weigh(db, site, week_starts_on=monday, at=timer.due_at))
 
     # --- Shared steps -----------------------------------------------------------------------------
 
@@ -1786,12 +1767,14 @@ class Scheduling:
         now: datetime,
     ) -> None:
         """Announce what marks caused, and keep only the timers that still have something to watch."""
-        missed = teaching.newly_missed(session, seats)
+        missed, marked = teaching.newly_missed(session, seats), dosing.newly_marked(seats)
         seating.write_down_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += teaching.offer_again(db, session, missed, now=now)
         caused += noting.after_marks(db, session, seats, now=now)
+        # Last of all: who waits here for the turn has every row that others could wait for.
+        caused += dosing.weigh_again(db, session, marked, now=now)
         announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
         if not any(seat.state == "SCHEDULED" for seat in seats):
             cancel_timer(db, "attendance_grace_over", key=session.session_id)

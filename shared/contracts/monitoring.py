@@ -222,6 +222,20 @@ class LevelReviewRequested(EpisodeFact):
     reason: str
     due_at: datetime
     requested_at: datetime
+    #: 0 at first; grows with what is withdrawn and asked for again, so that the newest wins in any order.
+    revision: int = 0
+
+
+@event(source="monitoring", reacting=("intake",))
+class LevelReviewWithdrawn(EpisodeFact):
+    """What asked for a review of the level of care was corrected: nobody needs to look again for that."""
+
+    review_id: str
+    #: As it was asked for, e.g. "DOSE_SHORTFALL".
+    reason: str
+    #: Counts on from that of the request, so that the newest wins in any order.
+    revision: int
+    withdrawn_at: datetime
 
 
 @event(source="monitoring", reacting=("aftercare",))

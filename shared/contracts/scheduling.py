@@ -318,6 +318,25 @@ class WeeklyDoseShortfall(EpisodeFact):
     floor_minutes: int
     #: Short weeks in a row, this one included.
     consecutive_weeks: int
+    #: When it was found: on Sunday night, or later by a roster that came late. Older announcers do not tell.
+    told_at: datetime | None = None
+
+
+@event(source="scheduling", reacting=("monitoring",))
+class WeeklyDoseCorrected(EpisodeFact):
+    """A week that was told as short was weighed again, after a late roster or a correction.
+
+    Told also of the weeks after it that were told as short, where they are another number in a row by now.
+    """
+
+    week_starts_on: date
+    attended_minutes: int
+    floor_minutes: int
+    #: Short weeks in a row, this one included; 0 where it is not short, or not to be judged, after all.
+    consecutive_weeks: int
+    #: Grows by one with each correction of the same week, so that the newest wins in any order.
+    revision: int
+    corrected_at: datetime
 
 
 @event(source="scheduling", reacting=("intake",))

@@ -27,7 +27,7 @@ from shared.contracts.intake import (
     ReferredElsewhere,
     SiteOpened,
 )
-from shared.contracts.monitoring import LevelReviewRequested
+from shared.contracts.monitoring import LevelReviewRequested, LevelReviewWithdrawn
 from shared.contracts.scheduling import ObligationFitFound
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
@@ -139,7 +139,7 @@ def reentry(
     )
 
 
-def review_requested(referral: dict[str, Any], room: Room) -> LevelReviewRequested:
+def review_requested(referral: dict[str, Any], room: Room, *, revision: int = 0) -> LevelReviewRequested:
     return LevelReviewRequested(
         patient_id=referral["patient_id"],
         episode_id=referral["episode_id"],
@@ -148,6 +148,19 @@ def review_requested(referral: dict[str, Any], room: Room) -> LevelReviewRequest
         reason="DOSE_SHORTFALL",
         due_at=room.now + timedelta(hours=72),
         requested_at=room.now,
+        revision=revision,
+    )
+
+
+def review_withdrawn(referral: dict[str, Any], room: Room, *, revision: int = 1) -> LevelReviewWithdrawn:
+    return LevelReviewWithdrawn(
+        patient_id=referral["patient_id"],
+        episode_id=referral["episode_id"],
+        journey_id=referral["journey_id"],
+        review_id=derived_id(referral["episode_id"], "review"),
+        reason="DOSE_SHORTFALL",
+        revision=revision,
+        withdrawn_at=room.now + timedelta(hours=revision),
     )
 
 
@@ -689,6 +702,66 @@ class TestLevelReviews:
             house.room.call(
                 "close_level_review", {"review_id": listed["review_id"], "outcome": "STAY", "note": "x"}
             )
+
+    def test_are_withdrawn_with_their_task_when_they_stood_on_a_mistake(self, house: House) -> None:
+        referral = house.admitted()
+        house.room.deliver(review_requested(referral, house.room), review_withdrawn(referral, house.room))
+
+        (listed,) = house.room.ask("list_level_reviews", {})["items"]
+
+        (closed,) = [one for one in house.room.announced_of(TaskClosed) if one.task == "level_review"]
+        assert (listed["state"], listed["outcome"]) == ("WITHDRAWN", None)
+        assert (closed.about_id, closed.outcome) == (listed["review_id"], "WITHDRAWN")
+
+    def test_are_opened_again_where_they_are_wanted_after_all(self, house: House) -> None:
+        referral = house.admitted()
+        house.room.deliver(review_requested(referral, house.room), review_withdrawn(referral, house.room))
+
+        house.room.deliver(review_requested(referral, house.room, revision=2))
+
+        (listed,) = house.room.ask("list_level_reviews", {"open": "true"})["items"]
+        opened = [one for one in house.room.announced_of(TaskOpened) if one.task == "level_review"]
+        assert (listed["state"], listed["closed_at"]) == ("OPEN", None)
+        assert len({one.task_id for one in opened}) == 1
+        assert len(opened) == 2
+
+    def test_that_a_human_has_closed_stay_closed(self, house: House) -> None:
+        referral = house.admitted()
+        house.room.deliver(review_requested(referral, house.room))
+        (listed,) = house.room.ask("list_level_reviews", {})["items"]
+        said = {"review_id": listed["review_id"], "outcome": "STAY", "note": "Marigold is back at work."}
+        house.room.call("close_level_review", said)
+
+        house.room.deliver(
+            review_withdrawn(referral, house.room), review_requested(referral, house.room, revision=2)
+        )
+
+        (after,) = house.room.ask("list_level_reviews", {})["items"]
+        assert (after["state"], after["outcome"]) == ("CLOSED", "STAY")
+
+    def test_end_alike_in_whatever_order_the_words_come(self, house: House) -> None:
+        referral = house.admitted()
+        room = house.room
+        words = [
+            room.envelope_of(event)
+            for event in (
+                review_requested(referral, room),
+                review_withdrawn(referral, room),
+                review_requested(referral, room, revision=2),
+                review_withdrawn(referral, room, revision=3),
+            )
+        ]
+        before = _snapshot(house)
+        ends = []
+
+        for order in permutations(words):
+            _restore(house, before)
+            for envelope in order:
+                room.deliver(envelope, envelope)
+            ends.append(room.dump())
+
+        assert all(end == ends[0] for end in ends)
+        assert "'WITHDRAWN'" in ends[0]["level_reviews"][0]
 
     def test_need_a_licence_to_be_closed(self, house: House) -> None:
         with pytest.raises(Forbidden):

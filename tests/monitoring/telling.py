@@ -155,6 +155,24 @@ def short_week(week: int, *, consecutive_weeks: int, **changed: Any) -> scheduli
     )
 
 
+def week_corrected(
+    week: int, *, consecutive_weeks: int, revision: int = 1, **changed: Any
+) -> scheduling.WeeklyDoseCorrected:
+    """A roster came late, or a mark was wrong, and the week was weighed again."""
+    return scheduling.WeeklyDoseCorrected(
+        **{
+            **_IDS,
+            "week_starts_on": date(2026, 2, 2) + timedelta(weeks=week),
+            "attended_minutes": 360 if consecutive_weeks else 545,
+            "floor_minutes": 540,
+            "consecutive_weeks": consecutive_weeks,
+            "revision": revision,
+            "corrected_at": ADMITTED_AT + timedelta(weeks=week + 2, hours=revision),
+            **changed,
+        }
+    )
+
+
 def concern(
     name: str = "OVERDOSE", level: str = "E4", *, at: datetime = ADMITTED_AT, n: str = "1", **changed: Any
 ) -> common.SafetyConcernRaised:

@@ -17,7 +17,7 @@ from tests.support import Room
 RoomOf = Callable[[type], Room]
 
 #: Dana's ten weeks: a wrong mark, a mark that was wrong twice, three misses in a row of which the
-#: first turns out to be an illness, an attendance that was none, two short weeks, two dangers.
+#: first turns out to be an illness, an attendance that was none, short weeks that were not, two dangers.
 HISTORY: tuple[Event, ...] = (
     telling.site_opened(),
     telling.assessed(),
@@ -50,6 +50,16 @@ HISTORY: tuple[Event, ...] = (
     telling.corrected(23, "NO_SHOW", from_state="PRESENT", corrected_at=starts_at(24)),
     telling.short_week(3, consecutive_weeks=2),
     telling.attended(28, state="LATE", credited_minutes=165),
+    telling.short_week(4, consecutive_weeks=3),
+    telling.week_corrected(2, consecutive_weeks=0),
+    telling.week_corrected(3, consecutive_weeks=1),
+    telling.week_corrected(4, consecutive_weeks=2),
+    telling.week_corrected(2, consecutive_weeks=1, revision=2),
+    telling.week_corrected(3, consecutive_weeks=2, revision=2),
+    telling.week_corrected(4, consecutive_weeks=3, revision=2),
+    telling.week_corrected(4, consecutive_weeks=0, revision=3),
+    telling.short_week(5, consecutive_weeks=4),
+    telling.week_corrected(5, consecutive_weeks=0, revision=1),
     telling.concern("OVERDOSE", "E4", at=ADMITTED_AT + timedelta(days=30)),
     telling.concern("OVERDOSE", "E3", at=ADMITTED_AT + timedelta(days=29), n="2"),
     telling.concern("PHQ9_I9", "E3", at=ADMITTED_AT + timedelta(days=31)),
@@ -80,7 +90,8 @@ class TestOrder:
         assert sum("'CORRECTED'" in outreach for outreach in dump["outreaches"]) == 2
         assert sum("'OPEN'" in outreach for outreach in dump["outreaches"]) == 2
         assert len(dump["escalations"]) == 2
-        assert len(dump["level_reviews"]) == 1
+        assert len(dump["level_reviews"]) == 3
+        assert sum("None" in review for review in dump["level_reviews"]) == 1
         assert [EPISODE in timer for timer in dump["timers"]].count(True) == 2
 
     @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])

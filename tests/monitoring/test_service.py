@@ -19,6 +19,7 @@ from shared.contracts.monitoring import (
     EscalationRaised,
     GraduationReady,
     LevelReviewRequested,
+    LevelReviewWithdrawn,
     OutreachAttempted,
     PatientReengaged,
     PlanActivated,
@@ -898,6 +899,46 @@ class TestShortWeeks:
         room.deliver(telling.admitted())
 
         assert len(room.announced_of(LevelReviewRequested)) == 1
+
+    def test_give_back_their_points_and_the_review_when_they_are_corrected(self, room: Room) -> None:
+        room.deliver(telling.short_week(1, consecutive_weeks=1), telling.short_week(2, consecutive_weeks=2))
+        room.at(datetime.fromisoformat("2026-02-24T12:00:00-06:00"))
+        before = room.ask("get_risk", {"episode_id": EPISODE})
+
+        room.deliver(telling.week_corrected(2, consecutive_weeks=0))
+
+        after = room.ask("get_risk", {"episode_id": EPISODE})
+        (asked,) = room.announced_of(LevelReviewRequested)
+        (withdrawn,) = room.announced_of(LevelReviewWithdrawn)
+        assert [one["points"] for one in before["terms"] if one["term"] == "SHORT_WEEK"] == [8]
+        assert after["index"] == before["index"] - 8
+        assert (withdrawn.review_id, withdrawn.revision) == (asked.review_id, 1)
+
+    def test_ask_again_where_they_are_short_after_all(self, room: Room) -> None:
+        room.deliver(telling.short_week(2, consecutive_weeks=2))
+        room.deliver(telling.week_corrected(2, consecutive_weeks=0))
+
+        room.deliver(telling.week_corrected(2, consecutive_weeks=2, revision=2))
+
+        first, again = room.announced_of(LevelReviewRequested)
+        assert (again.review_id, again.revision, again.due_at) == (first.review_id, 2, first.due_at)
+        assert len(room.announced_of(LevelReviewWithdrawn)) == 1
+
+    def test_that_a_late_roster_finds_leave_the_whole_time_for_the_review(self, room: Room) -> None:
+        found_at = datetime.fromisoformat("2026-03-05T10:00:00-06:00")
+
+        room.deliver(telling.short_week(2, consecutive_weeks=2, told_at=found_at))
+
+        (review,) = room.announced_of(LevelReviewRequested)
+        assert (review.requested_at, review.due_at) == (found_at, found_at + timedelta(hours=72))
+
+    def test_ask_nobody_where_the_correction_came_first(self, room: Room) -> None:
+        room.deliver(telling.week_corrected(2, consecutive_weeks=0))
+        room.deliver(telling.short_week(2, consecutive_weeks=2))
+
+        assert room.announced_of(LevelReviewRequested) == []
+        assert room.announced_of(LevelReviewWithdrawn) == []
+        assert room.ask("get_risk", {"episode_id": EPISODE})["terms"] == []
 
 
 #: Days of 24 sessions in eight weeks, and some more.

@@ -1,5 +1,6 @@
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.contracts.scheduling import (
     SessionMissed,
     SessionScheduled,
     StandingPlaceFreed,
+    WeeklyDoseCorrected,
     WeeklyDoseShortfall,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -813,21 +815,42 @@ class TestLicences:
         assert (plan["individual"], plan["reason"], len(plan["blocks"])) == (None, "NO_THERAPIST", 3)
 
 
-class TestWeighWeek:
-    def _attend(self, room: Room, name: str, *, until: str, skip: tuple[str, ...] = ()) -> None:
-        while True:
-            ahead = [one for one in sessions_of(room, name) if one["state"] == "SCHEDULED"]
-            if not ahead or ahead[0]["starts_at"] >= until:
-                return
-            one = ahead[0]
-            room.advance(datetime.fromisoformat(one["starts_at"]) + timedelta(minutes=15))
+def attend(
+    room: Room, name: str, *, until: str, skip: tuple[str, ...] = (), no_roster: tuple[str, ...] = ()
+) -> None:
+    while True:
+        ahead = [one for one in sessions_of(room, name) if one["state"] == "SCHEDULED"]
+        if not ahead or ahead[0]["starts_at"] >= until:
+            return
+        one = ahead[0]
+        room.advance(datetime.fromisoformat(one["starts_at"]) + timedelta(minutes=15))
+        if one["starts_at"][:10] not in no_roster:
             word = "NO_SHOW" if one["starts_at"][:10] in skip else "PRESENT"
             mark(room, one["session_id"], **{name: word})
 
+
+def miss_all(room: Room, *names: str, since: str, days: int) -> None:
+    """Have some patients come to nothing in some days, and let the week after begin."""
+    begin = datetime.fromisoformat(since)
+    room.advance(max(begin, room.now))
+    until = (begin + timedelta(days=days)).isoformat()
+    ahead = sorted(
+        (one["starts_at"], one["session_id"], name)
+        for name in names
+        for one in sessions_of(room, name, **{"from": since, "to": until})
+        if one["state"] == "SCHEDULED"
+    )
+    for starts_at, session_id, name in ahead:
+        room.advance(max(room.now, datetime.fromisoformat(starts_at) + timedelta(minutes=15)))
+        mark(room, session_id, **{name: "NO_SHOW"})
+    room.advance(begin + timedelta(days=days, hours=14))
+
+
+class TestWeighWeek:
     def test_tells_of_short_weeks_in_a_row_but_not_of_the_first_part_of_one(self, room):
         admit(room, "Ada")
         skipped = tuple(f"2026-02-{day:02}" for day in range(4, 23))
-        self._attend(room, "Ada", until="2026-02-22T00:00:00Z", skip=skipped)
+        attend(room, "Ada", until="2026-02-22T00:00:00Z", skip=skipped)
         room.advance("2026-02-23T08:00:00-06:00")
 
         first = room.announced_of(WeeklyDoseShortfall)
@@ -843,7 +866,7 @@ class TestWeighWeek:
     def test_is_content_with_a_whole_week(self, room):
         admit(room, "Ada")
 
-        self._attend(room, "Ada", until="2026-02-23T00:00:00Z")
+        attend(room, "Ada", until="2026-02-23T00:00:00Z")
         room.advance("2026-02-23T08:00:00-06:00")
 
         assert room.announced_of(WeeklyDoseShortfall) == []
@@ -854,7 +877,7 @@ class TestWeighWeek:
         room.call("cancel_session", {"session_id": monday["session_id"], "reason": "HOLIDAY"})
         days = tuple(f"2026-02-{day:02}" for day in range(9, 16))
 
-        self._attend(room, "Ada", until="2026-02-15T00:00:00Z", skip=days)
+        attend(room, "Ada", until="2026-02-15T00:00:00Z", skip=days)
         room.advance("2026-02-16T08:00:00-06:00")
 
         assert room.announced_of(WeeklyDoseShortfall) == []
@@ -877,7 +900,7 @@ class TestWeighWeek:
             "reason": "WEATHER",
         }
         room.call("close_site", closure, role="front_desk")
-        self._miss_all(room, "Ada", "Ben", since=f"{monday}T00:00:00Z", days=7)
+        miss_all(room, "Ada", "Ben", since=f"{monday}T00:00:00Z", days=7)
 
         told = room.announced_of(WeeklyDoseShortfall)
 
@@ -897,27 +920,152 @@ class TestWeighWeek:
             "reason": "WEATHER",
         }
         answer = room.call("close_site", closure, role="front_desk")
-        self._miss_all(room, "Ada", "Ben", since="2026-02-09T00:00:00Z", days=7)
+        miss_all(room, "Ada", "Ben", since="2026-02-09T00:00:00Z", days=7)
 
         assert answer["under_way_session_ids"] == [first["session_id"]]
         told = {one.patient_id for one in room.announced_of(WeeklyDoseShortfall)}
         assert told == {ids_of(name)["patient_id"] for name in ("Ada", "Ben")}
 
-    def _miss_all(self, room: Room, *names: str, since: str, days: int) -> None:
-        """Have some patients come to nothing in some days, and let the week after begin."""
-        begin = datetime.fromisoformat(since)
-        room.advance(max(begin, room.now))
-        until = (begin + timedelta(days=days)).isoformat()
-        ahead = sorted(
-            (one["starts_at"], one["session_id"], name)
-            for name in names
-            for one in sessions_of(room, name, **{"from": since, "to": until})
-            if one["state"] == "SCHEDULED"
-        )
-        for starts_at, session_id, name in ahead:
-            room.advance(max(room.now, datetime.fromisoformat(starts_at) + timedelta(minutes=15)))
-            mark(room, session_id, **{name: "NO_SHOW"})
-        room.advance(begin + timedelta(days=days, hours=14))
+
+class TestWeighWeekAgain:
+    """What is told of who came after a week was weighed weighs it once more."""
+
+    #: Days on which Ada has a group and nothing else.
+    DAYS = ("2026-02-11", "2026-02-18", "2026-02-25")
+
+    def _told(self, room: Room) -> list[tuple[str, int, int]]:
+        """Return what was corrected: Monday, weeks in a row, revision."""
+        return [
+            (one.week_starts_on.isoformat(), one.consecutive_weeks, one.revision)
+            for one in room.announced_of(WeeklyDoseCorrected)
+        ]
+
+    def _correct(self, room: Room, name: str, day: str, word: str) -> None:
+        for one in sessions_of(room, name):
+            if one["starts_at"][:10] == day and one["state"] not in ("CANCELLED", "SCHEDULED"):
+                body = {"seat_id": one["seat_id"], "mark": word}
+                room.call("correct_attendance", body, role="counselor")
+
+    def test_takes_back_a_week_that_was_told_as_short(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", skip=self.DAYS)
+        room.advance("2026-02-17T08:00:00-06:00")
+        (short,) = room.announced_of(WeeklyDoseShortfall)
+
+        self._correct(room, "Ada", "2026-02-11", "PRESENT")
+        self._correct(room, "Ada", "2026-02-11", "PRESENT")
+
+        (corrected,) = room.announced_of(WeeklyDoseCorrected)
+        assert (short.attended_minutes, corrected.attended_minutes) == (380, 545)
+        assert (corrected.consecutive_weeks, corrected.revision) == (0, 1)
+        assert (corrected.week_starts_on, corrected.corrected_at) == (short.week_starts_on, room.now)
+
+    def test_counts_the_weeks_in_a_row_anew_also_those_after_it(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-03-02T00:00:00Z", skip=self.DAYS)
+        room.advance("2026-03-03T08:00:00-06:00")
+
+        self._correct(room, "Ada", "2026-02-11", "PRESENT")
+        once = self._told(room)
+        self._correct(room, "Ada", "2026-02-11", "NO_SHOW")
+
+        assert [one.consecutive_weeks for one in room.announced_of(WeeklyDoseShortfall)] == [1, 2, 3]
+        assert once == [("2026-02-09", 0, 1), ("2026-02-16", 1, 1), ("2026-02-23", 2, 1)]
+        assert self._told(room)[3:] == [("2026-02-09", 1, 2), ("2026-02-16", 2, 2), ("2026-02-23", 3, 2)]
+
+    def test_goes_on_counting_from_what_was_corrected(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", skip=self.DAYS)
+        room.advance("2026-02-16T08:00:00-06:00")
+        self._correct(room, "Ada", "2026-02-11", "PRESENT")
+
+        attend(room, "Ada", until="2026-02-23T00:00:00Z", skip=self.DAYS)
+        room.advance("2026-02-23T08:00:00-06:00")
+
+        assert [one.consecutive_weeks for one in room.announced_of(WeeklyDoseShortfall)] == [1, 1]
+
+    def test_tells_of_a_week_that_only_the_late_roster_shows_as_short(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", no_roster=self.DAYS)
+        room.advance("2026-02-18T08:00:00-06:00")
+        before = room.announced_of(WeeklyDoseShortfall)
+        group = next(one for one in sessions_of(room, "Ada") if one["starts_at"][:10] == "2026-02-11")
+
+        mark(room, group["session_id"], Ada="NO_SHOW")
+
+        (short,) = room.announced_of(WeeklyDoseShortfall)
+        assert before == []
+        assert (short.week_starts_on, short.attended_minutes) == (date(2026, 2, 9), 380)
+        assert (short.consecutive_weeks, short.told_at) == (1, room.now)
+        assert self._told(room) == []
+
+    def test_says_nothing_of_a_week_that_was_and_stays_long_enough(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", no_roster=self.DAYS)
+        room.advance("2026-02-18T08:00:00-06:00")
+        group = next(one for one in sessions_of(room, "Ada") if one["starts_at"][:10] == "2026-02-11")
+
+        mark(room, group["session_id"], Ada="PRESENT")
+
+        assert room.announced_of(WeeklyDoseShortfall) == []
+        assert self._told(room) == []
+
+    def test_takes_a_week_back_of_which_the_program_called_a_session_off(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", skip=self.DAYS)
+        room.advance("2026-02-17T08:00:00-06:00")
+        group = next(one for one in sessions_of(room, "Ada") if one["starts_at"][:10] == "2026-02-11")
+
+        room.call("cancel_session", {"session_id": group["session_id"], "reason": "FACILITATOR_ABSENT"})
+
+        assert self._told(room) == [("2026-02-09", 0, 1)]
+
+    def test_takes_a_week_back_of_which_a_closure_told_late_called_a_session_off(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", skip=("2026-02-13",))
+        room.advance("2026-02-16T07:00:00-06:00")
+        closure = {
+            "site_id": SITE,
+            "closed_from": "2026-02-13T00:00:00-06:00",
+            "closed_until": "2026-02-16T12:00:00-06:00",
+            "reason": "WEATHER",
+        }
+
+        room.call("close_site", closure, role="front_desk")
+
+        assert len(room.announced_of(WeeklyDoseShortfall)) == 1
+        assert self._told(room) == [("2026-02-09", 0, 1)]
+
+    def test_concerns_those_alone_whose_marks_changed(self, room):
+        admit(room, "Ada", "Ben")
+        miss_all(room, "Ada", "Ben", since="2026-02-09T00:00:00Z", days=7)
+        before = len(room.announced_of(WeeklyDoseShortfall))
+
+        self._correct(room, "Ada", "2026-02-11", "PRESENT")
+
+        told = room.announced_of(WeeklyDoseCorrected)
+        assert before == 2
+        assert {one.patient_id for one in told} == {ids_of("Ada")["patient_id"]}
+        # Fewer minutes are missing, and the week is as short as before.
+        assert [(one.consecutive_weeks, one.attended_minutes) for one in told] == [(1, 165)]
+
+    def test_counts_two_corrections_at_the_same_moment(self, room):
+        admit(room, "Ada")
+        attend(room, "Ada", until="2026-02-16T00:00:00Z", skip=("2026-02-11", "2026-02-13"))
+        room.advance("2026-02-17T08:00:00-06:00")
+        missed = [one["seat_id"] for one in sessions_of(room, "Ada") if one["state"] == "NO_SHOW"]
+        ready = threading.Barrier(len(missed))
+
+        def correct(seat_id: str) -> None:
+            ready.wait()
+            room.call("correct_attendance", {"seat_id": seat_id, "mark": "PRESENT"}, role="counselor")
+
+        with ThreadPoolExecutor(len(missed)) as desks:
+            list(desks.map(correct, missed))
+
+        newest = max(room.announced_of(WeeklyDoseCorrected), key=lambda one: one.revision)
+        assert len(missed) == 2
+        assert (newest.attended_minutes, newest.consecutive_weeks) == (545, 0)
 
 
 class TestOpenGroup:

@@ -40,6 +40,8 @@ class LevelReview:
     closed_by_role: str | None = None
     closed_by_credential: str | None = None
     note: str | None = None
+    #: Of the newest word on whether it is wanted: it was asked for, no more, and perhaps again.
+    revision: int = 0
     tenant_id: str = ""
 
     def opened(self) -> LevelReviewOpened:
@@ -91,6 +93,32 @@ class LevelReview:
         if self.state == OPEN:
             self.state = WITHDRAWN
             self.closed_at = at
+
+    def take_back(self, *, revision: int, at: datetime) -> bool:
+        """Drop the review because what asked for it was corrected; return whether it is dropped by that.
+
+        One that a human has closed stays as it was closed, and an older word changes nothing.
+        """
+        if revision <= self.revision:
+            return False
+        self.revision = revision
+        if self.state == CLOSED:
+            return False
+        self.state, self.closed_at = WITHDRAWN, at
+        return True
+
+    def ask_again(self, *, revision: int) -> bool:
+        """Open a review again that was withdrawn; return whether somebody is to be asked.
+
+        One that a human has closed stays closed, and an older word changes nothing.
+        """
+        if revision <= self.revision:
+            return False
+        self.revision = revision
+        if self.state != WITHDRAWN:
+            return False
+        self.state, self.closed_at = OPEN, None
+        return True
 
     def withdraw_if_over(self, episode: Episode) -> None:
         """Drop a review that comes after its episode has ended."""

@@ -53,6 +53,20 @@ class Task:
             next_role=self.next_role,
         )
 
+    def reopen(self) -> list[TaskOpened]:
+        """Ask again for what nobody was asked for any more; one that is open stays as it is."""
+        if self.is_open:
+            return []
+        self.outcome = self.closed_at = None
+        return [self.opened()]
+
+    def withdraw(self, *, at: datetime) -> list[TaskClosed]:
+        """Withdraw the task; one that was withdrawn before is so until the moment that is told last."""
+        caused = self.close(outcome=WITHDRAWN, at=at)
+        if self.outcome == WITHDRAWN:
+            self.closed_at = at
+        return caused
+
     def close(self, *, outcome: str, at: datetime) -> list[TaskClosed]:
         """Close the task; one that is closed already stays as it is."""
         if not self.is_open:

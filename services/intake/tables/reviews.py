@@ -1,7 +1,7 @@
 """Reviews of the level of care."""
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Index, String, Table
+from sqlalchemy import Column, Index, Integer, String, Table
 from sqlalchemy.orm import Session
 
 from services.intake.domain import reviews
@@ -27,6 +27,7 @@ review_rows = Table(
     Column("closed_by_role", String(32)),
     Column("closed_by_credential", String(16)),
     sealed_column("note"),
+    Column("revision", Integer, nullable=False, server_default="0"),
     one_of("state", (reviews.OPEN, reviews.CLOSED, reviews.WITHDRAWN)),
     one_of("outcome", codes.REVIEW_OUTCOMES),
     Index("ix_level_reviews_tenant_episode", "tenant_id", "episode_id"),

@@ -149,6 +149,12 @@ from services.scheduling.tables.waiting import (
     waits_for,
     waits_of_episode,
 )
+from services.scheduling.tables.weighed_weeks import (
+    newest_weighed,
+    take_weighing_turn,
+    weighed_from,
+    weighed_weeks,
+)
 
 __all__ = [
     "Bookable",
@@ -216,6 +222,7 @@ __all__ = [
     "members_of_groups",
     "members_within",
     "metadata",
+    "newest_weighed",
     "note_addenda",
     "notes_of",
     "numbers_held",
@@ -257,6 +264,7 @@ __all__ = [
     "sessions_with_room",
     "site_of",
     "sites",
+    "take_weighing_turn",
     "taught_to",
     "telehealth_visits",
     "unsigned_notes",
@@ -264,5 +272,7 @@ __all__ = [
     "waits_for",
     "waits_of_episode",
     "weekly_plans",
+    "weighed_from",
+    "weighed_weeks",
     "willing_of_site",
 ]
