@@ -79,6 +79,7 @@ ACTIONS = {
     "referral_follow_up": "/v1/outward-referrals/{about_id}/follow-ups",
     "step_down_contact": "/v1/step-downs/{about_id}/contacts",
     "step_down_service": "/v1/episodes/{episode_id}/admission",
+    "safety_question_unasked": "/v1/sessions/{about_id}/check-outs",
     "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
     "week_unconfirmed": "/v1/episodes/{about_id}/weekly-plan/confirmation",

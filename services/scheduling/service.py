@@ -1337,7 +1337,7 @@ class Scheduling:
 
     @on_timer("session_over")
     def credit_check_ins(self, db: Session, timer: Timer, now: datetime) -> None:
-        """Credit those who checked in by themselves to a session whose roster never came."""
+        """Credit those who checked in to a session whose roster never came, and ask for what is missing."""
         session = tables.lock_session(db, session_id=timer.key)
         seats = tables.seats_of(db, session_id=session.session_id)
         past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
@@ -1345,6 +1345,7 @@ class Scheduling:
         for seat in seats:
             caused += seat.credit_check_in(session=session, past=past.get(seat.episode_id, []), now=now)
             caused += check_outs.ask(seat, session=session, now=now)
+        caused += check_outs.ask_for_question(session, seats=seats, now=now)
         self._after_marks(db, session, seats, caused, now=now)
 
     @on_timer("remind_of_notes")
@@ -1771,6 +1772,7 @@ class Scheduling:
         seating.write_down_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
+        caused += check_outs.settle_question(session, seats=seats, now=now)
         caused += teaching.offer_again(db, session, missed, now=now)
         caused += noting.after_marks(db, session, seats, now=now)
         # Last of all: who waits here for the turn has every row that others could wait for.
@@ -1780,7 +1782,7 @@ class Scheduling:
             cancel_timer(db, "attendance_grace_over", key=session.session_id)
         if session.roster_asked == "DONE":
             cancel_timer(db, "roster_overdue", key=session.session_id)
-        waits_for_check_out = any(
+        waits_for_check_out = check_outs.waits_for_question(session, seats=seats, now=now) or any(
             check_outs.is_missing(seat, session=session) and not seat.check_out_asked for seat in seats
         )
         if waits_for_check_out or any(seat.state == "CHECKED_IN" for seat in seats):

@@ -216,6 +216,139 @@ class TestCheckOut:
         assert (corrected.from_state, corrected.to_state) == ("PRESENT", "PARTIAL")
 
 
+class TestQuestionThatNobodyPut:
+    """A roster tells who was there: then nobody has been asked whether they are safe."""
+
+    def roster(self, room: Room, session_id: str, **marks: str) -> None:
+        rows = [{"patient_id": ids_of(name)["patient_id"], "mark": word} for name, word in marks.items()]
+        room.call("record_roster", {"session_id": session_id, "marks": rows}, role="counselor")
+
+    def not_asked(self, room: Room) -> set[str]:
+        found = room.ask("get_today", {"site_id": SITE}, role="front_desk")["not_asked"]
+        return {seat["patient_id"] for seat in found}
+
+    def test_opens_one_task_for_the_session_until_everybody_was_asked(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts + timedelta(minutes=20))
+        self.roster(room, session_id, Ada="PRESENT", Ben="PRESENT")
+
+        room.advance(starts + timedelta(hours=3, minutes=29))
+        before = tasks(room, "safety_question_unasked")
+        room.advance(timedelta(minutes=1))
+
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "safety_question_unasked"]
+        assert before == []
+        assert (task.about_id, task.owner_role, task.next_role) == (session_id, "counselor", "supervisor")
+        assert task.patient_id is None
+        assert self.not_asked(room) == {ids_of(name)["patient_id"] for name in ("Ada", "Ben")}
+        check_out(room, session_id, "Ada")
+        assert tasks(room, "safety_question_unasked") == [task.task_id]
+        check_out(room, session_id, "Ben", "DECLINED")
+        assert tasks(room, "safety_question_unasked") == []
+        assert self.not_asked(room) == set()
+        assert tasks(room, "check_out_missing") == []
+
+    def test_is_put_at_the_door_before_the_roster_and_asks_nobody(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=3))
+        check_out(room, session_id, "Ada")
+        self.roster(room, session_id, Ada="PRESENT")
+
+        room.advance(timedelta(hours=2))
+
+        assert tasks(room, "safety_question_unasked") == []
+        assert self.not_asked(room) == set()
+
+    def test_looks_by_name_for_who_checked_in_and_not_out(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(minutes=20))
+        self.roster(room, session_id, Ada="PRESENT", Ben="PRESENT")
+
+        room.advance(starts + timedelta(hours=4))
+
+        assert len(tasks(room, "check_out_missing")) == 1
+        assert len(tasks(room, "safety_question_unasked")) == 1
+        assert self.not_asked(room) == {ids_of("Ben")["patient_id"]}
+
+    def test_is_put_to_whoever_checked_in_and_left_early_by_the_roster(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=2))
+        left_at = (starts + timedelta(hours=1)).isoformat()
+        row = {"patient_id": ids_of("Ada")["patient_id"], "mark": "LEFT_EARLY", "left_at": left_at}
+        room.call("record_roster", {"session_id": session_id, "marks": [row]}, role="counselor")
+
+        room.advance(starts + timedelta(hours=4))
+
+        assert len(tasks(room, "safety_question_unasked")) == 1
+
+    def test_has_half_an_hour_after_a_roster_that_comes_late(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        room.advance(starts_of(room, session_id) + timedelta(hours=8))
+        self.roster(room, session_id, Ada="PRESENT")
+
+        at_once = tasks(room, "safety_question_unasked")
+        room.advance(timedelta(minutes=30))
+
+        assert at_once == []
+        assert len(tasks(room, "safety_question_unasked")) == 1
+
+    def test_has_lost_its_use_a_day_later(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        room.advance(starts_of(room, session_id) + timedelta(hours=30))
+        self.roster(room, session_id, Ada="PRESENT")
+
+        room.advance(timedelta(hours=2))
+
+        assert tasks(room, "safety_question_unasked") == []
+
+    def test_is_withdrawn_where_nobody_was_there_after_all(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts + timedelta(minutes=20))
+        self.roster(room, session_id, Ada="PRESENT")
+        room.advance(starts + timedelta(hours=4))
+
+        self.roster(room, session_id, Ada="NO_SHOW")
+
+        closed = [one for one in room.announced_of(TaskClosed) if one.task == "safety_question_unasked"]
+        assert [one.outcome for one in closed] == ["WITHDRAWN"]
+
+    def test_is_asked_for_again_where_a_second_roster_adds_somebody(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts + timedelta(minutes=20))
+        self.roster(room, session_id, Ada="PRESENT")
+        room.advance(starts + timedelta(hours=4))
+        check_out(room, session_id, "Ada")
+        closed = tasks(room, "safety_question_unasked")
+
+        self.roster(room, session_id, Ben="PRESENT")
+        room.advance(timedelta(minutes=30))
+
+        opened = [one for one in room.announced_of(TaskOpened) if one.task == "safety_question_unasked"]
+        assert closed == []
+        assert len(opened) == 2
+        assert self.not_asked(room) == {ids_of("Ben")["patient_id"]}
+
+
 class TestDangerThatCannotBeCheckedOut:
     """A danger is heard whatever the check-out is worth; an answer without one is refused as ever."""
 

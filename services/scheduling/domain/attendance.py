@@ -171,6 +171,8 @@ class Session:
     noted_at: datetime | None = None
     #: Whether somebody is asked for the note.
     note_asked: bool = False
+    #: Whether somebody is asked to put the safety question to those who were there and heard it from nobody.
+    question_asked_for: bool = False
     #: One of MODES: how people take part.
     mode: str = "IN_PERSON"
     room_id: str | None = None

@@ -2,8 +2,13 @@
 
 The question is whether the patient is safe on the way home and at home tonight. An answer that tells of
 danger is announced in the same transaction, whatever else the check-out is worth.
+
+Who checked in and not out is looked for by name. Where a roster tells who was there, nobody stood at the
+door: then one task for the whole session asks whoever leads it to put the question, since it is one round,
+not twelve, and the day's view names those who have not been asked.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +41,10 @@ CONTACT_WITHIN = timedelta(hours=2)
 #: How long somebody who is asked for a missing check-out has. Design default.
 CHECK_OUT_DUE = timedelta(hours=2)
 
+#: How long after a session its question is still put to those whom a roster tells of: it is about that way
+#: home and that night. Later the next session and the daily check-in ask. Design default.
+QUESTION_HOLDS = timedelta(hours=24)
+
 #: Whom anybody may call in danger; part of every answer that carries risk. Safety rule (brief 13b.13).
 CRISIS_LINES = {
     "call_or_text_988": "988 Suicide and Crisis Lifeline; press 1 for veterans; Spanish on request.",
@@ -44,6 +53,7 @@ CRISIS_LINES = {
 
 MISSING = "check_out_missing"
 CONTACT = "check_out_contact"
+UNASKED = "safety_question_unasked"
 
 
 class NotCheckedIn(Conflict):
@@ -221,3 +231,60 @@ def settle(seat: Seat, *, session: Session, now: datetime) -> list[Event]:
             journey_id=seat.journey_id,
         )
     ]
+
+
+def is_unasked(seat: Seat, *, session: Session) -> bool:
+    """Tell whether somebody was there, by a mark, and nobody has heard their answer to the safety question.
+
+    Whoever checked in and not out is asked for by name, and who was at a support group is no patient there.
+    """
+    return (
+        session.is_treatment
+        and seat.state in ATTENDED_STATES
+        and seat.check_out_answer is None
+        and not is_missing(seat, session=session)
+    )
+
+
+def waits_for_question(session: Session, *, seats: Iterable[Seat], now: datetime) -> bool:
+    """Tell whether somebody is still to be asked to put the question to those who were there."""
+    in_time = now < session.ends_at + QUESTION_HOLDS
+    return in_time and not session.question_asked_for and _any_unasked(session, seats)
+
+
+def ask_for_question(session: Session, *, seats: Iterable[Seat], now: datetime) -> list[Event]:
+    """Ask once for the whole session, half an hour after its end, to put the question to who heard none."""
+    if now < session.ends_at + CHECK_OUT_GRACE or not waits_for_question(session, seats=seats, now=now):
+        return []
+    session.question_asked_for = True
+    return [
+        TaskOpened(
+            task_id=derived_id(session.session_id, UNASKED),
+            task=UNASKED,
+            owner_role=roles.COUNSELOR,
+            reason="MARKED_WITHOUT_CHECK_OUT",
+            due_at=now + CHECK_OUT_DUE,
+            about_id=session.session_id,
+            next_role=roles.SUPERVISOR,
+        )
+    ]
+
+
+def settle_question(session: Session, *, seats: list[Seat], now: datetime) -> list[Event]:
+    """Ask no longer once everybody who was there has been asked, or nobody was there after all."""
+    if not session.question_asked_for or _any_unasked(session, seats):
+        return []
+    session.question_asked_for = False
+    return [
+        TaskClosed(
+            task_id=derived_id(session.session_id, UNASKED),
+            task=UNASKED,
+            outcome="DONE" if any(seat.state in ATTENDED_STATES for seat in seats) else "WITHDRAWN",
+            closed_at=now,
+            about_id=session.session_id,
+        )
+    ]
+
+
+def _any_unasked(session: Session, seats: Iterable[Seat]) -> bool:
+    return any(is_unasked(seat, session=session) for seat in seats)

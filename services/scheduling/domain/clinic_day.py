@@ -61,6 +61,8 @@ class Day:
     absent: list[Seat] = field(default_factory=list)
     walk_ins: list[Seat] = field(default_factory=list)
     check_outs_missing: list[Seat] = field(default_factory=list)
+    #: Were there, by a mark, and nobody has put the safety question to them.
+    not_asked: list[Seat] = field(default_factory=list)
 
 
 def day_of(held: Iterable[tuple[Session, list[Seat]]], *, now: datetime) -> Day:
@@ -76,6 +78,8 @@ def day_of(held: Iterable[tuple[Session, list[Seat]]], *, now: datetime) -> Day:
                 day.walk_ins.append(seat)
             if check_outs.is_missing(seat, session=session) and now >= session.ends_at + CHECK_OUT_GRACE:
                 day.check_outs_missing.append(seat)
+            if now >= session.ends_at and check_outs.is_unasked(seat, session=session):
+                day.not_asked.append(seat)
             _place_of(seat, session=session, day=day, now=now).append(seat)
     return day
 

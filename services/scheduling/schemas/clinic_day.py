@@ -87,6 +87,13 @@ class Today(Schema):
         required=True,
         metadata=described("Checked in, and not out half an hour after the end."),
     )
+    not_asked = fields.List(
+        fields.Nested(SeatToday),
+        required=True,
+        metadata=described(
+            "Were there by the roster, and nobody has put the safety question to them; a check-out does."
+        ),
+    )
 
 
 class GetAttendance(Schema):

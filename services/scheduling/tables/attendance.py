@@ -37,6 +37,7 @@ sessions = Table(
     Column("note_due_at", moment()),
     Column("noted_at", moment()),
     Column("note_asked", sa.Boolean, nullable=False, server_default="false"),
+    Column("question_asked_for", sa.Boolean, nullable=False, server_default="false"),
     Column("mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
     reference("room_id", nullable=True),
     reference("curriculum_id", nullable=True),
