@@ -1,6 +1,7 @@
 """What is put together at the door from several services, and what leaves it on paper or by subscription."""
 
 import base64
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -62,20 +63,34 @@ def today(commands: CommandClient, request: Request, asked: dict[str, Any]) -> d
     told = ask(commands, request, "scheduling", "get_today", asked)
     patients = disclosure.patients_in(told)
     present = {seat["patient_id"] for part in ("expected", "arrived", "unmarked") for seat in told[part]}
-    forms = [_forms_due(commands, request, patient_id) for patient_id in sorted(present)]
-    return told | {
-        "needs": needs_of(request, patients),
-        "forms_due": [due for due in forms if due["forms"]],
-    }
-
-
-def _forms_due(commands: CommandClient, request: Request, patient_id: str) -> dict[str, Any]:
     try:
-        told = ask(commands, request, "intake", "get_due_instruments", {"patient_id": patient_id})
+        forms = _of_patients(commands, request, "list_due_forms", present)
     except Refusal:
-        # Of somebody of whom nothing can be told now, nothing is due: the day is shown all the same.
-        told = {}
-    return {"patient_id": patient_id, "forms": [due["instrument"] for due in told.get("due", ())]}
+        # Where nothing can be told of forms now, the day is shown all the same.
+        forms = []
+    return told | {"needs": needs_of(request, patients), "forms_due": forms}
+
+
+def _of_patients(
+    commands: CommandClient, request: Request, name: str, patient_ids: Collection[str]
+) -> list[dict[str, Any]]:
+    """Ask intake a question about the patients of a day, all of them at once; return what it tells, by id.
+
+    Whoever may see the day may see it: so the gateway asks, as of consents.
+    """
+    asked, items = sorted(patient_ids), []
+    for begin in range(0, len(asked), standing.ASKED_AT_ONCE):
+        items += commands.send(
+            "intake",
+            name,
+            {"patient_ids": asked[begin : begin + standing.ASKED_AT_ONCE]},
+            tenant_id=request.known_caller.tenant_id,
+            actor=standing.GATEWAY,
+            command_id=new_id(),
+            correlation_id=request.correlation_id,
+            traceparent=request.traceparent,
+        )["answer"]["items"]
+    return items
 
 
 def needs_of(request: Request, patient_ids: set[str]) -> list[dict[str, Any]]:
@@ -100,18 +115,14 @@ def needs_of(request: Request, patient_ids: set[str]) -> list[dict[str, Any]]:
 def sheet(commands: CommandClient, request: Request, asked: dict[str, Any]) -> Response:
     """Return the day's sheet as a page to print."""
     today = ask(commands, request, "scheduling", "get_today", asked)
-    names: dict[str, str] = {}
-    for patient_id in sorted(disclosure.patients_in(today)):
-        try:
-            person = ask(commands, request, "intake", "get_patient", {"patient_id": patient_id})
-        except NotFound:
-            person = {}
-        names[patient_id] = day_sheet.short_name(
-            person.get("given_name"), person.get("family_name"), otherwise=patient_id
-        )
-    response = Response(
-        body=day_sheet.written(today, name_of=names.__getitem__), content_type=day_sheet.CONTENT_TYPE
-    )
+    people = _of_patients(commands, request, "list_names", disclosure.patients_in(today))
+    known = {person["patient_id"]: person for person in people}
+
+    def name_of(patient_id: str) -> str:
+        person = known.get(patient_id, {})
+        return day_sheet.short_name(person.get("given_name"), person.get("family_name"), otherwise=patient_id)
+
+    response = Response(body=day_sheet.written(today, name_of=name_of), content_type=day_sheet.CONTENT_TYPE)
     response.headers.append(("Content-Security-Policy", day_sheet.CONTENT_SECURITY_POLICY))
     return response
 

@@ -23,7 +23,8 @@ ASKED_AT_ONCE = 200
 #: Patients about whom words are remembered; all are asked about anew beyond that. Design default.
 MOST_REMEMBERED = 20_000
 
-_GATEWAY = Actor(actor_id="gateway", role=SYSTEM)
+#: Who asks what only the gateway itself asks.
+GATEWAY = Actor(actor_id="gateway", role=SYSTEM)
 
 #: Classes that may leave under each consent.
 Standing = Mapping[str, frozenset[str]]
@@ -96,7 +97,7 @@ def _ask(commands: CommandClient, request: Request, patient_ids: list[str]) -> d
         "list_standing_consents",
         {"patient_ids": patient_ids},
         tenant_id=tenant_id,
-        actor=_GATEWAY,
+        actor=GATEWAY,
         command_id=new_id(),
         correlation_id=request.correlation_id,
         traceparent=request.traceparent,

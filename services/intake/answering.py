@@ -209,6 +209,35 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     )
 
 
+def due_forms(db: Session, *, patient_ids: list[str], now: datetime) -> list[dict[str, Any]]:
+    """Return which instruments staff may put to some patients now, in turn: in as many statements as for one.
+
+    Whom intake does not know, and of whom nothing is due, is left out.
+    """
+    given = tables.instrument_answers_of_all(db, patient_ids=patient_ids)
+    newest_of = tables.newest_episodes(db, patient_ids=patient_ids)
+    admitted_at = tables.admitted_at_of(
+        db, admission_ids=[one.admission_id for one in newest_of.values() if one.admission_id]
+    )
+    in_force = packs_in_force(db)
+    found = []
+    for patient in tables.find_patients(db, patient_ids=patient_ids):
+        episode = newest_of.get(patient.patient_id)
+        site = tables.find_site(db, site_id=episode.site_id) if episode else None
+        if episode is None or site is None:
+            continue
+        due = instruments.offered(
+            in_force,
+            place=instruments.place_of(episode, admitted_at=admitted_at.get(episode.admission_id or "")),
+            age=patient.age_on(site.local_day(now)),
+            given=given[patient.patient_id],
+            now=now,
+        )
+        if due:
+            found.append({"patient_id": patient.patient_id, "forms": [one.pack.instrument for one in due]})
+    return found
+
+
 def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     """Return where somebody stands, with their one next step, and what they can answer now."""
     episode, site = _where(db, patient)

@@ -783,6 +783,19 @@ class Intake:
         if request is not None:
             records.run_out(db, request, at=timer.due_at)
 
+    @question(schemas.ListDueForms, roles=(roles.SYSTEM,))
+    def list_due_forms(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell the gateway which instruments are due for the patients of a day, all of them at once."""
+        found = answering.due_forms(db, patient_ids=call.data["patient_ids"], now=call.now)
+        return {"items": found, "next": None}
+
+    @question(schemas.ListNames, roles=(roles.SYSTEM,))
+    def list_names(self, db: Session, call: Call) -> dict[str, Any]:
+        """Tell the gateway what the patients on a sheet are called, all of them at once."""
+        found = tables.find_patients(db, patient_ids=call.data["patient_ids"])
+        told = ("patient_id", "given_name", "family_name")
+        return {"items": [{name: getattr(one, name) for name in told} for one in found], "next": None}
+
     @question(schemas.ListStandingConsents, roles=(roles.SYSTEM,))
     def list_standing_consents(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell the gateway under which consents something may leave at this moment."""

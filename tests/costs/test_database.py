@@ -31,6 +31,9 @@ QUESTION = {"round trips": 1, "statements": 1}
 COMMAND = {"round trips": 5, "statements": 9}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 13, "statements": 23}
+#: Of all patients of a day, however many they are.
+FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
+NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 REACTION = {"round trips": 3, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
 BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
@@ -95,6 +98,31 @@ class TestCosts:
         cost = intake.cost_of(lambda: intake.room.ask("get_patient", {"patient_id": known["patient_id"]}))
 
         assert within(cost, QUESTION), cost
+
+    @pytest.mark.parametrize(
+        ("question", "ceiling"), [("list_due_forms", FORMS_OF_A_DAY), ("list_names", NAMES_OF_A_DAY)]
+    )
+    @pytest.mark.parametrize("number", [1, 30])
+    def test_a_question_about_every_patient_of_a_day(self, measured, question, ceiling, number):
+        intake = measured(Intake)
+        sign_all(intake.room)
+        site = open_site(intake.room)
+        people = [
+            {"given_name": f"Rosa {place}", "family_name": "Diaz", "birth_date": "1980-03-01"}
+            for place in range(number)
+        ]
+        known = [
+            intake.room.call(
+                "register_referral", {"site_id": site["site_id"], "referral_source": "1", "patient": person}
+            )
+            for person in people
+        ]
+        ask = {"patient_ids": [one["patient_id"] for one in known]}
+
+        cost = intake.cost_of(lambda: intake.room.ask(question, ask, role=roles.SYSTEM))
+
+        assert len(intake.room.ask(question, ask, role=roles.SYSTEM)["items"]) == number
+        assert within(cost, ceiling), cost
 
     def test_a_command_with_its_row_event_identity_and_audit(self, measured):
         intake = measured(Intake)
@@ -192,6 +220,13 @@ class Sent:
 def open_site(room: Room) -> dict[str, Any]:
     site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
     return room.call("open_site", site, role=roles.OPERATIONS)
+
+
+def sign_all(room: Room) -> None:
+    for one in room.ask("list_rules", {})["items"]:
+        if one["may_be_signed"]:
+            signed = {name: one[name] for name in ("pack", "version", "digest")}
+            room.call("sign_rules", signed, role=roles.MEDICAL_DIRECTOR, credential="MD")
 
 
 def take(room: Room, number: int) -> None:

@@ -2,13 +2,14 @@
 
 import io
 from datetime import UTC, date, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pypdf
 import pytest
 import vobject
 
-from gateway import calendar_feed, day_sheet, letters
+from gateway import calendar_feed, day_sheet, leaving, letters, standing
 from shared.ids import derived_id
 
 NOW = datetime(2026, 3, 9, 15, 0, tzinfo=UTC)
@@ -170,3 +171,42 @@ class TestDaySheet:
     def test_shortens_names(self) -> None:
         assert day_sheet.short_name("Ada", "Lovelace", otherwise="x") == "Ada L."
         assert day_sheet.short_name(None, None, otherwise="0123456789") == "01234567"
+
+
+class Services:
+    """Services that answer questions about a day with so many patients, and count what they are asked."""
+
+    def __init__(self, patients: int) -> None:
+        self.asked: list[str] = []
+        self.patient_ids = [derived_id("patient", str(number)) for number in range(patients)]
+
+    def send(self, service: str, name: str, data: dict[str, Any], **about: Any) -> dict[str, Any]:
+        self.asked.append(name)
+        if name == "get_today":
+            seat = {"state": "SCHEDULED", "arrived_at": None, "left_at": None}
+            session = {
+                "starts_at": "2026-03-09T14:00:00Z",
+                "ends_at": "2026-03-09T17:00:00Z",
+                "state": "PLANNED",
+                "kind": "GROUP",
+                "seats": [{"patient_id": one} | seat for one in self.patient_ids],
+            }
+            day = {"day": "2026-03-09", "time_zone": "America/Chicago", "as_of": "2026-03-09T12:30:00Z"}
+            return {"answer": day | {"sessions": [session]}}
+        known = [one for one in data["patient_ids"] if one != self.patient_ids[0]]
+        return {"answer": {"items": [{"patient_id": one, "given_name": f"N{one[:4]}"} for one in known]}}
+
+
+class TestDaySheetOfMany:
+    @pytest.mark.parametrize(("patients", "trips"), [(1, 2), (30, 2), (201, 3)])
+    def test_asks_for_the_names_of_all_at_once(self, patients: int, trips: int) -> None:
+        services = Services(patients)
+        caller = SimpleNamespace(tenant_id="lakeside", actor=standing.GATEWAY)
+        request = SimpleNamespace(known_caller=caller, correlation_id=None, traceparent=None)
+
+        page = leaving.sheet(cast("Any", services), cast("Any", request), {}).body.decode()
+
+        assert len(services.asked) == trips
+        # Of whom intake tells no name, the sheet shows the beginning of the id.
+        assert services.patient_ids[0][:8] in page
+        assert all(f"N{one[:4]}" in page for one in services.patient_ids[1:])

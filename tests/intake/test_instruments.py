@@ -319,6 +319,27 @@ class TestDueInstruments:
 
         assert (desk.due()["place"], desk.due()["due"]) == (None, [])
 
+    def test_of_a_day_are_told_of_all_at_once_as_of_each(self, desk: Desk) -> None:
+        other = desk.refer(patient={"given_name": "Otto"})["patient_id"]
+        treated = desk.refer(patient={"given_name": "Tess"})
+        desk.decide(desk.assess(treated["episode_id"]), "2.1")
+        desk.consent(treated["patient_id"])
+        desk.room.call("admit_patient", {"episode_id": treated["episode_id"]}, role="front_desk")
+        desk.answer("PHQ9")
+        patient_ids = [desk.patient_id, other, treated["patient_id"]]
+
+        asked = {"patient_ids": [*patient_ids, new_id()]}
+        told = desk.room.ask("list_due_forms", asked, role="system")["items"]
+
+        one_by_one = {}
+        for patient_id in patient_ids:
+            due = desk.room.ask("get_due_instruments", {"patient_id": patient_id})["due"]
+            one_by_one[patient_id] = [one["instrument"] for one in due]
+        assert {one["patient_id"]: one["forms"] for one in told} == one_by_one
+        assert len({tuple(forms) for forms in one_by_one.values()}) == 3
+        with pytest.raises(Forbidden):
+            desk.room.ask("list_due_forms", asked, role="front_desk")
+
     def test_a_patient_is_offered_what_they_can_answer_alone(self, desk: Desk) -> None:
         names = desk.due_names(**desk.as_patient())
 

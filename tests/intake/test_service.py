@@ -341,6 +341,20 @@ class TestImportReferrals:
         assert house.count(tables.patient_rows) == 2
 
 
+class TestListNames:
+    def test_tells_the_gateway_alone_what_those_are_called_who_are_known(self, house: House) -> None:
+        known = house.refer()
+        asked = {"patient_ids": [known["patient_id"], new_id()]}
+
+        told = house.room.ask("list_names", asked, role="system")["items"]
+
+        person = house.room.ask("get_patient", {"patient_id": known["patient_id"]})
+        names = ("patient_id", "given_name", "family_name")
+        assert told == [{name: person[name] for name in names}]
+        with pytest.raises(Forbidden):
+            house.room.ask("list_names", asked, role="front_desk")
+
+
 class TestGetPatient:
     def test_shows_a_patient_their_own_and_nobody_else(self, house: House) -> None:
         ada = house.refer()["patient_id"]

@@ -96,6 +96,8 @@ class TestDay:
         patient_id = clinic.patient.patient_id
         assert (who(before, "expected"), who(during, "arrived")) == ({patient_id}, {patient_id})
         assert (who(after, "left"), who(after, "arrived")) == ({patient_id}, set())
+        assert [one["patient_id"] for one in before["forms_due"]] == [patient_id]
+        assert before["forms_due"][0]["forms"]
         assert "call_or_text_988" in out["crisis_lines"]
         (needs,) = [one for one in after["needs"] if one["patient_id"] == patient_id]
         assert ("escalation", "E4") in [(task["task"], task["level"]) for task in needs["tasks"]]

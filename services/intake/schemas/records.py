@@ -139,6 +139,22 @@ class RecordRequest(Schema):
     reason = fields.String(allow_none=True)
 
 
+class ListDueForms(Schema):
+    """Ask which instruments are due for some patients now: the gateway's own question about a day."""
+
+    patient_ids = fields.List(
+        id_field("A patient."), required=True, validate=validate.Length(max=MOST_PATIENTS)
+    )
+
+
+class ListNames(Schema):
+    """Ask what some patients are called: the gateway's own question for a sheet of a day."""
+
+    patient_ids = fields.List(
+        id_field("A patient."), required=True, validate=validate.Length(max=MOST_PATIENTS)
+    )
+
+
 class ListStandingConsents(Schema):
     """Ask under which consents of some patients something may leave now: the gateway's own question."""
 

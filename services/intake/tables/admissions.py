@@ -1,5 +1,6 @@
 """Admissions, and referrals to other programs."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -76,6 +77,16 @@ sealed(outward.FollowUp, key="follow_up_id", fields=("note",))
 def find_admission(db: Session, *, admission_id: str | None) -> admissions.Admission | None:
     """Return an admission, if it is there."""
     return db.get(admissions.Admission, admission_id) if admission_id else None
+
+
+def admitted_at_of(db: Session, *, admission_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when some people were admitted, by admission."""
+    rows = db.execute(
+        sa.select(admissions.Admission.admission_id, admissions.Admission.admitted_at).where(
+            admissions.Admission.admission_id.in_(list(admission_ids))
+        )
+    )
+    return {row.admission_id: row.admitted_at for row in rows}
 
 
 def admitted_after(

@@ -1,5 +1,6 @@
 """Answers to instruments, and who is there to act on them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -68,6 +69,20 @@ _ANSWERS = written_once(
 def instrument_answers_of(db: Session, *, patient_id: str) -> list[instruments.InstrumentAnswers]:
     """Return everything that somebody answered, oldest first."""
     return list(db.scalars(_ANSWERS, {"of_patient": patient_id}))
+
+
+def instrument_answers_of_all(
+    db: Session, *, patient_ids: Collection[str]
+) -> dict[str, list[instruments.InstrumentAnswers]]:
+    """Return everything that some people answered, oldest first, by person."""
+    found: dict[str, list[instruments.InstrumentAnswers]] = {patient_id: [] for patient_id in patient_ids}
+    query = sa.select(instruments.InstrumentAnswers).where(
+        instrument_answer_rows.c.patient_id.in_(list(found))
+    )
+    in_order = query.order_by(instrument_answer_rows.c.given_at, instrument_answer_rows.c.answers_id)
+    for one in db.scalars(in_order):
+        found[one.patient_id].append(one)
+    return found
 
 
 def instrument_answers_after(

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -148,6 +149,12 @@ def find_patient(db: Session, *, patient_id: str) -> people.Patient | None:
     return db.get(people.Patient, patient_id)
 
 
+def find_patients(db: Session, *, patient_ids: Collection[str]) -> list[people.Patient]:
+    """Return those of some people who are known, by id."""
+    query = sa.select(people.Patient).where(patient_rows.c.patient_id.in_(list(patient_ids)))
+    return list(db.scalars(query.order_by(patient_rows.c.patient_id)))
+
+
 def find_referral(db: Session, *, referral_id: str) -> referrals.Referral | None:
     """Return a referral, if it is there."""
     return db.get(referrals.Referral, referral_id)
@@ -164,6 +171,22 @@ def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
     # An open one began last, whatever moments a referral told.
     newest = query.order_by(episode_rows.c.closed_at.desc().nulls_first(), episode_rows.c.opened_at.desc())
     return db.scalar(newest.limit(1))
+
+
+def newest_episodes(db: Session, *, patient_ids: Collection[str]) -> dict[str, episodes.Episode]:
+    """Return the episode that began last of each of some people, by person."""
+    found = db.scalars(
+        sa.select(episodes.Episode)
+        .where(episode_rows.c.patient_id.in_(list(patient_ids)))
+        .ext(postgresql.distinct_on(episode_rows.c.patient_id))
+        # As for one person.
+        .order_by(
+            episode_rows.c.patient_id,
+            episode_rows.c.closed_at.desc().nulls_first(),
+            episode_rows.c.opened_at.desc(),
+        )
+    )
+    return {episode.patient_id: episode for episode in found}
 
 
 def lock_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
