@@ -78,6 +78,7 @@ _TIMERS = {
     "silent_for_a_week": "there had been no contact for a week",
     "silent_for_two_weeks": "there had been no contact for two weeks",
     "attendance_grace_over": "the time of grace after the start was over",
+    "make_up_offer_due": "the session that was missed had not been made up by then",
     "roster_overdue": "nobody had recorded the attendance by then",
     "session_over": "the session had been over for a while",
     "remind_of_notes": "notes had not been signed by then",

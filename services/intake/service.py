@@ -58,11 +58,11 @@ from shared import notification, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
+from shared.contracts.common import MessageWanted
 from shared.contracts.event import write_moment
 from shared.contracts.monitoring import (
     LevelReviewRequested,
     LevelReviewWithdrawn,
-    MessageWanted,
     OnCallShiftPlanned,
     OnCallShiftWithdrawn,
     SafetyConcernTaken,

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.scheduling import tables
+from services.scheduling import messages, tables
 from services.scheduling.domain import (
     attendance,
     booking,
@@ -35,6 +35,7 @@ from shared.contracts.scheduling import (
 from shared.errors import Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, announce_all
+from shared.notification.quiet import next_loud_moment
 
 #: How far around a session a patient's other seats are looked at: its week is within.
 _AROUND = timedelta(days=8)
@@ -321,13 +322,16 @@ def offer_next(db: Session, session: attendance.Session, *, now: datetime) -> No
     queue = tables.waits_for(db, session_ids=[session.session_id]).get(session.session_id, [])
     taken = tables.numbers_held(db, session_ids=[session.session_id])[session.session_id]
     free = session.capacity - len(taken) - sum(one.state == "OFFERED" for one in queue)
+    site = db.get(records.Site, session.site_id)
+    heard_at = next_loud_moment(now, site.time_zone) if site else now
     for wait in queue:
         if free <= 0:
             return
         if wait.state != "WAITING" or not _is_free(db, wait, session, now=now):
             continue
-        announce_all(db, wait.offer(starts_at=session.starts_at, now=now))
-        assert wait.expires_at is not None
+        announce_all(db, wait.offer(starts_at=session.starts_at, heard_at=heard_at, now=now))
+        assert wait.expires_at is not None  # for the type checker: it was offered
+        announce_all(db, messages.of_offer(db, wait, now=now))
         set_timer(db, "seat_offer_over", key=wait.wait_id, due_at=wait.expires_at)
         free -= 1
 
@@ -453,6 +457,7 @@ def make_up(
             booked_at=now,
         ),
     )
+    announce_all(db, messages.of_make_up_booked(db, new, now=now))
     return new
 
 

@@ -14,6 +14,7 @@ from services.scheduling import (
     dosing,
     grouping,
     manuals,
+    messages,
     noting,
     peering,
     schemas,
@@ -1294,6 +1295,11 @@ class Scheduling:
         """End an offer that nobody took, and offer the seat to the next."""
         seating.end_offer(db, wait_id=timer.key, now=now)
 
+    @on_timer(teaching.MAKE_UP_OFFER_DUE)
+    def tell_of_make_up(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Have somebody who stayed away told what they can make up in the same week."""
+        announce_all(db, teaching.still_to_make_up(db, seat_id=timer.key, now=now))
+
     @on_timer("week_unconfirmed")
     def ask_for_confirmation(self, db: Session, timer: Timer, now: datetime) -> None:
         """Have somebody ask a patient who has not agreed to the proposed week in time."""
@@ -1541,6 +1547,7 @@ class Scheduling:
         )
         # A whole week lies ahead, so every standing meeting has a date.
         caused.append(plan.proposal(week=found, moved=moved, first_session_at=first_session_at or at, at=at))
+        caused += messages.of_week(db, plan, now=max(at, now or at))
         return caused + scheduled
 
     def _book(

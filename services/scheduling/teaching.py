@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.scheduling import manuals, schemas, seating, tables
+from services.scheduling import manuals, messages, schemas, seating, tables
 from services.scheduling.domain import attendance, attended, booking, curricula, groups, plans, records, weeks
+from shared.clock import set_timer
 from shared.contracts.event import Event
 from shared.contracts.scheduling import ModuleOfferedAgain
 from shared.ids import new_id
@@ -21,6 +22,9 @@ LESSON = ("curriculum_id", "module_no", "module_part")
 
 #: States of a seat that can be made up in the same week.
 _CAN_BE_MADE_UP = ("NO_SHOW", "EXCUSED", "CANCELLED_BY_PROGRAM")
+
+#: The timer after which somebody who stayed away is told what they can make up.
+MAKE_UP_OFFER_DUE = "make_up_offer_due"
 
 
 # --- The catalogue --------------------------------------------------------------------------------
@@ -170,10 +174,8 @@ def offer_again(
         return []
     caused: list[Event] = []
     for seat in missed:
-        sat = tables.taught_to(db, episode_id=seat.episode_id)
-        own = curricula.progress(curriculum, sat, now=now)[session.module_no - 1]
-        found = occasion_for(db, seat, session, coming=own.coming.get(session.module_part), now=now)
-        if session.module_part in own.completed or found is None:
+        found = _again(db, seat, session, curriculum, now=now)
+        if found is None:
             continue
         caused.append(
             ModuleOfferedAgain(
@@ -190,7 +192,62 @@ def offer_again(
                 offered_at=now,
             )
         )
+        if found.occasion == "MAKE_UP":
+            caused += _tell_of_make_up(db, seat, session, found, now=now)
     return caused
+
+
+def _again(
+    db: Session,
+    seat: attendance.Seat,
+    session: attendance.Session,
+    curriculum: curricula.Curriculum,
+    *,
+    now: datetime,
+) -> curricula.Occasion | None:
+    """Return when what a seat missed is offered again; None once it is completed, or its patient has left."""
+    sat = tables.taught_to(db, episode_id=seat.episode_id)
+    own = curricula.progress(curriculum, sat, now=now)[(session.module_no or 1) - 1]
+    if session.module_part in own.completed:
+        return None
+    return occasion_for(db, seat, session, coming=own.coming.get(session.module_part), now=now)
+
+
+def _tell_of_make_up(
+    db: Session,
+    seat: attendance.Seat,
+    session: attendance.Session,
+    found: curricula.Occasion,
+    *,
+    now: datetime,
+) -> list[Event]:
+    """Have a patient written to about a session that makes up for the one they miss.
+
+    Whoever stayed away is called first, and written to where that session is still to be had later; of
+    what the program called off they are told by that already.
+    """
+    if seat.state == "NO_SHOW":
+        due_at = max(session.starts_at + messages.MAKE_UP_AFTER, now)
+        set_timer(db, MAKE_UP_OFFER_DUE, key=seat.seat_id, due_at=due_at)
+    elif seat.state == "EXCUSED" and found.starts_at is not None:
+        return [*messages.of_make_up_offered(db, seat, starts_at=found.starts_at, now=now)]
+    return []
+
+
+def still_to_make_up(db: Session, *, seat_id: str, now: datetime) -> list[Event]:
+    """Have a patient written to who stayed away, if they can still make up for it in the same week."""
+    seat = db.get(attendance.Seat, seat_id)
+    if seat is None:
+        return []
+    session = tables.lock_session(db, session_id=seat.session_id)
+    db.refresh(seat)
+    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
+    if seat.state != "NO_SHOW" or curriculum is None:
+        return []
+    found = _again(db, seat, session, curriculum, now=now)
+    if found is None or found.occasion != "MAKE_UP" or found.starts_at is None:
+        return []
+    return [*messages.of_make_up_offered(db, seat, starts_at=found.starts_at, now=now)]
 
 
 def occasion_for(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.event import Event, event
+from shared.contracts.event import EpisodeFact, Event, event
 
 
 @event(source="common", reacting=("monitoring",), never_parked=True)
@@ -87,6 +87,18 @@ class TaskClosed(Event):
     patient_id: str | None = None
     episode_id: str | None = None
     journey_id: str | None = None
+
+
+@event(source="common", reacting=("intake",))
+class MessageWanted(EpisodeFact):
+    """A patient is to be told something: intake checks how, and whether, they want to be told."""
+
+    notification_id: str
+    #: Which text of the allow-list.
+    template: str
+    #: After this moment it would be of no use any more.
+    deadline_at: datetime
+    wanted_at: datetime
 
 
 @event(source="common", reacting=("monitoring",))

@@ -202,18 +202,6 @@ class PagePathBroken(Event):
 
 
 @event(source="monitoring", reacting=("intake",))
-class MessageWanted(EpisodeFact):
-    """A patient is to be told something: intake checks how, and whether, they want to be told."""
-
-    notification_id: str
-    #: Which text of the allow-list.
-    template: str
-    #: After this moment it would be of no use any more.
-    deadline_at: datetime
-    wanted_at: datetime
-
-
-@event(source="monitoring", reacting=("intake",))
 class LevelReviewRequested(EpisodeFact):
     """The level of care should be looked at again."""
 

@@ -94,6 +94,22 @@ TEMPLATES: dict[str, Template] = {
             "If you want no more of these messages, please tell us.",
         ),
     ),
+    "SCHEDULE_TO_CONFIRM": Template(
+        for_staff=False,
+        subject="A schedule waits for your answer",
+        lines=(
+            "There is a schedule for you to agree to. Please look at it, or call us when you can.",
+            "If you want no more of these messages, please tell us.",
+        ),
+    ),
+    "PLACE_OFFERED": Template(
+        for_staff=False,
+        subject="There is a place for you",
+        lines=(
+            "There is a place that you can take, for a short time. Please look at it soon, or call us.",
+            "If you want no more of these messages, please tell us.",
+        ),
+    ),
 }
 
 

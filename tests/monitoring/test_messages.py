@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.monitoring.service import Monitoring
-from shared.contracts.monitoring import MessageWanted
+from shared.contracts.common import MessageWanted
 from tests.monitoring import telling
 from tests.monitoring.telling import DANA, EPISODE, missed_at, starts_at
 

@@ -9,8 +9,7 @@ from services.intake import tables
 from services.intake.service import Intake
 from shared.clock import RealClock, real_now
 from shared.contracts.aftercare import PatientDischarged
-from shared.contracts.common import NotificationSettled
-from shared.contracts.monitoring import MessageWanted
+from shared.contracts.common import MessageWanted, NotificationSettled
 from shared.contracts.scheduling import SeatCancelled
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -41,14 +40,14 @@ def refer(room):
     return refer
 
 
-def want_message(room: Room, referral: dict) -> MessageWanted:
-    """Deliver what monitoring says, and send what comes of it."""
+def want_message(room: Room, referral: dict, *, template: str = "PLEASE_CALL_US") -> MessageWanted:
+    """Deliver what a service wants told, and send what comes of it."""
     wanted = MessageWanted(
         patient_id=referral["patient_id"],
         episode_id=referral["episode_id"],
         journey_id=new_id(),
         notification_id=new_id(),
-        template="PLEASE_CALL_US",
+        template=template,
         deadline_at=real_now() + timedelta(hours=3),
         wanted_at=real_now(),
     )
@@ -69,6 +68,20 @@ class TestMessageToPatient:
         assert (reader, message["Subject"]) == ("ada.quill@example.org", "Please call us")
         (settled,) = room.announced_of(NotificationSettled)
         assert (settled.notification_id, settled.outcome) == (wanted.notification_id, "SENT")
+
+    @pytest.mark.parametrize(
+        ("template", "subject"),
+        [
+            ("PLACE_OFFERED", "There is a place for you"),
+            ("SCHEDULE_TO_CONFIRM", "A schedule waits for your answer"),
+            ("SCHEDULE_CHANGED", "Your schedule has changed"),
+        ],
+    )
+    def test_is_of_any_service_that_has_something_to_tell(self, room, refer, mail, template, subject):
+        want_message(room, refer(email="ada.quill@example.org"), template=template)
+
+        ((_, message),) = mail.taken
+        assert message["Subject"] == subject
 
     def test_waits_for_the_morning_of_their_site_and_not_beyond_its_use(self, room, refer, mail, desk):
         referral = refer(email="ada.quill@example.org")

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.contracts import roles
-from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.common import MessageWanted, TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
     DischargeProposed,
-    MessageWanted,
     OutreachAttempted,
     PatientReengaged,
 )

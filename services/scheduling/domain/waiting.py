@@ -7,7 +7,7 @@ from shared.contracts.event import Event
 from shared.contracts.scheduling import SeatOffered, SeatOfferSettled
 from shared.errors import Conflict, NotFound
 
-#: How long somebody has to take a seat that is offered. Design default.
+#: How long somebody has to take a seat that is offered, from when they can be told of it. Design default.
 OFFER_LASTS = timedelta(hours=4)
 
 #: How long before the start of a session the last offer ends. Design default.
@@ -46,11 +46,14 @@ class Wait:
     settled_at: datetime | None = None
     tenant_id: str = ""
 
-    def offer(self, *, starts_at: datetime, now: datetime) -> list[Event]:
-        """Keep a free seat for this patient until the offer ends."""
+    def offer(self, *, starts_at: datetime, heard_at: datetime, now: datetime) -> list[Event]:
+        """Keep a free seat for this patient until the offer ends.
+
+        :param heard_at: when the patient can be told, e.g. once the night is over.
+        """
         self.state = "OFFERED"
         self.offered_at = now
-        self.expires_at = offer_ends(starts_at=starts_at, now=now)
+        self.expires_at = offer_ends(starts_at=starts_at, heard_at=heard_at, now=now)
         return [
             SeatOffered(
                 patient_id=self.patient_id,
@@ -93,11 +96,15 @@ class Wait:
         ]
 
 
-def offer_ends(*, starts_at: datetime, now: datetime) -> datetime:
-    """Return until when a seat is kept: never up to the start, so that the next still has time."""
-    return min(now + OFFER_LASTS, starts_at - OFFER_ENDS_BEFORE)
+def offer_ends(*, starts_at: datetime, heard_at: datetime, now: datetime) -> datetime:
+    """Return until when a seat is kept: never up to the start, so that the next still has time.
+
+    An offer that nobody can be told of before it ends is kept no longer than any other, for whoever looks.
+    """
+    last = starts_at - OFFER_ENDS_BEFORE
+    return min((heard_at if heard_at < last else now) + OFFER_LASTS, last)
 
 
 def may_still_offer(*, starts_at: datetime, now: datetime) -> bool:
     """Tell whether there is time to offer a seat before a session starts."""
-    return offer_ends(starts_at=starts_at, now=now) > now
+    return starts_at - OFFER_ENDS_BEFORE > now
