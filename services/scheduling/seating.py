@@ -127,10 +127,12 @@ def check_may_sit(
     *,
     now: datetime,
     besides: str = "",
+    field: str = "session_id",
 ) -> list[booking.Held]:
     """Refuse a session that this patient cannot sit in; return the patient's seats around it.
 
     :param besides: a seat that is given up for this one.
+    :param field: the request's field that names the session.
     """
     session, zone = chosen.session, chosen.site.time_zone
     if episode.site_id != session.site_id:
@@ -153,6 +155,14 @@ def check_may_sit(
         until=session.starts_at + _AROUND,
     )
     booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=zone, besides=besides)
+    booking.check_ceiling(
+        session=session,
+        held=held,
+        ceiling=episode.weekly_minutes_ceiling,
+        zone=zone,
+        field=field,
+        besides=besides,
+    )
     return held
 
 
@@ -338,8 +348,9 @@ def offer_next(db: Session, session: attendance.Session, *, now: datetime) -> No
 
 def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session, *, now: datetime) -> bool:
     patient = db.get(records.Patient, wait.patient_id)
+    episode = db.get(records.Episode, wait.episode_id)
     site = db.get(records.Site, session.site_id)
-    if patient is None or site is None:
+    if patient is None or episode is None or site is None:
         return False
     group = db.get(groups.Group, session.group_id) if session.group_id else None
     # Who waits since before the cohort began does not join it any more.
@@ -357,6 +368,13 @@ def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session, *, no
     )
     try:
         booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=site.time_zone)
+        booking.check_ceiling(
+            session=session,
+            held=held,
+            ceiling=episode.weekly_minutes_ceiling,
+            zone=site.time_zone,
+            field="session_id",
+        )
     except Refusal:
         return False
     return True
@@ -399,7 +417,7 @@ def swap(
     zone = other.site.time_zone
     booking.check_movable(seat=seat, session=session, now=now)
     booking.check_equivalent(own=session, other=other.session, zone=zone)
-    held = check_may_sit(db, other, patient, episode, now=now, besides=seat.seat_id)
+    held = check_may_sit(db, other, patient, episode, now=now, besides=seat.seat_id, field="to_session_id")
     taken = room_in(db, other.session)
     _check_floor(db, seat, session, gained=other.session.clinical_minutes, zone=zone)
     _give_up(db, seat, session)
@@ -432,7 +450,7 @@ def make_up(
     booking.check_made_up(seat=seat, session=session, other=other.session, zone=other.site.time_zone)
     if tables.makes_up_for(db, seat_id=seat.seat_id) is not None:
         raise booking.NothingToMakeUp(field="seat_id", rule="a session that nothing makes up for yet")
-    held = check_may_sit(db, other, patient, episode, now=now)
+    held = check_may_sit(db, other, patient, episode, now=now, field="to_session_id")
     taken = room_in(db, other.session)
     new = take_seat(
         db,

@@ -551,6 +551,131 @@ class TestMakeUpSession:
 
         assert refused.value.code == "nothing_to_make_up"
 
+    @pytest.mark.parametrize(
+        ("kind", "modality", "minutes", "least"),
+        [("GROUP", "CBT", 44, 45), ("EDUCATION", "WELLNESS", 30, 45), ("FAMILY", "FAMILY", 25, 26)],
+    )
+    def test_is_refused_in_what_is_too_short_to_count_as_treatment(
+        self, room, kind, modality, minutes, least
+    ):
+        admit(room, "Ada")
+        own = self._excused(room)
+        other = workshop(room, SATURDAY, kind=kind, modality=modality, clinical_minutes=minutes)
+
+        with pytest.raises(Conflict) as refused:
+            room.call("make_up_session", {"seat_id": own["seat_id"], "to_session_id": other["session_id"]})
+
+        assert refused.value.code == "not_equivalent"
+        (problem,) = refused.value.problems
+        assert (problem["field"], str(least) in problem["rule"]) == ("to_session_id", True)
+        assert room.ask("list_alternatives", {"seat_id": own["seat_id"]})["items"] == []
+        assert room.announced_of(MakeUpBooked) == []
+
+    def test_is_refused_in_a_support_group_which_is_no_treatment(self, room):
+        admit(room, "Ada")
+        own = self._excused(room)
+        other = workshop(room, SATURDAY, kind="SUPPORT", modality="TWELVE_STEP")
+
+        with pytest.raises(Conflict) as refused:
+            room.call("make_up_session", {"seat_id": own["seat_id"], "to_session_id": other["session_id"]})
+
+        assert refused.value.code == "not_equivalent"
+
+    def _excused(self, room: Room) -> dict[str, Any]:
+        own = groups_of(room, "Ada")[0]
+        body = {"session_id": own["session_id"], "patient_id": patient("Ada"), "reason": "ILLNESS"}
+        room.call("excuse_absence", body)
+        return own
+
+
+class TestCeiling:
+    """A week of level 2.1 has fewer than nineteen clinical hours, however they are booked."""
+
+    #: Sunday at noon in Chicago, the last day of the week.
+    SUNDAY = SATURDAY + timedelta(days=1)
+
+    @pytest.fixture
+    def missed(self, room) -> dict[str, Any]:
+        """Give Ada 18 hours and 20 minutes besides a block that she was excused from; return that."""
+        own = self._excuse_a_block(room)
+        for number in range(3):
+            self._book_four_hours(room, number)
+        return own
+
+    def _excuse_a_block(self, room: Room) -> dict[str, Any]:
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        body = {"session_id": own["session_id"], "patient_id": patient("Ada"), "reason": "ILLNESS"}
+        room.call("excuse_absence", body)
+        return own
+
+    def _book_four_hours(self, room: Room, number: int) -> None:
+        starts_at = SATURDAY + timedelta(hours=4 * number)
+        ends_at = (starts_at + timedelta(hours=4)).isoformat()
+        book(room, workshop(room, starts_at, ends_at=ends_at)["session_id"], "Ada")
+
+    def test_is_kept_when_hours_are_made_up(self, room, missed):
+        other = workshop(room, self.SUNDAY)
+        wanted = {"seat_id": missed["seat_id"], "to_session_id": other["session_id"]}
+
+        with pytest.raises(Conflict) as refused:
+            room.call("make_up_session", wanted, role="counselor")
+
+        assert refused.value.code == "ceiling_reached"
+        (problem,) = refused.value.problems
+        assert problem["field"] == "to_session_id"
+        assert "19 hours" in problem["rule"]
+        assert room.ask("list_alternatives", {"seat_id": missed["seat_id"]})["items"] == []
+        assert room.announced_of(MakeUpBooked) == []
+
+    @pytest.mark.parametrize("how", ["book_seat", "swap_seat"])
+    def test_is_kept_by_other_bookings(self, room, missed, how):
+        own = groups_of(room, "Ada")[1]
+        longer = {"kind": "GROUP", "modality": own["modality"], "clinical_minutes": 210}
+        ends_at = (self.SUNDAY + timedelta(hours=4)).isoformat()
+        other = workshop(room, self.SUNDAY, ends_at=ends_at, **longer)["session_id"]
+        body = {
+            "book_seat": {"session_id": other, "patient_id": patient("Ada")},
+            "swap_seat": {"seat_id": own["seat_id"], "to_session_id": other},
+        }[how]
+
+        with pytest.raises(Conflict) as refused:
+            room.call(how, body, role="front_desk")
+
+        assert refused.value.code == "ceiling_reached"
+
+    def test_is_of_each_week_for_itself(self, room, missed):
+        next_week = workshop(room, SATURDAY + timedelta(days=7))
+
+        assert book(room, next_week["session_id"], "Ada")["outcome"] == "BOOKED"
+
+    def test_leaves_room_for_what_stays_below_it_and_for_what_is_no_treatment(self, room, missed):
+        add_clinician(room, "Ines")
+        ines = {"facilitator_id": derived_id("clinician", "Ines")}
+        support = workshop(
+            room, self.SUNDAY + timedelta(hours=3), kind="SUPPORT", modality="WELLNESS", **ines
+        )
+        short = workshop(room, self.SUNDAY, clinical_minutes=39)
+
+        booked = [book(room, one["session_id"], "Ada")["outcome"] for one in (support, short)]
+
+        assert booked == ["BOOKED", "BOOKED"]
+
+    def test_passes_over_whoever_has_the_hours_by_now(self, room):
+        self._excuse_a_block(room)
+        admit(room, "Ben", "Cleo")
+        for number in range(2):
+            self._book_four_hours(room, number)
+        session_id = workshop(room, self.SUNDAY, capacity=1)["session_id"]
+        seat = book(room, session_id, "Ben")["seat"]
+        for name in ("Ada", "Cleo"):
+            book(room, session_id, name)
+        self._book_four_hours(room, 2)
+
+        room.call("release_seat", {"seat_id": seat["seat_id"]}, role="front_desk")
+
+        assert (waits_of(room, "Ada"), waits_of(room, "Cleo")) == (["WAITING"], ["OFFERED"])
+
 
 class TestExcusedSeat:
     """Whoever was excused from a session may be somewhere else at that time."""

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from services.scheduling.domain.attendance import GIVEN_UP, LEAVES_TIME_FREE, Seat, Session
 from services.scheduling.domain.clinicians import Clinician
+from services.scheduling.domain.deliveries import LEAST_MINUTES, LEAST_MINUTES_OF_GROUP
 from services.scheduling.domain.groups import Group
 from services.scheduling.domain.obligations import Obligation
 from services.scheduling.domain.weeks import local_day, monday_of, span_of
@@ -46,6 +47,10 @@ class NotEquivalent(Conflict):
 
 class FloorNotKept(Conflict):
     """Raised when a week would have fewer clinical hours than the level of care asks for."""
+
+
+class CeilingReached(Conflict):
+    """Raised when a week would have as many clinical hours as the next level of care begins with."""
 
 
 class NotYoursToMove(Conflict):
@@ -168,10 +173,13 @@ def check_made_up(*, seat: Seat, session: Session, other: Session, zone: str) ->
     """Refuse to make up hours that are not owed, or in another week.
 
     :raises NothingToMakeUp: when the session was attended, or is still to come for the patient.
-    :raises NotEquivalent: when the other is of another week or site.
+    :raises NotEquivalent: when the other is of another week or site, or too short to count as treatment.
     """
     if seat.state not in ("NO_SHOW", "EXCUSED", "CANCELLED_BY_PROGRAM"):
         raise NothingToMakeUp(field="seat_id", rule="a session that was missed, excused or called off")
+    least = LEAST_MINUTES.get(other.kind, LEAST_MINUTES_OF_GROUP)
+    if other.clinical_minutes < least:
+        raise NotEquivalent(field="to_session_id", rule=f"of at least {least} clinical minutes")
     check_same_week(own=session, other=other, zone=zone)
 
 
@@ -184,6 +192,35 @@ def check_floor(*, before: int, after: int, floor: int) -> None:
         raise FloorNotKept(
             field="to_session_id",
             rule=f"the week keeps at least {floor} clinical minutes ({floor / 60:g} hours)",
+        )
+
+
+def check_ceiling(
+    *,
+    session: Session,
+    held: Iterable[Held],
+    ceiling: int | None,
+    zone: str,
+    field: str,
+    besides: str = "",
+) -> None:
+    """Refuse a session that would give its week the hours at which the level of care ends.
+
+    A week that has them already may still be changed into one with fewer. Support groups count for nothing.
+
+    :param ceiling: clinical minutes; a week of the level has fewer. None where nobody told of one.
+    :param field: the request's field that names the session.
+    :param besides: a seat that is given up for this one.
+    :raises CeilingReached: when it would.
+    """
+    week = week_of(session.starts_at, zone=zone)
+    own = [one for one in held if week_of(one.starts_at, zone=zone) == week]
+    before = minutes_in(own)
+    after = minutes_in(one for one in own if one.seat_id != besides) + session.clinical_minutes
+    if ceiling is not None and after >= ceiling and after > before:
+        raise CeilingReached(
+            field=field,
+            rule=f"the week stays below {ceiling} clinical minutes ({ceiling / 60:g} hours)",
         )
 
 
