@@ -1454,6 +1454,7 @@ class Scheduling:
                     (hour.weekday, hour.starts) for hour in taken.get(clinician.clinician_id, ())
                 ),
                 busy=tuple(in_groups.get(clinician.clinician_id, ())),
+                states=clinician.counsels_in(on=on),
             )
             for clinician in tables.clinicians_of_site(db, site_id=site.site_id)
             if clinician.may_counsel(on=on)
@@ -1666,7 +1667,11 @@ class Scheduling:
         ]
         hour = plan.individual
         hour_met = hour is not None and any(hour.span().meets(taken) for taken in busy)
-        if met or hour_met or plan.reason is not None:
+        through = plans.licensed_through(at=now, zone=site.time_zone)
+        otherwise = hour is not None and staffing.meet_otherwise(db, hour, patient, on=through)
+        # Whoever is somewhere else from now on may be where the therapist is not licensed.
+        hour_met = hour_met or (hour is not None and hour.from_afar and otherwise)
+        if met or hour_met or otherwise or plan.reason is not None:
             self._replan(db, site, plan, episode, patient, gone=met, hour_gone=hour_met, at=now)
 
     def _replan(
@@ -1746,6 +1751,10 @@ class Scheduling:
         lapsing = {one.clinician_id for one in staff.values() if not one.may_counsel(on=through)}
         for plan, episode, patient in tables.plans_with_therapists(db, clinician_ids=sorted(lapsing)):
             self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
+        for plan, episode, patient in tables.plans_met_from_afar(db, site_id=site.site_id):
+            leader = staff.get(plan.individual_clinician_id or "")
+            if not staffing.may_meet(leader, plan.individual, patient, on=through):
+                self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
 
     def _seat_at_door(
         self, db: Session, call: Call
@@ -1871,6 +1880,7 @@ def _plan_view(
             "weekday": hour.weekday,
             "starts": hour.starts,
             "ends": hour.ends,
+            "mode": hour.mode,
             "reasons": explained.get("individual", []),
         }
         if hour

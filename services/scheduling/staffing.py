@@ -5,7 +5,7 @@ All of it runs in the transaction of what caused it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -311,10 +311,10 @@ def hand_over(
                 group.facilitator_id = to.clinician_id
                 busy += group.spans()
                 moved_groups += 1
-        for plan, _, _ in tables.plans_with_therapists(db, clinician_ids=[clinician.clinician_id]):
+        for plan, _, patient in tables.plans_with_therapists(db, clinician_ids=[clinician.clinician_id]):
             hour = plan.individual
             clash = hour is not None and any(hour.span().meets(taken) for taken in busy)
-            if hour is not None and to.may_counsel(on=today) and not clash:
+            if hour is not None and may_meet(to, hour, patient, on=today) and not clash:
                 plan.individual_clinician_id = to.clinician_id
                 busy.append(hour.span())
                 moved_hours += 1
@@ -353,6 +353,30 @@ def assign(
     former = db.get(clinicians.Clinician, before)
     if former is not None:
         settle(db, former, site, now=now)
+
+
+def may_meet(
+    clinician: clinicians.Clinician | None,
+    hour: planner.IndividualSlot | None,
+    patient: records.Patient,
+    *,
+    on: date,
+) -> bool:
+    """Tell whether a clinician may have a patient's hour on a day: from afar, a therapist of that state."""
+    if clinician is None or hour is None:
+        return False
+    if not hour.from_afar:
+        return clinician.may_counsel(on=on)
+    return patient.wished().telehealth_state in clinician.counsels_in(on=on)
+
+
+def meet_otherwise(db: Session, hour: planner.IndividualSlot, patient: records.Patient, *, on: date) -> bool:
+    """Tell whether a patient's hour is from afar and may not be, or is in person and need not be."""
+    wishes = patient.wished()
+    if not hour.from_afar and not (wishes.telehealth and wishes.telehealth_state):
+        return False
+    leader = db.get(clinicians.Clinician, hour.clinician_id)
+    return may_meet(leader, replace(hour, mode="VIDEO"), patient, on=on) != hour.from_afar
 
 
 def _check_standing(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.scheduling import tables
 from services.scheduling.service import Scheduling
+from shared.contracts.scheduling import ScheduleProposed
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
 from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, ids_of, open_group, referral_of
@@ -153,3 +154,131 @@ class TestJoinByTelehealth:
     def test_knows_of_nobody_who_has_not_joined(self, room):
         with pytest.raises(NotFound):
             room.ask("get_telehealth_visit", {"seat_id": derived_id("nobody")}, role="clinician")
+
+
+class TestHourAlone:
+    """The weekly hour with a therapist, for whoever is treated from home."""
+
+    @pytest.fixture
+    def room(self, room_of) -> Room:
+        """Furnish a site whose evening group meets by video, and admit Ada, who would rather stay home."""
+        room = room_of(Scheduling)
+        furnish(room, track="EVENING", weekdays=[0])
+        open_group(room, "screen", facilitator_id=add_clinician(room, "Ines"), track="TELEHEALTH")
+        room.deliver(referral_of("Ada"))
+        self.declare(room, telehealth_state="IL")
+        room.deliver(*admitted("Ada"))
+        return room
+
+    def declare(self, room: Room, **wishes: Any) -> None:
+        body = {
+            "patient_id": ids_of("Ada")["patient_id"],
+            "site_id": SITE,
+            "obligations": [],
+            "wishes": {"telehealth": True, **wishes},
+        }
+        room.call("declare_obligations", body, role="front_desk")
+
+    def hour(self, room: Room) -> dict[str, Any]:
+        found = room.ask("get_weekly_plan", {"episode_id": ids_of("Ada")["episode_id"]})
+        return dict(found["individual"])
+
+    def to_come(self, room: Room) -> list[dict[str, Any]]:
+        found = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"]})["items"]
+        return [one for one in found if one["kind"] == "INDIVIDUAL" and one["state"] == "SCHEDULED"]
+
+    def modes(self, room: Room) -> set[str]:
+        ids = [one["session_id"] for one in self.to_come(room)]
+        return {room.ask("get_session", {"session_id": one})["mode"] for one in ids}
+
+    def test_is_planned_and_booked_by_video(self, room):
+        assert self.hour(room)["mode"] == "VIDEO"
+        assert self.modes(room) == {"VIDEO"}
+
+    def test_is_joined_like_every_other_session_from_afar(self, room):
+        own = self.to_come(room)[0]
+        room.at(own["starts_at"])
+
+        with pytest.raises(Conflict) as at_the_desk:
+            room.call("check_in", who(own["session_id"]), role="front_desk")
+        with pytest.raises(InvalidInput) as elsewhere:
+            join(room, own["session_id"], state="WI")
+        seat = join(room, own["session_id"], privacy_attested=False)
+
+        assert at_the_desk.value.code == "whereabouts_needed"
+        assert elsewhere.value.code == "not_licensed_there"
+        assert seat["state"] == "CHECKED_IN"
+
+    def test_is_in_person_again_once_the_patient_is_where_nobody_is_licensed(self, room):
+        self.declare(room, telehealth_state="WI")
+
+        assert self.hour(room)["mode"] == "IN_PERSON"
+        assert self.modes(room) == {"IN_PERSON"}
+        assert len({one["starts_at"] for one in self.to_come(room)}) == len(self.to_come(room))
+        assert len(room.announced_of(ScheduleProposed)) == 2
+
+    def test_is_by_video_once_the_patient_tells_where_they_are(self, room):
+        self.declare(room)
+        before = self.hour(room)
+
+        self.declare(room, telehealth_state="IL")
+
+        after = self.hour(room)
+        assert (before["mode"], after["mode"]) == ("IN_PERSON", "VIDEO")
+        assert (before["weekday"], before["starts"]) == (after["weekday"], after["starts"])
+        assert self.modes(room) == {"VIDEO"}
+
+    def test_is_not_planned_anew_when_the_same_is_told_again(self, room):
+        self.declare(room, telehealth_state="IL")
+
+        assert len(room.announced_of(ScheduleProposed)) == 1
+
+    def test_goes_with_the_caseload_to_nobody_who_is_not_licensed_there(self, room):
+        leader = self.hour(room)["clinician_id"]
+        stranger = room.call(
+            "add_clinician",
+            {
+                "site_id": SITE,
+                "credentials": [{"kind": "LCSW", "state": "WI", "expires_on": "2030-01-01"}],
+            },
+            role="operations",
+        )["clinician_id"]
+
+        handed = {"clinician_id": leader, "to_clinician_id": stranger}
+        done = room.call("hand_over_caseload", handed, role="supervisor")
+
+        assert done["hours_moved"] == 0
+        assert self.hour(room)["clinician_id"] == leader
+
+    def test_is_met_otherwise_when_the_licence_of_that_state_runs_out(self, room_of):
+        room = room_of(Scheduling)
+        furnish(room, therapists=0, track="EVENING", weekdays=[0])
+        open_group(
+            room, "screen", facilitator_id=add_clinician(room, "Ines", kind="CADC"), track="TELEHEALTH"
+        )
+        room.call(
+            "add_clinician",
+            {
+                "site_id": SITE,
+                "credentials": [
+                    {"kind": "LCSW", "state": "IL", "expires_on": "2030-01-01"},
+                    {"kind": "LCSW", "state": "WI", "expires_on": "2026-02-24"},
+                ],
+            },
+            role="operations",
+        )
+        room.deliver(referral_of("Ada"))
+        self.declare(room, telehealth_state="WI")
+        room.deliver(*admitted("Ada"))
+        before = self.hour(room)["mode"]
+
+        room.advance("2026-02-16T08:00:00-06:00")
+
+        assert (before, self.hour(room)["mode"]) == ("VIDEO", "IN_PERSON")
+
+    @pytest.mark.parametrize("state", ["Illinois", "il", ""])
+    def test_asks_for_the_state_in_two_letters(self, room, state):
+        with pytest.raises(InvalidInput) as refused:
+            self.declare(room, telehealth_state=state)
+
+        assert [problem["field"] for problem in refused.value.problems] == ["wishes.telehealth_state"]

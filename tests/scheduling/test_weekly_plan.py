@@ -403,6 +403,89 @@ class TestWishes:
         )
 
 
+class TestHourFromAfar:
+    """The hour alone with a therapist, for whoever is treated from home."""
+
+    HOME = planner.Wishes(telehealth=True, telehealth_state="IL")
+
+    def evenings(self) -> list[planner.Meeting]:
+        return meetings_of("screen", WEEKDAYS, 18, 21, "TELEHEALTH")
+
+    def licensed(self, *states: str, name: str = "ines") -> planner.Therapist:
+        return replace(INES, clinician_id=name, states=frozenset(states))
+
+    def test_is_by_video_where_the_therapist_is_licensed(self, solver):
+        wanted = request_of(wishes=self.HOME)
+
+        found = plan(solver, wanted, self.evenings(), [self.licensed("WI", "IL")])
+
+        assert found.individual.mode == "VIDEO"
+        reasons = explanations.reasons_for_hour(found.individual, week=found, request=wanted)
+        assert "TELEHEALTH_WISHED" in reasons
+        assert "SAME_TRIP" not in reasons
+        assert explanations.wishes_not_met(found, request=wanted, meetings=self.evenings()) == ()
+
+    @pytest.mark.parametrize(
+        ("state", "licences"),
+        [("WI", ("IL",)), ("IL", ()), (None, ("IL",))],
+        ids=["other", "none", "unknown"],
+    )
+    def test_is_in_person_where_nobody_may_see_the_patient_from_afar(self, solver, state, licences):
+        wanted = request_of(wishes=replace(self.HOME, telehealth_state=state))
+
+        found = plan(solver, wanted, self.evenings(), [self.licensed(*licences)])
+
+        assert found.individual.mode == "IN_PERSON"
+        unmet = explanations.wishes_not_met(found, request=wanted, meetings=self.evenings())
+        assert [(one.code, one.reason) for one in unmet] == [("TELEHEALTH_INDIVIDUAL", "OTHER_RULES")]
+
+    def test_is_with_somebody_who_is_licensed_there_rather_than_with_another(self, solver):
+        asked = [self.licensed("WI", name="ines"), self.licensed("IL", name="omar")]
+
+        found = plan(solver, request_of(wishes=self.HOME), self.evenings(), asked)
+
+        assert (found.individual.clinician_id, found.individual.mode) == ("omar", "VIDEO")
+
+    def test_stays_with_the_therapist_whom_the_patient_knows(self, solver):
+        held = planner.IndividualSlot(clinician_id="ines", weekday=0, starts=time(12))
+        asked = [self.licensed(name="ines"), self.licensed("IL", name="omar")]
+
+        found = plan(solver, request_of(wishes=self.HOME, held_hour=held), self.evenings(), asked)
+
+        assert found.individual == held
+
+    def test_keeps_its_time_when_it_is_met_from_afar_from_now_on(self, solver):
+        held = planner.IndividualSlot(clinician_id="ines", weekday=1, starts=time(14))
+
+        found = plan(
+            solver, request_of(wishes=self.HOME, held_hour=held), self.evenings(), [self.licensed("IL")]
+        )
+
+        assert found.individual == replace(held, mode="VIDEO")
+
+    def test_is_at_the_site_for_whoever_is_there_anyhow(self, solver):
+        free = [(day, time(hour)) for day in range(5) for hour in range(8, 21)]
+        therapist = replace(self.licensed("IL"), taken=frozenset(free) - {(2, time(12))})
+
+        found = plan(solver, request_of(wishes=self.HOME), mornings(0, 2, 4), [therapist])
+
+        assert (found.individual.weekday, found.individual.mode) == (2, "IN_PERSON")
+
+    def test_is_in_person_for_whoever_comes_to_the_site_and_wishes_nothing_else(self, solver):
+        wishes = planner.Wishes(telehealth_state="IL")
+
+        found = plan(solver, request_of(wishes=wishes), mornings(), [self.licensed("IL")])
+
+        assert found.individual.mode == "IN_PERSON"
+
+    def test_is_by_video_for_whoever_is_on_the_track_without_having_wished_it(self, solver):
+        wishes = planner.Wishes(telehealth_state="IL")
+
+        found = plan(solver, request_of(wishes=wishes), self.evenings(), [self.licensed("IL")])
+
+        assert (found.track, found.individual.mode) == ("TELEHEALTH", "VIDEO")
+
+
 class TestSolvingAgain:
     def test_moves_nothing_that_a_new_shift_does_not_meet(self, solver):
         first = plan(solver, request_of(), program())

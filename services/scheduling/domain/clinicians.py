@@ -103,6 +103,14 @@ class Clinician:
         """Tell whether an unexpired credential is that of a licensed therapist."""
         return not self.kinds_on(on).isdisjoint(roles.THERAPIST_CREDENTIALS)
 
+    def counsels_in(self, *, on: date) -> frozenset[str]:
+        """Return the states of which the clinician is a licensed therapist on a day."""
+        return frozenset(
+            row["state"]
+            for row in self.credentials
+            if row["kind"] in roles.THERAPIST_CREDENTIALS and self._counts(row, on)
+        )
+
     def may_take(self, *, kind: str, on: date) -> bool:
         """Tell whether the credentials of a day are enough for a session of some kind."""
         return self.may_counsel(on=on) if kind == "INDIVIDUAL" else self.may_lead(on=on)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from services.scheduling.domain.planner import (
     IN_BLOCKS,
-    ONE_TRIP_WITHIN,
     START_WITHIN,
     IndividualSlot,
     Meeting,
     Request,
     StandingWeek,
+    is_on_the_way,
 )
 from services.scheduling.domain.weeks import MINUTES_A_WEEK, Span
 
@@ -27,7 +27,7 @@ class UnmetWish:
 
     #: "MODALITY", "FAMILY", "SUPPORT_GROUP", "TRACKS" or "TELEHEALTH".
     wish: str
-    #: Which modality, where the wish is one.
+    #: Which modality, where the wish is one; "INDIVIDUAL" where the hour alone is not from afar.
     detail: str | None
     #: "NOT_OFFERED", "OBLIGATIONS", "FULL" or "OTHER_RULES".
     reason: str
@@ -77,16 +77,14 @@ def reasons_for_hour(hour: IndividualSlot, *, week: StandingWeek, request: Reque
     """Return why the hour with the therapist is where it is."""
     stretch = hour.span()
     found = ["CLEAR_OF_OBLIGATIONS", "LICENSED_THERAPIST", *_beside(stretch, request)]
-    if hour == request.held_hour:
+    if hour.from_afar and (request.wishes.telehealth or "TELEHEALTH" in request.wishes.tracks):
+        found.append("TELEHEALTH_WISHED")
+    if hour.is_at_the_time_of(request.held_hour):
         if _has_moved(week, request):
             found.append("KEPT")
     elif request.held_hour is not None and hour.clinician_id == request.held_hour.clinician_id:
         found.append("SAME_THERAPIST")
-    if any(
-        meeting.weekday == hour.weekday
-        and max(meeting.span().begins - stretch.ends, stretch.begins - meeting.span().ends) <= ONE_TRIP_WITHIN
-        for meeting in week.meetings
-    ):
+    if is_on_the_way(hour, week=week):
         found.append("SAME_TRIP")
     return tuple(found)
 
@@ -137,6 +135,9 @@ def wishes_not_met(
     if wishes.telehealth and not all(meeting.telehealth for meeting in treatment):
         reason = _against([one for one in blocks if one.telehealth], request)
         found.append(UnmetWish(wish="TELEHEALTH", detail=None, reason=reason))
+    elif wishes.telehealth and not week.individual.from_afar:
+        # Nobody told where the patient is, or nobody who has an hour is licensed there.
+        found.append(UnmetWish(wish="TELEHEALTH", detail="INDIVIDUAL", reason="OTHER_RULES"))
     return tuple(found)
 
 

@@ -94,6 +94,8 @@ class Therapist:
     #: Weekday and start of the individual sessions that are taken.
     taken: frozenset[tuple[int, time]]
     busy: tuple[Span, ...]
+    #: States that licensed them as a therapist: where a patient may be whom they see from afar.
+    states: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,17 @@ class IndividualSlot:
     clinician_id: str
     weekday: int
     starts: time
+    #: One of MODES: how the two meet.
+    mode: str = "IN_PERSON"
+
+    @property
+    def from_afar(self) -> bool:
+        """Tell whether nobody leaves home for it."""
+        return self.mode != "IN_PERSON"
+
+    def is_at_the_time_of(self, other: "IndividualSlot | None") -> bool:
+        """Tell whether two are with the same therapist at the same time, however they meet."""
+        return other is not None and replace(self, mode=other.mode) == other
 
     @property
     def ends(self) -> time:
@@ -161,6 +174,8 @@ class Wishes:
     telehealth: bool = False
     family: bool = False
     support_group: bool = False
+    #: The state in which the patient is during sessions from afar, in two letters; None where nobody told.
+    telehealth_state: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,15 +338,19 @@ def _find(
         return None
     found = [choices[place] for place in chosen]
     (individual,) = (choice.hour for choice in found if choice.hour is not None)
-    week = StandingWeek(
-        meetings=tuple(
-            sorted(
-                (meeting for choice in found for meeting in choice.meetings),
-                key=lambda meeting: (meeting.weekday, meeting.starts, meeting.group_id),
-            )
+    week = _from_afar_where_it_can_be(
+        StandingWeek(
+            meetings=tuple(
+                sorted(
+                    (meeting for choice in found for meeting in choice.meetings),
+                    key=lambda meeting: (meeting.weekday, meeting.starts, meeting.group_id),
+                )
+            ),
+            individual=individual,
+            exception=exception,
         ),
-        individual=individual,
-        exception=exception,
+        request=request,
+        therapists=therapists,
     )
     broken = broken_rules(week, request=request)
     if broken:
@@ -347,6 +366,42 @@ def _may_fit(options: tuple[Option, ...], must_provide: tuple[str, ...]) -> bool
         len(days) >= FEWEST_DAYS
         and any(option.role == HOUR for option in options)
         and offered.issuperset(must_provide)
+    )
+
+
+# --- The hour from afar ---------------------------------------------------------------------------
+
+
+def licensed_for(therapist: Therapist, *, wishes: Wishes) -> bool:
+    """Tell whether a therapist may see a patient from afar, where the patient is then: brief section 3.4."""
+    return wishes.telehealth_state is not None and wishes.telehealth_state in therapist.states
+
+
+def _from_afar_where_it_can_be(
+    week: StandingWeek, *, request: Request, therapists: tuple[Therapist, ...]
+) -> StandingWeek:
+    """Return the week with its hour by video, for whoever is treated from afar and may be by this therapist.
+
+    Whoever comes to the site on that day anyhow, just before or after, has the hour there.
+    """
+    hour, wishes = week.individual, request.wishes
+    stays_home = wishes.telehealth or "TELEHEALTH" in wishes.tracks or week.track == "TELEHEALTH"
+    licensed = any(
+        one.clinician_id == hour.clinician_id and licensed_for(one, wishes=wishes) for one in therapists
+    )
+    if not stays_home or not licensed or is_on_the_way(hour, week=week):
+        return week
+    return replace(week, individual=replace(hour, mode="VIDEO"))
+
+
+def is_on_the_way(hour: IndividualSlot, *, week: StandingWeek) -> bool:
+    """Tell whether a patient who comes to the site that day does not go home before or after the hour."""
+    stretch = hour.span()
+    return any(
+        meeting.weekday == hour.weekday
+        and not meeting.telehealth
+        and max(meeting.span().begins - stretch.ends, stretch.begins - meeting.span().ends) <= ONE_TRIP_WITHIN
+        for meeting in week.meetings
     )
 
 
@@ -463,7 +518,14 @@ def _hours(request: Request, days: list[int], therapists: tuple[Therapist, ...])
     """
     held = request.held_hour
     known = held.clinician_id if held is not None else None
-    in_turn = sorted(therapists, key=lambda therapist: therapist.clinician_id != known)
+    wishes = request.wishes
+    in_turn = sorted(
+        therapists,
+        key=lambda one: (
+            one.clinician_id != known,
+            wishes.telehealth and not licensed_for(one, wishes=wishes),
+        ),
+    )
     found = []
     for weekday in days:
         for hour in range(FIRST_INDIVIDUAL_HOUR, LAST_INDIVIDUAL_HOUR + 1):
@@ -476,12 +538,13 @@ def _hours(request: Request, days: list[int], therapists: tuple[Therapist, ...])
                     stretch.meets(taken) for taken in therapist.busy
                 ):
                     slot = IndividualSlot(clinician_id=therapist.clinician_id, weekday=weekday, starts=starts)
-                    found.append(_Choice(option=_hour_option(slot, held), hour=slot))
+                    remote = licensed_for(therapist, wishes=wishes)
+                    found.append(_Choice(option=_hour_option(slot, held, remote=remote), hour=slot))
                     break
     return found
 
 
-def _hour_option(slot: IndividualSlot, held: IndividualSlot | None) -> Option:
+def _hour_option(slot: IndividualSlot, held: IndividualSlot | None, *, remote: bool) -> Option:
     stretch = slot.span()
     return Option(
         role=HOUR,
@@ -493,10 +556,10 @@ def _hour_option(slot: IndividualSlot, held: IndividualSlot | None) -> Option:
         provides=("INDIVIDUAL",),
         groups=(),
         track=-1,
-        remote=False,
+        remote=remote,
         unwished=False,
         # An hour with somebody else at the same time is another hour.
-        kept=int(slot == held),
+        kept=int(slot.is_at_the_time_of(held)),
         prompt=False,
         fullness=0,
     )

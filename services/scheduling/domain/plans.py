@@ -91,6 +91,8 @@ class WeeklyPlan:
     individual_clinician_id: str | None = None
     individual_weekday: int | None = None
     individual_starts: time | None = None
+    #: How the two meet in the hour alone with a therapist, one of MODES.
+    individual_mode: str = "IN_PERSON"
     #: When a week was first found; it is in force from then on.
     proposed_at: datetime | None = None
     #: When the patient agreed to the present week.
@@ -124,6 +126,7 @@ class WeeklyPlan:
             clinician_id=self.individual_clinician_id,
             weekday=self.individual_weekday,
             starts=self.individual_starts,
+            mode=self.individual_mode,
         )
 
     @property
@@ -351,6 +354,7 @@ class WeeklyPlan:
         self.individual_clinician_id = hour.clinician_id if hour else None
         self.individual_weekday = hour.weekday if hour else None
         self.individual_starts = hour.starts if hour else None
+        self.individual_mode = hour.mode if hour else "IN_PERSON"
 
     def _close_task(self, *, outcome: str, at: datetime) -> list[Event]:
         if self.reason is None:
@@ -583,8 +587,10 @@ def dated_sessions(
             )
         if hour is not None and hour.weekday == day.weekday():
             starts_at = moment_of(day=day, at=hour.starts, zone=site.time_zone)
+            # Who meets otherwise from now on has another session: nobody's mode changes under them.
+            how = (hour.mode,) if hour.from_afar else ()
             session_id = derived_id(
-                plan.plan_id, hour.clinician_id, day.isoformat(), hour.starts.isoformat("minutes")
+                plan.plan_id, hour.clinician_id, day.isoformat(), hour.starts.isoformat("minutes"), *how
             )
             dated.append(
                 DatedSession(
@@ -600,6 +606,7 @@ def dated_sessions(
                     clinical_minutes=planner.INDIVIDUAL_MINUTES,
                     capacity=1,
                     number=1,
+                    mode=hour.mode,
                 )
             )
     return sorted(

@@ -59,6 +59,7 @@ class Patient:
             telehealth=self.wishes.get("telehealth", False),
             family=self.wishes.get("family", False),
             support_group=self.wishes.get("support_group", False),
+            telehealth_state=self.wishes.get("telehealth_state"),
         )
 
     def obligations(self) -> tuple[Obligation, ...]:

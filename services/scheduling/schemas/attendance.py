@@ -133,6 +133,7 @@ class SessionSummary(Schema):
     group_id = Id(allow_none=True)
     kind = fields.String(required=True)
     modality = fields.String(required=True)
+    mode = fields.String(required=True, metadata=described("How people take part."))
     facilitator_id = Id(required=True)
     starts_at = Moment(required=True)
     ends_at = Moment(required=True)
@@ -167,6 +168,7 @@ class PatientSession(Seat):
 
     kind = fields.String(required=True)
     modality = fields.String(required=True)
+    mode = fields.String(required=True, metadata=described("How people take part."))
     facilitator_id = Id(required=True)
     starts_at = Moment(required=True)
     ends_at = Moment(required=True)

@@ -46,6 +46,15 @@ class Wishes(Schema):
     support_group = fields.Boolean(
         load_default=False, metadata=described("A support group, beside the clinical hours.")
     )
+    telehealth_state = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(r"^[A-Z]{2}$", error="Two capital letters."),
+        metadata=described(
+            "The state where the patient is during sessions from afar. While nobody tells it, the hour alone"
+            " with the therapist is in person: whoever leads it has to be licensed there."
+        ),
+    )
 
 
 class DeclareObligations(Schema):

@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from services.scheduling.schemas.fields import LocalTime, described
+from shared.contracts.scheduling import MODES
 from shared.schema_fields import Id, Moment
 
 
@@ -45,6 +46,9 @@ class IndividualHour(Schema):
     weekday = fields.Integer(required=True)
     starts = LocalTime(required=True)
     ends = LocalTime(required=True)
+    mode = fields.String(
+        required=True, validate=validate.OneOf(MODES), metadata=described("How the two meet.")
+    )
     reasons = fields.List(fields.String(), required=True)
 
 

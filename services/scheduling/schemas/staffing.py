@@ -238,5 +238,3 @@ class Rooms(Schema):
 
 class PlannedSession(SessionSummary):
     """A session with how and where it is held."""
-
-    mode = fields.String(required=True)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups, planner, plans, records
 from services.scheduling.tables.base import mapper, metadata, one_of
+from shared.contracts.scheduling import MODES
 from shared.database import id_column, moment, reference, tenant_column, written_once
 
 weekly_plans = Table(
@@ -29,6 +30,7 @@ weekly_plans = Table(
     reference("individual_clinician_id", nullable=True),
     Column("individual_weekday", sa.SmallInteger),
     Column("individual_starts", sa.Time),
+    Column("individual_mode", sa.String(16), nullable=False, server_default="IN_PERSON"),
     Column("proposed_at", moment()),
     Column("confirmed_at", moment()),
     Column("confirm_by", moment()),
@@ -40,6 +42,7 @@ weekly_plans = Table(
     Column("weeks_not_led", JSONB, nullable=False, server_default="[]"),
     Column("ended_at", moment()),
     one_of("state", ("ACTIVE", "WAITING", "ENDED")),
+    one_of("individual_mode", MODES),
     Index(None, "tenant_id", "site_id", "state"),
     # Individual sessions start on the hour, so equal starts are the only way in which two collide.
     Index(
@@ -164,6 +167,24 @@ def plans_with_therapists(
         .where(
             plans.WeeklyPlan.state == "ACTIVE",
             plans.WeeklyPlan.individual_clinician_id.in_(clinician_ids),
+        )
+        .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
+    )
+    return [(plan, episode, patient) for plan, episode, patient in rows]
+
+
+def plans_met_from_afar(
+    db: Session, *, site_id: str
+) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
+    """Return the active plans of a site that have the hour alone with a therapist from afar."""
+    rows = db.execute(
+        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+        .where(
+            plans.WeeklyPlan.site_id == site_id,
+            plans.WeeklyPlan.state == "ACTIVE",
+            plans.WeeklyPlan.individual_mode != "IN_PERSON",
         )
         .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
     )
