@@ -1107,6 +1107,29 @@ class Gateway:
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
     )
+    agree_step_down = command(
+        "/v1/episodes/{episode_id}/weekly-plan/step-downs",
+        scheduling.AgreeStepDown,
+        scheduling.AgreedStepDowns,
+        scope="weekly-plans:write",
+        information=_ATTENDANCE,
+    )
+    list_step_downs = question(
+        "/v1/episodes/{episode_id}/weekly-plan/step-downs",
+        scheduling.ListStepDowns,
+        scheduling.AgreedStepDowns,
+        scope="weekly-plans:read",
+        patients=SERVICE_GUARDS,
+        information=_ATTENDANCE,
+    )
+    end_step_down = command(
+        "/v1/episodes/{episode_id}/weekly-plan/step-down-end",
+        scheduling.EndStepDown,
+        scheduling.AgreedStepDowns,
+        scope="weekly-plans:write",
+        status=200,
+        information=_ATTENDANCE,
+    )
     list_patient_sessions = question(
         "/v1/episodes/{episode_id}/sessions",
         scheduling.ListPatientSessions,

@@ -17,6 +17,11 @@ from shared.contracts.event import Event
 def weigh(db: Session, site: records.Site, *, week_starts_on: date, at: datetime) -> list[Event]:
     """Compare what each patient of a site attended in a week that ends with the floor of their level."""
     active = tables.active_plans(db, site_id=site.site_id)
+    # A week in which fewer hours were agreed has no floor to be weighed against.
+    eased = tables.stepped_down(
+        db, episode_ids=[plan.episode_id for plan in active], week_starts_on=week_starts_on
+    )
+    active = [plan for plan in active if plan.episode_id not in eased]
     if not active:
         return []
     episode_ids = [plan.episode_id for plan in active]

@@ -594,7 +594,9 @@ def _check_floor(
         if booking.week_of(one.starts_at, zone=zone) == booking.week_of(session.starts_at, zone=zone)
     ]
     before = booking.minutes_in(held)
-    floor = tables.floors_of(db, episode_ids=[seat.episode_id]).get(seat.episode_id, 0)
+    week = booking.week_of(session.starts_at, zone=zone)
+    floors = tables.floors_of(db, episode_ids=[seat.episode_id], week_starts_on=week)
+    floor = floors.get(seat.episode_id, 0)
     booking.check_floor(before=before, after=before - session.clinical_minutes + gained, floor=floor)
 
 

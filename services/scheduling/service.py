@@ -40,6 +40,7 @@ from services.scheduling.domain import (
     plans,
     records,
     rooms,
+    step_downs,
     telehealth,
     weeks,
 )
@@ -71,6 +72,12 @@ _STAFFING = (roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 
 #: Who writes and reads what was said in a session.
 _CARE = roles.CARE_TEAM
+
+#: Who agrees with a patient on fewer hours than their level asks for.
+_DECIDING = (roles.CLINICIAN, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
+
+#: The timer of the day on which an agreed step-down begins, or is over.
+_STEP_DOWN_TURNS = "step_down_turns"
 
 #: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
 TRIED_AT_ONCE = 20
@@ -722,6 +729,48 @@ class Scheduling:
         by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
         return _plan_view(plan, places, by_id)
 
+    @command(schemas.AgreeStepDown, roles=_DECIDING)
+    def agree_step_down(self, db: Session, call: Call) -> dict[str, Any]:
+        """Agree with a patient on fewer hours than the level asks for, and plan the week on them."""
+        plan, episode, patient, site = self._planned(db, call.data["episode_id"])
+        today = weeks.local_day(at=call.now, zone=site.time_zone)
+        before = step_downs.in_force(episode, on=today)
+        agreed = step_downs.agree(
+            episode,
+            agreement_id=new_id(),
+            weekly_minutes=call.data["weekly_minutes"],
+            days=call.data["days"],
+            begins_on=call.data.get("begins_on"),
+            ends_on=call.data["ends_on"],
+            by=call.actor,
+            today=today,
+            now=call.now,
+        )
+        announce_all(db, agreed)
+        turned = step_downs.in_force(episode, on=today) != before
+        self._heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
+        return _step_downs_view(episode)
+
+    @command(schemas.EndStepDown, roles=_DECIDING)
+    def end_step_down(self, db: Session, call: Call) -> dict[str, Any]:
+        """End an agreed step-down from today on, and plan the hours of the level again."""
+        plan, episode, patient, site = self._planned(db, call.data["episode_id"])
+        today = weeks.local_day(at=call.now, zone=site.time_zone)
+        before = step_downs.in_force(episode, on=today)
+        announce_all(db, step_downs.end(episode, by=call.actor, today=today, now=call.now))
+        turned = step_downs.in_force(episode, on=today) != before
+        self._heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
+        return _step_downs_view(episode)
+
+    @question(schemas.ListStepDowns, roles=(*STAFF, roles.PATIENT))
+    def list_step_downs(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return what was agreed with a patient on fewer hours."""
+        episode = db.get(records.Episode, call.data["episode_id"])
+        if episode is None:
+            raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
+        _own_or_not_there(call, patient_id=episode.patient_id)
+        return _step_downs_view(episode)
+
     @question(schemas.ListPatientSessions, roles=(*STAFF, roles.PATIENT))
     def list_patient_sessions(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the sessions in which an episode has, or had, a seat."""
@@ -1311,6 +1360,14 @@ class Scheduling:
         db.refresh(plan)
         announce_all(db, plan.ask_for_confirmation(now=now))
 
+    @on_timer(_STEP_DOWN_TURNS)
+    def turn_step_down(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Plan a week anew on the day on which an agreed step-down begins or is over."""
+        known = tables.plan_of(db, episode_id=timer.key)
+        if known is not None and known.state != "ENDED":
+            plan, episode, patient, site = self._planned(db, timer.key)
+            self._heed_step_down(db, plan, episode, patient, site, turned=True, now=now)
+
     @on_timer("attendance_grace_over", at_once=JUDGED_AT_ONCE)
     def mark_no_shows(self, db: Session, due: list[Timer], now: datetime) -> None:
         """Say who did not come, or ask the facilitator where nobody was marked."""
@@ -1495,6 +1552,7 @@ class Scheduling:
             held=own,
             held_hour=plan.individual,
             admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
+            on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
         )
         meetings = plans.meetings_of(
             groups=plans.joinable(
@@ -1647,6 +1705,49 @@ class Scheduling:
         for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
             known = None if says_why else plan.reason
             announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, known=known))
+
+    def _planned(
+        self, db: Session, episode_id: str
+    ) -> tuple[plans.WeeklyPlan, records.Episode, records.Patient, records.Site]:
+        """Return the weekly plan of an episode in treatment, with its people and site, locked.
+
+        :raises NoSuchPlan: when it was not admitted, or is over.
+        """
+        known = tables.plan_of(db, episode_id=episode_id)
+        if known is None or known.state == "ENDED":
+            raise plans.NoSuchPlan(field="episode_id", rule="must be an episode in treatment")
+        plan, episode, patient = tables.plan_with_people(db, episode_id=episode_id)
+        site = self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        return plan, episode, patient, site
+
+    def _heed_step_down(
+        self,
+        db: Session,
+        plan: plans.WeeklyPlan,
+        episode: records.Episode,
+        patient: records.Patient,
+        site: records.Site,
+        *,
+        turned: bool,
+        now: datetime,
+    ) -> None:
+        """Plan the week on what is agreed for today, and come back when that changes by itself.
+
+        :param turned: whether something else is agreed for today than the week follows.
+        """
+        today = weeks.local_day(at=now, zone=site.time_zone)
+        turn = step_downs.next_turn(episode, after=today)
+        if turn is None:
+            cancel_timer(db, _STEP_DOWN_TURNS, key=episode.episode_id)
+        else:
+            due_at = weeks.moment_of(day=turn, at=datetime.min.time(), zone=site.time_zone)
+            set_timer(db, _STEP_DOWN_TURNS, key=episode.episode_id, due_at=due_at)
+        if plan.awaits_treatment_plan or not turned:
+            return
+        self._replan(db, site, plan, episode, patient, gone=[], hour_gone=False, at=now)
+        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
 
     def _keep_week_clear(self, db: Session, patient: records.Patient, *, now: datetime) -> None:
         """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""
@@ -1897,6 +1998,12 @@ def _plan_view(
             "obligations_to_relax": explained.get("obligations_to_relax", []) if plan.reason else [],
         },
     )
+
+
+def _step_downs_view(episode: records.Episode) -> dict[str, Any]:
+    agreed = step_downs.agreed_in(episode.step_downs)
+    told = {"episode_id": episode.episode_id, "patient_id": episode.patient_id}
+    return _dumped(schemas.AgreedStepDowns(), {**told, "items": agreed, "next": None})
 
 
 def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit, ...]) -> dict[str, Any]:

@@ -57,6 +57,28 @@ class ScheduleConfirmed(EpisodeFact):
     confirmed_at: datetime
 
 
+@event(source="scheduling")
+class StepDownAgreed(EpisodeFact):
+    """A clinician agreed with a patient on fewer hours than the level asks for: no floor is judged then."""
+
+    agreement_id: str
+    #: Clinical minutes a week at least, and days a week with a block.
+    weekly_minutes: int
+    days: int
+    #: First and last local day; no last one while it is not known.
+    begins_on: date
+    ends_on: date | None
+    agreed_at: datetime
+
+
+@event(source="scheduling")
+class StepDownEnded(EpisodeFact):
+    """A clinician ended an agreed step-down before its time: the level's hours are planned again."""
+
+    agreement_id: str
+    ended_at: datetime
+
+
 @event(source="scheduling", reacting=("intake",))
 class SessionScheduled(EpisodeFact):
     """A patient has a seat in a session."""

@@ -378,6 +378,11 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             "obligations": [{"kind": "WORK", "weekday": 1, "starts": "08:00", "ends": "16:00"}],
         },
     ),
+    "agree_step_down": lambda program: Row(
+        {"episode_id": program.treated.episode_id},
+        {"weekly_minutes": 360, "days": 2, "patient_agrees": True},
+    ),
+    "end_step_down": lambda program: Row({"episode_id": program.treated.episode_id}),
     "confirm_weekly_plan": lambda program: Row({"episode_id": program.treated.episode_id}),
     "check_in": lambda program: Row(
         {"session_id": program.session_id}, {"patient_id": program.treated.patient_id}

@@ -196,6 +196,10 @@ class Request:
     #: Modalities that the treatment plan asks for.
     modalities: tuple[str, ...] = ()
     wishes: Wishes = field(default_factory=Wishes)
+    #: Days with a block, and counselling groups: fewer where a step-down was agreed, and no more days then.
+    fewest_days: int = FEWEST_DAYS
+    most_days: int = 7
+    fewest_counselling: int = FEWEST_COUNSELLING
     #: Group and weekday of what the patient has now, and the hour with the therapist.
     held: frozenset[tuple[str, int]] = frozenset()
     held_hour: IndividualSlot | None = None
@@ -265,13 +269,13 @@ def broken_rules(week: StandingWeek, *, request: Request) -> tuple[str, ...]:
     counselling = [meeting for meeting in week.meetings if meeting.kind == "GROUP"]
     rules = {
         "HOURS": not request.floor <= week.weekly_minutes < request.ceiling,
-        "DAYS": len({block[0].weekday for block in blocks}) < FEWEST_DAYS,
+        "DAYS": not request.fewest_days <= len({block[0].weekday for block in blocks}) <= request.most_days,
         "BLOCKS": any(
             meeting.kind == "GROUP" and not any(meeting in block for block in blocks)
             for meeting in week.meetings
         )
         or len({block[0].weekday for block in blocks}) < len(blocks),
-        "COUNSELLING": len(counselling) < FEWEST_COUNSELLING,
+        "COUNSELLING": len(counselling) < request.fewest_counselling,
         "OBLIGATIONS": not all(request.clear(stretch) for stretch in spans),
         "TWO_PLACES": any(one.meets(other) for one, other in combinations(spans, 2)),
         "CAPACITY": any(meeting.free_places < 1 for meeting in week.meetings),
@@ -313,7 +317,7 @@ def _find(
     must_provide = ("EDUCATION",) if exception is None else ()
     choices = _choices(request, meetings, therapists)
     options = tuple(choice.option for choice in choices)
-    if not _may_fit(options, must_provide):
+    if not _may_fit(options, must_provide, fewest_days=request.fewest_days):
         return None
     wishes = request.wishes
     chosen = solve(
@@ -321,9 +325,9 @@ def _find(
             options=options,
             floor=request.floor,
             ceiling=request.ceiling,
-            fewest_days=FEWEST_DAYS,
-            fewest_counselling=FEWEST_COUNSELLING,
-            preferred_blocks=PREFERRED_BLOCKS,
+            fewest_days=request.fewest_days,
+            fewest_counselling=request.fewest_counselling,
+            preferred_blocks=min(PREFERRED_BLOCKS, request.most_days),
             must_provide=must_provide,
             should_provide=request.modalities,
             may_provide=(
@@ -332,6 +336,7 @@ def _find(
             ),
             wants_remote=wishes.telehealth,
             one_trip_within=ONE_TRIP_WITHIN,
+            most_days=request.most_days,
         )
     )
     if chosen is None:
@@ -358,12 +363,12 @@ def _find(
     return week
 
 
-def _may_fit(options: tuple[Option, ...], must_provide: tuple[str, ...]) -> bool:
+def _may_fit(options: tuple[Option, ...], must_provide: tuple[str, ...], *, fewest_days: int) -> bool:
     """Tell whether it is worth asking the solver: what is plainly missing needs no search."""
     days = {option.day for option in options if option.role == BLOCK}
     offered = {code for option in options for code in option.provides}
     return (
-        len(days) >= FEWEST_DAYS
+        len(days) >= fewest_days
         and any(option.role == HOUR for option in options)
         and offered.issuperset(must_provide)
     )

@@ -1,12 +1,12 @@
 """A patient's standing week, and the dated sessions that come of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from services.scheduling.domain import explanations, planner
+from services.scheduling.domain import explanations, planner, step_downs
 from services.scheduling.domain.curricula import Curriculum, Lesson, lesson_on
 from services.scheduling.domain.groups import Group
 from services.scheduling.domain.records import Episode, Patient, Site
@@ -462,15 +462,17 @@ def request_of(
     held: Iterable[Place],
     held_hour: planner.IndividualSlot | None,
     admitted_minute: int,
+    on: date,
 ) -> planner.Request:
     """Return what an admitted patient's week has to meet, and what it is asked to meet.
 
+    :param on: the day from which on the week is planned: what was agreed for it stands above the level.
     :raises ValueError: when the episode was not admitted.
     """
     if episode.weekly_minutes_floor is None or episode.weekly_minutes_ceiling is None:
         raise ValueError("only an admitted episode has hours to meet")
     bound_by = patient.obligations()
-    return planner.Request(
+    request = planner.Request(
         floor=episode.weekly_minutes_floor,
         ceiling=episode.weekly_minutes_ceiling,
         busy=tuple(obligation.span() for obligation in bound_by),
@@ -480,6 +482,16 @@ def request_of(
         wishes=patient.wished(),
         held=frozenset((place.group_id, place.weekday) for place in held),
         held_hour=held_hour,
+    )
+    agreed = step_downs.in_force(episode, on=on)
+    if agreed is None:
+        return request
+    return replace(
+        request,
+        floor=agreed.weekly_minutes,
+        fewest_days=agreed.days,
+        most_days=agreed.days,
+        fewest_counselling=step_downs.FEWEST_COUNSELLING,
     )
 
 

@@ -60,3 +60,5 @@ class Problem:
     wants_remote: bool
     #: Minutes between two sessions up to which they are one trip.
     one_trip_within: int
+    #: Most days with a block: more than a week has, where nothing says so.
+    most_days: int = 7

@@ -110,6 +110,8 @@ class Episode:
     #: What the treatment plan asks of group sessions, and the version of the plan that says so.
     modalities: list[str] = field(default_factory=list)
     treatment_plan_version: int | None = None
+    #: Agreements on fewer hours, as JSON, replaced as a whole: see ``domain.step_downs``.
+    step_downs: list[dict[str, Any]] = field(default_factory=list)
     tenant_id: str = ""
 
     def note_draft(self, *, version: int, modalities: tuple[str, ...]) -> None:

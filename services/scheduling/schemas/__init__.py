@@ -163,6 +163,13 @@ from services.scheduling.schemas.staffing import (
     Room,
     Rooms,
 )
+from services.scheduling.schemas.step_downs import (
+    AgreedStepDown,
+    AgreedStepDowns,
+    AgreeStepDown,
+    EndStepDown,
+    ListStepDowns,
+)
 from services.scheduling.schemas.telehealth import (
     GetTelehealthVisit,
     JoinByTelehealth,
@@ -179,6 +186,9 @@ __all__ = [
     "AddWalkIn",
     "Addendum",
     "AdoptCurriculum",
+    "AgreeStepDown",
+    "AgreedStepDown",
+    "AgreedStepDowns",
     "Alternatives",
     "AnswerPeerOffer",
     "AssignSession",
@@ -213,6 +223,7 @@ __all__ = [
     "DecidePeerMatch",
     "DeclareObligations",
     "EndGroup",
+    "EndStepDown",
     "ExclusionCheck",
     "ExclusionChecks",
     "ExcuseAbsence",
@@ -254,6 +265,7 @@ __all__ = [
     "ListRooms",
     "ListSessionNotes",
     "ListSessions",
+    "ListStepDowns",
     "ListUnsignedNotes",
     "ListWaits",
     "LocalTime",

@@ -65,6 +65,7 @@ class _Week:
                 self._where(option.role == BLOCK and option.day == day for option in options)
             )
         model.add(sum(self.blocks) >= problem.fewest_days)
+        model.add(sum(self.blocks) <= problem.most_days)
         minutes = sum(
             option.minutes * variable for option, variable in zip(options, self.chosen, strict=True)
         )

@@ -132,6 +132,7 @@ from services.scheduling.tables.records import (
     present_episode_of,
     site_of,
     sites,
+    stepped_down,
 )
 from services.scheduling.tables.resources import (
     absences,
@@ -266,6 +267,7 @@ __all__ = [
     "sessions_with_room",
     "site_of",
     "sites",
+    "stepped_down",
     "take_weighing_turn",
     "taught_to",
     "telehealth_visits",

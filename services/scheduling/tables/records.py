@@ -1,6 +1,6 @@
 """The copies of what others tell: sites, patients and episodes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import records
+from services.scheduling.domain import records, step_downs
 from services.scheduling.tables.base import mapper, metadata
 from shared.contracts.event import EpisodeFact
 from shared.database import (
@@ -63,6 +63,7 @@ episodes = Table(
     Column("discharge_reason", sa.String(8)),
     Column("modalities", JSONB, nullable=False, server_default="[]"),
     Column("treatment_plan_version", sa.Integer),
+    Column("step_downs", JSONB, nullable=False, server_default="[]"),
     Index(None, "tenant_id", "patient_id"),
 )
 
@@ -156,11 +157,34 @@ def present_episode_of(db: Session, *, patient_id: str) -> records.Episode | Non
     return db.scalar(_PRESENT_EPISODE, {"of_patient": patient_id})
 
 
-def floors_of(db: Session, *, episode_ids: list[str]) -> dict[str, int]:
-    """Return the least clinical minutes a week of some admitted episodes."""
+def floors_of(db: Session, *, episode_ids: list[str], week_starts_on: date | None = None) -> dict[str, int]:
+    """Return the least clinical minutes a week of some admitted episodes.
+
+    :param week_starts_on: the Monday of a week, for which an agreed step-down counts; the level's without.
+    """
     rows = db.execute(
-        sa.select(records.Episode.episode_id, records.Episode.weekly_minutes_floor).where(
-            records.Episode.episode_id.in_(episode_ids)
+        sa.select(
+            records.Episode.episode_id, records.Episode.weekly_minutes_floor, records.Episode.step_downs
+        ).where(records.Episode.episode_id.in_(episode_ids))
+    )
+    return {
+        episode_id: step_downs.floor_in(floor=int(floor or 0), kept=kept, week_starts_on=week_starts_on)
+        if week_starts_on
+        else int(floor or 0)
+        for episode_id, floor, kept in rows
+    }
+
+
+def stepped_down(db: Session, *, episode_ids: list[str], week_starts_on: date) -> set[str]:
+    """Return those of some episodes for which fewer hours were agreed in a week."""
+    rows = db.execute(
+        sa.select(records.Episode.episode_id, records.Episode.step_downs).where(
+            records.Episode.episode_id.in_(episode_ids),
+            sa.func.jsonb_array_length(records.Episode.step_downs) > 0,
         )
     )
-    return {episode_id: int(floor or 0) for episode_id, floor in rows}
+    return {
+        episode_id
+        for episode_id, kept in rows
+        if any(one.touches(week_starts_on=week_starts_on) for one in step_downs.agreed_in(kept))
+    }

@@ -1,0 +1,21 @@
+"""Agreed step-downs
+
+Revision: 0021
+Revises: 0020
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+revision = '0021'
+down_revision = '0020'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('episodes', sa.Column('step_downs', postgresql.JSONB(astext_type=sa.Text()), server_default='[]', nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column('episodes', 'step_downs')
