@@ -1,14 +1,14 @@
 """Agreed step-downs
 
-Revision: 0021
-Revises: 0020
+Revision: 0023
+Revises: 0022
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0021'
-down_revision = '0020'
+revision = '0023'
+down_revision = '0022'
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Hours alone that are met from afar
 
-Revision: 0020
-Revises: 0019
+Revision: 0022
+Revises: 0021
 """
 
 import sqlalchemy as sa
 from alembic import op
-revision = '0020'
-down_revision = '0019'
+revision = '0022'
+down_revision = '0021'
 branch_labels = None
 depends_on = None
 
