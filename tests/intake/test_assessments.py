@@ -1,6 +1,7 @@
 """Completing an assessment, and deciding on it."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ class TestComplete:
         assert "MINOR" in [reason["code"] for reason in assessment.recommendation["reasons"]]
 
     def test_knows_an_opioid_in_remission(self) -> None:
-        past = diagnoses.ReportedProblem(problem="OPIOID", criteria_count=0, remission="EARLY")
+        past = diagnoses.ReportedProblem(problem="OPIOID", criteria_count=0, remission_since=date(2025, 9, 1))
 
         assessment, _ = complete(findings=findings(problems=[past]))
 

@@ -58,7 +58,8 @@ class TestMildToModerate:
     def test_never_rejects_for_severity_alone(
         self, count: int, ratings: tuple[int, ...], result: str
     ) -> None:
-        found = diagnoses.diagnose([diagnoses.ReportedProblem(problem="ALCOHOL", criteria_count=count)])
+        reported = diagnoses.ReportedProblem(problem="ALCOHOL", criteria_count=count)
+        found = diagnoses.diagnose([reported], today=date(2026, 2, 2))
 
         factor = fit.mild_to_moderate(found, ratings=ratings, step_down=False, recommended_level="2.5")
 

@@ -451,6 +451,41 @@ class TestCompleteAssessment:
 
         assert not cleared["gate"]["holds"]
 
+    def test_works_the_stage_of_a_remission_out_from_its_day_where_the_site_is(self, house: House) -> None:
+        # It is the second of February there until six in the morning by UTC.
+        house.room.at("2026-02-03T05:59:00+00:00")
+        episode_id = house.refer()["episode_id"]
+        problem = {"problem": "ALCOHOL", "criteria_met": 6, "remission_since": "2025-02-03"}
+
+        early = house.assess(episode_id, problems=[problem])
+        house.room.at("2026-02-03T06:00:00+00:00")
+        sustained = house.assess(episode_id, problems=[problem])
+
+        assert [one["diagnoses"][0]["remission"] for one in (early, sustained)] == ["EARLY", "SUSTAINED"]
+        assert sustained["diagnoses"][0]["remission_since"] == "2025-02-03"
+        assert sustained == house.room.ask("get_assessment", {"assessment_id": sustained["assessment_id"]})
+
+    def test_refuses_a_remission_that_is_typed_without_its_day(self, house: House) -> None:
+        episode_id = house.refer()["episode_id"]
+        typed = {"problem": "ALCOHOL", "criteria_met": 6, "remission": "SUSTAINED"}
+
+        with pytest.raises(InvalidInput) as refused:
+            house.assess(episode_id, problems=[typed])
+
+        assert refused.value.problems[0]["field"] == "problems.0.remission_since"
+        assert house.episode(episode_id)["state"] == "REFERRED"
+
+    def test_still_shows_a_remission_that_an_older_version_kept_without_a_day(self, house: House) -> None:
+        kept = house.assess(house.refer()["episode_id"])
+        older = [{**kept["diagnoses"][0], "remission": "EARLY"}]
+        del older[0]["remission_since"]
+        with house.room.engine.begin() as connection:
+            connection.execute(tables.assessment_rows.update().values(diagnoses=older))
+
+        (shown,) = house.room.ask("get_assessment", {"assessment_id": kept["assessment_id"]})["diagnoses"]
+
+        assert (shown["remission"], shown["remission_since"]) == ("EARLY", None)
+
 
 class TestDecideLevelOfCare:
     def test_keeps_who_decided_and_why(self, house: House) -> None:

@@ -179,7 +179,7 @@ def complete(
         findings.withdrawal, ciwa_ar=recorded.ciwa_ar, cows=recorded.cows, pawss=recorded.pawss
     )
     gate = withdrawal.weigh(signs)
-    found = diagnoses.diagnose(findings.problems)
+    found = diagnoses.diagnose(findings.problems, today=today)
     opioid = any(d.problem == "OPIOID" and (d.severity != "NONE" or d.remission) for d in found)
     minor = patient.is_minor_on(today)
     violence = findings.danger.violence_threat
@@ -212,7 +212,7 @@ def complete(
         findings=_findings_on_record(findings, signs=signs, recorded=recorded)
         | {"instruments_missing": list(instruments_missing)},
         gate=_gate_on_record(gate, findings.danger, suicide_risk=recorded.suicide_risk),
-        diagnoses=[asdict(diagnosis) for diagnosis in found],
+        diagnoses=[_dated(asdict(diagnosis)) for diagnosis in found],
         fit_factors=[asdict(factor) for factor in factors],
         recommendation=_recommendation_on_record(recommended),
         risk_flags=sorted(concern for concern, _ in concerns),
@@ -380,7 +380,13 @@ def _findings_on_record(findings: Findings, *, signs: withdrawal.Signs, recorded
 def _problem_on_record(problem: diagnoses.ReportedProblem) -> dict[str, Any]:
     # A list, as it comes back from the database, so that the first view equals every later one.
     numbers = problem.criteria_numbers
-    return asdict(problem) | {"criteria_numbers": None if numbers is None else list(numbers)}
+    return _dated(asdict(problem)) | {"criteria_numbers": None if numbers is None else list(numbers)}
+
+
+def _dated(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return a problem with its day as it is written down."""
+    since: date | None = problem["remission_since"]
+    return problem | {"remission_since": since.isoformat() if since else None}
 
 
 def _gate_on_record(gate: withdrawal.Gate, danger: Danger, *, suicide_risk: str | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """DSM-5 severity and ICD-10-CM codes of the problems that bring somebody to the program."""
 
 from dataclasses import dataclass
+from datetime import date
 
+from services.intake.domain import remission
 from shared.contracts.intake import PROBLEMS
 from shared.errors import InvalidInput
 
@@ -72,7 +74,11 @@ ICD10: dict[str, IcdCodes] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedProblem:
-    """A problem as asked about: the criteria met in twelve months, by number or only counted."""
+    """A problem as asked about: the criteria met in twelve months, by number or only counted.
+
+    ``remission_since`` is the day since which no criterion but craving has been met; ``remission`` is what
+    the assessor calls the stage, which is checked against it.
+    """
 
     problem: str
     criteria_numbers: tuple[int, ...] | None = None
@@ -80,6 +86,7 @@ class ReportedProblem:
     primary: bool = False
     taken_as_prescribed: bool = False
     remission: str | None = None
+    remission_since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,26 +99,33 @@ class Diagnosis:
     icd10_code: str
     primary: bool
     remission: str | None
+    remission_since: date | None
 
 
-def diagnose(problems: list[ReportedProblem]) -> list[Diagnosis]:
+def diagnose(problems: list[ReportedProblem], *, today: date) -> list[Diagnosis]:
     """Weigh each problem; return the diagnoses, most severe first, the primary one before its equals.
 
-    :raises InvalidInput: when a problem comes twice, two are primary, or a criterion does not exist.
+    :param today: the day of the assessment where the site is, which tells the stage of a remission.
+    :raises InvalidInput: when a problem comes twice, two are primary, a criterion does not exist, or a
+        remission does not fit its day.
     """
     _check_together(problems)
     diagnoses = []
     for place, reported in enumerate(problems):
         count = _criteria_counted(reported, field=f"problems.{place}")
         severity = severity_of(reported.problem, count)
+        stage = remission.check(
+            since=reported.remission_since, told=reported.remission, today=today, field=f"problems.{place}"
+        )
         diagnoses.append(
             Diagnosis(
                 problem=reported.problem,
                 severity=severity,
                 criteria_counted=count,
-                icd10_code=_icd10(reported.problem, severity, in_remission=reported.remission is not None),
+                icd10_code=_icd10(reported.problem, severity, in_remission=stage is not None),
                 primary=reported.primary,
-                remission=reported.remission,
+                remission=stage,
+                remission_since=reported.remission_since,
             )
         )
     return sorted(

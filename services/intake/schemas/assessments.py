@@ -62,7 +62,20 @@ class Problem(Schema):
     )
     primary = flag_field("The main problem.")
     taken_as_prescribed = flag_field("Taken solely as prescribed: tolerance and withdrawal do not count.")
-    remission = code_field("Stage of remission.", codes.REMISSIONS, allow_none=True, load_default=None)
+    remission = code_field(
+        "Stage of remission as the assessor calls it; worked out from its day when left out.",
+        codes.REMISSIONS,
+        allow_none=True,
+        load_default=None,
+    )
+    remission_since = fields.Date(
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "description": "Day since which no criterion but craving has been met; early remission is at"
+            " least 3 and less than 12 months, sustained is longer (DSM-5)."
+        },
+    )
 
 
 class Danger(Schema):
@@ -197,7 +210,14 @@ class Diagnosis(Schema):
     criteria_counted = fields.Integer()
     icd10_code = fields.String()
     primary = fields.Boolean()
-    remission = fields.String(allow_none=True)
+    remission = fields.String(
+        allow_none=True, metadata={"description": "Stage of remission on the day of the assessment."}
+    )
+    remission_since = fields.String(
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "Day since which no criterion but craving was met."},
+    )
 
 
 class FitFactor(Schema):
