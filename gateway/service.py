@@ -176,6 +176,13 @@ class Gateway:
         intake.PartnerReferral,
         scope="referrals:write",
     )
+    record_step_down = command(
+        "/v1/episodes/{episode_id}/step-downs",
+        intake.RecordStepDown,
+        intake.StepDown,
+        scope="step-downs:write",
+        information=WITHHELD,
+    )
     get_step_down = question(
         "/v1/step-downs/{step_down_id}",
         intake.GetStepDown,

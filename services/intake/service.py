@@ -79,7 +79,7 @@ from shared.contracts.scheduling import (
     SiteClosed,
     StandingPlaceFreed,
 )
-from shared.errors import NotFound, TooEarly
+from shared.errors import NotFound, Refusal, TooEarly
 from shared.ids import derived_id, new_id
 from shared.messaging import STAFF, Call, announce, announce_all, command, question, reacts_to
 
@@ -284,8 +284,20 @@ class Intake:
                 received_at=call.data["received_at"] or call.now,
             )
             if call.data["step_down"] is not None:
-                stepping.step_down(db, told, episode, site, call.data["step_down"], at=call.now)
+                try:
+                    stay, step_down_id = call.data["step_down"], told.step_down_id
+                    stepping.step_down(db, episode, site, stay, step_down_id=step_down_id, at=call.now)
+                except Refusal as refusal:
+                    raise refusal.within("step_down") from None
         return views.partner_referral_view(db, told, call)
+
+    @command(schemas.RecordStepDown, roles=_DOOR)
+    def record_step_down(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record that somebody steps down, as a hospital told it by telephone; once for each discharge."""
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        site = finding.site(db, episode.site_id)
+        found = stepping.step_down(db, episode, site, call.data, step_down_id=new_id(), at=call.now)
+        return views.dump(schemas.StepDown, found)
 
     @question(schemas.GetStepDown)
     def get_step_down(self, db: Session, call: Call) -> dict[str, Any]:

@@ -67,22 +67,23 @@ def keep(
 
 def step_down(
     db: Session,
-    told: PartnerReferral,
     episode: Episode,
     site: Site,
     data: dict[str, Any],
     *,
+    step_down_id: str,
     at: datetime,
-) -> None:
+) -> StepDown:
     """Start the clocks of a step-down, ask for the summary, and take the earlier plan over.
 
-    One discharge that two senders tell of is one step-down.
+    One discharge that two tell of, a partner or the staff, is one step-down. Services that were given
+    since the discharge count, also those from before anybody told of it.
     """
-    others = tables.step_downs_of(db, episode_id=episode.episode_id)
-    if any(one.discharged_on == data["discharged_on"] for one in others):
-        return
+    for other in tables.step_downs_of(db, episode_id=episode.episode_id):
+        if other.discharged_on == data["discharged_on"]:
+            return other
     found, events = step_downs.receive(
-        step_down_id=told.step_down_id,
+        step_down_id=step_down_id,
         episode=episode,
         site=site,
         prior_level=data["prior_level"],
@@ -97,6 +98,9 @@ def step_down(
     set_timer(db, SERVICE_DUE, key=found.step_down_id, due_at=max(at, found.service_due_at))
     if data["earlier_plan"] is not None:
         import_plan(db, found, data["earlier_plan"], at=at)
+    for served_on in tables.days_served(db, episode_id=episode.episode_id, since=found.discharged_on):
+        _note_day(db, found, on=served_on, given=True, now=at)
+    return found
 
 
 def import_plan(db: Session, found: StepDown, plan: dict[str, Any], *, at: datetime) -> None:

@@ -94,6 +94,9 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             },
         }
     ),
+    "record_step_down": _of_episode(
+        "referred", prior_level="3.7", discharged_on="2026-02-01", earlier_plan={"skills": ["GROUNDING"]}
+    ),
     "record_step_down_contact": _of("step_down_id", outcome="NO_ANSWER"),
     "record_discharge_summary": _of("step_down_id", medications_reconciled=True),
     "import_earlier_plan": _of("step_down_id", skills=["URGE_SURFING"]),

@@ -308,3 +308,102 @@ class TestStepDown:
             ward.room.ask("get_step_down", told, tenant_id="riverside")
         with pytest.raises(NotFound):
             ward.room.ask("get_step_down", {"step_down_id": new_id()})
+
+
+class TestRecordStepDown:
+    """A hospital that calls on the telephone: what it tells starts the same clocks."""
+
+    def record(self, ward: Ward, referral: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        told = {"prior_level": "3.7", "discharged_on": "2026-02-01"}
+        request = {"episode_id": referral["episode_id"], **told, **changes}
+        return ward.room.call("record_step_down", request, role=roles.FRONT_DESK, credential="")
+
+    def test_starts_the_same_clocks_and_tasks_as_a_partners_referral(self, ward: Ward) -> None:
+        sent = ward.step_down(earlier_plan=None)
+        recorded = self.record(ward, ward.refer(patient={"given_name": "Ben"}))
+
+        clocks = ("contact_due_at", "service_due_at", "summary_due_at", "prior_level", "discharged_on")
+        assert [recorded[name] for name in clocks] == [sent[name] for name in clocks]
+        assert ward.opened("step_down_contact") == ward.opened("discharge_summary") == [roles.FRONT_DESK] * 2
+        timers = [(name, due_at) for name, _, due_at in ward.room.timers() if name.startswith("step_down")]
+        assert timers[0::2] == timers[1::2]
+
+    def test_is_breached_after_seven_days_without_a_service(self, ward: Ward) -> None:
+        recorded = self.record(ward, ward.refer())
+        ward.room.advance(timedelta(days=8))
+
+        (breached,) = ward.room.announced_of(StepDownServiceBreached)
+        assert breached.step_down_id == recorded["step_down_id"]
+        assert ward.opened("step_down_contact") == [roles.FRONT_DESK, roles.SUPERVISOR]
+        assert ward.opened("step_down_service") == [roles.SUPERVISOR]
+
+    def test_hands_the_earlier_plan_on(self, ward: Ward) -> None:
+        recorded = self.record(ward, ward.refer(), earlier_plan=PLAN)
+
+        (imported,) = ward.room.announced_of(EarlierPlanImported)
+        assert (imported.step_down_id, imported.skills) == (recorded["step_down_id"], ("URGE_SURFING",))
+        assert recorded["words"] == PLAN["words"]
+
+    def test_is_one_however_many_tell_of_one_discharge(self, ward: Ward) -> None:
+        referral = ward.refer()
+        first, again = self.record(ward, referral), self.record(ward, referral)
+        ward.send(step_down={"prior_level": "3.7", "discharged_on": "2026-02-01"})
+
+        assert first == again
+        assert len(ward.room.announced_of(StepDownReferralReceived)) == 1
+
+    def test_told_twice_at_once_is_one(self, ward: Ward) -> None:
+        referral = ward.refer()
+        found = together(ward.room, [lambda: self.record(ward, referral)] * 4)
+
+        assert all(one == found[0] for one in found)
+        assert ward.count(tables.step_down_rows) == 1
+
+    def test_counts_a_service_that_was_given_before_anybody_told_of_the_stay(self, ward: Ward) -> None:
+        referral = ward.admitted()
+        ward.room.advance(timedelta(days=3))
+        ward.room.deliver(ward.served(referral, "2026-02-04"))
+        recorded = self.record(ward, referral)
+        ward.room.advance(timedelta(days=9))
+
+        assert (recorded["served_on"], recorded["contacted_at"] is not None) == ("2026-02-04", True)
+        assert ward.room.announced_of(StepDownServiceBreached) == []
+
+    def test_told_late_asks_the_supervisor_at_once(self, ward: Ward) -> None:
+        self.record(ward, ward.refer(), discharged_on="2026-01-20")
+        ward.room.fire_due()
+
+        assert ward.opened("step_down_contact") == [roles.FRONT_DESK, roles.SUPERVISOR]
+        assert ward.opened("step_down_service") == [roles.SUPERVISOR]
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"prior_level": "2.1"}, "prior_level"),
+            ({"discharged_on": "2026-04-01"}, "discharged_on"),
+            ({"discharged_on": "2024-04-01"}, "discharged_on"),
+        ],
+    )
+    def test_refuses_an_impossible_stay_and_names_the_field(
+        self, ward: Ward, changes: dict[str, Any], field: str
+    ) -> None:
+        referral = ward.refer()
+        with pytest.raises(InvalidInput) as refused:
+            self.record(ward, referral, **changes)
+
+        assert refused.value.problems[0]["field"] == field
+        assert ward.count(tables.step_down_rows) == 0
+
+    def test_refuses_an_episode_that_has_ended(self, ward: Ward) -> None:
+        referral = ward.decided("3.7")
+        ward.room.call("refer_elsewhere", {"episode_id": referral["episode_id"]}, role=roles.FRONT_DESK)
+
+        with pytest.raises(Conflict) as refused:
+            self.record(ward, referral)
+
+        assert refused.value.problems[0]["field"] == "episode_id"
+
+    def test_is_not_there_for_another_tenant(self, ward: Ward) -> None:
+        told = {"episode_id": ward.refer()["episode_id"], "prior_level": "3.7", "discharged_on": "2026-02-01"}
+        with pytest.raises(NotFound):
+            ward.room.call("record_step_down", told, role=roles.FRONT_DESK, tenant_id="riverside")

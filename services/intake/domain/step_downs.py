@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.intake.domain.episodes import Episode
+from services.intake.domain.episodes import Episode, EpisodeClosed
 from services.intake.domain.fit import STEP_DOWN_FROM
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
@@ -205,19 +205,24 @@ def receive(
 ) -> tuple[StepDown, list[Event]]:
     """Begin the clocks of somebody who comes from inpatient care; they count from their discharge.
 
+    :raises EpisodeClosed: when the episode has ended, so that nobody would be followed.
     :raises InvalidInput: when the level is none that one steps down from, or the day is impossible.
     """
+    if not episode.is_open:
+        raise EpisodeClosed(
+            "The episode has ended.", field="episode_id", rule="an open episode: refer the person anew"
+        )
     if prior_level not in STEP_DOWN_FROM:
         raise InvalidInput(
             "Nobody steps down from there.",
-            field="step_down.prior_level",
+            field="prior_level",
             rule=f"one of {', '.join(STEP_DOWN_FROM)}",
         )
     ahead = (discharged_on - site.local_day(received_at)).days
     if not -OLDEST_DAYS <= ahead <= PLANNED_AT_MOST_DAYS:
         raise InvalidInput(
             "The discharge cannot be on that day.",
-            field="step_down.discharged_on",
+            field="discharged_on",
             rule=f"at most {PLANNED_AT_MOST_DAYS} days ahead and {OLDEST_DAYS} back",
         )
     found = StepDown(

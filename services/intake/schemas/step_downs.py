@@ -34,6 +34,12 @@ class StepDownTold(Schema):
     earlier_plan = fields.Nested(EarlierPlan, allow_none=True, load_default=None)
 
 
+class RecordStepDown(StepDownTold):
+    """Record that somebody steps down from inpatient care, as the hospital told it on the telephone."""
+
+    episode_id = id_field("Open episode of the person.")
+
+
 class RegisterPartnerReferral(Schema):
     """Refer somebody under an id of one's own; sent again, it is the same referral."""
 

@@ -32,6 +32,7 @@ from services.intake.tables.billing import (
     attended_day_rows,
     attended_days,
     billable_days_of,
+    days_served,
     keep_attended_day,
     payments_of,
 )
@@ -204,6 +205,7 @@ __all__ = [
     "coverages_of",
     "credential_rows",
     "credentials_of",
+    "days_served",
     "decision_rows",
     "delivered_of",
     "delivery_rows",

@@ -69,6 +69,18 @@ def keep_attended_day(db: Session, event: ServiceDelivered) -> None:
     )
 
 
+def days_served(db: Session, *, episode_id: str, since: date) -> list[date]:
+    """Return the days from one on, in order, on which somebody was served in an episode."""
+    columns = attended_day_rows.c
+    found = sa.select(columns.served_on).where(
+        columns.tenant_id == db.info["tenant_id"],
+        columns.episode_id == episode_id,
+        columns.served_on >= since,
+        columns.minutes != sa.literal({}, JSONB),
+    )
+    return sorted(db.scalars(found))
+
+
 def billable_days_of(db: Session, *, episode_id: str) -> int:
     """Return how many days of an episode were delivered so that they may be charged."""
     columns = attended_day_rows.c
