@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import tables
-from services.intake.domain import admissions, assessments, duties, guide, instruments, rules, tasks
+from services.intake import asking, tables
+from services.intake.domain import (
+    admissions,
+    assessments,
+    duties,
+    guide,
+    instruments,
+    rules,
+    suicide_risk,
+    tasks,
+)
 from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.episodes import ASSESSED, DECIDED, REFERRED, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
+from shared.clock import cancel_timer, set_timer
 from shared.contracts import roles
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -22,6 +32,9 @@ from shared.messaging import Call, announce, announce_all
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
+
+#: Timer of the next suicide screen of somebody at risk; its key is the patient.
+SCREEN_AGAIN_DUE = "suicide_screen_again_due"
 
 
 def licensed_packs(db: Session) -> tuple[str, ...]:
@@ -79,14 +92,27 @@ def missing_for(
     db: Session, episode: Episode, patient: Patient, site: Site, *, now: datetime
 ) -> tuple[str, ...]:
     """Return the instruments in force that were due before the decision and that nobody has answered yet."""
-    due = instruments.offered(
-        packs_in_force(db),
-        place=instruments.place_of(episode, admitted_at=None),
-        age=patient.age_on(site.local_day(now)),
-        given=tables.instrument_answers_of(db, patient_id=patient.patient_id),
-        now=now,
-    )
+    place = instruments.place_of(episode, admitted_at=None)
+    due = _due(db, patient, site, packs=packs_in_force(db), place=place, now=now)
     return tuple(sorted({one.pack.instrument for one in due}))
+
+
+def _due(
+    db: Session,
+    patient: Patient,
+    site: Site,
+    *,
+    packs: list[Pack],
+    place: tuple[str, datetime] | None,
+    now: datetime,
+) -> list[Due]:
+    """Return what is due for somebody, in turn; the suicide screen also while there is risk."""
+    given = tables.instrument_answers_of(db, patient_id=patient.patient_id)
+    age = patient.age_on(site.local_day(now))
+    due = instruments.offered(packs, place=place, age=age, given=given, now=now)
+    if place is None:
+        return due
+    return suicide_risk.with_screen(due, packs, risk=suicide_risk.find(given), site=site, now=now)
 
 
 def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.InstrumentAnswers:
@@ -117,7 +143,30 @@ def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.Instr
     db.add(kept)
     announce_all(db, events)
     _ask_humans(db, kept, earlier, site)
+    if kept.instrument == suicide_risk.SUICIDE_SCREEN:
+        _watch_over_risk(db, patient, [*earlier, kept], now=call.now)
     return kept
+
+
+def _watch_over_risk(
+    db: Session, patient: Patient, given: list[instruments.InstrumentAnswers], *, now: datetime
+) -> None:
+    """Have somebody at risk screened again in time, and nobody whose screen found no risk."""
+    risk = suicide_risk.find(given)
+    if risk is None:
+        cancel_timer(db, SCREEN_AGAIN_DUE, key=patient.patient_id)
+    else:
+        set_timer(db, SCREEN_AGAIN_DUE, key=patient.patient_id, due_at=max(now, risk.due_at))
+
+
+def ask_to_screen_again(db: Session, patient_id: str, *, at: datetime) -> None:
+    """Ask a clinician to screen somebody at risk who was not screened by then, unless others treat them."""
+    risk = suicide_risk.find(tables.instrument_answers_of(db, patient_id=patient_id))
+    episode = tables.newest_episode(db, patient_id=patient_id)
+    if risk is None or episode is None or _place(db, episode) is None:
+        return
+    if not tables.open_tasks_about(db, patient_id=patient_id, task=suicide_risk.SCREEN_AGAIN_TASK):
+        asking.ask(db, risk.task(episode, at=at))
 
 
 def _ask_humans(
@@ -177,13 +226,7 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     episode, site = _where(db, patient)
     in_force = packs_in_force(db)
     place = _place(db, episode)
-    due = instruments.offered(
-        in_force,
-        place=place,
-        age=patient.age_on(site.local_day(call.now)),
-        given=tables.instrument_answers_of(db, patient_id=patient.patient_id),
-        now=call.now,
-    )
+    due = _due(db, patient, site, packs=in_force, place=place, now=call.now)
     by_patient = call.actor.role == roles.PATIENT
     on_duty = tables.somebody_on_duty(db, at=call.now)
     asked, withheld = [], []
@@ -243,6 +286,7 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     episode, site = _where(db, patient)
     wait = tables.newest_admission_wait(db, episode_id=episode.episode_id)
     held = _held(db, episode, now=call.now)
+    due = due_for(db, call, patient)
     step = guide.next_step(
         episode,
         held=held,
@@ -257,9 +301,9 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "what": step.what,
         "bring": step.bring,
         "next_step_by": _next_step_by(db, episode, wait),
-        "due_instruments": [one["instrument"] for one in due_for(db, call, patient)["due"]],
+        "due_instruments": [one["instrument"] for one in due["due"]],
         "program_emergency_phone": site.emergency_phone,
-    } | _help(db, call, patient_id=patient.patient_id, in_danger=bool(held))
+    } | _help(db, call, patient_id=patient.patient_id, in_danger=bool(held) or due["crisis"] is not None)
 
 
 def _next_step_by(db: Session, episode: Episode, wait: AdmissionWait | None) -> datetime | None:

@@ -457,6 +457,11 @@ class Intake:
         (shown,) = answering.views_of(db, [kept], call)
         return views.dump(schemas.InstrumentAnswers, shown)
 
+    @on_timer(answering.SCREEN_AGAIN_DUE)
+    def ask_to_screen_again(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for the suicide screen of somebody at risk to whom nobody has given it again in time."""
+        answering.ask_to_screen_again(db, timer.key, at=timer.due_at)
+
     @question(schemas.ListInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def list_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody answered, with the scores."""

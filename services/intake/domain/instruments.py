@@ -15,6 +15,7 @@ from services.intake.domain.assessments import Recorded
 from services.intake.domain.episodes import ADMITTED, DISCHARGED, REFERRED_ELSEWHERE, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
+from services.intake.domain.suicide_risk import SCREEN_AGAIN_TASK, SUICIDE_SCREEN
 from services.intake.domain.withdrawal import RATING_COUNTS_FOR, Signs, weigh
 from shared import instruments
 from shared.contracts import roles
@@ -25,9 +26,7 @@ from shared.ids import derived_id
 from shared.instruments.due import FOLLOWS_WITHIN
 from shared.instruments.packs import OBSERVER, SELF, Pack
 
-#: The instrument that asks about suicide, which others ask for.
-SUICIDE_SCREEN = "CSSRS"
-#: Task of giving it in time; giving it ends the task.
+#: Task of giving the suicide screen in time; giving it ends the task.
 SCREEN_TASK = "suicide_screen"
 #: Task of talking to somebody at low risk on the same day. Source: brief 2, disposition of the C-SSRS.
 LOW_RISK_TASK = "low_suicide_risk"
@@ -35,7 +34,7 @@ LOW_RISK_TASK = "low_suicide_risk"
 SKIPS_TASK = "safety_items_skipped"
 
 #: Tasks that outlive the episode: who leaves in danger is in danger still. Safety rule.
-SAFETY_TASKS = (SCREEN_TASK, LOW_RISK_TASK, SKIPS_TASK)
+SAFETY_TASKS = (SCREEN_TASK, SCREEN_AGAIN_TASK, LOW_RISK_TASK, SKIPS_TASK)
 
 #: Answers in a row that left a question about danger out, which reach a clinician. Safety rule; the
 #: number is a design default.
@@ -281,7 +280,7 @@ def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
     """Return the names of the tasks that the answers end."""
     found = []
     if is_screen(kept):
-        found.append(SCREEN_TASK)
+        found += [SCREEN_TASK, SCREEN_AGAIN_TASK]
     if instruments.pack_of(kept.instrument, kept.version).safety_items and not kept.skipped_safety_item:
         found.append(SKIPS_TASK)
     return tuple(found)

@@ -1,0 +1,245 @@
+"""The suicide screen while there is risk: due again by how grave it was, until it finds none."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.intake.domain import suicide_risk
+from services.intake.domain.instruments import InstrumentAnswers
+from services.intake.service import Intake
+from shared.contracts import roles
+from shared.contracts.event import write_moment
+from shared.ids import derived_id
+from shared.instruments import newest
+from tests.intake.builders import NOW, site
+from tests.intake.test_instruments import Desk
+from tests.intake.test_service import discharged
+from tests.support import Room
+
+NO_RISK: dict[str, int | None] = {}
+LOW: dict[str, int | None] = {"1": 1}
+MODERATE: dict[str, int | None] = {"2": 1, "3": 1}
+HIGH: dict[str, int | None] = {"2": 1, "4": 1}
+#: Somebody who tried once, long ago, and thinks of nothing of the kind now.
+LONG_AGO: dict[str, int | None] = {"6A": 1}
+
+DAY = timedelta(days=1)
+
+
+def screen(answers: dict[str, int | None], *, at: datetime = NOW, **changes: Any) -> InstrumentAnswers:
+    every = {name: min(item.answers) for name, item in newest("CSSRS").items.items()}
+    values: dict[str, Any] = {
+        "answers_id": derived_id("screen", at.isoformat()),
+        "patient_id": derived_id("patient", "ada"),
+        "episode_id": derived_id("episode", "ada"),
+        "journey_id": derived_id("journey", "ada"),
+        "instrument": "CSSRS",
+        "version": 1,
+        "place": "TREATMENT",
+        "rated_by": "OBSERVER",
+        "mode": "IN_PERSON",
+        "sex": "FEMALE",
+        "age": 34,
+        "answers": every | answers,
+        "given_at": at,
+        "recorded_at": at,
+        "recorded_by": "nora",
+        "recorded_by_role": roles.CLINICIAN,
+        "recorded_by_credential": "LCSW",
+    }
+    return InstrumentAnswers(**values | changes)
+
+
+class TestFind:
+    @pytest.mark.parametrize(
+        ("answers", "grade", "after"),
+        [
+            (LOW, "LOW", 7 * DAY),
+            (MODERATE, "MODERATE", DAY),
+            (LONG_AGO, "MODERATE", DAY),
+            (HIGH, "HIGH", DAY),
+            ({"2": 1, "5": 1, "6A": None}, "HIGH", DAY),
+        ],
+        ids=["low", "moderate", "long-ago", "high", "broken-off"],
+    )
+    def test_a_positive_screen_is_due_again_by_how_grave_it_was(
+        self, answers: dict[str, int | None], grade: str, after: timedelta
+    ) -> None:
+        risk = suicide_risk.find([screen(answers)])
+
+        assert risk is not None
+        assert (risk.grade, risk.due_at) == (grade, NOW + after)
+
+    @pytest.mark.parametrize(
+        ("first", "second", "after"),
+        [
+            (MODERATE, MODERATE, 3 * DAY),
+            (HIGH, MODERATE, 3 * DAY),
+            (LOW, MODERATE, DAY),
+            (HIGH, HIGH, DAY),
+            (MODERATE, LOW, 7 * DAY),
+        ],
+    )
+    def test_what_stays_is_looked_at_again_at_each_review(
+        self, first: dict[str, int | None], second: dict[str, int | None], after: timedelta
+    ) -> None:
+        risk = suicide_risk.find([screen(second, at=NOW + DAY), screen(first)])
+
+        assert risk is not None
+        assert risk.due_at == NOW + DAY + after
+
+    @pytest.mark.parametrize(
+        "screens",
+        [
+            [],
+            [screen(NO_RISK)],
+            [screen(HIGH), screen(NO_RISK, at=NOW + DAY)],
+            [screen(LONG_AGO), screen(LONG_AGO, at=NOW + DAY)],
+            [screen({"1": None})],
+        ],
+        ids=["none", "negative", "negative-again", "nothing-but-long-ago", "broken-off"],
+    )
+    def test_ends_with_a_screen_that_finds_none(self, screens: list[InstrumentAnswers]) -> None:
+        assert suicide_risk.find(screens) is None
+
+    def test_is_not_ended_by_a_screen_that_was_broken_off(self) -> None:
+        risk = suicide_risk.find([screen(HIGH), screen({"6A": None}, at=NOW + DAY)])
+
+        assert risk is not None
+        assert risk.grade == "HIGH"
+
+    def test_is_due_from_the_beginning_of_its_day_where_the_site_is(self) -> None:
+        # Nine in the morning in Chicago, the next day.
+        risk = suicide_risk.find([screen(MODERATE)])
+        midnight = datetime(2026, 2, 3, 6, tzinfo=UTC)
+
+        assert risk is not None
+        assert risk.is_due(site=site(), now=midnight)
+        assert not risk.is_due(site=site(), now=midnight - timedelta(seconds=1))
+
+
+class TestScreenAgain:
+    @pytest.fixture
+    def desk(self, room_of: Callable[[type], Room]) -> Desk:
+        return Desk(room_of(Intake))
+
+    def screen_due(self, desk: Desk) -> dict[str, Any] | None:
+        return next((one for one in desk.due()["due"] if one["instrument"] == "CSSRS"), None)
+
+    def test_is_offered_first_of_all_on_its_day_and_is_overdue_after_its_time(self, desk: Desk) -> None:
+        kept = desk.answer("CSSRS", MODERATE)
+        due_at = desk.room.now + DAY
+        assert self.screen_due(desk) is None
+
+        desk.room.advance(due_at - timedelta(hours=2))
+        due = self.screen_due(desk)
+
+        assert kept["scores"][0]["band"] == "MODERATE"
+        assert due is not None
+        assert desk.due_names()[0] == "CSSRS"
+        assert (due["because"], due["due_at"]) == ("CSSRS_MODERATE", write_moment(due_at))
+        assert (due["urgent"], due["overdue"]) == (True, False)
+        assert desk.due()["crisis"]["lines"][0]["code"] == "988"
+        assert desk.tasks("suicide_screen_again") == []
+
+        desk.room.advance(due_at + timedelta(minutes=1))
+        assert self.screen_due(desk)["overdue"]
+
+    def test_asks_a_clinician_once_its_time_has_passed(self, desk: Desk) -> None:
+        kept = desk.answer("CSSRS", LOW)
+        due_at = desk.room.now + 7 * DAY
+        desk.room.advance(due_at - timedelta(minutes=1))
+        assert desk.tasks("suicide_screen_again") == []
+        desk.room.advance(due_at + timedelta(hours=1))
+
+        (task,) = desk.tasks("suicide_screen_again")
+        assert (task.owner_role, task.next_role) == (roles.CLINICIAN, roles.SUPERVISOR)
+        assert (task.reason, task.about_id) == ("CSSRS_LOW", kept["answers_id"])
+        assert task.due_at == due_at + suicide_risk.ASKED_WITHIN
+
+    def test_goes_on_until_a_screen_finds_no_risk(self, desk: Desk) -> None:
+        desk.answer("CSSRS", HIGH)
+        desk.room.advance(DAY + timedelta(hours=1))
+        desk.answer("CSSRS", MODERATE)
+        desk.room.advance(4 * DAY)
+        assert len(desk.tasks("suicide_screen_again")) == 2
+
+        desk.answer("CSSRS", NO_RISK)
+        desk.room.advance(30 * DAY)
+
+        assert [one.outcome for one in desk.ended("suicide_screen_again")] == ["DONE", "DONE"]
+        assert len(desk.tasks("suicide_screen_again")) == 2
+        assert self.screen_due(desk) is None
+        assert not [name for name, _, _ in desk.room.timers() if name == "suicide_screen_again_due"]
+
+    def test_given_in_time_asks_nobody(self, desk: Desk) -> None:
+        desk.answer("CSSRS", LOW)
+        desk.room.advance(6 * DAY)
+        desk.answer("CSSRS", LOW)
+        desk.room.advance(2 * DAY)
+
+        assert desk.tasks("suicide_screen_again") == []
+
+    def test_closed_by_a_human_asks_nobody_again_but_is_still_offered(self, desk: Desk) -> None:
+        desk.answer("CSSRS", MODERATE)
+        desk.room.advance(2 * DAY)
+        (task,) = desk.tasks("suicide_screen_again")
+        told = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "WITHDRAWN"}
+        desk.room.call("close_task", told)
+        desk.room.advance(30 * DAY)
+
+        assert len(desk.tasks("suicide_screen_again")) == 1
+        assert self.screen_due(desk) is not None
+
+    def test_outlives_the_episode(self, desk: Desk) -> None:
+        desk.answer("CSSRS", HIGH)
+        desk.room.deliver(discharged(desk.referral, desk.room))
+        desk.room.advance(2 * DAY)
+
+        assert len(desk.tasks("suicide_screen_again")) == 1
+        assert self.screen_due(desk) is not None
+
+    def test_is_left_to_those_who_treat_them_now(self, desk: Desk) -> None:
+        desk.decide(desk.assess(desk.referral["episode_id"]), "3.7")
+        desk.answer("CSSRS", MODERATE)
+        desk.room.call("refer_elsewhere", {"episode_id": desk.referral["episode_id"]}, role=roles.FRONT_DESK)
+        desk.room.advance(2 * DAY)
+
+        assert desk.tasks("suicide_screen_again") == []
+        assert desk.due()["due"] == []
+
+    def test_is_asked_of_nobody_alone_while_nobody_is_there(self, desk: Desk) -> None:
+        desk.answer("CSSRS", MODERATE)
+        desk.take_off_duty()
+        desk.room.advance(DAY)
+
+        found = desk.due(**desk.as_patient())
+
+        assert "CSSRS" in found["withheld"]
+        assert "CSSRS" not in [one["instrument"] for one in found["due"]]
+
+    def test_counts_from_when_it_was_answered_on_paper(self, desk: Desk) -> None:
+        desk.answer("CSSRS", MODERATE, given_at=write_moment(desk.room.now - 2 * DAY))
+        desk.room.fire_due()
+
+        assert len(desk.tasks("suicide_screen_again")) == 1
+
+    def test_stands_among_what_an_assessment_lacks(self, desk: Desk) -> None:
+        desk.answer("CSSRS", MODERATE)
+        desk.room.advance(DAY)
+
+        found = desk.assess(desk.referral["episode_id"])
+
+        kept = desk.room.ask("get_assessment", {"assessment_id": found["assessment_id"]})
+        assert "CSSRS" in kept["findings"]["instruments_missing"]
+
+    def test_shows_the_person_where_help_is(self, desk: Desk) -> None:
+        desk.answer("CSSRS", MODERATE)
+        desk.room.advance(DAY)
+
+        status = desk.room.ask("get_status", {"patient_id": desk.patient_id}, **desk.as_patient())
+
+        assert status["crisis"]["lines"][0]["code"] == "988"
+        assert status["due_instruments"][0] == "CSSRS"
