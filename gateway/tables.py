@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.contracts.event import Envelope
 from shared.contracts.gateway import DisclosureMade
-from shared.contracts.intake import PatientAdmitted, SiteOpened
+from shared.contracts.intake import PatientAdmitted, SiteChanged, SiteOpened
 from shared.database import id_column, moment, new_metadata, reference, tenant_column
 
 metadata = new_metadata()
@@ -311,23 +311,35 @@ def patient_of_episode(db: Session, *, tenant_id: str, episode_id: str) -> str |
     ).first()
 
 
+#: What tells of a site's number.
+_SITE_NEWS: dict[str, type[SiteOpened | SiteChanged]] = {
+    event.wire_name: event for event in (SiteOpened, SiteChanged)
+}
+
+
 def emergency_line_of(db: Session, *, tenant_id: str, episode_id: str | None) -> str | None:
     """Return the program's own number, where events tell it without a doubt.
 
     :param episode_id: whose site counts alone, once somebody was admitted there.
     """
-    opened = sa.select(archive.c.body).where(
-        archive.c.tenant_id == tenant_id, archive.c.type == SiteOpened.wire_name
+    told = sa.select(archive.c.type, archive.c.body).where(
+        archive.c.tenant_id == tenant_id, archive.c.type.in_(list(_SITE_NEWS))
     )
     admitted = sa.select(archive.c.body).where(
         archive.c.tenant_id == tenant_id,
         archive.c.type == PatientAdmitted.wire_name,
         archive.c.episode_id == episode_id,
     )
-    sites = [SiteOpened.from_data(orjson.loads(body)["data"]) for body in db.scalars(opened)]
+    newest: dict[str, tuple[int, str | None]] = {}
+    for type_, body in db.execute(told):
+        site = _SITE_NEWS[type_].from_data(orjson.loads(body)["data"])
+        revision = site.revision if isinstance(site, SiteChanged) else 0
+        # What was told last counts, in whatever order it came.
+        if site.site_id not in newest or newest[site.site_id][0] < revision:
+            newest[site.site_id] = (revision, site.emergency_line)
     places = [PatientAdmitted.from_data(orjson.loads(body)["data"]) for body in db.scalars(admitted)]
-    of_these = {place.site_id for place in places if episode_id} or {site.site_id for site in sites}
-    lines = {site.emergency_line for site in sites if site.site_id in of_these}
+    of_these = {place.site_id for place in places if episode_id} or set(newest)
+    lines = {line for site_id, (_, line) in newest.items() if site_id in of_these}
     return lines.pop() if len(lines) == 1 else None
 
 

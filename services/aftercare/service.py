@@ -17,6 +17,7 @@ from shared.contracts.intake import (
     LegalHoldPlaced,
     LegalHoldReleased,
     PatientAdmitted,
+    SiteChanged,
     SiteOpened,
 )
 from shared.contracts.monitoring import (
@@ -49,6 +50,13 @@ class Aftercare:
     def keep_emergency_line(self, db: Session, event: SiteOpened, now: datetime) -> None:
         """Keep the site's number for emergencies."""
         tables.keep_site(db, site_id=event.site_id, emergency_line=event.emergency_line)
+
+    @reacts_to(SiteChanged)
+    def follow_emergency_line(self, db: Session, event: SiteChanged, now: datetime) -> None:
+        """Keep the number of a site that changed, also when it comes before the opening."""
+        tables.keep_site(
+            db, site_id=event.site_id, emergency_line=event.emergency_line, revision=event.revision
+        )
 
     @reacts_to(PatientAdmitted)
     def remember_admission(self, db: Session, event: PatientAdmitted, now: datetime) -> None:

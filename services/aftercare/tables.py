@@ -57,6 +57,8 @@ sites = Table(
     tenant_column(primary_key=True),
     #: The number that patients may call day and night.
     Column("emergency_line", sa.String(64)),
+    #: How often the site had been changed when this was told; 0 as it was opened.
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
 )
 
 episodes_table = Table(
@@ -300,12 +302,16 @@ _Lapse: Any = lapses.Lapse
 _Reentry: Any = lapses.Reentry
 
 
-def keep_site(db: Session, *, site_id: str, emergency_line: str | None) -> None:
-    """Keep the number of a site that patients may call day and night."""
+def keep_site(db: Session, *, site_id: str, emergency_line: str | None, revision: int = 0) -> None:
+    """Keep the number of a site that patients may call day and night, unless something newer is known."""
+    told = {"emergency_line": emergency_line, "revision": revision}
+    insert = postgresql.insert(sites).values(site_id=site_id, tenant_id=origin_of(db).tenant_id, **told)
     db.execute(
-        postgresql.insert(sites)
-        .values(site_id=site_id, tenant_id=origin_of(db).tenant_id, emergency_line=emergency_line)
-        .on_conflict_do_nothing()
+        insert.on_conflict_do_update(
+            index_elements=["site_id", "tenant_id"],
+            set_=told,
+            where=sites.c.revision < insert.excluded.revision,
+        )
     )
 
 

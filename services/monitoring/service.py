@@ -38,6 +38,7 @@ from shared.contracts.intake import (
     LegalHoldPlaced,
     LegalHoldReleased,
     PatientAdmitted,
+    SiteChanged,
     SiteOpened,
     SupportNetworkTold,
 )
@@ -94,6 +95,17 @@ class Monitoring:
             site_id=event.site_id,
             time_zone=event.time_zone,
             emergency_line=event.emergency_line,
+        )
+
+    @reacts_to(SiteChanged)
+    def follow_site(self, db: Session, event: SiteChanged, now: datetime) -> None:
+        """Keep the time zone and the number of a site that changed, also when it comes before the opening."""
+        tables.keep_site(
+            db,
+            site_id=event.site_id,
+            time_zone=event.time_zone,
+            emergency_line=event.emergency_line,
+            revision=event.revision,
         )
 
     @reacts_to(PatientAdmitted)

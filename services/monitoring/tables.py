@@ -48,6 +48,8 @@ sites = Table(
     Column("time_zone", String(64), nullable=False),
     #: The number that patients may call day and night.
     Column("emergency_line", String(64)),
+    #: How often it had been changed when this was told; 0 as it was opened.
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
 )
 
 episodes = Table(
@@ -844,17 +846,18 @@ def find_level_review(db: Session, *, review_id: str) -> doses.LevelReview | Non
     return db.get(doses.LevelReview, review_id)
 
 
-def keep_site(db: Session, *, site_id: str, time_zone: str, emergency_line: str | None) -> None:
-    """Keep a site's time zone and the number that patients may call day and night."""
+def keep_site(
+    db: Session, *, site_id: str, time_zone: str, emergency_line: str | None, revision: int = 0
+) -> None:
+    """Keep a site's time zone and the number that patients may call, unless something newer is known."""
+    told = {"time_zone": time_zone, "emergency_line": emergency_line, "revision": revision}
+    insert = postgresql.insert(sites).values(site_id=site_id, tenant_id=origin_of(db).tenant_id, **told)
     db.execute(
-        postgresql.insert(sites)
-        .values(
-            site_id=site_id,
-            tenant_id=origin_of(db).tenant_id,
-            time_zone=time_zone,
-            emergency_line=emergency_line,
+        insert.on_conflict_do_update(
+            index_elements=["site_id", "tenant_id"],
+            set_=told,
+            where=sites.c.revision < insert.excluded.revision,
         )
-        .on_conflict_do_nothing()
     )
 
 

@@ -55,6 +55,7 @@ from shared.contracts.intake import (
     LegalHoldReleased,
     PatientAdmitted,
     ReferralReceived,
+    SiteChanged,
     SiteOpened,
 )
 from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
@@ -109,9 +110,16 @@ class Scheduling:
             opened_at=event.opened_at,
             emergency_line=event.emergency_line,
         ):
-            noting.set_reminder(db, site_id=event.site_id, zone=event.time_zone, after=event.opened_at)
-            self._set_booking_timer(db, event.site_id, event.time_zone, after=event.opened_at)
-            self._set_weighing_timer(db, event.site_id, event.time_zone, after=event.opened_at)
+            self._begin_rounds(db, event.site_id, event.time_zone, after=event.opened_at)
+
+    @reacts_to(SiteChanged)
+    def follow_site(self, db: Session, event: SiteChanged, now: datetime) -> None:
+        """Keep the number and the time zone of a site that changed; its rounds go by the new clock."""
+        site = tables.lock_site(db, site_id=event.site_id)
+        if site is None:
+            raise TooEarly
+        if site.follow(event):
+            self._begin_rounds(db, event.site_id, event.time_zone, after=event.changed_at)
 
     @reacts_to(ReferralReceived)
     def keep_patient(self, db: Session, event: ReferralReceived, now: datetime) -> None:
@@ -1466,6 +1474,11 @@ class Scheduling:
         if site is None:
             raise records.NoSuchSite(field="site_id", rule="must be a site")
         return site
+
+    def _begin_rounds(self, db: Session, site_id: str, zone: str, *, after: datetime) -> None:
+        noting.set_reminder(db, site_id=site_id, zone=zone, after=after)
+        self._set_booking_timer(db, site_id, zone, after=after)
+        self._set_weighing_timer(db, site_id, zone, after=after)
 
     def _set_booking_timer(self, db: Session, site_id: str, zone: str, *, after: datetime) -> None:
         due_at = weeks.next_weekly(

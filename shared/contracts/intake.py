@@ -18,6 +18,23 @@ class SiteOpened(Event):
     emergency_line: str | None = None
 
 
+@event(source="intake", reacting=("scheduling", "monitoring", "aftercare"))
+class SiteChanged(Event):
+    """A site has another time zone, number or licensed levels: all that is told of it, as it is now."""
+
+    site_id: str
+    #: Counts what was told of the site since it was opened; the highest counts, whatever came when.
+    revision: int
+    #: What is different, of SITE_CHANGES.
+    changed: tuple[str, ...]
+    time_zone: str
+    #: ASAM levels that the site may give now: whose licences count.
+    levels_licensed: tuple[str, ...]
+    #: The program's own number for emergencies, day and night; public, and nobody's private one.
+    emergency_line: str | None
+    changed_at: datetime
+
+
 @event(source="intake", reacting=("scheduling",))
 class ReferralReceived(EpisodeFact):
     """Somebody was referred, or came back; an episode is open and waits for an assessment."""
@@ -831,6 +848,13 @@ PROGRAM_CREDENTIAL_BODIES = {
         "LEGITSCRIPT",
     ),
 }
+
+#: What can change about a site; of name and address only that they did.
+SITE_CHANGES = ("ADDRESS", "EMERGENCY_PHONE", "LEVELS_LICENSED", "NAME", "TIME_ZONE")
+
+#: Where a licence of a site of ours stands, and why one counts no longer before its end.
+SITE_LICENCE_STATES = ("AHEAD", "VALID", "EXPIRING", "LAPSED", "WITHDRAWN")
+SITE_LICENCE_WITHDRAWALS = ("SURRENDERED", "SUSPENDED", "REVOKED", "RECORDED_IN_ERROR")
 
 #: Where a program's credential stands.
 PROGRAM_CREDENTIAL_STATES = (

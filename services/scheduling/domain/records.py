@@ -7,7 +7,7 @@ from typing import Any
 from services.scheduling.domain.obligations import Obligation
 from services.scheduling.domain.planner import Wishes
 from shared.contracts.aftercare import PatientDischarged
-from shared.contracts.intake import PatientAdmitted, ReferralReceived
+from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteChanged
 from shared.errors import NotFound
 
 
@@ -32,7 +32,18 @@ class Site:
     opened_at: datetime
     #: The program's own number for emergencies, day and night, where it is known.
     emergency_line: str | None = None
+    #: How often it had been changed when this was told; 0 as it was opened.
+    revision: int = 0
     tenant_id: str = ""
+
+    def follow(self, event: SiteChanged) -> bool:
+        """Take over what changed, unless something newer is known; return whether the clock is another."""
+        if event.revision <= self.revision:
+            return False
+        turned = event.time_zone != self.time_zone
+        self.revision, self.time_zone = event.revision, event.time_zone
+        self.emergency_line = event.emergency_line
+        return turned
 
 
 @dataclass(eq=False, kw_only=True)

@@ -30,6 +30,7 @@ sites = Table(
     Column("time_zone", sa.String(64), nullable=False),
     Column("opened_at", moment(), nullable=False),
     Column("emergency_line", sa.String(64)),
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
 )
 
 patients = Table(

@@ -1,0 +1,20 @@
+"""Sites that change
+
+Revision: 0006
+Revises: 0005
+"""
+
+import sqlalchemy as sa
+from alembic import op
+revision = '0006'
+down_revision = '0005'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('sites', sa.Column('revision', sa.Integer(), server_default='0', nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column('sites', 'revision')
