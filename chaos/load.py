@@ -128,6 +128,7 @@ class Load:
             "name": "Lakeside",
             "time_zone": "America/Chicago",
             "levels_licensed": ["1", "2.1"],
+            "emergency_phone": "+1 312 555 0142",
         }
         self.send("site", "/v1/sites", body, role="operations", announces={"site_opened": 1})
         rules = placement.newest()

@@ -97,6 +97,20 @@ class Gateway:
         "/v1/sites/{site_id}/staffed-hours", intake.SetStaffedHours, intake.Site, scope=OPERATIONS, status=200
     )
 
+    change_site = command(
+        "/v1/sites/{site_id}/changes", intake.ChangeSite, intake.Site, scope=OPERATIONS, status=200
+    )
+    record_site_licence = command(
+        "/v1/sites/{site_id}/licences", intake.RecordSiteLicence, intake.Site, scope=OPERATIONS
+    )
+    withdraw_site_licence = command(
+        "/v1/sites/{site_id}/licences/{licence_id}/withdrawal",
+        intake.WithdrawSiteLicence,
+        intake.Site,
+        scope=OPERATIONS,
+        status=200,
+    )
+
     get_self_check_form = question(
         "/v1/self-check-forms/{site_id}",
         intake.GetSelfCheckForm,

@@ -80,6 +80,8 @@ ACTIONS = {
     "step_down_contact": "/v1/step-downs/{about_id}/contacts",
     "step_down_service": "/v1/episodes/{episode_id}/admission",
     "safety_question_unasked": "/v1/sessions/{about_id}/check-outs",
+    "site_emergency_line": "/v1/sites/{about_id}/changes",
+    "site_licence_ends": "/v1/sites/{about_id}/licences",
     "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
     "week_unconfirmed": "/v1/episodes/{about_id}/weekly-plan/confirmation",

@@ -43,7 +43,8 @@ def greeting(url: str, tokens: dict[str, str]) -> str:
     lines += [f"  export {variables[role]}={token}" for role, token in tokens.items()]
     lines += ["", "Three requests to try:", ""]
     lines += [f"  curl {url}/readyz"]
-    site = '{"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}'
+    site = '{"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"],'
+    site += ' "emergency_phone": "+1 312 555 0142"}'
     bearer = f"-H 'Authorization: Bearer '${variables[roles.OPERATIONS]}"
     headers = "-H 'Content-Type: application/json' -H 'Idempotency-Key: first-site'"
     lines += [f"  curl -X POST {url}/v1/sites {bearer} {headers} -d '{site}'"]

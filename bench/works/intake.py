@@ -137,7 +137,12 @@ def open_sites(house: House, *, sites: int) -> str:
     """Open sites with a clinician and groups each, and list them; return the first one's id."""
     site_ids = []
     for north, east in _CITIES[:sites]:
-        site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+        site = {
+            "name": "Lakeside",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["1", "2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
         site_id = house.post("/v1/sites", site, role="operations")["site_id"]
         site_ids.append(site_id)
         listing = {

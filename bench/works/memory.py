@@ -32,7 +32,12 @@ _MOST_ON_THEIR_WAY = 1_500
 #: Seconds that one event may take at most, on average, before the house counts as stuck.
 _SECONDS_FOR_EACH = 0.02
 
-_SITE = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["2.1"]}
+_SITE = {
+    "name": "Lakeside",
+    "time_zone": "America/Chicago",
+    "levels_licensed": ["2.1"],
+    "emergency_phone": "+1 312 555 0142",
+}
 
 
 def measure(parts: Parts, events: int, tell: Callable[[str], None]) -> Iterator[Row]:

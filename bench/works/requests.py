@@ -26,7 +26,12 @@ PATIENTS = 200
 WARM_UP_SECONDS = 1.0
 
 _SITE = json.dumps(
-    {"name": "Lakeside Outpatient", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+    {
+        "name": "Lakeside Outpatient",
+        "time_zone": "America/Chicago",
+        "levels_licensed": ["1", "2.1"],
+        "emergency_phone": "+1 312 555 0142",
+    }
 )
 
 #: What the other frameworks read and write.

@@ -66,7 +66,12 @@ def open_program(world: World) -> None:
     gateway = world.gateway
     site = gateway.post(
         "/v1/sites",
-        {"name": "Homeward, simulated", "time_zone": TIME_ZONE, "levels_licensed": LEVELS_LICENSED},
+        {
+            "name": "Homeward, simulated",
+            "time_zone": TIME_ZONE,
+            "levels_licensed": LEVELS_LICENSED,
+            "emergency_phone": "+1 312 555 0142",
+        },
         role=roles.OPERATIONS,
     )
     world.site_id = site["site_id"]

@@ -290,7 +290,9 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     step = guide.next_step(
         episode,
         held=held,
-        level_is_here=admissions.is_admissible_level(episode.decided_level, site=site),
+        level_is_here=admissions.is_admissible_level(
+            episode.decided_level, site=site, on=site.local_day(call.now)
+        ),
         wait=wait,
     )
     return {

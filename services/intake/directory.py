@@ -36,7 +36,7 @@ def list_own(db: Session, site: Site, data: dict[str, Any], *, now: datetime) ->
         raise programs.ProgramListedAlready("The site is listed already.", field="site_id", rule="once")
     offers = sorted(
         {
-            *(f"LEVEL:{level}" for level in site.levels_licensed),
+            *(f"LEVEL:{level}" for level in site.levels_on(site.local_day(now))),
             *(f"PAYER:{payer}" for payer in data["payers"]),
             *(f"NEED:{need}" for need in data["needs"]),
             *(f"APPROACH:{approach}" for approach in data["approaches"]),

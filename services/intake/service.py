@@ -14,6 +14,7 @@ from services.intake import (
     directory,
     finding,
     inquiring,
+    licensing,
     queueing,
     records,
     registering,
@@ -55,7 +56,7 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared import notification, safety
-from shared.clock import Timer, cancel_timer, on_timer, set_timer
+from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
 from shared.contracts.common import MessageWanted
@@ -136,23 +137,73 @@ class Intake:
         )
         db.add(site)
         announce_all(db, events)
-        return views.dump(schemas.Site, site)
+        return views.site_view(site, now=call.now)
 
     @question(schemas.ListSites)
     def list_sites(self, db: Session, call: Call) -> dict[str, Any]:
         """List the sites."""
         limit = call.data["limit"]
         found = tables.sites_after(db, after=call.data["after"], limit=limit + 1)
-        return views.page([views.dump(schemas.Site, site) for site in found], limit=limit, key="site_id")
+        shown = [views.site_view(site, now=call.now) for site in found]
+        return views.page(shown, limit=limit, key="site_id")
+
+    @command(schemas.ChangeSite, roles=(roles.OPERATIONS,))
+    def change_site(self, db: Session, call: Call) -> dict[str, Any]:
+        """Change a site's name, address, number for emergencies or, while it is not in use, its time zone."""
+        site = finding.locked_site(db, call.data["site_id"])
+        licensing.change(db, site, call.data, now=call.now)
+        return views.site_view(site, now=call.now)
+
+    @command(schemas.RecordSiteLicence, roles=(roles.OPERATIONS,))
+    def record_site_licence(self, db: Session, call: Call) -> dict[str, Any]:
+        """Record a licence of a site that is new, or that renews another, with its days."""
+        site = finding.locked_site(db, call.data["site_id"])
+        site.record_licence(
+            licence_id=new_id(),
+            **{name: call.data[name] for name in ("level", "number", "first_on", "last_on")},
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        licensing.settle(db, site, now=call.now)
+        return views.site_view(site, now=call.now)
+
+    @command(schemas.WithdrawSiteLicence, roles=(roles.OPERATIONS,))
+    def withdraw_site_licence(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have a licence of a site count no longer: given back, suspended or revoked before its end."""
+        site = finding.locked_site(db, call.data["site_id"])
+        site.withdraw_licence(
+            call.data["licence_id"],
+            on=call.data["withdrawn_on"],
+            because=call.data["because"],
+            actor_id=call.actor.actor_id,
+            actor_role=call.actor.role,
+            now=call.now,
+        )
+        licensing.settle(db, site, now=call.now)
+        return views.site_view(site, now=call.now)
+
+    @on_timer(licensing.LICENCES_TURN)
+    def turn_licences(self, db: Session, timer: Timer, now: datetime) -> None:
+        """See a licence of a site begin or end, and ask for the one that follows in time."""
+        licensing.look_at(db, timer.key, now=now)
+
+    @calendar_job(at=licensing.LOOKED_AT)
+    def begin_day_of_sites(self, db: Session, occurrence: datetime, now: datetime) -> None:
+        """Have the sites of every tenant looked at, also those that an older version opened."""
+        licensing.begin_day(db, tables.tenants_with_sites(db), occurrence=occurrence)
+
+    @on_timer(licensing.SITES_DAY)
+    def look_at_sites(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for the number for emergencies where a site must have one and has none, and for licences."""
+        licensing.look_at_all(db, now=now)
 
     @command(schemas.SetStaffedHours, roles=(roles.OPERATIONS,))
     def set_staffed_hours(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell when somebody is at a site, who calls back soon."""
-        site = tables.lock_site(db, site_id=call.data["site_id"])
-        if site is None:
-            raise NotFound("No such site.", field="site_id")
+        site = finding.locked_site(db, call.data["site_id"])
         site.keep_staffed_hours(call.data["hours"])
-        return views.dump(schemas.Site, site)
+        return views.site_view(site, now=call.now)
 
     # --- First contact ----------------------------------------------------------------------------
 
@@ -235,7 +286,7 @@ class Intake:
         """Register somebody who was referred; somebody known already is recognised."""
         site = finding.site(db, call.data["site_id"])
         referral, episode = registering.register(db, call, site, call.data)
-        return views.referral_view(db, referral, episode)
+        return views.referral_view(db, referral, episode, now=call.now)
 
     @command(
         schemas.ImportReferrals,
@@ -346,7 +397,8 @@ class Intake:
         referral = tables.find_referral(db, referral_id=call.data["referral_id"])
         if referral is None:
             raise NotFound("No such referral.", field="referral_id")
-        return views.referral_view(db, referral, finding.episode(db, referral.episode_id))
+        episode = finding.episode(db, referral.episode_id)
+        return views.referral_view(db, referral, episode, now=call.now)
 
     @question(schemas.GetPatient, roles=(*_DOOR, roles.PATIENT))
     def get_patient(self, db: Session, call: Call) -> dict[str, Any]:
@@ -360,7 +412,9 @@ class Intake:
         """Look at one episode of care, with the one thing to do next."""
         episode = finding.episode(db, call.data["episode_id"])
         finding.check_own(call, episode.patient_id, field="episode_id")
-        return views.dump(schemas.Episode, episode) | {"next_step": views.next_step(db, episode)}
+        return views.dump(schemas.Episode, episode) | {
+            "next_step": views.next_step(db, episode, now=call.now)
+        }
 
     @question(schemas.GetStatus, roles=(*_DOOR, roles.PATIENT))
     def get_status(self, db: Session, call: Call) -> dict[str, Any]:
@@ -418,10 +472,13 @@ class Intake:
         episode = finding.locked_episode(db, call.data["episode_id"])
         assessment = finding.assessment(db, call.data["assessment_id"])
         rules.check_signed(assessment.rule_version, tables.rule_signatures(db))
+        # Held, so that no licence is withdrawn between this look and the decision.
+        site = finding.held_site(db, episode.site_id)
         decision, events = decisions.decide(
             decision_id=new_id(),
             episode=episode,
             assessment=assessment,
+            site=site,
             level=call.data["level"],
             override_reason_code=call.data["override_reason_code"],
             override_reason=call.data["override_reason"],
@@ -430,13 +487,16 @@ class Intake:
         )
         db.add(decision)
         announce_all(db, events)
-        if not admissions.is_admissible_level(decision.decided_level, site=finding.site(db, episode.site_id)):
+        today = site.local_day(call.now)
+        if not admissions.is_admissible_level(decision.decided_level, site=site, on=today):
             queueing.leave_with_episode(
                 db, episode, reason="NO_LONGER_NEEDED", actor=call.actor, now=call.now
             )
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
-        return views.dump(schemas.LevelDecision, decision) | {"next_step": views.next_step(db, episode)}
+        return views.dump(schemas.LevelDecision, decision) | {
+            "next_step": views.next_step(db, episode, now=call.now)
+        }
 
     # --- Instruments ------------------------------------------------------------------------------
 
@@ -857,7 +917,7 @@ class Intake:
             for consent in tables.lock_consents_of(db, patient_id=episode.patient_id)
             if consent.is_active(now=call.now)
         }
-        site = finding.site(db, episode.site_id)
+        site = finding.held_site(db, episode.site_id)
         admission, events = admissions.admit(
             admission_id=new_id(),
             episode=episode,
@@ -883,7 +943,7 @@ class Intake:
             "weekly_minutes_ceiling": ceiling,
             "planned_weeks": admissions.PLANNED_WEEKS,
             "left_open": left_open,
-            "next_step": views.next_step(db, episode),
+            "next_step": views.next_step(db, episode, now=call.now),
         }
 
     @command(schemas.RecordTedsCodes, roles=(*_DOOR, roles.OPERATIONS))

@@ -44,10 +44,21 @@ def made(schema: Any) -> Any:
     return schema()
 
 
-def next_step(db: Session, episode: Episode) -> str:
+def next_step(db: Session, episode: Episode, *, now: datetime) -> str:
     """Return the code of the one next step of an episode."""
     site = finding.site(db, episode.site_id)
-    return episode.next_step(level_is_here=admissions.is_admissible_level(episode.decided_level, site=site))
+    here = admissions.is_admissible_level(episode.decided_level, site=site, on=site.local_day(now))
+    return episode.next_step(level_is_here=here)
+
+
+def site_view(site: Site, *, now: datetime) -> dict[str, Any]:
+    """Return a site with the levels that it may give now, and all its licences."""
+    today = site.local_day(now)
+    kept = ("site_id", "name", "time_zone", "emergency_phone", "address", "staffed_hours", "opened_at")
+    shown: dict[str, Any] = {name: getattr(site, name) for name in kept}
+    shown["levels_licensed"] = site.levels_on(today)
+    shown["licences"] = [{**vars(one), "state": one.state_on(today)} for one in site.held()]
+    return dump(schemas.Site, shown)
 
 
 def partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dict[str, Any]:
@@ -79,9 +90,9 @@ def inquiry_view(inquiry: Inquiry) -> dict[str, Any]:
     return dump(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
 
 
-def referral_view(db: Session, referral: Referral, episode: Episode) -> dict[str, Any]:
+def referral_view(db: Session, referral: Referral, episode: Episode, *, now: datetime) -> dict[str, Any]:
     """Return a referral with the next step of its episode."""
-    shown = {"minor": episode.minor, "next_step": next_step(db, episode)}
+    shown = {"minor": episode.minor, "next_step": next_step(db, episode, now=now)}
     return dump(schemas.Referral, referral) | shown
 
 

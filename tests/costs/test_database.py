@@ -218,7 +218,12 @@ class Sent:
 
 
 def open_site(room: Room) -> dict[str, Any]:
-    site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+    site = {
+        "name": "Lakeside",
+        "time_zone": "America/Chicago",
+        "levels_licensed": ["1", "2.1"],
+        "emergency_phone": "+1 312 555 0142",
+    }
     return room.call("open_site", site, role=roles.OPERATIONS)
 
 

@@ -218,7 +218,12 @@ class Opening:
 
     def open_site(self) -> tuple[str, str]:
         """Open the site with its staff and groups; return a clinician and a group."""
-        site = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"]}
+        site = {
+            "name": "Lakeside",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["1", "2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
         self.site_id = self.do("/v1/sites", site, role="operations")["site_id"]
         self.door.sign_rules()
         self.door.settle()

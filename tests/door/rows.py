@@ -15,7 +15,7 @@ from services.intake.schemas import CriteriaMet
 from services.scheduling.schemas import LocalTime
 from shared.contracts import roles
 from shared.contracts.event import SERVICES
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.instruments import newest
 from shared.messaging import STAFF, ways_in
 from shared.messaging.entrypoints import Command
@@ -57,9 +57,37 @@ ROWS: dict[str, Callable[[Program], Row]] = {
             "name": "Elsewhere",
             "time_zone": "America/Chicago",
             "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0142",
         },
         role=roles.OPERATIONS,
         free=("site_id",),
+    ),
+    "change_site": lambda program: Row(
+        {"site_id": program.site_id},
+        {
+            "name": "Lakeshore",
+            "time_zone": "America/Chicago",
+            "emergency_phone": "+1 312 555 0199",
+            "address": {
+                "street": "1 North State Street",
+                "city": "Chicago",
+                "state": "IL",
+                "zip_code": "60602",
+                "latitude": 41.8821,
+                "longitude": -87.6278,
+            },
+        },
+        role=roles.OPERATIONS,
+    ),
+    "record_site_licence": lambda program: Row(
+        {"site_id": program.site_id},
+        {"level": "2.1", "number": "A-0815", "first_on": "2026-01-01", "last_on": "2035-12-31"},
+        role=roles.OPERATIONS,
+    ),
+    "withdraw_site_licence": lambda program: Row(
+        {"site_id": program.site_id, "licence_id": derived_id(program.site_id, "licence", "1")},
+        {"because": "SURRENDERED", "withdrawn_on": "2035-12-31"},
+        role=roles.OPERATIONS,
     ),
     "set_staffed_hours": lambda program: Row(
         {"site_id": program.site_id},

@@ -440,7 +440,13 @@ class TestReport:
 
     def test_is_of_the_own_tenant_alone(self, queue: Queue) -> None:
         queue.admit(queue.wanting("Ivy"))
-        site = {"site_id": SITE_ID, "name": "Other", "time_zone": "UTC", "levels_licensed": ["2.1"]}
+        site = {
+            "site_id": SITE_ID,
+            "name": "Other",
+            "time_zone": "UTC",
+            "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
         queue.room.call("open_site", site, role=roles.OPERATIONS, tenant_id="riverside")
         told = {"site_id": SITE_ID, "first_on": "2026-02-02", "last_on": "2026-02-03"}
 

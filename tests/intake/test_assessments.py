@@ -119,6 +119,7 @@ def decide(**changes: Any) -> tuple[decisions.LevelDecision, list[Any]]:
         "decision_id": "decision",
         "episode": assessed,
         "assessment": assessment,
+        "site": site(),
         "level": "2.1",
         "override_reason_code": None,
         "override_reason": None,

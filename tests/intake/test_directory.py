@@ -33,6 +33,7 @@ class Directory:
             "name": "Lakeside",
             "time_zone": "America/Chicago",
             "levels_licensed": ["1", "2.1"],
+            "emergency_phone": "+1 312 555 0142",
         }
         room.call("open_site", site, role="operations")
 

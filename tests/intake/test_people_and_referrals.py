@@ -144,7 +144,7 @@ class TestOpenSite:
             "name": "Lakeside",
             "time_zone": "America/Chicago",
             "levels_licensed": ["2.1", "1", "2.1"],
-            "emergency_phone": None,
+            "emergency_phone": "+1 312 555 0142",
             "now": NOW,
         }
         return sites.open_site(**values | changes)

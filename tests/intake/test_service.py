@@ -192,7 +192,13 @@ class TestSites:
     def test_lets_another_tenant_choose_the_same_id(self, house: House) -> None:
         house.room.call(
             "open_site",
-            {"site_id": SITE_ID, "name": "Other", "time_zone": "UTC", "levels_licensed": ["2.1"]},
+            {
+                "site_id": SITE_ID,
+                "name": "Other",
+                "time_zone": "UTC",
+                "levels_licensed": ["2.1"],
+                "emergency_phone": "+1 312 555 0142",
+            },
             role="operations",
             tenant_id="riverside",
         )
@@ -254,7 +260,13 @@ class TestRegisterReferral:
         house.refer()
         house.room.call(
             "open_site",
-            {"site_id": SITE_ID, "name": "Other", "time_zone": "UTC", "levels_licensed": ["2.1"]},
+            {
+                "site_id": SITE_ID,
+                "name": "Other",
+                "time_zone": "UTC",
+                "levels_licensed": ["2.1"],
+                "emergency_phone": "+1 312 555 0142",
+            },
             role="operations",
             tenant_id="riverside",
         )

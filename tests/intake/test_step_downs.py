@@ -112,7 +112,13 @@ class TestPartnerReferral:
 
     def test_never_collides_with_another_partners_or_tenants_id(self, ward: Ward) -> None:
         other = HOSPITAL | {"partner": "court"}
-        site = {"site_id": SITE_ID, "name": "Other", "time_zone": "UTC", "levels_licensed": ["2.1"]}
+        site = {
+            "site_id": SITE_ID,
+            "name": "Other",
+            "time_zone": "UTC",
+            "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
         ward.room.call("open_site", site, role=roles.OPERATIONS, tenant_id="riverside")
         ward.send(patient={"given_name": "Ada"})
         ward.send(who=other, patient={"given_name": "Ben"})

@@ -74,6 +74,7 @@ class Clinic:
                 "name": "Lakeside",
                 "time_zone": "America/Chicago",
                 "levels_licensed": ["1", "2.1"],
+                "emergency_phone": "+1 312 555 0142",
             },
             role="operations",
         )

@@ -39,7 +39,15 @@ class TestARestart:
 
     def test_gives_the_first_answer_to_a_key_that_was_used_before(self, build_house: Builder) -> None:
         house: EmbeddedHouse = build_house("embedded")
-        site, key = {"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["2.1"]}, new_id()
+        site, key = (
+            {
+                "name": "Lakeside",
+                "time_zone": "America/Chicago",
+                "levels_licensed": ["2.1"],
+                "emergency_phone": "+1 312 555 0142",
+            },
+            new_id(),
+        )
         first = house.door.send("POST", "/v1/sites", site, role="operations", key=key)
         house.kill()
         again = house.door.send("POST", "/v1/sites", site, role="operations", key=key)

@@ -49,6 +49,7 @@ class TestDangerBeforeTheAdmission:
                 "name": "Lakeside",
                 "time_zone": "America/Chicago",
                 "levels_licensed": ["2.1"],
+                "emergency_phone": "+1 312 555 0142",
             },
             role="operations",
         ).expect(201)

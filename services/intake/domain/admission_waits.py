@@ -270,7 +270,7 @@ def join(
     :raises Conflict: when they are in the program, or the episode has ended.
     """
     episode.check_before_admission()
-    here = admissions.is_admissible_level(episode.decided_level, site=site)
+    here = admissions.is_admissible_level(episode.decided_level, site=site, on=site.local_day(now))
     if episode.state != DECIDED or not here or episode.minor:
         raise CannotWaitYet(
             "The person cannot be admitted here yet.",

@@ -1,7 +1,7 @@
 """Admission: decision, consent and a clear gate are there, and the treatment starts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import DECIDED, Episode
@@ -61,10 +61,12 @@ def admit(
     """
     episode.check_before_admission()
     level = episode.decided_level
+    today = site.local_day(now)
     problems = _missing(
         episode=episode,
         site=site,
-        minor=patient.is_minor_on(site.local_day(now)),
+        today=today,
+        minor=patient.is_minor_on(today),
         gate_holds=assessment is not None and assessment.gate_holds,
         held_since=held_since,
         treatment_consent=treatment_consent,
@@ -101,9 +103,9 @@ def admit(
     return admission, [admitted]
 
 
-def is_admissible_level(level: str | None, *, site: Site) -> bool:
-    """Tell whether the site can admit somebody at a level: licensed for it, and it is outpatient."""
-    return level in WEEKLY_MINUTES and site.is_licensed_for(level)
+def is_admissible_level(level: str | None, *, site: Site, on: date) -> bool:
+    """Tell whether the site can admit somebody at a level on a day: licensed for it, and it is outpatient."""
+    return level in WEEKLY_MINUTES and site.is_licensed_for(level, on=on)
 
 
 #: What is asked for where something found after the assessment keeps somebody from being admitted.
@@ -118,6 +120,7 @@ def _missing(
     *,
     episode: Episode,
     site: Site,
+    today: date,
     minor: bool,
     gate_holds: bool,
     held_since: list[str],
@@ -128,10 +131,10 @@ def _missing(
         problems.append({"field": "patient", "rule": "adults only: the person is a minor"})
     if episode.state != DECIDED:
         problems.append({"field": "decision", "rule": "a licensed clinician has decided on the level"})
-    elif not is_admissible_level(episode.decided_level, site=site):
-        problems.append(
-            {"field": "level", "rule": "the site is licensed for the outpatient level decided on"}
-        )
+    elif not is_admissible_level(episode.decided_level, site=site, on=today):
+        lapsed = site.lapse_rule(episode.decided_level or "", on=today)
+        rule = lapsed or "the site is licensed for the outpatient level decided on"
+        problems.append({"field": "level", "rule": rule})
     if gate_holds:
         problems.append({"field": "gate", "rule": "no withdrawal or safety finding is open"})
     problems += [{"field": "gate", "rule": _HELD_SINCE[code]} for code in held_since]

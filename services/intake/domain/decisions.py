@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
+from services.intake.domain.sites import Site
 from shared.contracts import roles
 from shared.contracts.event import Actor, Event
 from shared.contracts.intake import LevelOfCareDecided
@@ -61,6 +62,7 @@ def decide(
     decision_id: str,
     episode: Episode,
     assessment: Assessment,
+    site: Site,
     level: str,
     override_reason_code: str | None,
     override_reason: str | None,
@@ -70,6 +72,8 @@ def decide(
     """Decide on the level of care.
 
     :raises NotLicensed: when the actor holds no licence.
+    :raises LicenceLapsed: when the site is no longer licensed for the level; one that it never was licensed
+        for can be decided on, and leads elsewhere.
     :raises InvalidInput: when the level differs from the recommendation and no reason is given, or
         a reason is given and it does not.
     :raises Conflict: when the assessment is not the newest or is decided on, or the episode has ended.
@@ -84,6 +88,7 @@ def decide(
         )
     if episode.decision_id is not None:
         raise AlreadyDecided("This assessment is decided on.", rule="one decision per assessment")
+    site.check_not_lapsed(level, on=site.local_day(now))
     overridden = level != assessment.recommended_level
     _check_reason(overridden=overridden, code=override_reason_code, text=override_reason)
     decision = LevelDecision(

@@ -103,20 +103,22 @@ def refer_elsewhere(
     """Refer somebody to another program and close the episode.
 
     :raises ReferralNotNeeded: when the site can treat the person, or there is no decision yet;
-        for a minor the recommendation is enough.
+        for a minor, or where the licence for it has lapsed, the recommendation is enough.
     :raises Conflict: when the person is admitted or the episode has ended.
     """
     episode.check_before_admission()
-    level = episode.decided_level
-    if level is None and episode.minor and assessment is not None:
-        level = assessment.recommended_level
+    today, level = site.local_day(now), episode.decided_level
+    if level is None and assessment is not None:
+        # Nobody can decide on a level whose licence has lapsed here, and nobody waits for its renewal.
+        lapsed = site.lapsed_on(assessment.recommended_level, on=today) is not None
+        level = assessment.recommended_level if episode.minor or lapsed else None
     if level is None:
         raise ReferralNotNeeded(
             "There is no decision to refer on.",
             field="decision",
             rule="a licensed clinician has decided on the level",
         )
-    if is_admissible_level(level, site=site) and not episode.minor:
+    if is_admissible_level(level, site=site, on=today) and not episode.minor:
         raise ReferralNotNeeded(
             "The site has this level.", field="level", rule="a level that the site cannot give"
         )

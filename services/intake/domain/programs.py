@@ -14,6 +14,9 @@ OWN, IMPORTED = "OWN", "IMPORTED"
 #: How far back the modalities of a profile go. Brief S52.
 DELIVERED_WITHIN = timedelta(days=90)
 
+#: What an offer of a level of care begins with.
+LEVEL_OFFER = "LEVEL:"
+
 #: Classes of credentials that a profile counts staff by. Brief section 9.
 CREDENTIAL_CLASSES = {
     "THERAPIST": (*roles.THERAPIST_CREDENTIALS, "LMSW"),
@@ -81,6 +84,22 @@ class Program:
     def is_verified(self, *, now: datetime) -> bool:
         """Tell whether a verified licence holds now."""
         return is_verified(self.verified_from, self.verified_until, now=now)
+
+    def follow(
+        self, *, name: str, levels: Iterable[str], address: dict[str, Any] | None, now: datetime
+    ) -> None:
+        """Say of a site of ours what it is called now, which levels it may give, and where it is.
+
+        :param address: where the site told that it is; as it is listed, when it did not.
+        """
+        others = (offer for offer in self.offers if not offer.startswith(LEVEL_OFFER))
+        self.offers = sorted({*others, *(f"{LEVEL_OFFER}{level}" for level in levels)})
+        self.name = name
+        if address is not None:
+            for place, told in address.items():
+                setattr(self, place, told)
+            self.zip5, self.city_key = self.zip_code[:5], city_key(self.city)
+        self.changed_at = now
 
 
 @dataclass(eq=False, kw_only=True)

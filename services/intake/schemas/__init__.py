@@ -189,7 +189,17 @@ from services.intake.schemas.rights import (
     Restriction,
 )
 from services.intake.schemas.rules import ListRules, RulePack, RuleSignature, SignRules
-from services.intake.schemas.sites import ListSites, OpenSite, SetStaffedHours, Site
+from services.intake.schemas.sites import (
+    Address,
+    ChangeSite,
+    ListSites,
+    OpenSite,
+    RecordSiteLicence,
+    SetStaffedHours,
+    Site,
+    SiteLicence,
+    WithdrawSiteLicence,
+)
 from services.intake.schemas.step_downs import (
     GetStepDown,
     ImportEarlierPlan,
@@ -228,6 +238,7 @@ __all__ = [
     "AcceptAdmissionOffer",
     "AddAdmissionSeats",
     "AddSupporter",
+    "Address",
     "Admission",
     "AdmissionData",
     "AdmissionSeats",
@@ -244,6 +255,7 @@ __all__ = [
     "Assumption",
     "AttendedDay",
     "Authorization",
+    "ChangeSite",
     "CheckProgramCredential",
     "CloseLevelReview",
     "CloseTask",
@@ -373,6 +385,7 @@ __all__ = [
     "RecordProgramCredential",
     "RecordReferralFollowUp",
     "RecordRequest",
+    "RecordSiteLicence",
     "RecordStepDown",
     "RecordStepDownContact",
     "RecordTedsCodes",
@@ -403,6 +416,7 @@ __all__ = [
     "SettleLegalDemand",
     "SignRules",
     "Site",
+    "SiteLicence",
     "StaffMix",
     "Status",
     "StepDown",
@@ -421,5 +435,6 @@ __all__ = [
     "TriggerInventory",
     "UnitLedger",
     "WaitForAdmission",
+    "WithdrawSiteLicence",
     "Withdrawal",
 ]

@@ -4,15 +4,17 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from services.intake import teds
 from services.intake.schemas.fields import (
     Page,
     code_field,
+    degrees_field,
     id_field,
     moment_field,
     number_field,
     phone_field,
+    state_field,
     text_field,
+    zip_code_field,
 )
 from shared.contracts import intake as codes
 
@@ -25,17 +27,10 @@ USUAL_RADIUS = 25
 MOST_BLOCKS = 60
 
 _LANGUAGE = validate.Regexp(r"^[A-Z]{2,3}\Z", error="A code of ISO 639 in capitals, e.g. ES.")
-_STATE = validate.OneOf([*teds.STATES.values(), "PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW"])
 _BLOCK = validate.Regexp(
     r"^(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]\Z",
     error="A weekday and two local times, e.g. MON 09:00-17:00.",
 )
-
-
-def _degrees(description: str, most: int, **options: Any) -> fields.Float:
-    return fields.Float(
-        validate=validate.Range(min=-most, max=most), metadata={"description": description}, **options
-    )
 
 
 def _codes(description: str, allowed: tuple[str, ...], **options: Any) -> fields.List:
@@ -62,18 +57,14 @@ class PublishProgram(Schema):
     site_id = id_field("The site.")
     street = text_field("Street and number.", longest=200, required=True)
     city = text_field("City.", longest=200, required=True)
-    state = fields.String(required=True, validate=_STATE, metadata={"description": "Two letters."})
-    zip_code = fields.String(
-        required=True,
-        validate=validate.Regexp(r"^[0-9]{5}(-[0-9]{4})?\Z", error="Five digits, or nine with a hyphen."),
-        metadata={"description": "ZIP code."},
-    )
+    state = state_field("Two letters.", required=True)
+    zip_code = zip_code_field("ZIP code.", required=True)
     phone = phone_field("Number to call.", allow_none=True, load_default=None)
     website = fields.URL(
         schemes={"https", "http"}, allow_none=True, load_default=None, metadata={"description": "Web site."}
     )
-    latitude = _degrees("Degrees north.", 90, required=True)
-    longitude = _degrees("Degrees east: negative in the Americas.", 180, required=True)
+    latitude = degrees_field("Degrees north.", 90, required=True)
+    longitude = degrees_field("Degrees east: negative in the Americas.", 180, required=True)
     payers = _codes("How people can pay.", codes.PAYERS)
     needs = _codes("Needs that are met.", codes.PROGRAM_NEEDS)
     approaches = _codes("Approaches with evidence.", codes.PROGRAM_APPROACHES)
@@ -227,9 +218,7 @@ class RecordProgramCredential(Schema):
         required=True,
     )
     number = text_field("Its number.", longest=64, required=True)
-    state = fields.String(
-        validate=_STATE, allow_none=True, load_default=None, metadata={"description": "State of a licence."}
-    )
+    state = state_field("State of a licence.", allow_none=True, load_default=None)
     levels = _codes("ASAM levels that it covers.", codes.LEVELS_OF_CARE)
     outcome = code_field(
         "What an accreditor decided.", codes.ACCREDITATION_OUTCOMES, allow_none=True, load_default=None
@@ -306,8 +295,8 @@ class FacilityImport(Schema):
 class GetProgramMatches(Schema):
     """Search the directory: what suits somebody, in which order, and why."""
 
-    latitude = _degrees("Degrees north of the place.", 90, allow_none=True, load_default=None)
-    longitude = _degrees("Degrees east of the place.", 180, allow_none=True, load_default=None)
+    latitude = degrees_field("Degrees north of the place.", 90, allow_none=True, load_default=None)
+    longitude = degrees_field("Degrees east of the place.", 180, allow_none=True, load_default=None)
     zip_code = fields.String(
         validate=validate.Regexp(r"^[0-9]{5}\Z", error="Five digits."),
         allow_none=True,
@@ -317,9 +306,7 @@ class GetProgramMatches(Schema):
     city = text_field(
         "City of the place, instead; with its state.", longest=200, allow_none=True, load_default=None
     )
-    state = fields.String(
-        validate=_STATE, allow_none=True, load_default=None, metadata={"description": "State of the city."}
-    )
+    state = state_field("State of the city.", allow_none=True, load_default=None)
     radius_miles = number_field("How far away at most.", 1, LONGEST_RADIUS, load_default=USUAL_RADIUS)
     level = code_field("ASAM level of care.", codes.LEVELS_OF_CARE, allow_none=True, load_default=None)
     payer = code_field("How to pay.", codes.PAYERS, allow_none=True, load_default=None)

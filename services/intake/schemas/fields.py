@@ -5,7 +5,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from services.intake import teds
 from shared.schema_fields import Id, Moment
+
+#: States and territories.
+_STATES = (*teds.STATES.values(), "PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW")
 
 #: Longest free text, in characters. Design default.
 LONGEST_TEXT = 4000
@@ -66,6 +70,29 @@ def phone_field(description: str, **options: Any) -> fields.String:
     """Return a field for a telephone number."""
     rule = validate.Regexp(r"^\+?[0-9][0-9 ()./-]{4,30}\Z", error="Not a valid telephone number.")
     return fields.String(validate=rule, metadata={"description": description}, **options)
+
+
+def day_field(description: str, **options: Any) -> fields.Date:
+    """Return a field for a calendar day."""
+    return fields.Date(metadata={"description": description}, **options)
+
+
+def state_field(description: str, **options: Any) -> fields.String:
+    """Return a field for a state or territory by its two letters."""
+    return code_field(description, _STATES, **options)
+
+
+def zip_code_field(description: str, **options: Any) -> fields.String:
+    """Return a field for a ZIP code."""
+    rule = validate.Regexp(r"^[0-9]{5}(-[0-9]{4})?\Z", error="Five digits, or nine with a hyphen.")
+    return fields.String(validate=rule, metadata={"description": description}, **options)
+
+
+def degrees_field(description: str, most: int, **options: Any) -> fields.Float:
+    """Return a field for degrees of latitude or longitude."""
+    return fields.Float(
+        validate=validate.Range(min=-most, max=most), metadata={"description": description}, **options
+    )
 
 
 class Page(Schema):

@@ -160,7 +160,16 @@ from services.intake.tables.rights import (
     restrictions_of,
 )
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
-from services.intake.tables.sites import find_site, lock_site, site_rows, sites_after
+from services.intake.tables.sites import (
+    find_site,
+    hold_site,
+    lock_site,
+    site_ids,
+    site_is_in_use,
+    site_rows,
+    sites_after,
+    tenants_with_sites,
+)
 from services.intake.tables.step_downs import (
     find_partner_referral,
     find_step_down,
@@ -179,7 +188,14 @@ from services.intake.tables.support import (
     supporter_rows,
     supporters_of,
 )
-from services.intake.tables.tasks import count_tasks, find_task, open_tasks_about, open_tasks_of, task_rows
+from services.intake.tables.tasks import (
+    count_tasks,
+    find_task,
+    open_tasks_about,
+    open_tasks_of,
+    open_tasks_on,
+    task_rows,
+)
 
 __all__ = [
     "ROWS_A_STATEMENT",
@@ -250,6 +266,7 @@ __all__ = [
     "group_rows",
     "groups_of",
     "has_tools",
+    "hold_site",
     "holiday_rows",
     "holidays_after",
     "inquiries_after",
@@ -299,6 +316,7 @@ __all__ = [
     "open_reviews_of",
     "open_tasks_about",
     "open_tasks_of",
+    "open_tasks_on",
     "outward_rows",
     "partner_referral_rows",
     "patient_rows",
@@ -326,6 +344,8 @@ __all__ = [
     "scheduled_days",
     "scheduled_seat_rows",
     "self_pay_rows",
+    "site_ids",
+    "site_is_in_use",
     "site_rows",
     "sites_after",
     "somebody_on_duty",
@@ -338,6 +358,7 @@ __all__ = [
     "take_turn",
     "take_turns",
     "task_rows",
+    "tenants_with_sites",
     "unit_rows",
     "units_of",
     "units_of_episode",

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Session
 
 from services.intake.domain import sites
 from services.intake.tables.columns import mapper, metadata
+from services.intake.tables.inquiries import inquiry_rows
+from services.intake.tables.live import group_rows
+from services.intake.tables.people import episode_rows
 from shared.database import moment, reference, tenant_column
 
 site_rows = Table(
@@ -21,6 +24,10 @@ site_rows = Table(
     Column("emergency_phone", String(32)),
     Column("opened_at", moment(), nullable=False),
     Column("staffed_hours", JSONB, nullable=False, server_default="[]"),
+    Column("licences", JSONB, nullable=False, server_default="[]"),
+    # Empty is no JSON at all, rather than JSON's null.
+    Column("address", JSONB(none_as_null=True)),
+    Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("tenant_id", "site_id"),
 )
 
@@ -36,6 +43,33 @@ def find_site(db: Session, *, site_id: str) -> sites.Site | None:
 def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
     """Return a site, which nobody else changes until the transaction ends."""
     return db.get(sites.Site, site_id, with_for_update=True)
+
+
+def hold_site(db: Session, *, site_id: str) -> sites.Site | None:
+    """Return a site, which nobody changes until the transaction ends, though others may hold it too."""
+    return db.get(sites.Site, site_id, with_for_update={"read": True}, populate_existing=True)
+
+
+def site_is_in_use(db: Session, *, site_id: str) -> bool:
+    """Tell whether anybody was referred to a site, asked it for help, or meets there."""
+    tenant_id = db.info["tenant_id"]
+    used = [
+        sa.select(rows.c.site_id).where(rows.c.tenant_id == tenant_id, rows.c.site_id == site_id)
+        for rows in (episode_rows, inquiry_rows, group_rows)
+    ]
+    return bool(db.scalar(sa.select(sa.or_(*(sa.exists(query) for query in used)))))
+
+
+def site_ids(db: Session) -> list[str]:
+    """Return the ids of all sites of the tenant, in order."""
+    own = site_rows.c.tenant_id == db.info["tenant_id"]
+    return list(db.scalars(sa.select(site_rows.c.site_id).where(own).order_by(site_rows.c.site_id)))
+
+
+def tenants_with_sites(db: Session) -> list[str]:
+    """Return every tenant that has opened a site, in order."""
+    query = sa.select(site_rows.c.tenant_id).distinct().order_by(site_rows.c.tenant_id)
+    return list(db.scalars(query))
 
 
 def sites_after(db: Session, *, after: str | None, limit: int) -> list[sites.Site]:

@@ -1,5 +1,7 @@
 """Tasks for the work list."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, String, Table
 from sqlalchemy.orm import Session
@@ -70,3 +72,11 @@ def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
 def open_tasks_about(db: Session, *, patient_id: str, task: str) -> list[tasks.Task]:
     """Return the open tasks of one kind about a person, by id."""
     return list(db.scalars(_OPEN_ABOUT, {"of_patient": patient_id, "of_kind": task}))
+
+
+def open_tasks_on(db: Session, *, about_id: str, tasks_named: Collection[str]) -> list[tasks.Task]:
+    """Return the open tasks of some kinds about a thing, by id."""
+    query = sa.select(tasks.Task).where(
+        task_rows.c.about_id == about_id, task_rows.c.task.in_(tasks_named), task_rows.c.outcome.is_(None)
+    )
+    return list(db.scalars(query.order_by(task_rows.c.task_id)))
