@@ -165,7 +165,9 @@ def ask_to_screen_again(db: Session, patient_id: str, *, at: datetime) -> None:
     episode = tables.newest_episode(db, patient_id=patient_id)
     if risk is None or episode is None or _place(db, episode) is None:
         return
-    if not tables.open_tasks_about(db, patient_id=patient_id, task=suicide_risk.SCREEN_AGAIN_TASK):
+    if risk.due_at > at:
+        set_timer(db, SCREEN_AGAIN_DUE, key=patient_id, due_at=risk.due_at)
+    elif not tables.open_tasks_about(db, patient_id=patient_id, task=suicide_risk.SCREEN_AGAIN_TASK):
         asking.ask(db, risk.task(episode, at=at))
 
 

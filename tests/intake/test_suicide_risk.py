@@ -5,14 +5,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from homeward.postgres import PrivatePostgres
+from services.intake import tables
+from services.intake.answering import SCREEN_AGAIN_DUE, vars_of
 from services.intake.domain import suicide_risk
 from services.intake.domain.instruments import InstrumentAnswers
 from services.intake.service import Intake
+from shared.clock import set_timer, timers
 from shared.contracts import roles
 from shared.contracts.event import write_moment
-from shared.ids import derived_id
+from shared.database import new_engine
+from shared.ids import derived_id, new_id
 from shared.instruments import newest
+from tests.faults.recorded import upgrade
 from tests.intake.builders import NOW, site
 from tests.intake.test_instruments import Desk
 from tests.intake.test_service import discharged
@@ -243,3 +250,43 @@ class TestScreenAgain:
 
         assert status["crisis"]["lines"][0]["code"] == "988"
         assert status["due_instruments"][0] == "CSSRS"
+
+
+class TestUpgrade:
+    """Screens that an older version kept, which set no timer."""
+
+    def test_looks_at_everybody_who_was_ever_found_at_risk(self, postgres_server: PrivatePostgres) -> None:
+        name = f"screens_{new_id().replace('-', '')}"
+        postgres_server.create_databases([name])
+        url = postgres_server.url_of(name)
+        upgrade(url, "intake", "0019")
+        engine = new_engine(url)
+        found, clear = derived_id("patient", "ada"), derived_id("patient", "ben")
+        kept = [
+            screen(MODERATE),
+            screen(HIGH, at=NOW + DAY),
+            screen(NO_RISK, at=NOW, answers_id=new_id(), patient_id=clear),
+        ]
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET session_replication_role = replica")
+            rows = [{**vars_of(one), "tenant_id": "lakeside"} for one in kept]
+            connection.execute(tables.instrument_answer_rows.insert(), rows)
+
+        upgrade(url, "intake", "head")
+
+        with engine.connect() as connection:
+            set_ = connection.execute(sa.select(timers.c.key, timers.c.due_at, timers.c.name)).all()
+        engine.dispose()
+        assert [tuple(row) for row in set_] == [(found, NOW + 2 * DAY, SCREEN_AGAIN_DUE)]
+
+    def test_asks_at_the_time_by_all_screens(self, room_of: Callable[[type], Room]) -> None:
+        desk = Desk(room_of(Intake))
+        desk.answer("CSSRS", LOW)
+        with desk.room.db() as db:
+            # A day after, as the migration sets it: sooner than a low risk is due.
+            set_timer(db, SCREEN_AGAIN_DUE, key=desk.patient_id, due_at=desk.room.now + DAY)
+        desk.room.advance(2 * DAY)
+        assert desk.tasks("suicide_screen_again") == []
+
+        desk.room.advance(6 * DAY)
+        assert len(desk.tasks("suicide_screen_again")) == 1
