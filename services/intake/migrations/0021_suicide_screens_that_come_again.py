@@ -1,12 +1,12 @@
 """Suicide screens that come again
 
-Revision: 0020
-Revises: 0019
+Revision: 0021
+Revises: 0020
 """
 
 from alembic import op
-revision = '0020'
-down_revision = '0019'
+revision = '0021'
+down_revision = '0020'
 branch_labels = None
 depends_on = None
 
