@@ -58,6 +58,28 @@ REVEALING_WORDS = (
     "treatment",
     "urine",
     "withdrawal",
+    # The same in Spanish, where the English stem does not hold it already.
+    "abstenc",
+    "adicc",
+    "clínic",
+    "cocaín",
+    "consejer",
+    "desintoxic",
+    "droga",
+    "emergenci",
+    "heroín",
+    "médic",
+    "paciente",
+    "psicol",
+    "psiqui",
+    "recaíd",
+    "recuperac",
+    "salud",
+    "sobredosis",
+    "sobrio",
+    "sustancia",
+    "terap",
+    "tratamient",
 )
 
 _REVEALING = re.compile("|".join(re.escape(word) for word in REVEALING_WORDS), re.IGNORECASE)

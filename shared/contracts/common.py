@@ -116,6 +116,8 @@ class NotificationSettled(Event):
     attempts: int
     settled_at: datetime
     patient_id: str | None = None
+    #: Kind of the last failure, where it failed, e.g. "MailboxRefused550"; never an address.
+    error: str | None = None
 
 
 @event(source="common")

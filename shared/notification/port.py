@@ -39,6 +39,7 @@ def notify(
     patient_id: str | None = None,
     give_up_after: timedelta = GIVE_UP_AFTER,
     time_zone: str = "UTC",
+    language: str = templates.ENGLISH,
 ) -> None:
     """Have a text of the allow-list sent if, and only if, the caller's transaction commits.
 
@@ -49,10 +50,13 @@ def notify(
     :param address: ``mailto:…`` or ``https://…``.
     :param urgent: whether quiet hours do not delay it and the first tries follow each other quickly.
     :param time_zone: where the reader lives.
+    :param language: what the reader speaks, a code of ISO 639; English where the text is not there in it.
     :raises ValueError: when the template does not exist, or the codes are not its own.
     """
     codes = dict(codes or {})
     templates.check(template, codes)
+    if (spoken := templates.language_for(template, language)) != templates.ENGLISH:
+        codes[templates.LANGUAGE] = spoken
     host: Host = db.info["host"]
     origin = origin_of(db)
     now = clock.real_now()
@@ -109,6 +113,7 @@ def notify(
                 attempts=0,
                 settled_at=origin.now,
                 patient_id=patient_id,
+                error=error,
             ),
         )
 

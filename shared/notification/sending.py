@@ -34,7 +34,7 @@ from shared.notification.outcomes import NotSent, OutcomeUnknown, Refused
 from shared.notification.port import seal_of, wants_none
 from shared.notification.quiet import next_loud_moment
 from shared.notification.tables import notifications
-from shared.notification.templates import TEMPLATES
+from shared.notification.templates import LANGUAGE, TEMPLATES
 from shared.notification.webhook import send_webhook
 from shared.sealing import unseal
 
@@ -191,17 +191,17 @@ def _put_off_unreadable(host: "Host", db: Session, row: sa.Row[Any], now: dateti
 def try_to_send(host: "Host", claim: Claim) -> NotSent | None:
     """Send one notification and return what went wrong, if anything did."""
     row = claim.row
-    template = TEMPLATES[row.template]
+    wording = TEMPLATES[row.template].wording(row.codes.get(LANGUAGE))
     now = clock.real_now()
     try:
         address = read_address(unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode())
-        body = template.body(row.codes)
+        body = wording.body(row.codes)
         if address.channel == EMAIL:
             send_mail(
                 settings=host.settings,
                 notification_id=row.notification_id,
                 mailbox=address.target,
-                subject=template.subject,
+                subject=wording.subject,
                 body=body,
                 date=now.timestamp(),
             )
@@ -209,7 +209,7 @@ def try_to_send(host: "Host", claim: Claim) -> NotSent | None:
             content = {
                 "type": row.template.lower(),
                 "timestamp": now.isoformat(),
-                "data": {"subject": template.subject, "text": body, "urgent": row.urgent, **row.codes},
+                "data": {"subject": wording.subject, "text": body, "urgent": row.urgent, **row.codes},
             }
             send_webhook(
                 settings=host.settings,
@@ -304,6 +304,7 @@ def _settle(host: "Host", db: Session, row: sa.Row[Any], state: str, *, error: s
             attempts=row.attempts,
             settled_at=now,
             patient_id=row.patient_id,
+            error=error and error[:200] if state == "failed" else None,
         ),
     )
     telemetry.notifications.labels(row.channel, state).inc()

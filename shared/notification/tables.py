@@ -10,7 +10,7 @@ notifications = sa.Table(
     plumbing,
     sa.Column("notification_id", sa.Uuid(as_uuid=False), primary_key=True),
     tenant_column(),
-    #: Which text of the allow-list, and the codes that it is filled with.
+    #: Which text of the allow-list, and the codes that it is filled with, its language among them.
     sa.Column("template", sa.String(64), nullable=False),
     sa.Column("codes", postgresql.JSONB, nullable=False),
     sa.Column("about_id", sa.String(64), nullable=False),

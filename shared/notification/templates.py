@@ -1,30 +1,57 @@
 """Every text that Homeward ever sends to a person: an allow-list of ours, nothing else leaves.
 
 A text says that there is something to look at, never what. Codes fill it in: short ones from a safe
-alphabet, each under a name that its template declares.
+alphabet, each under a name that its template declares. A text for patients may be there in more
+languages than English; a reader whose language is not among them gets the English one.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: What a code may look like: long enough for an id's first block, a level or a time of day.
 _CODE = re.compile(r"[A-Za-z0-9:+. -]{1,32}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Template:
-    """One text: its subject, and lines of which those that miss a code are left out."""
+#: The language of every text, as a code of ISO 639.
+ENGLISH = "EN"
+SPANISH = "ES"
 
-    #: Whether it is for somebody of the staff; else it is for a patient.
-    for_staff: bool
+#: Among the codes of a notification: the language of its text, where that is not English. Kept there, so
+#: that a copy of an older version, which does not know of it, still sends the English text.
+LANGUAGE = "language"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What a text says in one language: a subject, and lines, but for those that miss a code."""
+
     subject: str
     lines: tuple[str, ...]
-    codes: tuple[str, ...] = ()
 
     def body(self, codes: Mapping[str, str]) -> str:
         """Return the text, filled in."""
         return "".join(f"{line.format(**codes)}\n" for line in self.lines if _wanted_by(line) <= codes.keys())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template(Wording):
+    """One text: what it says in English, and in the other languages that there are."""
+
+    #: Whether it is for somebody of the staff; else it is for a patient.
+    for_staff: bool
+    codes: tuple[str, ...] = ()
+    #: By the code of ISO 639.
+    others: Mapping[str, Wording] = field(default_factory=dict)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the text is there in, English first."""
+        return (ENGLISH, *self.others)
+
+    def wording(self, language: str | None) -> Wording:
+        """Return what it says in a language, or in English where it is not there in that one."""
+        return self.others.get(language or ENGLISH, self)
 
 
 def _wanted_by(line: str) -> set[str]:
@@ -77,6 +104,15 @@ TEMPLATES: dict[str, Template] = {
             "You have an appointment with us. Please call us when you can.",
             "If you want no more of these messages, please tell us.",
         ),
+        others={
+            SPANISH: Wording(
+                subject="Por favor, llámenos",
+                lines=(
+                    "Tiene una cita con nosotros. Por favor, llámenos cuando pueda.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
     ),
     "NEWS_FOR_YOU": Template(
         for_staff=False,
@@ -85,6 +121,15 @@ TEMPLATES: dict[str, Template] = {
             "There is news for you. Please look at it, or call us by tomorrow.",
             "If you want no more of these messages, please tell us.",
         ),
+        others={
+            SPANISH: Wording(
+                subject="Hay novedades para usted",
+                lines=(
+                    "Hay novedades para usted. Por favor, véalas, o llámenos a más tardar mañana.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
     ),
     "SCHEDULE_CHANGED": Template(
         for_staff=False,
@@ -93,6 +138,15 @@ TEMPLATES: dict[str, Template] = {
             "Your schedule has changed. Please look at it, or call us when you can.",
             "If you want no more of these messages, please tell us.",
         ),
+        others={
+            SPANISH: Wording(
+                subject="Su horario ha cambiado",
+                lines=(
+                    "Su horario ha cambiado. Por favor, consúltelo, o llámenos cuando pueda.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
     ),
     "SCHEDULE_TO_CONFIRM": Template(
         for_staff=False,
@@ -111,6 +165,16 @@ TEMPLATES: dict[str, Template] = {
         ),
     ),
 }
+
+
+def is_for_patients(template: str) -> bool:
+    """Return whether there is such a text, and it is one for patients."""
+    return template in TEMPLATES and not TEMPLATES[template].for_staff
+
+
+def language_for(template: str, language: str | None) -> str:
+    """Return the language in which somebody who reads *language* gets a text; English when nobody knows."""
+    return language if language in TEMPLATES[template].languages else ENGLISH
 
 
 def check(template: str, codes: Mapping[str, str]) -> None:

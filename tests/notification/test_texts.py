@@ -6,18 +6,22 @@ import pytest
 
 from shared.discretion import REVEALING_WORDS, reveals
 from shared.notification.addresses import AddressUnusable, read_address
-from shared.notification.templates import TEMPLATES, check
+from shared.notification.templates import TEMPLATES, check, language_for
 from shared.settings import SettingsInvalid
 from tests.support import settings_for_tests
 
 
 class TestTexts:
-    @pytest.mark.parametrize("name", TEMPLATES)
-    def test_reveal_nothing_to_whoever_looks_over_a_shoulder(self, name):
+    @pytest.mark.parametrize(
+        ("name", "language"),
+        [(name, language) for name in TEMPLATES for language in TEMPLATES[name].languages],
+    )
+    def test_reveal_nothing_to_whoever_looks_over_a_shoulder(self, name, language):
         template = TEMPLATES[name]
         codes = dict.fromkeys(template.codes, "E4")
 
-        text = f"{template.subject}\n{template.body(codes)}"
+        wording = template.wording(language)
+        text = f"{wording.subject}\n{wording.body(codes)}"
 
         assert not reveals(text), [word for word in REVEALING_WORDS if word in text.lower()]
 
@@ -39,7 +43,31 @@ class TestTexts:
     def test_to_patients_carry_no_code_at_all(self):
         assert all(not template.codes for template in TEMPLATES.values() if not template.for_staff)
 
-    @pytest.mark.parametrize("telling", ["Opioid Care", "Your RECOVERY team", "overdose", "Homeward"])
+    def test_to_patients_are_there_in_spanish_as_well_and_say_as_much(self):
+        for template in TEMPLATES.values():
+            if not template.for_staff:
+                spanish = template.wording("ES")
+                assert spanish.subject != template.subject
+                assert len(spanish.lines) == len(template.lines)
+
+    @pytest.mark.parametrize("language", [None, "EN", "KM", "es"])
+    def test_are_in_english_where_there_is_no_other(self, language):
+        template = TEMPLATES["PLEASE_CALL_US"]
+
+        assert template.wording(language).subject == template.subject
+        assert language_for("PLEASE_CALL_US", language) == "EN"
+
+    @pytest.mark.parametrize(
+        "telling",
+        [
+            "Opioid Care",
+            "Your RECOVERY team",
+            "overdose",
+            "Homeward",
+            "Su tratamiento",
+            "Centro de Adicciones",
+        ],
+    )
     def test_that_tell_are_recognised(self, telling):
         assert reveals(telling)
 
