@@ -240,6 +240,59 @@ class Gateway:
         patients=OWN_PATH,
         information=_CONTACT,
     )
+    list_contact_points = question(
+        "/v1/patients/{patient_id}/contact-points",
+        intake.ListContactPoints,
+        intake.ContactPoint,
+        many=True,
+        scope="contact-points:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    add_contact_point = command(
+        "/v1/patients/{patient_id}/contact-points",
+        intake.AddContactPoint,
+        intake.ContactPoint,
+        scope="contact-points:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    change_contact_point = command(
+        "/v1/patients/{patient_id}/contact-points/{contact_point_id}/changes",
+        intake.ChangeContactPoint,
+        intake.ContactPoint,
+        status=200,
+        scope="contact-points:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    end_contact_point = command(
+        "/v1/patients/{patient_id}/contact-points/{contact_point_id}/ending",
+        intake.EndContactPoint,
+        intake.ContactPoint,
+        status=200,
+        scope="contact-points:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    set_contact_preferences = command(
+        "/v1/patients/{patient_id}/contact-preferences",
+        intake.SetContactPreferences,
+        intake.ContactPreferences,
+        status=200,
+        scope="contact-points:write",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
+    list_messages = question(
+        "/v1/patients/{patient_id}/messages",
+        intake.ListMessages,
+        intake.Message,
+        many=True,
+        scope="contact-points:read",
+        patients=OWN_PATH,
+        information=WITHHELD,
+    )
     get_episode = question(
         "/v1/episodes/{episode_id}",
         intake.GetEpisode,

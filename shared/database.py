@@ -7,7 +7,7 @@ rows of that tenant only, and new rows get its id.
 import contextlib
 import functools
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -389,23 +389,26 @@ def _connect_only(engine: sa.Engine) -> None:
 
 
 #: The queries that are written down once; see :func:`written_once`.
-_written_once: set[sa.Select[Any]] = set()
+_written_once: dict[sa.Select[Any], frozenset[type]] = {}
 
 
-def written_once(query: sa.Select[Any]) -> sa.Select[Any]:
+def written_once(query: sa.Select[Any], *, narrowed: Collection[type] = ()) -> sa.Select[Any]:
     """Return *query*, which a module writes down once and fills in by bound parameters.
 
     What narrows it to one tenant's rows is then added once for each tenant, not at each use: writing
-    a query and narrowing it takes longer than the database takes to find a row. It may have no outer
-    joins, whose other side would be narrowed too late.
+    a query and narrowing it takes longer than the database takes to find a row.
+
+    :param narrowed: the classes on the other side of an outer join, which would be narrowed too late: the
+        join itself compares their tenant with that of the rows it joins them to.
     """
-    _written_once.add(query)
+    _written_once[query] = frozenset(narrowed)
     return query
 
 
 @functools.lru_cache(maxsize=4096)
 def _narrowed(query: sa.Select[Any], tenant_id: str) -> sa.Select[Any]:
     entities = {described["entity"] for described in query.column_descriptions} - {None}
+    entities -= _written_once[query]
     owned = [one for one in entities if "tenant_id" in sa.inspect(one).mapper.columns]
     # A plain condition: a loader's criteria take as long again at each use, and serve outer joins only.
     return query.where(*(one.tenant_id == tenant_id for one in owned))

@@ -94,6 +94,7 @@ def take_in(db: Session, site: Site, data: dict[str, Any], *, now: datetime) -> 
         status_digest=digest_of(key),
         received_at=now,
         voicemail_safe=data["voicemail_safe"],
+        language=data["language"],
         self_check={pack.instrument: dict(answers) for pack, answers in given} or None,
         given_name=data["given_name"],
         phone=data["phone"],

@@ -91,10 +91,11 @@ def offer_seats(db: Session, site_id: str, *, now: datetime) -> None:
             db,
             patient_id=wait.patient_id,
             site_id=site_id,
-            about_id=wait.episode_id,
+            episode_id=wait.episode_id,
             notification_id=derived_id(wait.wait_id, "seat offered", str(wait.offers)),
             template="NEWS_FOR_YOU",
             give_up_after=waits.OFFER_LASTS,
+            now=now,
         )
 
 

@@ -6,9 +6,11 @@ from typing import Any
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
-from services.intake import finding, inquiring, schemas, tables
+from services.intake import contacting, finding, inquiring, schemas, tables
 from services.intake.domain import people, referrals, timeline
+from services.intake.domain.contact_points import ContactBook, ContactPoint, Told
 from services.intake.domain.episodes import Episode
+from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
@@ -30,6 +32,11 @@ class Known:
         patients = tables.recognise(db, identity_indexes=identity_indexes)
         patient_ids = [patient.patient_id for patient in patients]
         locked = tables.lock_open_episodes(db, patient_ids=patient_ids) if patient_ids else []
+        points = tables.contact_points_of(db, patient_ids=patient_ids) if patient_ids else []
+        self._tenant_id = tenant_id
+        self._points: dict[str, list[ContactPoint]] = {}
+        for point in points:
+            self._points.setdefault(point.patient_id, []).append(point)
         open_episodes = {episode.patient_id: episode for episode in locked}
         self._found: dict[bytes, tuple[Patient, Episode | None]] = {
             patient.identity_index: (patient, open_episodes.get(patient.patient_id)) for patient in patients
@@ -39,9 +46,16 @@ class Known:
         """Return a person, and their episode where one is open."""
         return self._found.get(identity_index, (None, None))
 
-    def add(self, patient: Patient, episode: Episode) -> None:
+    def contacts_of(self, patient: Patient) -> ContactBook:
+        """Return how a person is reached; somebody new is reached nowhere yet."""
+        return contacting.book_of(
+            patient, self._points.get(patient.patient_id, ()), tenant_id=self._tenant_id
+        )
+
+    def add(self, patient: Patient, episode: Episode, contacts: ContactBook) -> None:
         """Know somebody, who has an open episode, from now on."""
         self._found[patient.identity_index] = (patient, episode)
+        self._points[patient.patient_id] = contacts.points
 
 
 def register(
@@ -70,8 +84,11 @@ def register(
             patient_id=inquiry.patient_id if inquiry else new_id(),
             journey_id=new_id(),
             identity_index=identity_index,
+            given_name=person["given_name"],
+            family_name=person["family_name"],
+            birth_date=person["birth_date"].isoformat(),
+            sex=person["sex"],
             registered_at=call.now,
-            **(person | {"birth_date": person["birth_date"].isoformat()}),
         )
     referral, episode, events = referrals.refer(
         patient=patient,
@@ -86,16 +103,32 @@ def register(
         received_at=received_at,
         asked_at=inquiry.received_at if inquiry else None,
     )
-    if known_patient:
-        take_contacts = patient.add_contacts if call.actor.role == roles.PARTNER else patient.update_contacts
-        take_contacts(phone=person["phone"], email=person["email"])
+    contacts = known.contacts_of(patient)
+    _tell_contacts(contacts, person, inquiry, call, known_patient=known_patient)
     due = timeline.assessment_task(referral)
-    db.add_all([patient, referral, episode, due])
-    known.add(patient, episode)
+    db.add_all([patient, referral, episode, due, *contacts.points])
+    known.add(patient, episode, contacts)
     announce_all(db, [*events, due.opened()])
     if inquiry is not None:
         inquiring.become_referral(db, inquiry, referral_id=referral.referral_id, at=call.now)
     return referral, episode
+
+
+def _tell_contacts(
+    contacts: ContactBook, person: dict[str, Any], inquiry: Inquiry | None, call: Call, *, known_patient: bool
+) -> None:
+    """Take over how somebody is reached and what they speak, as far as the caller may say so."""
+    told = Told(phone=person["phone"], email=person["email"], voicemail_safe=person["voicemail_safe"])
+    patient, language = contacts.patient, person["language"]
+    if known_patient and call.actor.role == roles.PARTNER:
+        contacts.fill_in(told, by=call.actor, at=call.now)
+        patient.language = patient.language or language
+        return
+    # What the person said themselves of their number counts for the same number in the referral.
+    asked = inquiry.reached_at() if inquiry is not None else Told()
+    contacts.take_over(told.with_word_of(asked), by=call.actor, at=call.now)
+    contacts.take_over(asked, by=call.actor, at=call.now, first=False)
+    patient.language = language or (inquiry.language if inquiry is not None else None) or patient.language
 
 
 def import_rows(

@@ -9,6 +9,7 @@ from services.intake import (
     answering,
     asking,
     consenting,
+    contacting,
     costing,
     covering,
     directory,
@@ -59,7 +60,7 @@ from shared import notification, safety
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
-from shared.contracts.common import MessageWanted
+from shared.contracts.common import MessageWanted, NotificationSettled
 from shared.contracts.event import write_moment
 from shared.contracts.monitoring import (
     LevelReviewRequested,
@@ -362,6 +363,8 @@ class Intake:
     def record_step_down_contact(self, db: Session, call: Call) -> dict[str, Any]:
         """Record an attempt to reach somebody who steps down; only reaching them counts."""
         found = stepping.locked(db, call.data["step_down_id"])
+        if call.data["outcome"] == "VOICEMAIL":
+            contacting.check_voicemail(db, found.patient_id, tenant_id=call.tenant_id)
         if call.data["outcome"] == "REACHED":
             stepping.note_contact(db, found, at=call.now)
         return views.dump(schemas.StepDown, found)
@@ -403,9 +406,41 @@ class Intake:
     @question(schemas.GetPatient, roles=(*_DOOR, roles.PATIENT))
     def get_patient(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at who somebody is."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.Patient, patient)
+        contacts = contacting.read(db, call)
+        finding.check_own(call, contacts.patient.patient_id, field="patient_id")
+        return views.patient_view(contacts)
+
+    # --- How people are reached -------------------------------------------------------------------
+
+    @question(schemas.ListContactPoints, roles=(*_DOOR, roles.PATIENT))
+    def list_contact_points(self, db: Session, call: Call) -> dict[str, Any]:
+        """List how somebody is reached, in the order in which to try, and what is safe there."""
+        contacts = contacting.read(db, call)
+        finding.check_own(call, contacts.patient.patient_id, field="patient_id")
+        return {"items": views.contact_point_views(contacts, ended=call.data["ended"]), "next": None}
+
+    @command(schemas.AddContactPoint, roles=(*_DOOR, roles.PATIENT))
+    def add_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
+        """Add a way to reach somebody."""
+        return views.contact_point_view(*contacting.add(db, _own_patient(db, call), call))
+
+    @command(schemas.ChangeContactPoint, roles=(*_DOOR, roles.PATIENT))
+    def change_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
+        """Change what is safe at a contact point, whether and when it is tried, whether it is verified."""
+        return views.contact_point_view(*contacting.change(db, _own_patient(db, call), call))
+
+    @command(schemas.EndContactPoint, roles=(*_DOOR, roles.PATIENT))
+    def end_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
+        """Use a contact point no more; that it was one stays on record."""
+        return views.contact_point_view(*contacting.end(db, _own_patient(db, call), call))
+
+    @command(schemas.SetContactPreferences, roles=(*_DOOR, roles.PATIENT))
+    def set_contact_preferences(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what somebody speaks, and how they would rather be reached."""
+        contacts = contacting.prefer(db, _own_patient(db, call), call)
+        return views.dump(schemas.ContactPreferences, contacts.patient)
+
+    # --- Episodes and where somebody stands -------------------------------------------------------
 
     @question(schemas.GetEpisode, roles=(*STAFF, roles.PATIENT))
     def get_episode(self, db: Session, call: Call) -> dict[str, Any]:
@@ -887,9 +922,9 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         notification.stop_messages(db, notification.person(patient.patient_id))
-        if patient.email is not None:
+        for address in contacting.read(db, call).mailboxes():
             # It was said by whoever reads there, for all who gave that address.
-            notification.stop_messages(db, f"mailto:{patient.email}")
+            notification.stop_messages(db, f"mailto:{address}")
         return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
 
     @command(schemas.AllowMessages, roles=(*_DOOR, roles.PATIENT))
@@ -898,9 +933,20 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         notification.allow_messages(db, notification.person(patient.patient_id))
-        if patient.email is not None:
-            notification.allow_messages(db, f"mailto:{patient.email}")
+        for address in contacting.read(db, call).mailboxes():
+            notification.allow_messages(db, f"mailto:{address}")
         return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
+
+    @question(schemas.ListMessages, roles=(*_DOOR, roles.PATIENT))
+    def list_messages(self, db: Session, call: Call) -> dict[str, Any]:
+        """List what was written to somebody, where to, and what became of it."""
+        patient = finding.patient(db, call.data["patient_id"])
+        finding.check_own(call, patient.patient_id, field="patient_id")
+        limit = call.data["limit"]
+        found = tables.messages_after(
+            db, patient_id=patient.patient_id, after=call.data["after"], limit=limit + 1
+        )
+        return views.page([views.dump(schemas.Message, one) for one in found], limit=limit, key="message_id")
 
     # --- Admission and referral elsewhere ---------------------------------------------------------
 
@@ -1597,11 +1643,17 @@ class Intake:
             db,
             patient_id=event.patient_id,
             site_id=episode.site_id,
-            about_id=episode.episode_id,
+            episode_id=episode.episode_id,
             notification_id=event.notification_id,
             template=event.template,
             give_up_after=event.deadline_at - now,
+            now=now,
         )
+
+    @reacts_to(NotificationSettled)
+    def follow_up_message(self, db: Session, event: NotificationSettled, now: datetime) -> None:
+        """Keep what became of a message to a patient, and try the next address where one is none."""
+        writing.follow_up(db, event, now=now)
 
     @reacts_to(SeatCancelled)
     def tell_of_changed_schedule(self, db: Session, event: SeatCancelled, now: datetime) -> None:
@@ -1616,13 +1668,14 @@ class Intake:
             db,
             patient_id=event.patient_id,
             site_id=episode.site_id,
-            about_id=episode.episode_id,
+            episode_id=episode.episode_id,
             # All that one command called off was called off at one moment.
             notification_id=derived_id(
                 event.episode_id, "schedule_changed", write_moment(event.cancelled_at)
             ),
             template="SCHEDULE_CHANGED",
             give_up_after=_CHANGE_OF_USE_FOR,
+            now=now,
         )
 
     @reacts_to(SafetyConcernTaken)
@@ -1632,6 +1685,13 @@ class Intake:
 
 
 # --- Steps that several ways in share ---------------------------------------------------------------
+
+
+def _own_patient(db: Session, call: Call) -> Patient:
+    """Return the patient whom a call names; to a patient, only themselves."""
+    patient = finding.patient(db, call.data["patient_id"])
+    finding.check_own(call, patient.patient_id, field="patient_id")
+    return patient
 
 
 def _findings(data: dict[str, Any]) -> assessments.Findings:

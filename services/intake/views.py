@@ -21,6 +21,7 @@ from services.intake.domain import (
 )
 from services.intake.domain.admission_clocks import clocks_of
 from services.intake.domain.assessments import Assessment
+from services.intake.domain.contact_points import ContactBook, ContactPoint
 from services.intake.domain.episodes import Episode
 from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.partner_referrals import PartnerReferral
@@ -100,6 +101,29 @@ def assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
     """Return an assessment, with where help is for whoever is in danger."""
     crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
     return dump(schemas.Assessment, assessment) | {"crisis": crisis}
+
+
+def patient_view(contacts: ContactBook) -> dict[str, Any]:
+    """Return who somebody is, and how they are reached."""
+    shown = dump(schemas.Patient, contacts.patient)
+    return shown | {"contact_points": contact_point_views(contacts, schemas.WayToReach)}
+
+
+def contact_point_views(
+    contacts: ContactBook, schema: Any = schemas.ContactPoint, *, ended: bool = False
+) -> list[dict[str, Any]]:
+    """Return contact points in the order in which to try them; those that are used no more at the end."""
+    shown = enumerate(contacts.in_order(), start=1)
+    return [
+        *(dump(schema, one) | {"position": place} for place, one in shown),
+        *(dump(schema, one) | {"position": None} for one in (contacts.ended() if ended else ())),
+    ]
+
+
+def contact_point_view(contacts: ContactBook, point: ContactPoint) -> dict[str, Any]:
+    """Return one contact point as it stands among the others."""
+    shown = contact_point_views(contacts, ended=True)
+    return next(one for one in shown if one["contact_point_id"] == point.contact_point_id)
 
 
 def supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetime) -> dict[str, Any]:

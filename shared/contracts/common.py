@@ -94,14 +94,14 @@ class MessageWanted(EpisodeFact):
     """A patient is to be told something: intake checks how, and whether, they want to be told."""
 
     notification_id: str
-    #: Which text of the allow-list.
+    #: Which text of the allow-list for patients.
     template: str
     #: After this moment it would be of no use any more.
     deadline_at: datetime
     wanted_at: datetime
 
 
-@event(source="common", reacting=("monitoring",))
+@event(source="common", reacting=("monitoring", "intake"))
 class NotificationSettled(Event):
     """A notification was sent, or never will be."""
 

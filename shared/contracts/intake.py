@@ -785,6 +785,16 @@ SUPPORTER_ROLES = (
 )
 SUPPORTER_CHANNELS = ("PHONE", "TEXT", "EMAIL", "IN_PERSON")
 
+#: The kinds of a patient's contact points.
+CONTACT_KINDS = ("PHONE", "EMAIL")
+#: Whose, or where, a contact point is; SHARED where others answer or read as well.
+CONTACT_LABELS = ("MOBILE", "HOME", "WORK", "TEMPORARY", "SHARED", "OTHER")
+#: Why a contact point is used no more: it was never theirs, is theirs no longer, others could hear of
+#: the treatment there, or they do not want to be reached there.
+CONTACT_ENDINGS = ("WRONG", "GIVEN_UP", "NOT_SAFE", "NOT_WANTED")
+#: What became of a message to a patient: as the notification port tells, or there was no way to send it.
+MESSAGE_OUTCOMES = ("SENT", "FAILED", "SUPPRESSED", "SIMULATED", "NO_WAY")
+
 #: Conditions that occur beside addiction: of the mind, which the plan works on, and of the body.
 CONDITIONS_OF_MIND = (
     "DEPRESSION",

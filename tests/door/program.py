@@ -35,6 +35,7 @@ SECRETS = {
     "page_address": "mailto:thaddeus.okonkwo@quillmoor.example",
     "supporter": "Theophania Marchbanks",
     "supporter_phone": "+1 312 555 0765",
+    "second_phone": "+1 312 555 0654",
     "asker": "Prothonotary Lindqvist of Sangamon County",
     "demand": "All that the Rutabaga Street ledger tells.",
     "access": "The ledger is at cousin Eulalia's.",
@@ -70,6 +71,7 @@ class Program:
     restriction_id: str
     demand_id: str
     supporter_id: str
+    contact_point_id: str
     request_id: str
     credential_id: str
     coverage_id: str
@@ -138,6 +140,7 @@ class Opening:
         consent_id = self.consent(treated, "TREATMENT")
         restriction_id = self.restrict(treated)
         supporter_id = self.name_supporter(treated)
+        contact_point_id = self.add_contact_point(treated)
         demand_id, request_id = self.ask_for_records(decided)
         credential_id = self.list_program()
         coverage_id, authorization_id = self.cover(treated)
@@ -186,6 +189,7 @@ class Opening:
             restriction_id=restriction_id,
             demand_id=demand_id,
             supporter_id=supporter_id,
+            contact_point_id=contact_point_id,
             request_id=request_id,
             credential_id=credential_id,
             coverage_id=coverage_id,
@@ -424,6 +428,12 @@ class Opening:
             "phone": SECRETS["supporter_phone"],
         }
         return str(self.do(f"/v1/patients/{who.patient_id}/supporters", supporter)["supporter_id"])
+
+    def add_contact_point(self, who: Person) -> str:
+        """Add a number at which somebody is reached besides."""
+        number = {"kind": "PHONE", "address": SECRETS["second_phone"], "message_safe": False}
+        added = self.do(f"/v1/patients/{who.patient_id}/contact-points", number)
+        return str(added["contact_point_id"])
 
     def ask_for_records(self, who: Person) -> tuple[str, str]:
         """Have a court demand the first person's records, and somebody else ask for theirs."""

@@ -261,6 +261,21 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "stop_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
     "allow_messages": lambda program: Row({"patient_id": program.decided.patient_id}),
+    "add_contact_point": lambda program: Row(
+        {"patient_id": program.decided.patient_id},
+        {"kind": "PHONE", "address": "+1 312 555 0143", "message_safe": False},
+    ),
+    "change_contact_point": lambda program: Row(
+        {"patient_id": program.treated.patient_id, "contact_point_id": program.contact_point_id},
+        {"message_safe": True},
+    ),
+    "end_contact_point": lambda program: Row(
+        {"patient_id": program.treated.patient_id, "contact_point_id": program.contact_point_id},
+        {"why": "GIVEN_UP"},
+    ),
+    "set_contact_preferences": lambda program: Row(
+        {"patient_id": program.decided.patient_id}, {"language": "ES"}
+    ),
     "admit_patient": _of_episode("decided"),
     "refer_elsewhere": _of_episode("decided", program="Somewhere"),
     "record_referral_follow_up": _of("outward_referral_id", outcome="ARRIVED", number=2),

@@ -32,7 +32,7 @@ WORDS = re.findall(
     Quackenbush Ignatius Periwinkle Clementine Kankakee Wapshott Ebenezer Wilhelmina Studebaker Muskrat
     euphonium Gooseberry Octavia Marmalade Cheboygan Larkspur Leopold 3125550987 5550987 555-0987
     1971-07-19 1972-07-19 1973-07-19 1974-07-19 1975-07-19 Hortensia Lindqvist Rutabaga Eulalia
-    Theophania Marchbanks 3125550765 555-0765
+    Theophania Marchbanks 3125550765 555-0765 3125550654 555-0654
     """,
 )
 

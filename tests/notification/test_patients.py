@@ -1,11 +1,11 @@
 """A message that monitoring wants told to a patient, all the way to their mailbox, or not."""
 
 from datetime import datetime, timedelta
+from email.header import decode_header, make_header
 from typing import Any
 
 import pytest
 
-from services.intake import tables
 from services.intake.service import Intake
 from shared.clock import RealClock, real_now
 from shared.contracts.aftercare import PatientDischarged
@@ -56,6 +56,31 @@ def want_message(room: Room, referral: dict, *, template: str = "PLEASE_CALL_US"
     outgoing.step()
     outgoing.stop()
     return wanted
+
+
+def add_mailbox(room: Room, referral: dict, address: str, **changes: Any) -> str:
+    """Add an address at which a message is safe; return the contact point's id."""
+    told = {"patient_id": referral["patient_id"], "kind": "EMAIL", "address": address, "message_safe": True}
+    return room.call("add_contact_point", told | changes, role="front_desk")["contact_point_id"]
+
+
+def change_contact(room: Room, referral: dict, contact_point_id: str, **changes: Any) -> None:
+    which = {"patient_id": referral["patient_id"], "contact_point_id": contact_point_id}
+    room.call("change_contact_point", which | changes, role="front_desk")
+
+
+def told_of(room: Room, referral: dict) -> list[dict]:
+    """Return what is on record as written to somebody, the oldest first."""
+    told = room.ask("list_messages", {"patient_id": referral["patient_id"]})["items"]
+    return sorted(told, key=lambda one: (one["asked_at"], one["outcome"] is None))
+
+
+def pass_on(room: Room) -> None:
+    """Deliver to intake what was announced of its own notifications, and send what comes of it."""
+    room.deliver(*room.announced_of(NotificationSettled))
+    outgoing = sending.Sending(room.host)
+    outgoing.step()
+    outgoing.stop()
 
 
 class TestMessageToPatient:
@@ -116,9 +141,7 @@ class TestMessageToPatient:
             role="patient",
             actor_id=referral["patient_id"],
         )
-        with room.db() as db:
-            patient = tables.find_patient(db, patient_id=referral["patient_id"])
-            patient.update_contacts(phone=None, email="new.mailbox@example.org")
+        add_mailbox(room, referral, "new.mailbox@example.org")
         want_message(room, referral)
 
         assert mail.taken == []
@@ -142,12 +165,155 @@ class TestMessageToPatient:
                 "stop_messages", {"patient_id": referral["patient_id"]}, role="patient", actor_id=new_id()
             )
 
+    @pytest.mark.parametrize("template", ["STAFF_PAGE", "YOUR_RESULTS_ARE_IN"])
+    def test_is_no_text_but_one_for_patients(self, room, refer, mail, template):
+        referral = refer(email="ada.quill@example.org")
+
+        want_message(room, referral, template=template)
+
+        assert room.waiting
+        assert (mail.taken, told_of(room, referral)) == ([], [])
+
     def test_keeps_no_address_that_can_be_read(self, room, refer, mail):
         want_message(room, refer(email="ada.quill@example.org"))
 
         with room.engine.connect() as connection:
             kept = repr(connection.execute(notifications.select()).all())
         assert "ada.quill" not in kept
+
+
+class TestWhereAMessageGoes:
+    def test_is_the_first_contact_point_that_takes_messages(self, room, refer, mail):
+        referral = refer(email="first@example.org")
+        work = add_mailbox(room, referral, "work@example.org", position=1)
+        home = add_mailbox(room, referral, "home@example.org", position=1, message_safe=False)
+        gone = add_mailbox(room, referral, "gone@example.org", position=1)
+        change_contact(room, referral, gone, may_be_used=False)
+
+        want_message(room, referral)
+
+        assert mail.readers == ["work@example.org"]
+        (told,) = told_of(room, referral)
+        assert told["contact_point_id"] == work
+        assert home not in str(told)
+        assert "example.org" not in str(told)
+
+    def test_is_nowhere_where_no_message_is_safe_and_that_is_on_record(self, room, refer, desk, mail):
+        referral = refer(phone="+1 312 555 0101", voicemail_safe=True)
+        add_mailbox(room, referral, "shared@example.org", message_safe=False)
+
+        want_message(room, referral)
+
+        assert (mail.taken, desk.states()) == ([], {})
+        (told,) = told_of(room, referral)
+        assert (told["outcome"], told["contact_point_id"]) == ("NO_WAY", None)
+
+    def test_is_on_record_with_what_became_of_it(self, room, refer, mail):
+        referral = refer(email="ada.quill@example.org")
+
+        wanted = want_message(room, referral)
+        under_way = told_of(room, referral)[0]["outcome"]
+        pass_on(room)
+
+        (told,) = told_of(room, referral)
+        assert (under_way, told["outcome"]) == (None, "SENT")
+        assert (told["message_id"], told["template"], told["language"]) == (
+            wanted.notification_id,
+            "PLEASE_CALL_US",
+            "EN",
+        )
+        (known,) = room.ask("list_contact_points", {"patient_id": referral["patient_id"]})["items"]
+        assert told["contact_point_id"] == known["contact_point_id"]
+
+    def test_is_the_next_one_where_the_mailbox_is_none(self, room, refer, mail):
+        referral = refer(email="old@example.org")
+        second = add_mailbox(room, referral, "second@example.org")
+
+        mail.recipient_answer = "550 5.1.1 No such mailbox"
+        wanted = want_message(room, referral)
+        mail.recipient_answer = ""
+        pass_on(room)
+
+        assert mail.readers == ["second@example.org"]
+        settled = room.announced_of(NotificationSettled)
+        assert [(one.outcome, one.error) for one in settled] == [
+            ("FAILED", "MailboxRefused550"),
+            ("SENT", None),
+        ]
+        tries = told_of(room, referral)
+        assert {one["wanted_id"] for one in tries} == {wanted.notification_id}
+        assert [one["contact_point_id"] for one in tries][1] == second
+        shown = room.ask("list_contact_points", {"patient_id": referral["patient_id"]})["items"]
+        assert [(one["address"], one["refused_at"] is None) for one in shown] == [
+            ("second@example.org", True),
+            ("old@example.org", False),
+        ]
+
+    def test_is_each_once_and_then_no_more(self, room, refer, mail):
+        referral = refer(email="old@example.org")
+        add_mailbox(room, referral, "second@example.org")
+
+        mail.recipient_answer = "550 5.1.1 No such mailbox"
+        want_message(room, referral)
+        for _ in range(3):
+            pass_on(room)
+
+        assert [one["outcome"] for one in told_of(room, referral)] == ["FAILED", "FAILED"]
+        assert mail.taken == []
+
+    def test_is_a_refused_one_again_when_there_is_no_better(self, room, refer, mail):
+        referral = refer(email="only@example.org")
+
+        mail.recipient_answer = "550 5.7.1 Not today"
+        want_message(room, referral)
+        pass_on(room)
+        mail.recipient_answer = ""
+        want_message(room, referral)
+        pass_on(room)
+
+        assert mail.readers == ["only@example.org"]
+        (shown,) = room.ask("list_contact_points", {"patient_id": referral["patient_id"]})["items"]
+        assert shown["refused_at"] is None
+
+    def test_is_not_the_next_one_when_nobody_knows_how_it_ended(self, room, refer, mail):
+        referral = refer(email="first@example.org")
+        add_mailbox(room, referral, "second@example.org")
+
+        mail.message_answer = "554 Not this text"
+        want_message(room, referral)
+        mail.message_answer = ""
+        pass_on(room)
+
+        assert mail.taken == []
+
+    def test_is_told_in_their_language_where_the_text_is_there_in_it(self, room, refer, mail):
+        ada, ben = (
+            refer(email="ada@example.org", language="ES"),
+            refer(given_name="Ben", email="ben@example.org", language="KM"),
+        )
+
+        want_message(room, ada)
+        want_message(room, ben)
+
+        subjects = {
+            reader: str(make_header(decode_header(message["Subject"]))) for reader, message in mail.taken
+        }
+        assert subjects == {"ada@example.org": "Por favor, llámenos", "ben@example.org": "Please call us"}
+        body = next(message for reader, message in mail.taken if reader == "ada@example.org")
+        assert "Tiene una cita con nosotros" in body.get_payload(decode=True).decode()
+        assert [one["language"] for one in told_of(room, ada) + told_of(room, ben)] == ["ES", "EN"]
+
+    def test_stops_at_every_address_of_somebody_who_said_stop(self, room, refer, mail):
+        referral = refer(email="first@example.org")
+        add_mailbox(room, referral, "second@example.org")
+        sister = refer(given_name="Eve", email="second@example.org")
+
+        room.call("stop_messages", {"patient_id": referral["patient_id"]}, role="front_desk")
+        want_message(room, sister)
+        pass_on(room)
+
+        assert mail.taken == []
+        assert [one["outcome"] for one in told_of(room, sister)] == ["SUPPRESSED"]
 
 
 class TestClosure:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.intake.domain import pre_screens
+from services.intake.domain.contact_points import Told
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
@@ -95,6 +96,8 @@ class Inquiry:
     decided_by_credential: str | None = None
     referral_id: str | None = None
     in_danger: bool = False
+    #: What they speak, a code of ISO 639.
+    language: str | None = None
     given_name: str | None = None
     phone: str | None = None
     email: str | None = None
@@ -138,6 +141,10 @@ class Inquiry:
     def reachable(self) -> bool:
         """Whether there is a number or an address."""
         return bool(self.phone or self.email)
+
+    def reached_at(self) -> Told:
+        """Return how the person said that they are reached."""
+        return Told(phone=self.phone, email=self.email, voicemail_safe=self.voicemail_safe)
 
     def take_contact(self, *, phone: str | None, email: str | None, site: Site, now: datetime) -> list[Task]:
         """Take over a number or an address where there was none; return what follows from it."""

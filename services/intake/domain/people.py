@@ -28,8 +28,13 @@ class Patient:
     birth_date: str
     registered_at: datetime
     sex: str = "UNKNOWN"
+    #: The first number and the first address that may be used, of the patient's contact points.
     phone: str | None = None
     email: str | None = None
+    #: What the patient speaks, a code of ISO 639; English where nobody told.
+    language: str | None = None
+    #: How they would rather be reached: one of CONTACT_KINDS.
+    preferred_channel: str | None = None
     tenant_id: str = ""
 
     def age_on(self, day: date) -> int:
@@ -39,19 +44,6 @@ class Patient:
     def is_minor_on(self, day: date) -> bool:
         """Tell whether the person is under 18 on a day."""
         return self.age_on(day) < ADULT_AGE
-
-    def update_contacts(self, *, phone: str | None, email: str | None) -> None:
-        """Take over the contacts that a newer referral gives; what it leaves out stays."""
-        self.phone = phone or self.phone
-        self.email = email or self.email
-
-    def add_contacts(self, *, phone: str | None, email: str | None) -> None:
-        """Take over contacts where there were none.
-
-        Somebody outside cannot lead what is written to a patient to an address of their own.
-        """
-        self.phone = self.phone or phone
-        self.email = self.email or email
 
 
 def age_on(born_on: date, day: date) -> int:

@@ -56,6 +56,16 @@ from services.intake.schemas.billing import (
     ListUnbilledDays,
 )
 from services.intake.schemas.consents import Consent, EndConsent, GrantConsent, ListConsents, RevokeConsent
+from services.intake.schemas.contact_points import (
+    AddContactPoint,
+    ChangeContactPoint,
+    ContactPoint,
+    ContactPreferences,
+    EndContactPoint,
+    ListContactPoints,
+    SetContactPreferences,
+    WayToReach,
+)
 from services.intake.schemas.costs import (
     AssessFee,
     Assumption,
@@ -133,7 +143,7 @@ from services.intake.schemas.instruments import (
     InstrumentAnswers,
     ListInstrumentAnswers,
 )
-from services.intake.schemas.messages import AllowMessages, MessageStop, StopMessages
+from services.intake.schemas.messages import AllowMessages, ListMessages, Message, MessageStop, StopMessages
 from services.intake.schemas.people import (
     MOST_ROWS,
     AdmissionData,
@@ -237,6 +247,7 @@ __all__ = [
     "TEDS_FIELDS",
     "AcceptAdmissionOffer",
     "AddAdmissionSeats",
+    "AddContactPoint",
     "AddSupporter",
     "Address",
     "Admission",
@@ -255,6 +266,7 @@ __all__ = [
     "Assumption",
     "AttendedDay",
     "Authorization",
+    "ChangeContactPoint",
     "ChangeSite",
     "CheckProgramCredential",
     "CloseLevelReview",
@@ -262,6 +274,8 @@ __all__ = [
     "CompleteAssessment",
     "Condition",
     "Consent",
+    "ContactPoint",
+    "ContactPreferences",
     "CostEstimate",
     "CostEstimates",
     "Coverage",
@@ -279,6 +293,7 @@ __all__ = [
     "DueInstruments",
     "EndAuthorization",
     "EndConsent",
+    "EndContactPoint",
     "EndRestriction",
     "EndSupporter",
     "Episode",
@@ -331,12 +346,14 @@ __all__ = [
     "ListAdmissionWaits",
     "ListBillableDays",
     "ListConsents",
+    "ListContactPoints",
     "ListCostEstimates",
     "ListDueForms",
     "ListInquiries",
     "ListInstrumentAnswers",
     "ListLegalDemands",
     "ListLevelReviews",
+    "ListMessages",
     "ListNames",
     "ListNoticeReceipts",
     "ListNoticeReceiptsOf",
@@ -353,6 +370,7 @@ __all__ = [
     "ListTedsRecords",
     "ListUnbilledDays",
     "MatchReason",
+    "Message",
     "MessageStop",
     "NoticeReceipt",
     "OpenSite",
@@ -411,6 +429,7 @@ __all__ = [
     "SelfCheck",
     "SelfCheckForm",
     "SelfPay",
+    "SetContactPreferences",
     "SetRate",
     "SetStaffedHours",
     "SettleLegalDemand",
@@ -435,6 +454,7 @@ __all__ = [
     "TriggerInventory",
     "UnitLedger",
     "WaitForAdmission",
+    "WayToReach",
     "WithdrawSiteLicence",
     "Withdrawal",
 ]

@@ -5,10 +5,12 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from services.intake.schemas.fields import (
+    LANGUAGE_CODE,
     Page,
     code_field,
     degrees_field,
     id_field,
+    language_field,
     moment_field,
     number_field,
     phone_field,
@@ -26,7 +28,6 @@ USUAL_RADIUS = 25
 #: Most busy blocks of a search. Design default.
 MOST_BLOCKS = 60
 
-_LANGUAGE = validate.Regexp(r"^[A-Z]{2,3}\Z", error="A code of ISO 639 in capitals, e.g. ES.")
 _BLOCK = validate.Regexp(
     r"^(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]\Z",
     error="A weekday and two local times, e.g. MON 09:00-17:00.",
@@ -44,7 +45,7 @@ def _codes(description: str, allowed: tuple[str, ...], **options: Any) -> fields
 
 def _languages(description: str) -> fields.List:
     return fields.List(
-        fields.String(validate=_LANGUAGE),
+        fields.String(validate=LANGUAGE_CODE),
         load_default=list,
         validate=validate.Length(max=30),
         metadata={"description": description},
@@ -311,12 +312,7 @@ class GetProgramMatches(Schema):
     level = code_field("ASAM level of care.", codes.LEVELS_OF_CARE, allow_none=True, load_default=None)
     payer = code_field("How to pay.", codes.PAYERS, allow_none=True, load_default=None)
     need = _codes("What is needed besides; may be given repeatedly.", codes.PROGRAM_NEEDS)
-    language = fields.String(
-        validate=_LANGUAGE,
-        allow_none=True,
-        load_default=None,
-        metadata={"description": "Language spoken there, a code of ISO 639."},
-    )
+    language = language_field("Language spoken there, a code of ISO 639.", allow_none=True, load_default=None)
     verified = fields.Boolean(
         load_default=False, metadata={"description": "Only programs whose licence is verified."}
     )

@@ -66,10 +66,20 @@ def clock_field(description: str, **options: Any) -> fields.String:
     return fields.String(validate=rule, metadata={"description": description}, **options)
 
 
+#: What a telephone number looks like.
+PHONE_NUMBER = validate.Regexp(r"^\+?\(?[0-9][0-9 ()./-]{4,30}\Z", error="Not a valid telephone number.")
+#: What a language is called.
+LANGUAGE_CODE = validate.Regexp(r"^[A-Z]{2,3}\Z", error="A code of ISO 639 in capitals, e.g. ES.")
+
+
 def phone_field(description: str, **options: Any) -> fields.String:
     """Return a field for a telephone number."""
-    rule = validate.Regexp(r"^\+?[0-9][0-9 ()./-]{4,30}\Z", error="Not a valid telephone number.")
-    return fields.String(validate=rule, metadata={"description": description}, **options)
+    return fields.String(validate=PHONE_NUMBER, metadata={"description": description}, **options)
+
+
+def language_field(description: str, **options: Any) -> fields.String:
+    """Return a field for a language, by its code of ISO 639."""
+    return fields.String(validate=LANGUAGE_CODE, metadata={"description": description}, **options)
 
 
 def day_field(description: str, **options: Any) -> fields.Date:

@@ -8,6 +8,7 @@ from services.intake.schemas.fields import (
     code_field,
     flag_field,
     id_field,
+    language_field,
     moment_field,
     number_field,
     phone_field,
@@ -123,6 +124,7 @@ class SubmitInquiry(Schema):
         metadata={"description": "Address for electronic mail."},
     )
     voicemail_safe = flag_field("A voicemail may be left there.")
+    language = language_field("What they speak, a code of ISO 639.", allow_none=True, load_default=None)
     words = text_field("In their own words.", allow_none=True, load_default=None)
     self_check = fields.List(
         fields.Nested(SelfCheckAnswers),
@@ -226,6 +228,7 @@ class Inquiry(Schema):
     phone = fields.String(allow_none=True)
     email = fields.String(allow_none=True)
     voicemail_safe = fields.Boolean()
+    language = fields.String(allow_none=True)
     words = fields.String(allow_none=True)
     in_danger = fields.Boolean()
     call_back_due_at = moment_field("By when a human calls.", allow_none=True)

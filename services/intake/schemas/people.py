@@ -4,7 +4,16 @@ from marshmallow import Schema, fields, validate
 
 from services.intake import teds
 from services.intake.schemas.assessments import Crisis
-from services.intake.schemas.fields import code_field, id_field, moment_field, phone_field, text_field
+from services.intake.schemas.contact_points import WayToReach
+from services.intake.schemas.fields import (
+    code_field,
+    flag_field,
+    id_field,
+    language_field,
+    moment_field,
+    phone_field,
+    text_field,
+)
 from shared.contracts import intake as codes
 
 #: Most rows of one import. Design default.
@@ -25,6 +34,8 @@ class Person(Schema):
         metadata={"description": "Address for electronic mail."},
     )
     sex = code_field("Sex as recorded.", codes.SEXES, load_default="UNKNOWN")
+    voicemail_safe = flag_field("The person says that a voicemail may be left at the number.")
+    language = language_field("What they speak, a code of ISO 639.", allow_none=True, load_default=None)
 
 
 def _teds_field(name: str) -> fields.Raw:
@@ -158,10 +169,22 @@ class Patient(Schema):
     given_name = fields.String()
     family_name = fields.String()
     birth_date = fields.String()
-    phone = fields.String(allow_none=True)
-    email = fields.String(allow_none=True)
+    phone = fields.String(
+        allow_none=True, metadata={"description": "First of the numbers that may be called."}
+    )
+    email = fields.String(
+        allow_none=True, metadata={"description": "First of the addresses that may be written to."}
+    )
     sex = fields.String()
     registered_at = moment_field("When the person was first referred.")
+    language = fields.String(
+        allow_none=True,
+        metadata={"description": "What they speak, a code of ISO 639, if told."},
+    )
+    preferred_channel = code_field("How they would rather be reached.", codes.CONTACT_KINDS, allow_none=True)
+    contact_points = fields.List(
+        fields.Nested(WayToReach), metadata={"description": "In the order in which to try them."}
+    )
 
 
 class GetStatus(Schema):

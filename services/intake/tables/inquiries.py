@@ -37,6 +37,7 @@ inquiry_rows = Table(
     Column("decided_by_credential", String(16)),
     reference("referral_id", nullable=True),
     Column("in_danger", sa.Boolean, nullable=False),
+    Column("language", CODE),
     sealed_column("given_name"),
     sealed_column("phone"),
     sealed_column("email"),

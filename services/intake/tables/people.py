@@ -38,7 +38,10 @@ patient_rows = Table(
     sealed_column("email"),
     Column("sex", CODE, nullable=False),
     Column("registered_at", moment(), nullable=False),
+    Column("language", CODE),
+    Column("preferred_channel", CODE),
     one_of("sex", codes.SEXES),
+    one_of("preferred_channel", codes.CONTACT_KINDS),
     UniqueConstraint("tenant_id", "identity_index"),
 )
 
