@@ -155,6 +155,15 @@ TEMPLATES: dict[str, Template] = {
             "There is a schedule for you to agree to. Please look at it, or call us when you can.",
             "If you want no more of these messages, please tell us.",
         ),
+        others={
+            SPANISH: Wording(
+                subject="Un horario espera su respuesta",
+                lines=(
+                    "Hay un horario que espera su respuesta. Por favor, consúltelo, o llámenos cuando pueda.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
     ),
     "PLACE_OFFERED": Template(
         for_staff=False,
@@ -163,6 +172,15 @@ TEMPLATES: dict[str, Template] = {
             "There is a place that you can take, for a short time. Please look at it soon, or call us.",
             "If you want no more of these messages, please tell us.",
         ),
+        others={
+            SPANISH: Wording(
+                subject="Hay un lugar para usted",
+                lines=(
+                    "Hay un lugar que puede aceptar por poco tiempo. Por favor, véalo pronto, o llámenos.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
     ),
 }
 
