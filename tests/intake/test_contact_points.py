@@ -13,6 +13,7 @@ from shared.contracts import roles
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import new_id
 from tests.intake.builders import SITE_ID, referral_request
+from tests.intake.test_admission_waits import together
 from tests.intake.test_service import House, discharged
 from tests.support import Room
 
@@ -173,6 +174,17 @@ class TestContactPoints:
                 say_nothing()
 
         assert house.listed(patient_id) == [phone]
+
+    def test_are_one_when_two_add_them_at_the_same_moment(self, house: Reception) -> None:
+        patient_id = house.refer(patient={"phone": PHONE, "email": "ada@example.org"})["patient_id"]
+        # So that both find what stands in the patient's own row alone.
+        house.forget_contact_points()
+
+        answers = together(house.room, [lambda: house.add(patient_id)] * 2)
+
+        assert sorted(isinstance(answer, Conflict) for answer in answers) == [False, True]
+        assert house.addresses(patient_id) == [PHONE, "ada@example.org", WORK]
+        assert house.count(tables.contact_point_rows) == 3
 
     def test_are_as_many_as_anybody_has(self, house: Reception) -> None:
         patient_id = house.refer()["patient_id"]
