@@ -226,33 +226,60 @@ def _tell_of_gap(db: Session, gap: on_call.Gap, *, day: str | None) -> None:
 
 
 def prove_page_path(db: Session, *, day: str, now: datetime) -> None:
-    """Send today's test page to everybody who has the duty, unless that was done."""
+    """Send today's test page to everybody who has the duty and to the fallback, unless that was done."""
     roster = tables.roster(db, at=now)
     place = (origin_of(db).tenant_id, "page proof", day)
     for contact in roster.who_is(ON_CALL):
-        proof_id = derived_id(*place, contact.staff_id)
-        if db.get(proofs.Proof, proof_id) is not None:
-            continue
-        db.add(proofs.Proof(proof_id=proof_id, staff_id=contact.staff_id, asked_at=now))
-        notify(
-            db,
-            notification_id=proof_id,
-            template="PAGE_TEST",
-            address=contact.address,
-            about_id=proof_id,
-            # As every page of a danger goes, so that this very way is shown to be open.
-            urgent=True,
-            codes={"reference": proof_id[:8]},
-            give_up_after=proofs.PROOF_GIVES_UP_AFTER,
-            time_zone=tables.time_zone(db),
-        )
-        set_timer(db, "page_path_unproven", key=proof_id, due_at=now + proofs.UNPROVEN_AFTER)
+        _prove(db, place, staff_id=contact.staff_id, address=contact.address, now=now)
+    _prove_fallback(db, place, now=now)
     proof_id = derived_id(*place, "nobody")
     if not roster.on_duty and db.get(proofs.Proof, proof_id) is None:
         proof = proofs.Proof(proof_id=proof_id, staff_id=None, asked_at=now)
         db.add(proof)
         has_shift = tables.has_shift_now(db, at=now)
         _break(db, proof, reason=proofs.NO_ADDRESS if has_shift else proofs.NOBODY_ON_CALL, now=now)
+
+
+def _prove_fallback(db: Session, place: tuple[str, ...], *, now: datetime) -> None:
+    """Send a test page to each fallback address; one that is none any more needs no mending."""
+    tenant_id = origin_of(db).tenant_id
+    addresses = {
+        derived_id(tenant_id, pages.FALLBACK, address): address
+        for address in db.info["host"].settings.fallback_addresses_of(tenant_id)
+    }
+    for staff_id, address in addresses.items():
+        _prove(db, place, staff_id=staff_id, address=address, now=now, to_fallback=True)
+    for proof in tables.proofs_to_mend(db):
+        if proof.to_fallback and proof.staff_id not in addresses:
+            announce_all(db, proof.mend(now=now))
+
+
+def _prove(
+    db: Session,
+    place: tuple[str, ...],
+    *,
+    staff_id: str,
+    address: str,
+    now: datetime,
+    to_fallback: bool = False,
+) -> None:
+    proof_id = derived_id(*place, staff_id)
+    if db.get(proofs.Proof, proof_id) is not None:
+        return
+    db.add(proofs.Proof(proof_id=proof_id, staff_id=staff_id, asked_at=now, to_fallback=to_fallback))
+    notify(
+        db,
+        notification_id=proof_id,
+        template="PAGE_TEST",
+        address=address,
+        about_id=proof_id,
+        # As every page of a danger goes, so that this very way is shown to be open.
+        urgent=True,
+        codes={"reference": proof_id[:8]},
+        give_up_after=proofs.PROOF_GIVES_UP_AFTER,
+        time_zone=tables.time_zone(db),
+    )
+    set_timer(db, "page_path_unproven", key=proof_id, due_at=now + proofs.UNPROVEN_AFTER)
 
 
 def note_settled_proof(db: Session, event: NotificationSettled, *, now: datetime) -> None:
@@ -265,7 +292,7 @@ def note_settled_proof(db: Session, event: NotificationSettled, *, now: datetime
     announce_all(db, proof.settle(outcome=event.outcome, task_is_open=asked, now=now))
     if event.outcome == "SENT":
         db.flush()
-        mend(db, staff_id=proof.staff_id, now=now)
+        mend(db, staff_id=proof.staff_id, now=now, to_fallback=proof.to_fallback)
 
 
 def break_unproven(db: Session, *, proof_id: str, now: datetime) -> None:
@@ -275,10 +302,13 @@ def break_unproven(db: Session, *, proof_id: str, now: datetime) -> None:
         _break(db, proof, reason="FAILED", now=now)
 
 
-def mend(db: Session, *, staff_id: str | None, now: datetime) -> None:
-    """Close the tasks about the way to somebody, and about the times when it was a way to nobody."""
+def mend(db: Session, *, staff_id: str | None, now: datetime, to_fallback: bool = False) -> None:
+    """Close the tasks about the way to somebody, and about the times when it was a way to nobody.
+
+    That a fallback address is reached puts nobody on duty.
+    """
     for proof in tables.proofs_to_mend(db):
-        if proof.staff_id in (staff_id, None):
+        if proof.staff_id == staff_id or (proof.staff_id is None and not to_fallback):
             announce_all(db, proof.mend(now=now))
 
 

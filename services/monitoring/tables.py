@@ -354,6 +354,7 @@ page_proofs = Table(
     id_column("proof_id"),
     tenant_column(),
     reference("staff_id", nullable=True),
+    Column("to_fallback", sa.Boolean, nullable=False, server_default=sa.false()),
     Column("asked_at", moment(), nullable=False),
     Column("outcome", String(16)),
     Column("settled_at", moment()),

@@ -185,7 +185,7 @@ class OnCallGapFound(Event):
 
 @event(source="monitoring")
 class PagePathProven(Event):
-    """The daily test page reached the mail server or the pager of whoever has the duty."""
+    """The daily test page reached the mail server or pager of whoever has the duty, or of a fallback."""
 
     proof_id: str
     proven_at: datetime
@@ -193,10 +193,11 @@ class PagePathProven(Event):
 
 @event(source="monitoring")
 class PagePathBroken(Event):
-    """The daily test page reached nobody: somebody has to mend the way to whoever has the duty."""
+    """The daily test page reached nobody: somebody has to mend the way to whoever is paged."""
 
     proof_id: str
-    #: "NOBODY_ON_CALL", "NO_ADDRESS", "FAILED" or "SUPPRESSED".
+    #: "NOBODY_ON_CALL", "NO_ADDRESS", "FAILED" or "SUPPRESSED"; "FALLBACK_FAILED" or "FALLBACK_SUPPRESSED"
+    #: where it is the way to a fallback address.
     reason: str
     found_at: datetime
 

@@ -24,7 +24,7 @@ from shared.notification.tables import notifications
 from tests.monitoring import telling
 from tests.monitoring.duty import AS_SUE, keep, plan, settled, staff
 from tests.monitoring.telling import ADMITTED_AT
-from tests.support import Room
+from tests.support import TENANT, Room, settings_for_tests
 
 RoomOf = Callable[[type], Room]
 
@@ -356,6 +356,106 @@ class TestProofOfPagePath:
         room.advance(nine)
 
         assert len(proofs_of(room)) == before + 1
+
+
+class TestProofOfFallback:
+    """The addresses that are left when everything else failed are proven as the roster's are."""
+
+    LAST = "https://pager.example.org/last"
+
+    @pytest.fixture
+    def room(self, room: Room) -> Room:
+        """Return a room on real time, with Ana on duty and two fallback addresses, before nine o'clock."""
+        cover(room, room.now, days=14)
+        self.keep_fallback(room, self.LAST, "mailto:last@example.org")
+        room.clock.simulated = False
+        room.fire_due()
+        self.hear(room, "SENT", *proofs_of(room))
+        room.advance(datetime(2026, 2, 3, 8, 59, tzinfo=CHICAGO))
+        return room
+
+    def keep_fallback(self, room: Room, *addresses: str) -> None:
+        room.host.settings = settings_for_tests(HOMEWARD_FALLBACK_PAGE=f"{TENANT}={' '.join(addresses)}")
+
+    def fallback_proofs(self, room: Room) -> list[str]:
+        with room.engine.connect() as connection:
+            return list(
+                connection.scalars(
+                    sa.select(tables.page_proofs.c.proof_id)
+                    .where(tables.page_proofs.c.to_fallback)
+                    .order_by(tables.page_proofs.c.asked_at)
+                )
+            )
+
+    def tasks(self, room: Room) -> list[TaskOpened]:
+        return [task for task in open_tasks(room, "page_path_broken") if task.reason.startswith("FALLBACK")]
+
+    def hear(self, room: Room, outcome: str, *proof_ids: str) -> None:
+        for proof_id in proof_ids:
+            room.deliver(settled(proof_id, outcome, about_id=proof_id, at=room.now, template="PAGE_TEST"))
+
+    def test_is_asked_for_once_a_day_of_each_address(self, room: Room) -> None:
+        before, proven = len(proofs_of(room)), len(self.fallback_proofs(room))
+
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+
+        assert len(self.fallback_proofs(room)) == proven + 2
+        assert len(proofs_of(room)) == before + 3
+
+    def test_is_recorded_when_it_left(self, room: Room) -> None:
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+        newest = self.fallback_proofs(room)[-2:]
+
+        self.hear(room, "SENT", *newest)
+        room.advance(timedelta(hours=3))
+
+        assert set(newest) <= {event.proof_id for event in room.announced_of(PagePathProven)}
+        assert not set(newest) & {event.proof_id for event in room.announced_of(PagePathBroken)}
+
+    def test_that_failed_asks_a_human_once_until_it_is_open_again(self, room: Room) -> None:
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+        mended, broken = self.fallback_proofs(room)[-2:]
+        self.hear(room, "FAILED", broken)
+        self.hear(room, "SENT", mended)
+
+        (task,) = self.tasks(room)
+        assert (task.owner_role, task.reason, task.about_id) == ("supervisor", "FALLBACK_FAILED", broken)
+        room.advance(datetime(2026, 2, 4, 9, 0, tzinfo=CHICAGO))
+        self.hear(room, "SENT", *self.fallback_proofs(room)[-2:])
+
+        assert self.tasks(room) == []
+
+    def test_of_which_nothing_was_heard_is_broken(self, room: Room) -> None:
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+        newest = self.fallback_proofs(room)[-2:]
+
+        room.advance(timedelta(hours=2))
+
+        reasons = {event.proof_id: event.reason for event in room.announced_of(PagePathBroken)}
+        assert {reasons[proof_id] for proof_id in newest} == {"FALLBACK_FAILED"}
+
+    def test_of_an_address_that_was_replaced_needs_no_mending(self, room: Room) -> None:
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+        self.hear(room, "FAILED", *self.fallback_proofs(room)[-2:])
+        assert len(self.tasks(room)) == 2
+        self.keep_fallback(room, self.LAST)
+
+        room.advance(datetime(2026, 2, 4, 9, 0, tzinfo=CHICAGO))
+
+        assert len(self.tasks(room)) == 1
+
+    def test_that_left_puts_nobody_on_duty(self, room_of: RoomOf) -> None:
+        room = room_of(Monitoring)
+        room.at(ADMITTED_AT)
+        room.deliver(telling.site_opened())
+        self.keep_fallback(room, self.LAST)
+        room.clock.simulated = False
+        room.fire_due()
+        room.advance(datetime(2026, 2, 3, 9, 0, tzinfo=CHICAGO))
+
+        self.hear(room, "SENT", *self.fallback_proofs(room))
+
+        assert [task.reason for task in open_tasks(room, "page_path_broken")] == ["NOBODY_ON_CALL"]
 
 
 class TestDayOfSimulatedTime:

@@ -1,6 +1,7 @@
 """The daily proof of life of the way to whoever has the duty (safety rule: once a day).
 
-A test page goes the way of every page. Nothing is believed: a way that was not shown to be open is
+The fallback addresses are proven as well: they are what is left when everything else failed. A test page
+goes the way of every page. Nothing is believed: a way that was not shown to be open is
 broken until it is.
 """
 
@@ -39,13 +40,15 @@ NO_ADDRESS = "NO_ADDRESS"
 
 @dataclass(eq=False, kw_only=True)
 class Proof:
-    """One test of the way to somebody who has the duty."""
+    """One test of the way to somebody who has the duty, or to a fallback address."""
 
     #: Also the id of the notification.
     proof_id: str
-    #: Whose way; none when nobody had the duty.
+    #: Whose way; none when nobody had the duty. For a fallback address an id that stands for it.
     staff_id: str | None
     asked_at: datetime
+    #: Whether the way is to a fallback address.
+    to_fallback: bool = False
     #: "SENT", "FAILED", "SUPPRESSED" or "SIMULATED"; None until something is heard of it.
     outcome: str | None = None
     settled_at: datetime | None = None
@@ -73,6 +76,7 @@ class Proof:
 
     def broken(self, *, reason: str, task_is_open: bool, now: datetime) -> list[Event]:
         """Say that the way is broken, and ask a human to mend it, unless somebody is asked already."""
+        reason = f"FALLBACK_{reason}" if self.to_fallback else reason
         found: list[Event] = [PagePathBroken(proof_id=self.proof_id, reason=reason, found_at=now)]
         if not task_is_open:
             self.task_opened = True
