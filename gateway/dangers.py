@@ -1,119 +1,314 @@
-"""A danger told straight to monitoring, while monitoring is away: the gateway hears it.
+"""A danger told at the door that its own service did not take: the gateway hears it.
 
-It announces the danger itself, in its own transaction. So it waits for monitoring in the outbox, and the
-watch over dangers pages by the gateway's own path where monitoring stays away. The command's id stands
-for what was told: the same request that does reach monitoring later tells it nothing new.
+Each service hears the dangers in what it is told. While it is away, or where it refuses what holds one,
+the gateway announces the danger itself, in its own transaction. So the danger waits for monitoring in the
+outbox, and the watch over dangers pages by the gateway's own path where monitoring stays away. Of the
+request nothing else is kept, and whoever sent it is told so.
+
+The command's id stands for what was told: the same request that does reach its service later tells
+monitoring nothing new.
 """
 
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
+from marshmallow import fields
 from sqlalchemy.orm import Session
 
-from gateway import forwarding, repeats, tables
-from gateway.http import Request, Response
-from gateway.problems import CRISIS_LINES
-from services.monitoring import schemas as monitoring
+from gateway import repeats, tables
+from gateway.http import Request
+from gateway.problems import CRISIS_LINES, Heard
+from shared import dangers
 from shared.contracts import roles
-from shared.contracts.common import SafetyConcernRaised
-from shared.contracts.dangers import concerns_of
+from shared.contracts.aftercare import LAPSE_SUBSTANCES
+from shared.contracts.common import CONCERNS, SafetyConcernRaised
+from shared.dangers import Concern
 from shared.database import Origin
-from shared.errors import Unavailable
-from shared.ids import derived_id
-from shared.messaging import STAFF, CommandClient, announce
-from shared.messaging.traffic import CommandFailed
+from shared.errors import Refusal
+from shared.ids import derived_id, new_id
+from shared.instruments import NoSuchInstrument, Pack, newest, pack_of
+from shared.messaging import STAFF, announce
+from shared.messaging.commands import CommandIdReused
 
 log = structlog.get_logger()
 
-#: What is said of a concern that the gateway heard in monitoring's place.
-PASSED_ON = "This was passed on, and the staff on duty are asked. In danger of life call 911 or 988 now."
-#: What is said of a check-in of which only the danger was heard.
-NOT_KEPT = (
-    "That you may be in danger was passed on, and the staff on duty are asked. The check-in itself was not"
-    " kept: send it again later. In danger of life call 911 or 988 now."
-)
+#: Whose word on a danger is heard: of whoever may raise a safety concern.
+HEARD_ROLES = (*STAFF, roles.PATIENT, roles.PARTNER)
+#: The least level that is heard though the request was refused. A wish for help (E2) is heard only where
+#: nobody could look at the request: who is told what to mend can wish again.
+LEAST_THOUGH_REFUSED = "E3"
+#: The levels that whoever raises a concern may name; E3 where they name none.
+CONCERN_LEVELS = ("E3", "E4")
+#: The most points of CIWA-Ar and COWS.
+MOST_POINTS = {"ciwa_ar": 67, "cows": 48}
+
+#: What is said of a danger that the gateway heard in a service's place, then of the rest of the request,
+#: then to everybody.
+PASSED_ON = "That help is needed was passed on, and the staff on duty are asked."
+NOT_KEPT = "The {rest} itself was not kept: send it again later."
+REFUSED = "The {rest} itself was refused: send it again, mended."
+CALL = "In danger of life call 911 or 988 now."
 
 
-def pass_concern_on(commands: CommandClient, request: Request) -> Response:
-    """Have monitoring take a safety concern, or take it here while monitoring is away.
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How a danger is told by one route."""
 
-    :raises Refusal: monitoring's refusal, or the gateway's own.
-    """
+    #: Finds the dangers in path and body together, whatever else is wrong with them.
+    seen: Callable[[dict[str, Any]], list[Concern]]
+    #: What is to be sent again, in words; empty where the danger is all there is.
+    rest: str = ""
+
+
+# --- Reading: what is not what it should be tells nothing, and never hides the rest -----------------
+
+
+def _yes(value: Any) -> bool:
+    """Return whether a schema would read a yes."""
+    return isinstance(value, str | int) and value in fields.Boolean.truthy
+
+
+def _part(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found = told.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _word(told: dict[str, Any], name: str) -> str:
+    found = told.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _substance(told: dict[str, Any]) -> str:
+    """Return what was used; what nobody here knows may be what kills."""
+    found = _word(told, "substance")
+    return found if found in LAPSE_SUBSTANCES else "UNKNOWN"
+
+
+def _points(told: dict[str, Any], name: str) -> int | None:
+    found = told.get(name)
+    return found if type(found) is int and 0 <= found <= MOST_POINTS[name] else None
+
+
+def _id(told: dict[str, Any], name: str) -> str | None:
     try:
-        return forwarding.forward(commands, request)
-    except (Unavailable, CommandFailed):
-        caller = request.known_caller
-        if caller.actor.role not in (*STAFF, roles.PATIENT, roles.PARTNER):
-            raise
-        told = forwarding.loaded(monitoring.RaiseSafetyConcern, forwarding.data_of(request))
-        if caller.is_patient and told["patient_id"] != caller.actor.actor_id:
-            raise forwarding.nothing_there() from None
-        return _hear(
-            request,
-            patient_id=told["patient_id"],
-            episode_id=told["episode_id"],
-            concerns=[(told["concern"], told["level"])],
-            notice=PASSED_ON,
-        )
+        return str(UUID(_word(told, name)))
+    except ValueError:
+        return None
 
 
-def pass_check_in_on(commands: CommandClient, request: Request) -> Response:
-    """Have monitoring keep a check-in, or hear the danger in its answers while monitoring is away.
+# --- How a danger is seen, by route -----------------------------------------------------------------
 
-    :raises Refusal: monitoring's refusal, or the gateway's own; also when there is no danger in it, or
-        nobody here knows whose episode it is.
-    """
+
+def _in_check_in(told: dict[str, Any]) -> list[Concern]:
+    return dangers.in_check_in(
+        danger=_yes(told.get("danger")), used=_yes(told.get("used")), substance=_substance(told)
+    )
+
+
+def _in_concern(told: dict[str, Any]) -> list[Concern]:
+    concern, level = _word(told, "concern"), _word(told, "level")
+    if not concern:
+        return []
+    # A word that nobody here knows is somebody who calls for help all the same.
+    known = concern if concern in CONCERNS else "DANGER_ANSWER"
+    return [(known, level if level in CONCERN_LEVELS else "E3")]
+
+
+def _in_lapse(told: dict[str, Any]) -> list[Concern]:
+    if not _word(told, "substance") and not (_yes(told.get("danger")) or _yes(told.get("overdose"))):
+        return []
+    return dangers.in_lapse(
+        substance=_substance(told), danger=_yes(told.get("danger")), overdose=_yes(told.get("overdose"))
+    )
+
+
+def _in_attempt(told: dict[str, Any]) -> list[Concern]:
+    used, danger, overdose, need_help = (
+        _yes(told.get(name)) for name in ("used", "danger", "overdose", "need_help")
+    )
+    if not (used or danger or overdose or need_help):
+        return []
+    # Nobody overdoses without having used.
+    substance = _substance(told) if used or overdose else dangers.NO_USE
+    return dangers.in_lapse(substance=substance, danger=danger, overdose=overdose, need_help=need_help)
+
+
+def _in_inquiry(told: dict[str, Any]) -> list[Concern]:
+    checks = told.get("self_check")
+    # Without consent nothing is kept of what somebody tells who says not even who they are.
+    if not _yes(told.get("consent")) or not isinstance(checks, list):
+        return []
+    return [concern for one in checks if isinstance(one, dict) for concern in _in_answers(one)]
+
+
+def _in_answers(told: dict[str, Any]) -> list[Concern]:
+    pack = _pack(told)
+    return dangers.in_answers(pack, _part(told, "answers")) if pack is not None else []
+
+
+def _pack(told: dict[str, Any]) -> Pack | None:
+    """Return the version of an instrument that was answered, or the newest where there is no such version."""
+    instrument, version = _word(told, "instrument"), told.get("version")
     try:
-        return forwarding.forward(commands, request)
-    except (Unavailable, CommandFailed):
-        caller = request.known_caller
-        if caller.actor.role not in (*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT):
-            raise
-        told = forwarding.loaded(monitoring.SubmitCheckIn, forwarding.data_of(request))
-        concerns = concerns_of(danger=told["danger"], used=told["used"], substance=told["substance"])
-        episode_id = told["episode_id"]
-        with request.transaction(reads_only=True) as (db, origin):
-            patient_id = tables.patient_of_episode(db, tenant_id=origin.tenant_id, episode_id=episode_id)
-        if caller.is_patient and patient_id != caller.actor.actor_id:
-            # Whoever says so of themselves is heard, whatever episode they name.
-            patient_id, episode_id = caller.actor.actor_id, None
-        if not concerns or patient_id is None:
-            raise
-        return _hear(
-            request, patient_id=patient_id, episode_id=episode_id, concerns=concerns, notice=NOT_KEPT
-        )
+        return pack_of(instrument, version if type(version) is int else None)
+    except NoSuchInstrument:
+        pass
+    try:
+        return newest(instrument)
+    except NoSuchInstrument:
+        return None
 
 
-def _hear(
-    request: Request,
-    *,
-    patient_id: str,
-    episode_id: str | None,
-    concerns: list[tuple[str, str]],
-    notice: str,
-) -> Response:
-    log.warning("danger_heard_for_monitoring", route=request.name, request_id=request.correlation_id)
-    outside = request.known_caller.is_outside
+def _in_pre_screen(told: dict[str, Any]) -> list[Concern]:
+    flags = ("overdose_last_72h", "withdrawing_now", "seizure_or_dt_history", "pregnant")
+    return dangers.in_pre_screen(
+        suicidal_intent=_word(told, "suicidal_intent"), **{name: _yes(told.get(name)) for name in flags}
+    )
 
-    def hear(db: Session, origin: Origin) -> dict[str, Any]:
+
+def _in_assessment(told: dict[str, Any]) -> list[Concern]:
+    signs, danger = _part(told, "withdrawal"), _part(told, "danger")
+    return dangers.in_withdrawal(
+        ciwa_ar=_points(signs, "ciwa_ar"),
+        cows=_points(signs, "cows"),
+        complicated_now=_yes(signs.get("seizure_or_dt_now")) or _yes(signs.get("hallucinations")),
+        pregnant_withdrawing=_yes(signs.get("pregnant_withdrawing")),
+        overdose_last_72h=_yes(signs.get("overdose_last_72h")),
+    ) + dangers.in_assessment(
+        suicidal_intent=_word(danger, "suicidal_intent"),
+        violence_threat=_yes(danger.get("violence_threat")),
+    )
+
+
+def _in_check_out(told: dict[str, Any]) -> list[Concern]:
+    return dangers.in_check_out(_word(told, "answer"))
+
+
+#: Every route by which a danger can be told, and how it is seen there. Each names :func:`hear` besides.
+TOLD_BY = {
+    "submit_inquiry": Told(seen=_in_inquiry, rest="inquiry"),
+    "submit_pre_screen": Told(seen=_in_pre_screen, rest="set of answers"),
+    "complete_assessment": Told(seen=_in_assessment, rest="assessment"),
+    "answer_instrument": Told(seen=_in_answers, rest="set of answers"),
+    "check_out": Told(seen=_in_check_out, rest="check-out"),
+    "submit_check_in": Told(seen=_in_check_in, rest="check-in"),
+    "raise_safety_concern": Told(seen=_in_concern),
+    "record_contact_attempt": Told(seen=_in_attempt, rest="attempt"),
+    "report_lapse": Told(seen=_in_lapse, rest="report"),
+}
+
+
+# --- Hearing ----------------------------------------------------------------------------------------
+
+
+def hear(request: Request, refusal: Refusal) -> Heard | None:
+    """Announce the danger in a request that its service did not take; return what is told of it.
+
+    :returns: None where there is no danger in it.
+    :raises Refusal: when nobody can read it.
+    """
+    if request.known_caller.actor.role not in HEARD_ROLES:
+        return None
+    nobody_looked = refusal.status >= 500
+    concerns = _concerns_in(request, least="E2" if nobody_looked else LEAST_THOUGH_REFUSED)
+    if not concerns:
+        return None
+    log.warning("danger_heard_at_door", route=request.name, request_id=request.correlation_id)
+    own, replayed = _announce_once(request, refusal, concerns)
+    told = TOLD_BY[request.name]
+    return Heard(
+        concerns=tuple(concern for concern, _ in concerns),
+        notice=_notice(told, nobody_looked=nobody_looked),
+        send_again=bool(told.rest),
+        crisis_lines=own | CRISIS_LINES,
+        replayed=replayed,
+    )
+
+
+def _concerns_in(request: Request, *, least: str) -> list[Concern]:
+    seen = TOLD_BY[request.name].seen({**request.told, **request.ids})
+    return [(concern, level) for concern, level in dangers.gravest(seen) if level >= least]
+
+
+def _notice(told: Told, *, nobody_looked: bool) -> str:
+    if not told.rest:
+        return f"{PASSED_ON} {CALL}"
+    rest = (NOT_KEPT if nobody_looked else REFUSED).format(rest=told.rest)
+    return f"{PASSED_ON} {rest} {CALL}"
+
+
+def _announce_once(
+    request: Request, refusal: Refusal, concerns: list[Concern]
+) -> tuple[dict[str, str], bool]:
+    """Announce what was told, unless that was done; return the program's own number, and whether it was."""
+
+    def announce_it(db: Session, origin: Origin) -> dict[str, Any]:
+        command_id = str(origin.causation_id)
+        patient_id, episode_id = _whom(db, request, command_id=command_id)
         for concern, level in concerns:
             announce(
                 db,
                 SafetyConcernRaised(
-                    concern_id=derived_id(request.command_id, "concern", concern),
+                    concern_id=derived_id(command_id, "concern", concern),
                     patient_id=patient_id,
                     concern=concern,
                     level=level,
-                    evidence_id=request.command_id,
+                    evidence_id=command_id,
                     raised_at=origin.now,
                     episode_id=episode_id,
                 ),
             )
         # Nobody outside learns from a number at which site somebody is treated.
         line = tables.emergency_line_of(
-            db, tenant_id=origin.tenant_id, episode_id=None if outside else episode_id
+            db,
+            tenant_id=origin.tenant_id,
+            episode_id=None if request.known_caller.is_outside else episode_id,
         )
-        own = {"program_emergency_line": line} if line else {}
-        return {**forwarding.NEUTRAL_ANSWER, "notice": notice, "crisis_lines": own | CRISIS_LINES}
+        return {"patient_id": patient_id, "lines": {"program_emergency_line": line} if line else {}}
 
-    return repeats.once(request, hear, status=202)
+    def once(command_id: str) -> tuple[dict[str, str], bool]:
+        kept, replayed = repeats.first_answer(
+            request, announce_it, command_id=command_id, action="hear_danger"
+        )
+        # What the version before kept has no such part.
+        return kept.get("lines", {}), replayed
+
+    try:
+        command_id = request.command_id
+    except Refusal:
+        # Without a key nobody knows the request again.
+        return once(new_id())
+    if refusal.code != CommandIdReused().code:
+        with contextlib.suppress(CommandIdReused):
+            return once(command_id)
+    # The key stands for something else that was told: this is told besides.
+    return once(derived_id(command_id, "besides", hashlib.sha256(repeats.said(request)).hexdigest()))
+
+
+def _whom(db: Session, request: Request, *, command_id: str) -> tuple[str, str | None]:
+    """Return whom it is about, and in which episode, as far as anybody here knows.
+
+    Whoever says so of themselves is heard, whatever they name besides.
+    """
+    caller, data = request.known_caller, {**request.told, **request.ids}
+    tenant_id, episode_id = caller.tenant_id, _id(data, "episode_id")
+    owner = (
+        tables.patient_of_episode(db, tenant_id=tenant_id, episode_id=episode_id)
+        if episode_id is not None
+        else None
+    )
+    if caller.is_patient:
+        own = caller.actor.actor_id
+        return own, episode_id if owner == own else None
+    contact_id = _id(data, "contact_id")
+    asked = (
+        tables.patient_of_task_about(db, tenant_id=tenant_id, about_id=contact_id)
+        if contact_id is not None
+        else None
+    )
+    return _id(data, "patient_id") or owner or asked or dangers.somebody(command_id), episode_id

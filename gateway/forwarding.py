@@ -22,10 +22,7 @@ NEUTRAL_ANSWER: dict[str, Any] = {"status": "received"}
 
 
 def command(path: str, request: type[Schema], answer: type[Schema] | None, **options: Any) -> Any:
-    """Forward POSTs to the service that owns *request*, as the command that has the method's name.
-
-    A ``by`` among the options takes the place of :func:`forward`.
-    """
+    """Forward POSTs to the service that owns *request*, as the command that has the method's name."""
     return _forwarded("POST", path, request, answer, **{"status": 201, **options})
 
 
@@ -39,12 +36,10 @@ def _forwarded(
     path: str,
     request: type[Schema],
     answer: type[Schema] | None,
-    *,
-    by: Callable[[CommandClient, Request], Response] | None = None,
     **options: Any,
 ) -> Callable[..., Response]:
     def forward_it(self: Any, request: Request) -> Response:
-        return (by or forward)(self.commands, request)
+        return forward(self.commands, request)
 
     # services.intake.schemas: the owner of the schema is who answers.
     options.setdefault("service", request.__module__.split(".")[1])

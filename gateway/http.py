@@ -139,7 +139,10 @@ class Request:
         #: The patient that the answer is about, once it is known; for the record.
         self.about_id: str | None = None
         self._query: dict[str, list[str]] | None = None
+        self._raw: bytes | None = None
         self._body: dict[str, Any] | None = None
+        #: Whether the body can be read to its end.
+        self.readable = True
 
     @property
     def trace_id(self) -> str:
@@ -189,8 +192,32 @@ class Request:
         :raises Refusal: when the body is too large, late, not JSON, or not an object.
         """
         if self._body is None:
-            self._body = self._parsed(_read_body(self.environ, self.door.settings.max_body_bytes))
+            self._body = self._parsed(self._read())
         return self._body
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the body's JSON object tells, also where the body breaks a rule of the door's.
+
+        :raises Malformed: when it is no JSON object, or cannot be read to its end.
+        """
+        if not self.readable:
+            raise Malformed("The body cannot be read.", field="body", rule="whole")
+        try:
+            document = orjson.loads(self._read().strip() or b"{}")
+        except (orjson.JSONDecodeError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise Malformed("The body is not a JSON object.", field="body", rule="a JSON object")
+        return document
+
+    def _read(self) -> bytes:
+        if self._raw is None:
+            # What broke off once is not waited for again.
+            self.readable = False
+            self._raw = _read_body(self.environ, self.door.settings.max_body_bytes)
+            self.readable = True
+        return self._raw
 
     def _parsed(self, raw: bytes) -> dict[str, Any]:
         if not raw.strip():
@@ -407,14 +434,16 @@ class Door(SharedExtension):
         try:
             return self._handle(request)
         except Refusal as refusal:
+            why = refusal
             if request.caller is not None and refusal.status in (403, 404):
                 self.accesses.note(request, outcome=refusal.code)
-            return refused(refusal, request)
         except (database_errors.OperationalError, database_errors.TimeoutError) as error:
             log.warning("database_error", error=type(error).__name__, request_id=request.correlation_id)
-            return refused(Unavailable("The database does not answer.", retry_after=2), request)
+            # Where it does not answer, no danger can be written down either.
+            away = Unavailable("The database does not answer.", retry_after=2)
+            return refused(away, request, unheard=_may_tell(request))
         except eventlet.Timeout:
-            return refused(Unavailable("This took too long."), request)
+            why = Unavailable("This took too long.")
         except Exception as error:  # noqa: BLE001  # whatever happened, the caller gets an answer
             log.error(
                 "request_failed",
@@ -424,37 +453,66 @@ class Door(SharedExtension):
                 request_id=request.correlation_id,
                 trace_id=request.trace_id,
             )
-            return Response(
-                status=500,
-                body=problems.problem(
-                    500,
-                    code="internal",
-                    detail="Something went wrong here. Name the instance when you report it.",
-                    trace_id=request.trace_id,
-                    request_id=request.correlation_id,
-                    crisis_lines=_lines_for(request, status=500),
-                ),
-                content_type=problems.MEDIA_TYPE,
-            )
+            why = problems.Internal()
         finally:
             timeout.cancel()
+        return self._refuse(request, why)
+
+    def _refuse(self, request: Request, refusal: Refusal) -> Response:
+        """Return the answer that says no, and have a danger in the request heard all the same."""
+        heard, unheard = None, False
+        try:
+            heard = self._hear(request, refusal)
+        except Exception as error:  # noqa: BLE001  # whoever sent it is told whom to call
+            log.warning("nobody_heard", error=type(error).__name__, request_id=request.correlation_id)
+            unheard = True
+        if heard is not None and refusal.status >= 500:
+            document = {"status": "received"} | heard.to_document()
+            return Response.of(document, status=202, replayed=heard.replayed)
+        nobody_looked = refusal.status >= 500 and heard is None and _may_tell(request)
+        return refused(refusal, request, heard=heard, unheard=unheard or nobody_looked)
+
+    def _hear(self, request: Request, refusal: Refusal) -> problems.Heard | None:
+        """Hear the danger in a request that was refused, if there is one.
+
+        :raises Exception: when nobody can look, or write down what was found.
+        """
+        if request.route.hears is None:
+            return None
+        if request.caller is None:
+            # Somebody whose token has just expired is in the same danger.
+            request.caller = self._verifier.lately_caller_of(request.environ.get("HTTP_AUTHORIZATION"))
+        return request.route.hears(request, refusal)
 
     def _handle(self, request: Request) -> Response:
         environ = request.environ
-        _check_framing(environ, self.settings.max_body_bytes)
-        path = _path_of(environ)
-        found, method_name, ids = self._router.find(environ["REQUEST_METHOD"], path)
-        request.name, request.route, request.ids = method_name, found, ids
+        try:
+            _check_framing(environ, self.settings.max_body_bytes)
+        except Refusal:
+            request.readable = False
+            with contextlib.suppress(Refusal):
+                self._find(request)
+            raise
+        found = self._find(request)
         if found.scope:
             request.caller = self._verifier.caller_of(environ.get("HTTP_AUTHORIZATION"))
             _authorise(request)
         if not self.traffic.consumers and found.scope:
             raise Unavailable("Still starting.")
-        answer = getattr(self.traffic.host.service, method_name)(request)
+        answer = getattr(self.traffic.host.service, request.name)(request)
         response = answer if isinstance(answer, Response) else Response.of(answer)
         if request.caller is not None and not found.is_command and found.recorded:
             self.accesses.note(request, outcome="allowed")
         return response
+
+    def _find(self, request: Request) -> routing.Route:
+        """Find the request's route.
+
+        :raises Refusal: when there is none.
+        """
+        path = _path_of(request.environ)
+        request.route, request.name, request.ids = self._router.find(request.environ["REQUEST_METHOD"], path)
+        return request.route
 
     # --- Health and end -----------------------------------------------------------------------
 
@@ -607,8 +665,15 @@ def listen(host: str, port: int) -> Any:
         raise
 
 
-def refused(refusal: Refusal, request: Request) -> Response:
-    """Return the answer that says no."""
+def refused(
+    refusal: Refusal, request: Request, *, heard: problems.Heard | None = None, unheard: bool = False
+) -> Response:
+    """Return the answer that says no.
+
+    :param heard: a danger in the request that was heard all the same.
+    :param unheard: whether the request may have told of a danger that nobody heard: then it says who helps
+        now. Safety rule.
+    """
     return Response(
         status=refusal.status,
         body=problems.problem(
@@ -618,17 +683,17 @@ def refused(refusal: Refusal, request: Request) -> Response:
             errors=refusal.problems,
             trace_id=request.trace_id,
             request_id=request.correlation_id,
-            crisis_lines=_lines_for(request, status=refusal.status),
+            crisis_lines=problems.CRISIS_LINES if unheard else None,
+            heard=heard,
         ),
         content_type=problems.MEDIA_TYPE,
         headers=problems.headers_of(refusal),
     )
 
 
-def _lines_for(request: Request, *, status: int) -> dict[str, str] | None:
-    """Return who helps now, where nobody heard what may have told of a danger. Safety rule."""
-    heard_by_nobody = status >= 500 and request.route.is_command and request.route.shows_crisis_lines
-    return problems.CRISIS_LINES if heard_by_nobody else None
+def _may_tell(request: Request) -> bool:
+    """Return whether a request may tell of a danger."""
+    return request.route.is_command and request.route.shows_crisis_lines
 
 
 def _authorise(request: Request) -> None:

@@ -228,7 +228,7 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
             "description": "Accepted: the work is long and done later; the job tells how it went.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AcceptedJob"}}},
         }
-    elif route.is_command and route.information:
+    elif route.is_command and (route.information or route.hears):
         answers["202"] = {
             "description": "Received: all that an outside partner hears without the patient's consent, and"
             " anybody whose danger was passed on while it could not be looked into.",
@@ -246,6 +246,15 @@ def _answers(spec: APISpec, route: Route) -> dict[str, Any]:
                                 "description": "Whom anybody may call, where somebody may be in danger.",
                             },
                             "notice": {"type": "string", "description": "What to say plainly."},
+                            "heard": {
+                                "type": "array",
+                                "items": {"type": "string"},
+                                "description": "The dangers that were passed on.",
+                            },
+                            "send_again": {
+                                "type": "boolean",
+                                "description": "Whether the rest was not kept and is to be sent again.",
+                            },
                         },
                     }
                 }

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): how the door tells somebody that and why it says no."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import orjson
@@ -56,6 +57,38 @@ class UnsupportedMediaType(Refusal):
     family: ClassVar[str] = "UnsupportedMediaType"
 
 
+class Internal(Refusal):
+    """Something went wrong here. Name the instance when you report it."""
+
+    status: ClassVar[int] = 500
+    family: ClassVar[str] = "Internal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """A danger in a request that its service did not take, which the gateway heard all the same."""
+
+    #: What it is about, some of CONCERNS.
+    concerns: tuple[str, ...]
+    #: What to say plainly.
+    notice: str
+    #: Whether the rest of the request is to be sent again.
+    send_again: bool
+    #: Who helps now.
+    crisis_lines: dict[str, str]
+    #: Whether the same request was heard before.
+    replayed: bool = False
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "heard": list(self.concerns),
+            "notice": self.notice,
+            "send_again": self.send_again,
+            "crisis_lines": self.crisis_lines,
+        }
+
+
 #: What each status is called, for people.
 TITLES = {
     400: "Malformed request",
@@ -86,12 +119,14 @@ def problem(
     trace_id: str = "",
     request_id: str = "",
     crisis_lines: dict[str, str] | None = None,
+    heard: Heard | None = None,
 ) -> bytes:
     """Write a problem document.
 
     :param code: the problem's name for programs; part of its type.
     :param errors: ``{"field", "rule"}`` pairs.
     :param crisis_lines: who helps now, where a danger may have been told and nobody heard it.
+    :param heard: a danger in what was refused that was heard all the same.
     """
     document: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{code}",
@@ -107,6 +142,8 @@ def problem(
         document["instance"] = f"urn:uuid:{request_id}"
     if crisis_lines:
         document["crisis_lines"] = crisis_lines
+    if heard is not None:
+        document |= heard.to_document()
     return orjson.dumps(document)
 
 

@@ -33,15 +33,32 @@ def once(
     :param status: of the answer, where it is not the route's.
     :raises CommandIdReused: when its key was used for another request.
     """
+    told, replayed = first_answer(request, do, command_id=request.command_id)
+    return Response.of(told, status=status or request.route.status, replayed=replayed)
+
+
+def first_answer(
+    request: Request,
+    do: Callable[[Session, Origin], dict[str, Any]],
+    *,
+    command_id: str,
+    action: str = "",
+) -> tuple[dict[str, Any], bool]:
+    """Do what the request asks for, unless that was done; return the first answer, and whether it was.
+
+    :param command_id: under which the answer is kept.
+    :param action: what was done, where it is not what the request asks for.
+    :raises CommandIdReused: when it was used for another request.
+    """
     with request.transaction() as (db, origin):
-        origin.causation_id = request.command_id
-        place = {"tenant_id": origin.tenant_id, "command_id": request.command_id}
+        origin.causation_id = command_id
+        place = {"tenant_id": origin.tenant_id, "command_id": command_id}
         taken = db.execute(
             postgresql.insert(commands)
             .values(
                 **place,
                 name=request.name,
-                fingerprint=_fingerprint(request),
+                fingerprint=_fingerprint(request, command_id),
                 state="done",
                 carried_out_at=real_now(),
             )
@@ -50,31 +67,33 @@ def once(
         ).first()
         if taken is not None:
             answer = do(db, origin)
-            audit.record(db, action=request.name, about_id=answer.get("patient_id"))
+            audit.record(db, action=action or request.name, about_id=answer.get("patient_id"))
             remember_answer(db, state="done", content=answer)
-    replayed = taken is None
-    told = recall(request) if replayed else answer
-    return Response.of(told, status=status or request.route.status, replayed=replayed)
+    if taken is None:
+        return recall(request, command_id=command_id) or {}, True
+    return answer, False
 
 
-def recall(request: Request) -> dict[str, Any] | None:
+def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any] | None:
     """Return the answer given to this request before, if there was one.
 
+    :param command_id: under which it was kept, where it is not the request's own.
     :raises CommandIdReused: when its key was used for another request.
     """
+    command_id = command_id or request.command_id
     with request.transaction(reads_only=True) as (db, origin):
         row = db.execute(
             sa.select(commands).where(
-                commands.c.tenant_id == origin.tenant_id, commands.c.command_id == request.command_id
+                commands.c.tenant_id == origin.tenant_id, commands.c.command_id == command_id
             )
         ).first()
     if row is None:
         return None
-    if not is_fingerprint_of(bytes(row.fingerprint), _said(request), command_id=request.command_id):
+    if not is_fingerprint_of(bytes(row.fingerprint), said(request), command_id=command_id):
         raise CommandIdReused(
             "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
         )
-    answer: dict[str, Any] = orjson.loads(unseal(row.content_sealed, bound_to=_place(request)))
+    answer: dict[str, Any] = orjson.loads(unseal(row.content_sealed, bound_to=_place(command_id)))
     return answer
 
 
@@ -88,22 +107,23 @@ def remember(request: Request, answer: dict[str, Any]) -> None:
                 tenant_id=origin.tenant_id,
                 command_id=request.command_id,
                 name=request.name,
-                fingerprint=_fingerprint(request),
+                fingerprint=_fingerprint(request, request.command_id),
                 state="done",
-                content_sealed=seal(orjson.dumps(answer), bound_to=_place(request)),
+                content_sealed=seal(orjson.dumps(answer), bound_to=_place(request.command_id)),
                 carried_out_at=real_now(),
             )
             .on_conflict_do_nothing()
         )
 
 
-def _said(request: Request) -> bytes:
-    return said_by(request.name, request.body, actor_id=request.known_caller.actor.actor_id)
+def said(request: Request) -> bytes:
+    """Return what was asked for, and who asked, in the form in which two requests are compared."""
+    return said_by(request.name, request.told, actor_id=request.known_caller.actor.actor_id)
 
 
-def _fingerprint(request: Request) -> bytes:
-    return fingerprint_of(_said(request), command_id=request.command_id)
+def _fingerprint(request: Request, command_id: str) -> bytes:
+    return fingerprint_of(said(request), command_id=command_id)
 
 
-def _place(request: Request) -> str:
-    return f"commands:{request.command_id}"
+def _place(command_id: str) -> str:
+    return f"commands:{command_id}"

@@ -1,13 +1,14 @@
 """Which address wakes which method: the routes, and how a request finds its own."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
 
-from gateway.problems import MethodNotAllowed, NoSuchRoute
+from gateway.problems import Heard, MethodNotAllowed, NoSuchRoute
+from shared.errors import Refusal
 
 #: A patient's token may use the route when the patient in the path is its own.
 OWN_PATH = "own_path"
@@ -47,6 +48,8 @@ class Route:
     summary: str = ""
     #: Whether it is written down that somebody looked; not where not even that may be kept.
     recorded: bool = True
+    #: Hears the danger in a request that was refused, or could not be looked at; only where one can be told.
+    hears: Callable[[Any, Refusal], Heard | None] | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ class Route:
     @property
     def shows_crisis_lines(self) -> bool:
         """Whether its answer tells who helps in danger."""
-        return "crisis_lines" in getattr(self.answer, "_declared_fields", {})
+        return not {"crisis", "crisis_lines"}.isdisjoint(getattr(self.answer, "_declared_fields", {}))
 
 
 class Router:

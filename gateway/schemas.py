@@ -592,7 +592,15 @@ class Problem(Schema):
     crisis_lines = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
-        metadata={"description": "Who helps now, where what was not heard may have told of a danger."},
+        metadata={"description": "Who helps now, where what was refused told of a danger, or may have."},
+    )
+    heard = fields.List(
+        fields.String(),
+        metadata={"description": "The dangers in what was refused: they were passed on all the same."},
+    )
+    notice = fields.String(metadata={"description": "What to say plainly, where a danger was passed on."})
+    send_again = fields.Boolean(
+        metadata={"description": "Whether the rest of the request is to be sent again, mended."}
     )
 
 

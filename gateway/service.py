@@ -124,7 +124,11 @@ class Gateway:
     )
     # What these answer names nobody, so that somebody without a name can ask through any partner.
     submit_inquiry = command(
-        "/v1/inquiries", intake.SubmitInquiry, intake.InquiryReceipt, scope="inquiries:write"
+        "/v1/inquiries",
+        intake.SubmitInquiry,
+        intake.InquiryReceipt,
+        scope="inquiries:write",
+        hears=dangers.hear,
     )
     get_inquiry_status = question(
         "/v1/inquiry-statuses/{status_key}",
@@ -137,6 +141,7 @@ class Gateway:
         intake.SubmitPreScreen,
         intake.InquiryStatus,
         scope="inquiries:write",
+        hears=dangers.hear,
     )
     list_inquiries = question(
         "/v1/inquiries",
@@ -307,6 +312,7 @@ class Gateway:
         intake.Assessment,
         scope="assessments:write",
         information=_ASSESSMENT,
+        hears=dangers.hear,
     )
     get_assessment = question(
         "/v1/assessments/{assessment_id}",
@@ -345,6 +351,7 @@ class Gateway:
         scope="instruments:write",
         patients=OWN_PATH,
         information=WITHHELD,
+        hears=dangers.hear,
     )
     list_instrument_answers = question(
         "/v1/patients/{patient_id}/instrument-answers",
@@ -1243,6 +1250,7 @@ class Gateway:
         scope="sessions:write",
         patients=SERVICE_GUARDS,
         information=_ATTENDANCE,
+        hears=dangers.hear,
     )
     add_walk_in = command(
         "/v1/sessions/{session_id}/walk-ins",
@@ -1415,10 +1423,10 @@ class Gateway:
         "/v1/episodes/{episode_id}/check-ins",
         monitoring.SubmitCheckIn,
         monitoring.CheckIn,
-        by=dangers.pass_check_in_on,
         scope="check-ins:write",
         patients=SERVICE_GUARDS,
         information=WITHHELD,
+        hears=dangers.hear,
     )
     get_check_in_form = question(
         "/v1/episodes/{episode_id}/check-in-form",
@@ -1461,10 +1469,10 @@ class Gateway:
         "/v1/safety-concerns",
         monitoring.RaiseSafetyConcern,
         monitoring.Escalation,
-        by=dangers.pass_concern_on,
         scope="safety-concerns:write",
         patients=SERVICE_GUARDS,
         information=WITHHELD,
+        hears=dangers.hear,
     )
     list_escalations = question(
         "/v1/escalations",
@@ -1610,6 +1618,7 @@ class Gateway:
         aftercare.ContactAttempt,
         scope="aftercare:write",
         information=WITHHELD,
+        hears=dangers.hear,
     )
     # The receipt is the same whoever it is about, so it tells an outside reporter nothing.
     report_lapse = command(
@@ -1619,6 +1628,7 @@ class Gateway:
         scope="lapses:write",
         patients=SERVICE_GUARDS,
         information=ABOUT_NOBODY,
+        hears=dangers.hear,
     )
     get_lapse = question(
         "/v1/lapses/{lapse_id}",

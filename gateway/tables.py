@@ -311,6 +311,19 @@ def patient_of_episode(db: Session, *, tenant_id: str, episode_id: str) -> str |
     ).first()
 
 
+def patient_of_task_about(db: Session, *, tenant_id: str, about_id: str) -> str | None:
+    """Return whom something is about that somebody was asked to do, as far as the work list tells."""
+    return db.scalars(
+        sa.select(work.c.patient_id)
+        .where(
+            work.c.about_id == about_id,
+            work.c.tenant_id == tenant_id,
+            work.c.patient_id.is_not(None),
+        )
+        .limit(1)
+    ).first()
+
+
 #: What tells of a site's number.
 _SITE_NEWS: dict[str, type[SiteOpened | SiteChanged]] = {
     event.wire_name: event for event in (SiteOpened, SiteChanged)

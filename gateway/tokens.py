@@ -28,6 +28,9 @@ ISSUER = "homeward"
 ALGORITHM = "HS256"
 #: Design default: a working day.
 DEFAULT_LIFETIME = timedelta(hours=12)
+#: How long after its end a token still says who tells of a danger, and nothing else. Design default: a day,
+#: so that an app that could not get a new one overnight is no reason not to be heard.
+HEARD_AFTER_END = timedelta(days=1)
 #: Longest token that is looked at; all scopes at once take about 1,500 characters.
 MAX_TOKEN_LENGTH = 8192
 #: Verified tokens that a process remembers.
@@ -245,6 +248,16 @@ class Verifier:
 
         :raises Unauthenticated: when there is no token, or not one that holds now.
         """
+        return self._caller_of(authorization, grace=timedelta(0))
+
+    def lately_caller_of(self, authorization: str | None) -> Caller:
+        """Return who tells of a danger, also with a token that held until a day ago.
+
+        :raises Unauthenticated: when there is no token, or not one that held then.
+        """
+        return self._caller_of(authorization, grace=HEARD_AFTER_END)
+
+    def _caller_of(self, authorization: str | None, *, grace: timedelta) -> Caller:
         scheme, _, token = (authorization or "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -263,7 +276,7 @@ class Verifier:
                 self._known.popitem(last=False)
         else:
             self._known.move_to_end(digest)
-        if real_now().timestamp() >= caller.expires:
+        if real_now().timestamp() >= caller.expires + grace.total_seconds():
             self._known.pop(digest, None)
             raise _refused("The token has expired.", code="token_expired")
         return caller

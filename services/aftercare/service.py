@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.aftercare import schemas, tables
 from services.aftercare.domain import contacts, discharge, episodes, graduation, lapses, plans
-from shared import holds, safety
+from shared import dangers, holds, safety
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ProgramGraduated
@@ -464,7 +464,7 @@ def _told_on_the_way(contact: contacts.Contact, call: Call) -> lapses.Report | N
         patient_id=contact.patient_id,
         reported_by="CALL",
         # Nobody overdoses without having used.
-        substance=data["substance"] if data["used"] or data["overdose"] else lapses.NO_USE,
+        substance=data["substance"] if data["used"] or data["overdose"] else dangers.NO_USE,
         **_pick(data, "danger", "overdose", "need_help"),
     )
 

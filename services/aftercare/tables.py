@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, registry
 
 from services.aftercare.domain import contacts as contact_rules
 from services.aftercare.domain import discharge, episodes, graduation, lapses, plans
+from shared import dangers
 from shared.contracts.aftercare import (
     CONTACT_CHANNELS,
     CONTACT_KINDS,
@@ -410,7 +411,7 @@ def last_lapse_at(db: Session, episode_id: str) -> datetime | None:
     """Return when the patient last used in an episode, as far as reported."""
     return db.scalar(
         sa.select(sa.func.max(_Lapse.occurred_at)).where(
-            _Lapse.episode_id == episode_id, _Lapse.substance != lapses.NO_USE
+            _Lapse.episode_id == episode_id, _Lapse.substance != dangers.NO_USE
         )
     )
 

@@ -26,7 +26,7 @@ from services.monitoring.domain import (
     support,
 )
 from services.monitoring.domain.episodes import Episode
-from shared import holds, telemetry
+from shared import dangers, holds, telemetry
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
@@ -567,7 +567,7 @@ class Monitoring:
                 at=call.now,
                 episode_id=episode.episode_id,
                 journey_id=episode.journey_id,
-                told_once=True,
+                told_in=check_in.check_in_id,
             )
             for concern, level in check_in.concerns()
         ]
@@ -852,8 +852,8 @@ class Monitoring:
             at=event.raised_at,
             episode_id=event.episode_id,
             journey_id=event.journey_id,
-            # What the door heard for us may be told to us as well, when the request is repeated.
-            told_once=envelope_reacted_to(db).announced_by == "gateway",
+            # What the door heard for a service is told by the service as well, when the request is repeated.
+            told_in=envelope_reacted_to(db).causation_id,
         )
         announce(
             db,
@@ -878,7 +878,7 @@ class Monitoring:
             at=call.now,
             episode_id=call.data["episode_id"],
             journey_id=None,
-            told_once=True,
+            told_in=call.command_id,
         )
         if call.actor.role in (roles.PATIENT, roles.PARTNER):
             # Neither learns what else is known, or whether anything was.
@@ -911,20 +911,29 @@ class Monitoring:
         at: datetime,
         episode_id: str | None,
         journey_id: str | None,
-        told_once: bool = False,
+        told_in: str | None = None,
     ) -> escalations.Escalation:
         """Open an escalation, or add to the open one.
 
-        :param told_once: whether *evidence_id* stands for one telling alone, so that whoever closed an
+        :param told_in: the command by which it was told. Where the door heard the same, whoever closed an
             escalation knew of it already.
         """
         tables.lock_patient(db, patient_id=patient_id)
         db.flush()
-        if told_once:
-            known = tables.closed_escalation_about(
-                db, patient_id=patient_id, cause=cause, evidence_id=evidence_id
+        if told_in is not None:
+            self._name_somebody(
+                db,
+                stand_in=dangers.somebody(told_in),
+                patient_id=patient_id,
+                cause=cause,
+                episode_id=episode_id,
+                journey_id=journey_id,
             )
-            if known is not None:
+            known = tables.closed_escalation_about(
+                db, patient_id=patient_id, cause=cause, evidence_id=told_in
+            )
+            # The same request, mended, may tell of something graver.
+            if known is not None and level <= known.level:
                 return known
         escalation = tables.open_escalation(db, patient_id=patient_id, cause=cause)
         if escalation is not None:
@@ -951,6 +960,30 @@ class Monitoring:
         if asks:
             paging.page_tier(db, escalation, now=origin_of(db).now)
         return escalation
+
+    def _name_somebody(
+        self,
+        db: Session,
+        *,
+        stand_in: str,
+        patient_id: str,
+        cause: str,
+        episode_id: str | None,
+        journey_id: str | None,
+    ) -> None:
+        """Name in an escalation whom the door did not know when it heard the danger.
+
+        Where the patient has an open one for the cause besides, both stay: a human ends them.
+        """
+        if stand_in == patient_id:
+            return
+        for escalation in tables.escalations_about_somebody(db, stand_in=stand_in, cause=cause):
+            if escalation.is_open and tables.open_escalation(db, patient_id=patient_id, cause=cause):
+                continue
+            announce_all(
+                db, escalation.name(patient_id=patient_id, episode_id=episode_id, journey_id=journey_id)
+            )
+        db.flush()
 
     def _watch_deadlines(self, db: Session, escalation: escalations.Escalation) -> None:
         key, acknowledgement_due_at = escalation.escalation_id, escalation.acknowledgement_due_at

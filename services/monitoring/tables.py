@@ -653,6 +653,15 @@ def open_escalation(db: Session, *, patient_id: str, cause: str) -> escalations.
     ).one_or_none()
 
 
+def escalations_about_somebody(db: Session, *, stand_in: str, cause: str) -> Sequence[escalations.Escalation]:
+    """Return the escalations about somebody whom nobody had named, locked."""
+    return db.scalars(
+        sa.select(escalations.Escalation)
+        .where(escalation_rows.c.patient_id == stand_in, escalation_rows.c.cause == cause)
+        .with_for_update()
+    ).all()
+
+
 def closed_escalation_about(
     db: Session, *, patient_id: str, cause: str, evidence_id: str
 ) -> escalations.Escalation | None:

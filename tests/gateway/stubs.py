@@ -217,10 +217,9 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_settings(os.environ)
     sealing.use_key(settings.encryption_key)
+    away = os.environ.get("STUBS_AWAY", "").split(",")
     # Aftercare is away, unless the clock must hear from every service.
-    stubs: list[type] = [Intake, Scheduling]
-    if os.environ.get("STUBS_AWAY") != Monitoring.name:
-        stubs.append(Monitoring)
+    stubs: list[type] = [stub for stub in (Intake, Scheduling, Monitoring) if stub.name not in away]
     if settings.clock == "simulated":
         stubs.append(Aftercare)
     for stub in stubs:

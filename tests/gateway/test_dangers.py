@@ -1,32 +1,48 @@
-"""A danger told at the door while monitoring is away: it is heard, and where nobody reacts, paged."""
+"""A danger told at the door that its service does not take: it is heard, and where nobody reacts, paged."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from gateway import dangers
+from gateway import dangers, openapi, tokens
+from gateway.service import Gateway
 from shared.contracts.common import SafetyConcernRaised
 from shared.contracts.event import Envelope
+from shared.dangers import somebody
 from shared.ids import derived_id, new_id
 from shared.safety import safety_watch
-from tests.gateway.conftest import TENANT, Builder, House
+from tests.gateway.conftest import KEY, MAX_BODY_BYTES, TENANT, Answer, Builder, House
 
 DANA = new_id()
 EPISODE = new_id()
+SOMEWHERE = new_id()
 ANSWERS = {"craving": 9, "mood": 1, "stress": 9, "sleep_hours": 2, "used": False}
 CONCERN = {"patient_id": DANA, "concern": "VIOLENCE", "level": "E4"}
+LAPSE = {"reported_by": "CALL", "substance": "ALCOHOL"}
+ATTEMPT = {"channel": "CALL", "outcome": "REACHED"}
+PHQ9 = {"instrument": "PHQ9", "answers": {"9": 2}}
+SIGNS = {"withdrawal": {}, "danger": {"suicidal_intent": "NONE", "violence_threat": False}}
+LINES = {"call_or_text_988", "call_911"}
+
+AWAY = {
+    "HOMEWARD_SAFETY_CONFIRM_SECONDS": "1",
+    "HOMEWARD_FALLBACK_PAGE": f"{TENANT}=mailto:on.call@example.org",
+}
 
 
 @pytest.fixture(scope="module")
 def alone(builder: Builder) -> House:
-    """A gateway without monitoring, which pages soon."""
-    return builder.start(
-        STUBS_AWAY="monitoring",
-        HOMEWARD_SAFETY_CONFIRM_SECONDS="1",
-        HOMEWARD_FALLBACK_PAGE=f"{TENANT}=mailto:on.call@example.org",
-    )
+    """A gateway without any service, which pages soon."""
+    return builder.start(STUBS_AWAY="intake,scheduling,monitoring", **AWAY)
+
+
+@pytest.fixture(scope="module")
+def refusing(builder: Builder) -> House:
+    """A gateway whose services are there and refuse what the tests send: they know no such command."""
+    return builder.start(**AWAY)
 
 
 def rows(house: House, query: Any) -> list[Any]:
@@ -37,15 +53,39 @@ def rows(house: House, query: Any) -> list[Any]:
     return found
 
 
-def raised(house: House, patient_id: str) -> list[SafetyConcernRaised]:
-    bodies = rows(house, sa.text("SELECT body FROM outbox WHERE type = 'safety_concern_raised'"))
+def announced(house: House) -> list[SafetyConcernRaised]:
+    bodies = rows(
+        house, sa.text("SELECT body FROM outbox WHERE type = 'safety_concern_raised' ORDER BY event_id")
+    )
     events = [Envelope.from_bytes(bytes(row.body)).event for row in bodies]
-    return [one for one in events if isinstance(one, SafetyConcernRaised) and one.patient_id == patient_id]
+    return [one for one in events if isinstance(one, SafetyConcernRaised)]
+
+
+def raised(house: House, patient_id: str) -> list[SafetyConcernRaised]:
+    return [one for one in announced(house) if one.patient_id == patient_id]
+
+
+def levels(house: House, patient_id: str) -> list[tuple[str, str]]:
+    return [(one.concern, one.level) for one in raised(house, patient_id)]
 
 
 def states(house: House, patient_id: str) -> set[str]:
     watched = sa.select(safety_watch.c.state).where(safety_watch.c.patient_id == patient_id)
     return {row.state for row in rows(house, watched)}
+
+
+def check_in(house: House, answers: dict[str, Any], **options: Any) -> Answer:
+    return house.post(f"/v1/episodes/{EPISODE}/check-ins", answers, **options)
+
+
+class TestTable:
+    def test_names_every_command_whose_answer_shows_who_helps(self) -> None:
+        routes = dict(openapi.routes_of(Gateway))
+        # What a self-check tells is kept nowhere and said by nobody.
+        showing = {name for name, one in routes.items() if one.is_command and one.shows_crisis_lines}
+        closing = {"acknowledge_escalation", "close_escalation", "take_self_check"}
+
+        assert showing - closing == set(dangers.TOLD_BY) == {n for n, one in routes.items() if one.hears}
 
 
 class TestConcern:
@@ -56,8 +96,10 @@ class TestConcern:
         again = alone.post("/v1/safety-concerns", CONCERN, key=key)
 
         assert (first.status, again.status, again.body) == (202, 202, first.body)
-        assert (first.body["status"], first.body["notice"]) == ("received", dangers.PASSED_ON)
-        assert {"call_or_text_988", "call_911"} <= set(first.body["crisis_lines"])
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert (first.body["status"], first.body["heard"]) == ("received", ["VIOLENCE"])
+        assert first.body["send_again"] is False
+        assert set(first.body["crisis_lines"]) >= LINES
         (event,) = raised(alone, DANA)
         assert (event.concern, event.level) == ("VIOLENCE", "E4")
         assert event.concern_id == derived_id(event.evidence_id, "concern", "VIOLENCE")
@@ -66,20 +108,156 @@ class TestConcern:
             time.sleep(0.1)
         assert states(alone, DANA) == {"paged"}
 
-    def test_of_a_patient_is_their_own(self, alone: House) -> None:
+    def test_of_a_patient_is_about_them_whomever_they_name(self, alone: House) -> None:
         own, other = new_id(), new_id()
         token = alone.token("patient", actor_id=own)
 
-        heard = alone.post("/v1/safety-concerns", CONCERN | {"patient_id": own}, token=token)
-        strange = alone.post("/v1/safety-concerns", CONCERN | {"patient_id": other}, token=token)
+        heard = alone.post("/v1/safety-concerns", CONCERN | {"patient_id": other}, token=token)
 
-        assert (heard.status, strange.status) == (202, 404)
+        assert heard.status == 202
         assert (len(raised(alone, own)), raised(alone, other)) == (1, [])
 
-    def test_that_nobody_can_read_is_refused(self, alone: House) -> None:
-        answer = alone.post("/v1/safety-concerns", {"patient_id": DANA, "concern": "HUNGER"})
+    def test_in_a_word_that_nobody_knows_is_a_call_for_help(self, alone: House) -> None:
+        patient_id = new_id()
 
-        assert (answer.status, set(answer.fields)) == (422, {"concern"})
+        answer = alone.post("/v1/safety-concerns", {"patient_id": patient_id, "concern": "SELF_HARM"})
+
+        assert answer.body["heard"] == ["DANGER_ANSWER"]
+        assert levels(alone, patient_id) == [("DANGER_ANSWER", "E3")]
+
+
+class TestTold:
+    """What each route tells while its service is away, and as how grave."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "told"),
+        [
+            ("/v1/lapses", LAPSE | {"substance": "OPIOID"}, [("RETURN_TO_USE", "E3")]),
+            (
+                "/v1/lapses",
+                LAPSE | {"danger": True, "overdose": True},
+                [("DANGER_ANSWER", "E4"), ("OVERDOSE", "E4")],
+            ),
+            ("/v1/lapses", LAPSE | {"substance": "NONE"}, [("HELP_WANTED", "E2")]),
+            (
+                "/v1/patients/{}/instrument-answers",
+                PHQ9,
+                [("PHQ9_I9", "E4")],
+            ),
+            (
+                "/v1/patients/{}/instrument-answers",
+                {"instrument": "CSSRS", "version": 1, "answers": {"3": 1}},
+                [("CSSRS_MODERATE", "E3")],
+            ),
+            (f"/v1/sessions/{SOMEWHERE}/check-outs", {"answer": "NOT_SAFE"}, [("DANGER_ANSWER", "E4")]),
+            (f"/v1/sessions/{SOMEWHERE}/check-outs", {"answer": "UNSURE"}, [("DANGER_ANSWER", "E3")]),
+        ],
+    )
+    def test_of_a_patient_is_raised_as_its_service_would(
+        self, alone: House, path: str, body: dict[str, Any], told: list[tuple[str, str]]
+    ) -> None:
+        patient_id = new_id()
+        about = {} if "{}" in path else {"patient_id": patient_id}
+
+        answer = alone.post(path.format(patient_id), body | about)
+
+        assert (answer.status, answer.body["heard"]) == (202, [concern for concern, _ in told])
+        assert answer.body["send_again"] is True
+        assert "not kept: send it again" in answer.body["notice"]
+        assert set(answer.body["crisis_lines"]) >= LINES
+        assert levels(alone, patient_id) == told
+
+    @pytest.mark.parametrize(
+        ("path", "body", "told"),
+        [
+            (
+                f"/v1/episodes/{EPISODE}/assessments",
+                SIGNS | {"danger": {"suicidal_intent": "PASSIVE", "violence_threat": True}},
+                [("DANGER_ANSWER", "E3"), ("VIOLENCE", "E4")],
+            ),
+            (
+                f"/v1/episodes/{EPISODE}/assessments",
+                SIGNS | {"withdrawal": {"cows": 26, "rated_by": "OBSERVER", "overdose_last_72h": True}},
+                [("WITHDRAWAL_EMERGENCY", "E4"), ("OVERDOSE", "E4")],
+            ),
+            (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS | {"danger": True}, [("DANGER_ANSWER", "E4")]),
+            (
+                f"/v1/aftercare-contacts/{SOMEWHERE}/attempts",
+                ATTEMPT | {"used": True, "danger": True},
+                [("DANGER_ANSWER", "E4"), ("RETURN_TO_USE", "E3")],
+            ),
+            (
+                f"/v1/aftercare-contacts/{SOMEWHERE}/attempts",
+                ATTEMPT | {"need_help": True},
+                [("HELP_WANTED", "E2")],
+            ),
+            (
+                "/v1/inquiries",
+                {"site_id": SOMEWHERE, "consent": True, "self_check": [PHQ9]},
+                [("PHQ9_I9", "E4")],
+            ),
+            (
+                f"/v1/inquiry-statuses/{'k' * 43}/pre-screens",
+                {
+                    "problems": ["ALCOHOL"],
+                    "suicidal_intent": "ACTIVE",
+                    "withdrawing_now": True,
+                    "pregnant": True,
+                },
+                [("DANGER_ANSWER", "E4"), ("WITHDRAWAL_EMERGENCY", "E4")],
+            ),
+        ],
+    )
+    def test_of_somebody_whom_nobody_here_knows_is_raised_all_the_same(
+        self, alone: House, path: str, body: dict[str, Any], told: list[tuple[str, str]]
+    ) -> None:
+        before = len(announced(alone))
+
+        answer = alone.post(path, body)
+
+        assert (answer.status, answer.body["heard"]) == (202, [concern for concern, _ in told])
+        found = announced(alone)[before:]
+        assert [(one.concern, one.level) for one in found] == told
+        assert {one.patient_id for one in found} == {somebody(found[0].evidence_id)}
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/v1/lapses", LAPSE | {"patient_id": DANA}),
+            (f"/v1/patients/{DANA}/instrument-answers", {"instrument": "PHQ9", "answers": {"9": 0, "1": 3}}),
+            (f"/v1/sessions/{SOMEWHERE}/check-outs", {"patient_id": DANA, "answer": "SAFE"}),
+            (f"/v1/episodes/{EPISODE}/assessments", SIGNS),
+            (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS),
+            (f"/v1/aftercare-contacts/{SOMEWHERE}/attempts", ATTEMPT),
+            # Who does not want anything kept is not heard of.
+            ("/v1/inquiries", {"site_id": SOMEWHERE, "consent": False, "self_check": [PHQ9]}),
+            (f"/v1/inquiry-statuses/{'k' * 43}/pre-screens", {"problems": ["ALCOHOL"]}),
+        ],
+    )
+    def test_without_a_danger_is_refused_and_says_whom_to_call(
+        self, alone: House, path: str, body: dict[str, Any]
+    ) -> None:
+        before = len(announced(alone))
+
+        answer = alone.post(path, body)
+
+        assert (answer.status, answer.code, set(answer.body["crisis_lines"])) == (503, "unavailable", LINES)
+        assert len(announced(alone)) == before
+
+    def test_by_a_supporter_is_answered_the_same_whoever_it_is_about(self, alone: House) -> None:
+        body = LAPSE | {"reported_by": "SUPPORTER", "danger": True}
+
+        answers = [
+            alone.post("/v1/lapses", body | {"patient_id": who}, role="partner") for who in (DANA, new_id())
+        ]
+
+        assert [answer.status for answer in answers] == [202, 202]
+        assert answers[0].body == answers[1].body
+
+    def test_of_another_kind_says_nothing_of_crises(self, alone: House) -> None:
+        answer = alone.post(f"/v1/outreach/{new_id()}/attempts", {"channel": "CALL", "outcome": "REACHED"})
+
+        assert (answer.status, "crisis_lines" in answer.body) == (503, False)
 
 
 class TestCheckIn:
@@ -87,29 +265,167 @@ class TestCheckIn:
         own = new_id()
         answers = ANSWERS | {"danger": True, "used": True, "substance": "OPIOID"}
 
-        answer = alone.post(
-            f"/v1/episodes/{EPISODE}/check-ins", answers, token=alone.token("patient", actor_id=own)
-        )
+        answer = check_in(alone, answers, token=alone.token("patient", actor_id=own))
 
-        assert (answer.status, answer.body["notice"]) == (202, dangers.NOT_KEPT)
-        heard = raised(alone, own)
-        assert [(one.concern, one.level) for one in heard] == [
-            ("DANGER_ANSWER", "E4"),
-            ("RETURN_TO_USE", "E3"),
-        ]
+        assert answer.status == 202
+        assert "The check-in itself was not kept" in answer.body["notice"]
+        assert levels(alone, own) == [("DANGER_ANSWER", "E4"), ("RETURN_TO_USE", "E3")]
         # Whose episode it is nobody here knows.
-        assert {one.episode_id for one in heard} == {None}
+        assert {one.episode_id for one in raised(alone, own)} == {None}
 
-    @pytest.mark.parametrize("danger", [False, True])
-    def test_that_cannot_be_heard_says_whom_to_call(self, alone: House, danger: bool) -> None:
-        answer = alone.post(
-            f"/v1/episodes/{new_id()}/check-ins", ANSWERS | {"danger": danger}, role="counselor"
+
+class TestRefused:
+    """A danger in what is refused is heard before it is refused."""
+
+    def tell(self, house: House, body: dict[str, Any], **options: Any) -> tuple[Answer, str]:
+        own = new_id()
+        options.setdefault("token", house.token("patient", actor_id=own))
+        return check_in(house, body, **options), own
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"craving": 11},
+            {"mood": None},
+            {"sleep_hours": "two"},
+            {"no_such_field": True},
+        ],
+    )
+    def test_though_something_else_in_it_is_wrong(self, refusing: House, wrong: dict[str, Any]) -> None:
+        answer, own = self.tell(refusing, ANSWERS | {"danger": True} | wrong)
+
+        assert answer.status in (404, 422)
+        assert answer.body["heard"] == ["DANGER_ANSWER"]
+        assert "refused: send it again, mended" in answer.body["notice"]
+        assert set(answer.body["crisis_lines"]) >= LINES
+        assert levels(refusing, own) == [("DANGER_ANSWER", "E4")]
+
+    def test_once_however_often_it_comes(self, refusing: House) -> None:
+        own, key = new_id(), new_id()
+        token = refusing.token("patient", actor_id=own)
+
+        answers = [check_in(refusing, ANSWERS | {"danger": True}, token=token, key=key) for _ in range(2)]
+
+        assert {answer.status for answer in answers} == {404}
+        assert answers[0].body["heard"] == answers[1].body["heard"] == ["DANGER_ANSWER"]
+        assert len(raised(refusing, own)) == 1
+
+    def test_though_its_key_was_used_for_something_else(self, refusing: House) -> None:
+        own, key = new_id(), new_id()
+        token = refusing.token("patient", actor_id=own)
+
+        for stress in (3, 4):
+            check_in(refusing, ANSWERS | {"danger": True, "stress": stress}, token=token, key=key)
+
+        first, second = raised(refusing, own)
+        assert first.evidence_id != second.evidence_id
+
+    def test_though_it_has_no_key(self, refusing: House) -> None:
+        answer, own = self.tell(refusing, ANSWERS | {"danger": True}, headers={"Idempotency-Key": ""})
+
+        assert (answer.status, answer.code) == (400, "idempotency_key_missing")
+        assert levels(refusing, own) == [("DANGER_ANSWER", "E4")]
+
+    def test_though_a_word_in_it_holds_what_no_database_keeps(self, refusing: House) -> None:
+        episode = f"/v1/episodes/{EPISODE}/assessments"
+        before = len(announced(refusing))
+
+        answer = refusing.post(episode, SIGNS | {"goals": "\0", "danger": {"suicidal_intent": "ACTIVE"}})
+
+        assert (answer.status, answer.code, answer.body["heard"]) == (400, "malformed", ["DANGER_ANSWER"])
+        assert len(announced(refusing)) == before + 1
+
+    def test_though_it_says_to_be_of_another_kind(self, refusing: House) -> None:
+        answer, own = self.tell(refusing, ANSWERS | {"danger": True}, headers={"Content-Type": "text/csv"})
+
+        assert answer.status == 415
+        assert levels(refusing, own) == [("DANGER_ANSWER", "E4")]
+
+    def test_though_the_scope_is_missing(self, refusing: House) -> None:
+        own = new_id()
+        token = refusing.token("patient", actor_id=own, scopes=("episodes:read",))
+
+        answer, _ = self.tell(refusing, ANSWERS | {"danger": True}, token=token)
+
+        assert (answer.status, answer.code) == (403, "scope_missing")
+        assert levels(refusing, own) == [("DANGER_ANSWER", "E4")]
+
+    def test_though_a_patient_answers_for_another(self, refusing: House) -> None:
+        own, other = new_id(), new_id()
+        token = refusing.token("patient", actor_id=own)
+
+        answer = refusing.post(f"/v1/patients/{other}/instrument-answers", PHQ9, token=token)
+
+        assert answer.status == 404
+        assert (levels(refusing, own), levels(refusing, other)) == ([("PHQ9_I9", "E4")], [])
+
+    @pytest.mark.parametrize(
+        ("since", "heard"), [(timedelta(minutes=5), True), (timedelta(days=1, minutes=5), False)]
+    )
+    def test_though_the_token_has_just_expired(
+        self, refusing: House, since: timedelta, *, heard: bool
+    ) -> None:
+        own = new_id()
+        token = tokens.mint(KEY, tenant=TENANT, role="patient", actor_id=own, lifetime=-since)
+
+        answer, _ = self.tell(refusing, ANSWERS | {"danger": True}, token=token)
+
+        assert (answer.status, answer.code) == (401, "token_expired")
+        assert levels(refusing, own) == ([("DANGER_ANSWER", "E4")] if heard else [])
+        assert set(answer.body["crisis_lines"]) >= LINES
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"instrument": "PHQ9", "version": 99, "answers": {"9": 1}},
+            {"instrument": "PHQ9", "answers": {"9": 1, "1": 17}},
+            {"instrument": "PHQ9", "answers": {"9": 1, "no such item": 0}},
+            {"instrument": "PHQ9", "answers": {"9": 1}, "given_at": "2019-01-01T00:00:00Z"},
+        ],
+    )
+    def test_though_the_instrument_was_answered_wrongly(self, refusing: House, body: dict[str, Any]) -> None:
+        patient_id = new_id()
+
+        refusing.post(f"/v1/patients/{patient_id}/instrument-answers", body)
+
+        assert levels(refusing, patient_id) == [("PHQ9_I9", "E3")]
+
+    def test_though_nobody_knows_the_word_for_what_was_used(self, refusing: House) -> None:
+        patient_id = new_id()
+
+        refusing.post("/v1/lapses", LAPSE | {"patient_id": patient_id, "substance": "XYLAZINE"})
+
+        assert levels(refusing, patient_id) == [("RETURN_TO_USE", "E3")]
+
+    def test_but_not_a_wish_for_help_that_can_be_wished_again(self, builder: Builder) -> None:
+        house = builder.start()
+        patient_id = new_id()
+        token = house.token("counselor", scopes=("sites:read",))
+
+        answer = house.post(
+            "/v1/lapses", LAPSE | {"patient_id": patient_id, "substance": "NONE"}, token=token
         )
 
-        assert (answer.status, answer.code) == (503, "unavailable")
-        assert set(answer.body["crisis_lines"]) == {"call_or_text_988", "call_911"}
+        assert (answer.status, "heard" in answer.body, raised(house, patient_id)) == (403, False, [])
 
-    def test_of_another_kind_says_nothing_of_crises(self, alone: House) -> None:
-        answer = alone.post(f"/v1/outreach/{new_id()}/attempts", {"channel": "CALL", "outcome": "REACHED"})
+    @pytest.mark.parametrize(
+        ("body", "headers", "status"),
+        [
+            (b"{", {}, 400),
+            (b"a,b", {"Content-Type": "text/csv"}, 415),
+            (b"x" * (MAX_BODY_BYTES + 1), {}, 413),
+            (b"{}", {"Authorization": "Bearer nothing"}, 401),
+        ],
+    )
+    def test_or_says_whom_to_call_where_nobody_can_read_it(
+        self, refusing: House, body: bytes, headers: dict[str, str], status: int
+    ) -> None:
+        answer = refusing.send("POST", f"/v1/episodes/{EPISODE}/check-ins", body, headers=headers)
 
-        assert (answer.status, "crisis_lines" in answer.body) == (503, False)
+        assert (answer.status, set(answer.body["crisis_lines"])) == (status, LINES)
+
+    def test_without_a_danger_is_refused_as_ever(self, refusing: House) -> None:
+        answer, own = self.tell(refusing, ANSWERS)
+
+        assert (answer.status, raised(refusing, own)) == (404, [])
+        assert {"crisis_lines", "heard", "notice"}.isdisjoint(answer.body)

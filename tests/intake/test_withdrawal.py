@@ -132,7 +132,7 @@ class TestConcerns:
     def test_tells_a_human_what_cannot_wait(
         self, signs: dict[str, Any], concerns: list[tuple[str, str]]
     ) -> None:
-        assert withdrawal.concerns(weigh(**signs)) == concerns
+        assert withdrawal.concerns(withdrawal.Signs(**signs)) == concerns
 
 
 def _rank(disposition: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
-from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.event import Envelope
 from shared.contracts.intake import SiteOpened
 from shared.contracts.monitoring import (
     DischargeProposalWithdrawn,
@@ -27,6 +28,7 @@ from shared.contracts.monitoring import (
     RiskBandChanged,
     SafetyConcernTaken,
 )
+from shared.dangers import somebody
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
 from tests.monitoring import telling
@@ -779,9 +781,7 @@ class TestEscalation:
     ) -> None:
         told = {"patient_id": DANA, "concern": "VIOLENCE"}
         command_id = new_id()
-        heard = dataclasses.replace(
-            room.envelope_of(telling.concern("VIOLENCE", evidence_id=command_id)), announced_by="gateway"
-        )
+        heard = by_door(room, telling.concern("VIOLENCE", "E3", evidence_id=command_id), command_id)
 
         def tell() -> str:
             return str(room.call("raise_safety_concern", told, command_id=command_id)["escalation_id"])
@@ -800,6 +800,105 @@ class TestEscalation:
 
         assert open_escalations(room) == []
         assert len(room.announced_of(SafetyConcernTaken)) == 1
+
+
+def by_door(room: Room, told: SafetyConcernRaised, command_id: str) -> Envelope:
+    """Wrap a concern as the door does that heard it in a service's place."""
+    return dataclasses.replace(by_service(room, told, command_id), announced_by="gateway")
+
+
+def by_service(room: Room, told: SafetyConcernRaised, command_id: str) -> Envelope:
+    """Wrap a concern as the service does that was told by a command."""
+    return dataclasses.replace(room.envelope_of(told), causation_id=command_id)
+
+
+class TestDangerThatTheDoorHeardForAService:
+    """The same request, sent again to the service that came back, is no second danger."""
+
+    def heard(self, room: Room, *, level: str = "E3", **changed: Any) -> str:
+        command_id = new_id()
+        told = telling.concern("RETURN_TO_USE", level, n="door", evidence_id=command_id, **changed)
+        room.deliver(by_door(room, told, command_id))
+        return command_id
+
+    def end(self, room: Room) -> str:
+        escalation_id: str = open_escalations(room)[0]["escalation_id"]
+        act(room, "acknowledge_escalation", escalation_id)
+        act(room, "close_escalation", escalation_id, disposition="NALOXONE_GIVEN")
+        return escalation_id
+
+    def test_takes_what_the_service_tells_as_evidence(self, room: Room) -> None:
+        command_id = self.heard(room)
+
+        room.deliver(by_service(room, telling.concern("RETURN_TO_USE", "E3"), command_id))
+
+        (escalation,) = open_escalations(room)
+        assert len(escalation["evidence"]) == 2
+        assert len(room.announced_of(EscalationOpened)) == 1
+
+    def test_does_not_begin_anew_after_it_ended(self, room: Room) -> None:
+        command_id = self.heard(room)
+        ended = self.end(room)
+
+        room.deliver(by_service(room, telling.concern("RETURN_TO_USE", "E3"), command_id))
+
+        assert open_escalations(room) == []
+        assert [one.escalation_id for one in room.announced_of(SafetyConcernTaken)] == [ended, ended]
+
+    def test_begins_anew_where_the_request_tells_of_something_graver(self, room: Room) -> None:
+        command_id = self.heard(room)
+        self.end(room)
+
+        room.deliver(by_service(room, telling.concern("RETURN_TO_USE", "E4"), command_id))
+
+        assert [one["level"] for one in open_escalations(room)] == ["E4"]
+
+    def test_begins_anew_where_another_request_tells_of_it(self, room: Room) -> None:
+        self.heard(room)
+        self.end(room)
+
+        room.deliver(by_service(room, telling.concern("RETURN_TO_USE", "E3"), new_id()))
+
+        assert len(open_escalations(room)) == 1
+
+    def test_is_about_whom_the_service_names(self, room: Room) -> None:
+        command_id = new_id()
+        told = telling.concern("PHQ9_I9", "E4", n="door", evidence_id=command_id)
+        told = dataclasses.replace(told, patient_id=somebody(command_id))
+        room.deliver(by_door(room, told, command_id))
+        room.deliver(by_service(room, telling.concern("PHQ9_I9", "E4", episode_id=EPISODE), command_id))
+
+        (escalation,) = open_escalations(room)
+        assert (escalation["patient_id"], escalation["episode_id"]) == (DANA, EPISODE)
+        assert len(escalation["evidence"]) == 2
+        assert len(room.announced_of(EscalationOpened)) == 1
+        asked = [one for one in room.announced_of(TaskOpened) if one.task == "escalation"]
+        assert len({one.task_id for one in asked}) == 1
+        assert asked[-1].patient_id == DANA
+
+    def test_is_named_and_left_ended_where_somebody_ended_it(self, room: Room) -> None:
+        command_id = new_id()
+        told = telling.concern("PHQ9_I9", "E4", n="door", evidence_id=command_id)
+        room.deliver(by_door(room, dataclasses.replace(told, patient_id=somebody(command_id)), command_id))
+        ended = self.end(room)
+
+        room.deliver(by_service(room, telling.concern("PHQ9_I9", "E4"), command_id))
+
+        (escalation,) = room.ask("list_escalations", {"open": False, "patient_id": DANA})["items"]
+        assert (escalation["escalation_id"], escalation["state"]) == (ended, "CLOSED")
+
+    def test_stays_beside_an_open_one_of_whom_the_service_names(self, room: Room) -> None:
+        room.deliver(telling.concern("PHQ9_I9", "E3", n="before"))
+        command_id = new_id()
+        told = telling.concern("PHQ9_I9", "E4", n="door", evidence_id=command_id)
+        room.deliver(by_door(room, dataclasses.replace(told, patient_id=somebody(command_id)), command_id))
+
+        room.deliver(by_service(room, telling.concern("PHQ9_I9", "E4"), command_id))
+
+        assert {(one["patient_id"], one["level"]) for one in open_escalations(room)} == {
+            (DANA, "E4"),
+            (somebody(command_id), "E4"),
+        }
 
     def test_tells_a_partner_nothing_of_what_is_known(self, room: Room) -> None:
         room.deliver(telling.concern("VIOLENCE", "E4"))

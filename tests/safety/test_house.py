@@ -101,5 +101,102 @@ class TestDangerToldToMonitoring:
         assert house.parked() == []
 
 
+class TestDangerToldToAServiceThatIsAway:
+    """Everything but intake and aftercare is there; what was told is sent again once they are."""
+
+    @pytest.fixture
+    def house(self, postgres_server, rabbitmq_node) -> Iterator[DistributedHouse]:
+        with contextlib.ExitStack() as ending:
+            folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="hw-house-")))
+            house = DistributedHouse(
+                postgres_server, rabbitmq_node, folder, variables={"HOMEWARD_CLOCK": "real"}
+            )
+            ending.callback(house.stop)
+            yield house
+
+    def test_is_one_escalation_also_when_it_is_sent_again(self, house):
+        site_id = new_id()
+        site = {
+            "site_id": site_id,
+            "name": "Lakeside",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["2.1"],
+        }
+        house.door.post("/v1/sites", site, role="operations").expect(201)
+        referral = house.door.post(
+            "/v1/referrals",
+            {"site_id": site_id, "referral_source": "7", "patient": _PERSON, "teds": {}},
+            role="front_desk",
+        ).expect(201)
+        for service in ("intake", "aftercare", "scheduling"):
+            house.end(service)
+        told = [
+            (
+                "/v1/lapses",
+                {
+                    "patient_id": new_id(),
+                    "reported_by": "SUPPORTER",
+                    "substance": "OPIOID",
+                    "overdose": True,
+                },
+            ),
+            (
+                f"/v1/episodes/{referral['episode_id']}/assessments",
+                ASSESSMENT | {"danger": {"suicidal_intent": "ACTIVE", "violence_threat": False}},
+            ),
+            (
+                "/v1/inquiries",
+                {
+                    "site_id": site_id,
+                    "consent": True,
+                    "self_check": [{"instrument": "PHQ9", "answers": {"9": 2}}],
+                },
+            ),
+        ]
+        keys = [new_id() for _ in told]
+        checked_out = {"patient_id": new_id(), "answer": "NOT_SAFE"}
+
+        for (path, body), key in zip(told, keys, strict=True):
+            assert house.door.send("POST", path, body, key=key).status == 202
+        assert house.door.send("POST", f"/v1/sessions/{new_id()}/check-outs", checked_out).status == 202
+        wait_until(lambda: _open_escalations(house) == 5, seconds=120, what="each is an escalation")
+
+        house.start("intake")
+        house.start("aftercare")
+        for (path, body), key in zip(told, keys, strict=True):
+            wait_until(
+                lambda path=path, body=body, key=key: (
+                    house.door.send("POST", path, body, key=key).status == 201
+                ),
+                seconds=120,
+                what="the service is told as well",
+            )
+        for service in ("intake", "aftercare"):
+            wait_until(
+                lambda service=service: _states(house, service) == {"confirmed"},
+                seconds=120,
+                what="monitoring has confirmed",
+            )
+        assert house.count("monitoring", "escalations") == 5
+        evidence = house.rows(
+            "monitoring", "SELECT cause, jsonb_array_length(evidence) FROM escalations ORDER BY cause, 2"
+        )
+        assert [tuple(row) for row in evidence] == [
+            ("DANGER_ANSWER", 1),
+            ("DANGER_ANSWER", 2),
+            ("OVERDOSE", 2),
+            ("PHQ9_I9", 2),
+            ("RETURN_TO_USE", 2),
+        ]
+        (asked,) = house.rows("intake", "SELECT patient_id FROM inquiries")
+        (named,) = house.rows("monitoring", "SELECT patient_id FROM escalations WHERE cause = 'PHQ9_I9'")
+        assert named == asked
+        assert house.parked() == []
+
+
+def _open_escalations(house: DistributedHouse) -> int:
+    return int(house.rows("monitoring", "SELECT count(*) FROM escalations WHERE state <> 'CLOSED'")[0][0])
+
+
 def _states(house: DistributedHouse, service: str = "intake") -> set[str]:
     return {state for (state,) in house.rows(service, "SELECT state FROM safety_watch")}

@@ -105,15 +105,32 @@ class TestCheckOut:
         seat = check_out(room, session_id, "Ada", answer, role="patient")
         again = check_out(room, session_id, "Ada", answer)
 
-        (concern,) = room.announced_of(SafetyConcernRaised)
+        concern, same = room.announced_of(SafetyConcernRaised)
         assert (concern.concern, concern.level, concern.patient_id) == (
             "DANGER_ANSWER",
             level,
             ids_of("Ada")["patient_id"],
         )
+        assert same == concern
         assert "call_or_text_988" in seat["crisis_lines"]
         assert "call_911" in again["crisis_lines"]
         assert "answer" not in seat
+
+    def test_announces_the_same_danger_anew_that_is_told_again_later(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=3))
+        check_out(room, session_id, "Ada", "NOT_SAFE", role="patient")
+
+        room.at(starts + timedelta(hours=4))
+        check_out(room, session_id, "Ada", "NOT_SAFE", role="patient")
+
+        first, second = room.announced_of(SafetyConcernRaised)
+        assert first.concern_id != second.concern_id
+        assert second.raised_at == starts + timedelta(hours=4)
 
     def test_hears_a_danger_that_is_told_after_a_harmless_answer(self, room):
         admit(room, "Ada")
@@ -381,7 +398,7 @@ class TestDangerThatCannotBeCheckedOut:
         with pytest.raises(type(left.refused)):
             check_outs.check_out(seat, session=session, answer="SAFE", past=[], **at)
 
-    def test_of_a_patient_who_forgot_to_check_in_brings_help_and_is_told_once(self, room):
+    def test_of_a_patient_who_forgot_to_check_in_brings_help_every_time(self, room):
         admit(room, "Ada")
         session_id = monday_group(room, "Ada")
         starts = starts_of(room, session_id)
@@ -392,7 +409,9 @@ class TestDangerThatCannotBeCheckedOut:
         check_in(room, session_id, "Ada")
         later = check_out(room, session_id, "Ada", "NOT_SAFE", left_at=room.now.isoformat())
 
-        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E4"]
+        told = room.announced_of(SafetyConcernRaised)
+        assert [one.level for one in told] == ["E4"] * 3
+        assert len({one.concern_id for one in told}) == 1
         assert "call_or_text_988" in out["crisis_lines"]
         assert (out["not_counted"], out["checked_out_at"]) == ("not_checked_in", None)
         assert later["not_counted"] == "times_do_not_fit"

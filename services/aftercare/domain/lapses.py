@@ -5,9 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.aftercare.domain.episodes import Episode
+from shared import dangers
 from shared.contracts.aftercare import LapseReported, ReentryRequested
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
-from shared.contracts.dangers import LETHAL_RETURN
 from shared.contracts.event import Actor, Event
 from shared.contracts.roles import COUNSELOR, PARTNER, PATIENT, SUPERVISOR
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -22,9 +22,6 @@ CONTACT_WITHIN = timedelta(hours=4)
 #: How long a request to come back blocks another one if nobody is admitted. Design default: programs
 #: keep re-entry open for 30 to 90 days.
 REENTRY_STAYS_OPEN = timedelta(days=30)
-#: Asked for help without having used.
-NO_USE = "NONE"
-
 
 #: Whom to call in danger, in every answer that carries risk: SAMHSA's 988 line and the emergency number.
 CRISIS_LINES = {
@@ -156,16 +153,9 @@ class Report:
 
         A wish for help is one as well, where nothing graver was told.
         """
-        found = []
-        if self.danger:
-            found.append(("DANGER_ANSWER", "E4"))
-        if self.overdose:
-            found.append(("OVERDOSE", "E4"))
-        if self.substance in LETHAL_RETURN:
-            found.append(("RETURN_TO_USE", "E3"))
-        if not found and (self.need_help or self.substance == NO_USE):
-            found.append(("HELP_WANTED", "E2"))
-        return found
+        return dangers.in_lapse(
+            substance=self.substance, danger=self.danger, overdose=self.overdose, need_help=self.need_help
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +231,7 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
         escalated=bool(concerns),
     )
     events: list[Event] = []
-    if episode is not None and report.substance != NO_USE:
+    if episode is not None and report.substance != dangers.NO_USE:
         events.append(
             LapseReported(
                 patient_id=episode.patient_id,
@@ -271,7 +261,7 @@ def take_report(report: Report, *, episode: Episode | None, now: datetime) -> tu
             task_id=lapse.task_id,
             task="lapse_contact",
             owner_role=COUNSELOR,
-            reason="HELP_WANTED" if lapse.substance == NO_USE else "LAPSE",
+            reason="HELP_WANTED" if lapse.substance == dangers.NO_USE else "LAPSE",
             due_at=lapse.contact_by,
             about_id=lapse.lapse_id,
             patient_id=lapse.patient_id,

@@ -8,17 +8,12 @@ from services.intake.domain import diagnoses, fit, placement, withdrawal
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
+from shared import dangers
 from shared.contracts.common import SafetyConcernRaised
 from shared.contracts.event import Actor, Event
 from shared.contracts.intake import CONDITIONS_OF_MIND, AssessmentCompleted
 from shared.errors import InvalidInput
 from shared.ids import derived_id
-
-#: Escalation level of each answer about suicide that is a danger. Design default: intent to act
-#: is a crisis; passive thoughts need a human within the hour.
-SUICIDE_LEVELS = {"ACTIVE": "E4", "PASSIVE": "E3"}
-#: Escalation level of a threat of violence. Design default.
-VIOLENCE_LEVEL = "E4"
 
 #: What somebody at risk is shown in every answer. 988 Suicide and Crisis Lifeline; SAMHSA.
 CRISIS_LINES = (
@@ -200,7 +195,7 @@ def complete(
         required_minutes=required_minutes,
         today=today,
     )
-    concerns = _concerns(gate, findings.danger)
+    concerns = _concerns(signs, findings.danger)
     assessment = Assessment(
         assessment_id=assessment_id,
         episode_id=episode.episode_id,
@@ -335,13 +330,10 @@ def _fit_factors(
     ]
 
 
-def _concerns(gate: withdrawal.Gate, danger: Danger) -> list[tuple[str, str]]:
-    found = withdrawal.concerns(gate)
-    if danger.suicidal_intent in SUICIDE_LEVELS:
-        found.append(("DANGER_ANSWER", SUICIDE_LEVELS[danger.suicidal_intent]))
-    if danger.violence_threat:
-        found.append(("VIOLENCE", VIOLENCE_LEVEL))
-    return found
+def _concerns(signs: withdrawal.Signs, danger: Danger) -> list[dangers.Concern]:
+    return withdrawal.concerns(signs) + dangers.in_assessment(
+        suicidal_intent=danger.suicidal_intent, violence_threat=danger.violence_threat
+    )
 
 
 def _concern_raised(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+from shared import dangers
 from shared.contracts.intake import PRE_SCREEN_RESULTS
 
 ASSESSMENT_HERE, OTHER_LEVEL, CLINICIAN_FIRST, MEDICAL_FIRST, EMERGENCY = PRE_SCREEN_RESULTS
@@ -21,9 +22,6 @@ TIME_FOR_A_QUESTION = timedelta(seconds=40)
 SAFETY_QUESTION = "suicidal_intent"
 #: Readiness up to this reaches the specialist as a reason; it denies nothing. Brief 1.7.
 LOW_READINESS = 2
-
-#: Escalation level of each answer that is a danger, after the assessment's own levels. Safety rule.
-_LEVELS = {"ACTIVE": "E4", "PASSIVE": "E3"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,16 +98,13 @@ def weigh(answers: Answers) -> Result:
 
 def concerns(answers: Answers) -> list[tuple[str, str]]:
     """Return what a human must hear of at once: pairs of concern and escalation level."""
-    found = []
-    if answers.suicidal_intent in _LEVELS:
-        found.append(("DANGER_ANSWER", _LEVELS[answers.suicidal_intent]))
-    if answers.overdose_last_72h:
-        # As in the withdrawal gate: an overdose is a crisis. Brief 4.5.
-        found.append(("OVERDOSE", "E4"))
-    if answers.withdrawing_now:
-        grave = answers.seizure_or_dt_history or answers.pregnant
-        found.append(("WITHDRAWAL_EMERGENCY", "E4") if grave else ("WITHDRAWAL_EVALUATION", "E3"))
-    return found
+    return dangers.in_pre_screen(
+        suicidal_intent=answers.suicidal_intent,
+        overdose_last_72h=answers.overdose_last_72h,
+        withdrawing_now=answers.withdrawing_now,
+        seizure_or_dt_history=answers.seizure_or_dt_history,
+        pregnant=answers.pregnant,
+    )
 
 
 def _reasons(answers: Answers) -> list[tuple[str, str]]:

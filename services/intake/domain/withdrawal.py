@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from shared import dangers
 from shared.contracts.event import Actor
 from shared.contracts.intake import LEVELS_OF_CARE, WITHDRAWAL_GATES
 from shared.errors import Forbidden, InvalidInput
@@ -62,7 +63,7 @@ class GateRule:
     """One row of the gate's table.
 
     ``act_within`` is a code of the time allowed; ``clearable`` says whether a prescriber's
-    clearance lifts it; ``concern`` and ``concern_level`` are raised to a human at once.
+    clearance lifts it.
     """
 
     code: str
@@ -72,8 +73,6 @@ class GateRule:
     actions: tuple[str, ...]
     least_level: str | None = None
     clearable: bool = False
-    concern: str | None = None
-    concern_level: str | None = None
 
 
 def _is(instrument: str, total: int | None, *bands: str) -> bool:
@@ -95,8 +94,6 @@ RULES: tuple[GateRule, ...] = (
         act_within="IMMEDIATE",
         actions=("CALL_911",),
         least_level="4",
-        concern="WITHDRAWAL_EMERGENCY",
-        concern_level="E4",
     ),
     GateRule(
         code="COMPLICATED_WITHDRAWAL_NOW",
@@ -105,8 +102,6 @@ RULES: tuple[GateRule, ...] = (
         act_within="IMMEDIATE",
         actions=("CALL_911",),
         least_level="4",
-        concern="WITHDRAWAL_EMERGENCY",
-        concern_level="E4",
     ),
     GateRule(
         code="OPIOID_WITHDRAWAL_SEVERE",
@@ -115,8 +110,6 @@ RULES: tuple[GateRule, ...] = (
         act_within="IMMEDIATE",
         actions=("EVALUATE_FOR_INPATIENT",),
         least_level="3.7",
-        concern="WITHDRAWAL_EMERGENCY",
-        concern_level="E4",
     ),
     GateRule(
         code="PREGNANT_AND_WITHDRAWING",
@@ -125,8 +118,6 @@ RULES: tuple[GateRule, ...] = (
         act_within="IMMEDIATE",
         actions=("EVALUATE_FOR_INPATIENT",),
         least_level="3.7",
-        concern="WITHDRAWAL_EMERGENCY",
-        concern_level="E4",
     ),
     GateRule(
         code="OVERDOSE_LAST_72H",
@@ -135,8 +126,6 @@ RULES: tuple[GateRule, ...] = (
         act_within="SAME_VISIT",
         actions=("EVALUATE_MEDICALLY", "EVALUATE_SAFETY", "DISPENSE_NALOXONE_BEFORE_LEAVING"),
         clearable=True,
-        concern="OVERDOSE",
-        concern_level="E4",
     ),
     GateRule(
         code="OPIOID_WITHDRAWAL_MODERATE",
@@ -146,8 +135,6 @@ RULES: tuple[GateRule, ...] = (
         actions=("START_MOUD_SAME_DAY",),
         least_level="2.5",
         clearable=True,
-        concern="WITHDRAWAL_EVALUATION",
-        concern_level="E3",
     ),
     GateRule(
         code="ALCOHOL_WITHDRAWAL_MODERATE",
@@ -157,8 +144,6 @@ RULES: tuple[GateRule, ...] = (
         actions=("EVALUATE_MEDICALLY",),
         least_level="2.5",
         clearable=True,
-        concern="WITHDRAWAL_EVALUATION",
-        concern_level="E3",
     ),
     GateRule(
         code="COMPLICATED_WITHDRAWAL_LIKELY",
@@ -280,10 +265,12 @@ def weigh(signs: Signs) -> Gate:
     )
 
 
-def concerns(gate: Gate) -> list[tuple[str, str]]:
-    """Return what a human must hear of at once: pairs of concern and escalation level."""
-    found: dict[str, str] = {}
-    for rule in gate.findings:
-        if rule.concern and rule.concern_level:
-            found[rule.concern] = max(found.get(rule.concern, ""), rule.concern_level)
-    return list(found.items())
+def concerns(signs: Signs) -> list[dangers.Concern]:
+    """Return what a human must hear of at once, whatever a prescriber cleared."""
+    return dangers.in_withdrawal(
+        ciwa_ar=signs.ciwa_ar,
+        cows=signs.cows,
+        complicated_now=signs.seizure_or_dt_now or signs.hallucinations,
+        pregnant_withdrawing=signs.pregnant_withdrawing,
+        overdose_last_72h=signs.overdose_last_72h,
+    )

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from services.monitoring.domain.episodes import Episode
 from services.monitoring.domain.risk import CheckInFact
+from shared import dangers
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.dangers import concerns_of
 from shared.contracts.event import Event
 from shared.errors import Conflict, NotFound
 from shared.ids import derived_id
@@ -114,7 +114,7 @@ class CheckIn:
 
     def concerns(self) -> list[tuple[str, str]]:
         """Return the safety concerns that the answers raise, each with its level."""
-        return concerns_of(danger=self.danger, used=self.used, substance=self.substance)
+        return dangers.in_check_in(danger=self.danger, used=self.used, substance=self.substance)
 
     @property
     def _call_task_id(self) -> str:

@@ -272,6 +272,17 @@ class Escalation:
             level=self.level,
         )
 
+    def name(self, *, patient_id: str, episode_id: str | None, journey_id: str | None) -> list[Event]:
+        """Say whom it is about, who was not known when it was opened.
+
+        Whoever has not taken it is asked again, with the name.
+        """
+        self.patient_id = patient_id
+        self.episode_id, self.journey_id = episode_id or self.episode_id, journey_id or self.journey_id
+        if not self.is_open or self.acknowledged_at is not None:
+            return []
+        return [self._ask(reason=self.cause, due_at=self.acknowledge_by or self.act_by)]
+
     def add(self, *, level: str, evidence_id: str, at: datetime) -> list[Event]:
         """Add evidence; the level rises if the evidence weighs more, and never falls.
 

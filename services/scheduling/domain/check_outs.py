@@ -24,16 +24,13 @@ from services.scheduling.domain.attendance import (
     SessionCalledOff,
     TimesDoNotFit,
 )
+from shared import dangers
 from shared.contracts import roles
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
-from shared.contracts.event import Event
+from shared.contracts.event import Event, write_moment
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id
-
-#: Answers that tell of danger, and the level of each: as grave as the same word in a daily check-in.
-#: Safety rule (brief 4.5 and 13b.1); that doubt is a danger too is ours.
-DANGER_LEVELS = {"NOT_SAFE": "E4", "UNSURE": "E3"}
 
 #: How soon somebody talks to a patient who would not answer. Design default.
 CONTACT_WITHIN = timedelta(hours=2)
@@ -90,7 +87,7 @@ def check_out(
     now: datetime,
     refused: Refusal | None = None,
 ) -> Left:
-    """Close a patient's presence; a second time changes nothing but an answer of another danger.
+    """Close a patient's presence; a second time changes nothing, and is heard where it tells of a danger.
 
     Presence is credited up to *left_at*, unless a facilitator's mark named an earlier time. A danger is
     heard and announced though the check-out itself cannot be counted.
@@ -102,7 +99,7 @@ def check_out(
     :raises TimesDoNotFit: likewise, when the patient left in the future, or before arriving.
     """
     against = refused or _against(seat, session=session, left_at=left_at, now=now)
-    if against is not None and answer not in DANGER_LEVELS:
+    if against is not None and not dangers.in_check_out(answer):
         raise against
     caused, asked = _heard(seat, answer=answer, now=now)
     if against is not None:
@@ -130,23 +127,29 @@ def _against(seat: Seat, *, session: Session, left_at: datetime, now: datetime) 
 
 
 def _heard(seat: Seat, *, answer: str, now: datetime) -> tuple[list[Event], Asked | None]:
-    """Take the answer; the same one again, and a harmless one after it, says nothing new."""
-    if answer == seat.check_out_answer or (seat.check_out_answer is not None and answer not in DANGER_LEVELS):
+    """Take the answer. A danger is heard every time: whoever is in danger again says the same again.
+
+    A harmless answer after another one says nothing new.
+    """
+    told = dangers.in_check_out(answer)
+    if seat.check_out_answer is not None and not told:
         return [], None
     seat.check_out_answer = answer
-    level = DANGER_LEVELS.get(answer)
-    if level is not None:
-        concern = SafetyConcernRaised(
-            concern_id=derived_id(seat.seat_id, "check_out", answer),
-            patient_id=seat.patient_id,
-            concern="DANGER_ANSWER",
-            level=level,
-            evidence_id=seat.seat_id,
-            raised_at=now,
-            episode_id=seat.episode_id,
-            journey_id=seat.journey_id,
-        )
-        return [concern], None
+    if told:
+        raised: list[Event] = [
+            SafetyConcernRaised(
+                concern_id=derived_id(seat.seat_id, "check_out", answer, write_moment(now)),
+                patient_id=seat.patient_id,
+                concern=concern,
+                level=level,
+                evidence_id=seat.seat_id,
+                raised_at=now,
+                episode_id=seat.episode_id,
+                journey_id=seat.journey_id,
+            )
+            for concern, level in told
+        ]
+        return raised, None
     if answer != "DECLINED":
         return [], None
     asked = Asked(
