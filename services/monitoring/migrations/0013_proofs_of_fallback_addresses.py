@@ -1,13 +1,13 @@
 """Proofs of fallback addresses
 
-Revision: 0011
-Revises: 0010
+Revision: 0013
+Revises: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
-revision = '0011'
-down_revision = '0010'
+revision = '0013'
+down_revision = '0012'
 branch_labels = None
 depends_on = None
 
