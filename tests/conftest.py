@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from xdist.scheduler import LoadFileScheduling
@@ -23,6 +24,12 @@ from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, create_tables, settings_for_tests
 
 sealing.use_key(settings_for_tests().encryption_key)
+
+# No test is a matter of time: a busy machine makes none of them fail.
+hypothesis.settings.register_profile(
+    "homeward", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("homeward")
 
 
 def _end_on_termination(signal_number: int, frame: object) -> None:

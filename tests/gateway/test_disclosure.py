@@ -267,7 +267,10 @@ _HISTORY = st.lists(
 
 
 class TestAnyHistoryOfConsents:
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
     @given(history=_HISTORY, doubled=st.booleans(), day=st.integers(0, 10), data=st.data())
     def test_lets_leave_exactly_what_it_allows_then(
         self, room: Room, history: list[Any], doubled: bool, day: int, data: st.DataObject

@@ -168,7 +168,7 @@ def day_is_right(chosen) -> bool:
 
 @pytest.mark.slow
 class TestPlanWeek:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(offered=MEETINGS, bound_by=OBLIGATIONS, asked=THERAPISTS, floor=st.sampled_from([360, 540, 700]))
     def test_keeps_every_hard_rule_and_finds_a_week_whenever_there_is_one(
         self, solver, offered, bound_by, asked, floor
@@ -193,7 +193,7 @@ class TestPlanWeek:
             assert (found.exception is None) == some_week(wanted, offered, asked, with_workshop=True)
             assert (found.exception is None) == any(one.kind == "EDUCATION" for one in found.meetings)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(offered=MEETINGS, bound_by=OBLIGATIONS, shuffle=st.randoms(use_true_random=False))
     def test_gives_the_same_week_whatever_the_order_of_groups(self, solver, offered, bound_by, shuffle):
         mixed = list(offered)
@@ -201,7 +201,7 @@ class TestPlanWeek:
 
         assert plan(solver, request_of(*bound_by), offered) == plan(solver, request_of(*bound_by), mixed)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(offered=MEETINGS, before=OBLIGATIONS, added=OBLIGATIONS)
     def test_keeps_the_hard_rules_when_a_week_is_solved_again(self, solver, offered, before, added):
         first = plan(solver, request_of(*before), offered)
