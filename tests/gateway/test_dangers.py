@@ -16,9 +16,10 @@ from shared.ids import derived_id, new_id
 from shared.safety import safety_watch
 from tests.gateway.conftest import KEY, MAX_BODY_BYTES, TENANT, Answer, Builder, House
 
-DANA = new_id()
-EPISODE = new_id()
-SOMEWHERE = new_id()
+# The same in every process: tests are named by them.
+DANA = derived_id("test", "Dana")
+EPISODE = derived_id("test", "episode")
+SOMEWHERE = derived_id("test", "somewhere")
 ANSWERS = {"craving": 9, "mood": 1, "stress": 9, "sleep_hours": 2, "used": False}
 CONCERN = {"patient_id": DANA, "concern": "VIOLENCE", "level": "E4"}
 LAPSE = {"reported_by": "CALL", "substance": "ALCOHOL"}
