@@ -116,10 +116,15 @@ class Rows:
             nonlocal before
             time.sleep(0.4)
             earlier, before = before, self.now()
-            return earlier == before
+            return earlier == before and self._all_linked()
 
         wait_until(is_quiet, seconds=30, what="nothing is written any more")
         return before
+
+    def _all_linked(self) -> bool:
+        # What was recorded is put into the chain a moment later, which writes it once more.
+        asked = "SELECT NOT EXISTS (SELECT FROM audit WHERE link IS NULL)"
+        return all(self._connections[name].exec_driver_sql(asked).scalar() for name in SERVICES)
 
     def close(self) -> None:
         for name, engine in self._engines.items():
