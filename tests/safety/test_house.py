@@ -121,6 +121,7 @@ class TestDangerToldToAServiceThatIsAway:
             "name": "Lakeside",
             "time_zone": "America/Chicago",
             "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0199",
         }
         house.door.post("/v1/sites", site, role="operations").expect(201)
         referral = house.door.post(
