@@ -115,8 +115,9 @@ class Rows:
         def is_quiet() -> bool:
             nonlocal before
             time.sleep(0.4)
+            linked = self._all_linked()
             earlier, before = before, self.now()
-            return earlier == before and self._all_linked()
+            return linked and earlier == before
 
         wait_until(is_quiet, seconds=30, what="nothing is written any more")
         return before
