@@ -265,7 +265,7 @@ def _cover_table(report: Mapping[str, Any]) -> str:
         ("Estimates given in time", found["estimates_given_in_time"]),
         ("… late, after the supervisor was asked", found["estimates_given_late"]),
     )
-    return _table(("", "People"), rows)
+    return _table(("", "Number"), rows)
 
 
 def _after_table(report: Mapping[str, Any]) -> str:
