@@ -255,7 +255,7 @@ class Run:
             ),
             "unarchived": len(judge.unarchived),
             "seconds": round(time.monotonic() - self.began, 1),
-            "problems": self.unexpected[:100],
+            "problems": (self.unexpected + judge.broken)[:100],
             "faults": [dataclasses.asdict(verdict) for verdict in self.verdicts],
             "peers": [],
         }

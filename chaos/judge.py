@@ -121,6 +121,8 @@ class Judge:
                     )
                 }
             )
+        #: Which facts were lost or doubled, for those who want to know why.
+        self.broken: list[str] = []
         #: Events that no feed shows though their announcer committed them.
         self.unarchived = [event_id for event_id in self._announced if event_id not in self._feed]
 
@@ -180,14 +182,19 @@ class Judge:
                 found.longest_answer_seconds = max(found.longest_answer_seconds or 0.0, took)
             for kind, wanted in fact.announces.items():
                 events = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
-                whole = sum(self._times(told) == 1 for told in events)
-                ok = min(whole, wanted)
+                times = [self._times(told) for told in events]
+                ok = min(times.count(1), wanted)
+                if acknowledged and (len(events) != wanted or times.count(1) != wanted):
+                    tries = f"{fact.tries} tries {dict(fact.refused)}"
+                    self.broken.append(
+                        f"{fault}: {fact.kind} {fact.correlation_id}, {tries}: {wanted} {kind} wanted,"
+                        f" {len(events)} there, with their effects {times[:5]} times"
+                    )
                 found.ok += ok
-                found.duplicated += sum(self._times(told) > 1 for told in events)
+                found.duplicated += sum(number > 1 for number in times)
                 found.duplicated += max(0, len(events) - wanted)
                 if acknowledged:
-                    broken = sum(self._times(told) == 0 for told in events)
-                    found.lost += max(0, wanted - len(events)) + broken
+                    found.lost += max(0, wanted - len(events)) + times.count(0)
                 else:
                     found.recovered += ok
         return found

@@ -207,7 +207,8 @@ class Load:
             status, answer = self.request(
                 "POST", path, body, role=role, key=fact.correlation_id, correlation_id=fact.correlation_id
             )
-            if 200 <= status < 300:
+            # Whoever is told to send it again was heard, but what they sent was not kept.
+            if 200 <= status < 300 and not answer.get("send_again"):
                 self.ledger.acknowledge(fact)
                 return answer
             fact.refused[f"{status} {answer.get('code', '')}".strip()] += 1
