@@ -300,28 +300,17 @@ def events_where(
 
 def patient_of_episode(db: Session, *, tenant_id: str, episode_id: str) -> str | None:
     """Return whose an episode is, as far as events tell."""
-    return db.scalars(
-        sa.select(archive.c.patient_id)
-        .where(
-            archive.c.episode_id == episode_id,
-            archive.c.tenant_id == tenant_id,
-            archive.c.patient_id.is_not(None),
-        )
-        .limit(1)
-    ).first()
+    return _patient_in(db, archive, archive.c.episode_id == episode_id, tenant_id=tenant_id)
 
 
 def patient_of_task_about(db: Session, *, tenant_id: str, about_id: str) -> str | None:
     """Return whom something is about that somebody was asked to do, as far as the work list tells."""
-    return db.scalars(
-        sa.select(work.c.patient_id)
-        .where(
-            work.c.about_id == about_id,
-            work.c.tenant_id == tenant_id,
-            work.c.patient_id.is_not(None),
-        )
-        .limit(1)
-    ).first()
+    return _patient_in(db, work, work.c.about_id == about_id, tenant_id=tenant_id)
+
+
+def _patient_in(db: Session, table: sa.Table, where: sa.ColumnElement[bool], *, tenant_id: str) -> str | None:
+    query = sa.select(table.c.patient_id).where(where, table.c.tenant_id == tenant_id)
+    return db.scalars(query.where(table.c.patient_id.is_not(None)).limit(1)).first()
 
 
 #: What tells of a site's number.

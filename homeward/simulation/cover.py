@@ -7,7 +7,7 @@ from homeward.simulation import people, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.report import PROGRAM_LEVEL
-from homeward.simulation.world import World, stepped
+from homeward.simulation.world import World
 from shared.contracts import roles
 from shared.contracts.event import write_moment
 from shared.contracts.intake import SELF_PAY
@@ -97,7 +97,7 @@ def _pay_themself(world: World, case: Case) -> None:
     )
     what = f"estimate {case.reentries}"
     world.agenda.add(
-        world.office_hours(stepped(world.now + staff.task_delay(case.draws, what))),
+        world.office_hours(world.now + staff.task_delay(case.draws, what)),
         Turn.DESK,
         case.name,
         what,

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from homeward.simulation import cover
 from homeward.simulation.world import World
@@ -99,20 +100,15 @@ def open_program(world: World) -> None:
         kinds += [("EDUCATION", "LIFE_SKILLS")] * WORKSHOPS_A_TRACK
         for kind, modality in kinds:
             number += 1
-            facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
-            _add_clinician(world, facilitator_id, "LADC")
-            group = gateway.post(
-                "/v1/groups",
-                {
-                    "group_id": f"{run}-0000-7000-8003-{number:012x}",
-                    "site_id": world.site_id,
-                    "kind": kind,
-                    "track": track,
-                    "modality": modality,
-                    "weekdays": [0, 1, 2, 3, 4],
-                    "facilitator_id": facilitator_id,
-                },
-                role=roles.OPERATIONS,
+            group = _open_group(
+                world,
+                run,
+                number,
+                credential="LADC",
+                kind=kind,
+                track=track,
+                modality=modality,
+                weekdays=[0, 1, 2, 3, 4],
             )
             if kind == "EDUCATION":
                 gateway.post(
@@ -128,23 +124,34 @@ def open_program(world: World) -> None:
 def _open_groups_by_wish(world: World, run: str, number: int) -> None:
     for kind, modality, track, weekdays, starts, ends, credential in GROUPS_BY_WISH:
         number += 1
-        facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
-        _add_clinician(world, facilitator_id, credential)
-        world.gateway.post(
-            "/v1/groups",
-            {
-                "group_id": f"{run}-0000-7000-8003-{number:012x}",
-                "site_id": world.site_id,
-                "kind": kind,
-                "modality": modality,
-                "track": track,
-                "weekdays": list(weekdays),
-                "starts": starts,
-                "ends": ends,
-                "facilitator_id": facilitator_id,
-            },
-            role=roles.OPERATIONS,
+        _open_group(
+            world,
+            run,
+            number,
+            credential=credential,
+            kind=kind,
+            track=track,
+            modality=modality,
+            weekdays=list(weekdays),
+            starts=starts,
+            ends=ends,
         )
+
+
+def _open_group(world: World, run: str, number: int, *, credential: str, **told: Any) -> Any:
+    """Hire somebody with a credential, and open a group that they lead; return the answer."""
+    facilitator_id = f"{run}-0000-7000-8002-{number:012x}"
+    _add_clinician(world, facilitator_id, credential)
+    return world.gateway.post(
+        "/v1/groups",
+        {
+            "group_id": f"{run}-0000-7000-8003-{number:012x}",
+            "site_id": world.site_id,
+            "facilitator_id": facilitator_id,
+        }
+        | told,
+        role=roles.OPERATIONS,
+    )
 
 
 def _publish_notice(world: World) -> None:

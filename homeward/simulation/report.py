@@ -239,13 +239,13 @@ def _levels_in_order(found: Mapping[str, int]) -> list[str]:
 
 
 def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
-    names = code_book()["SERVICES"]["codes"]
     counts: dict[str, Counter[str]] = {}
     for episode in first:
         row = run.rows.get(tally.patient_of_episode[episode])
         service = row.recorded_service if row is not None else None
-        recorded = "not recorded" if service is None else f"{service} {names[str(service)]['label']}"
-        counts.setdefault(recorded, Counter())[tally.recommended.get(episode, NOT_ASSESSED)] += 1
+        counts.setdefault(_as_recorded("SERVICES", service), Counter())[
+            tally.recommended.get(episode, NOT_ASSESSED)
+        ] += 1
     levels = _levels_in_order(sum(counts.values(), Counter()))
     levels.sort(key=lambda level: level == NOT_ASSESSED)
     return {
@@ -255,14 +255,20 @@ def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
     }
 
 
+def _as_recorded(field_name: str, code: int | None) -> str:
+    """Return a code with its label in the code book."""
+    if code is None:
+        return "not recorded"
+    return f"{code} {code_book()[field_name]['codes'][str(code)]['label']}"
+
+
 def _cover(tally: Tally, run: Run, admitted: set[str]) -> dict[str, Any]:
     """Count who pays for the admitted, as recorded, and what came of it as the server told."""
-    labels = code_book()["HLTHINS"]["codes"]
     recorded: Counter[str] = Counter()
     for episode in admitted:
         row = run.rows.get(tally.patient_of_episode[episode])
         code = row.codes.get("HLTHINS") if row is not None else None
-        recorded["not recorded" if code is None else f"{code} {labels[str(code)]['label']}"] += 1
+        recorded[_as_recorded("HLTHINS", code)] += 1
     of_payers = [units for episode, units in tally.authorized.items() if episode in admitted]
     return {
         "insurance": dict(sorted(recorded.items())),

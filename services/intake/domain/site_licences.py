@@ -5,7 +5,7 @@ day follows from its licences at that moment, so that an expiry counts at once a
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -249,7 +249,7 @@ def _end_of_undated(one: SiteLicence, new: SiteLicence) -> SiteLicence:
     told = one.first_on is not None or one.last_on is not None or one.withdrawn_on is not None
     if told or one.level != new.level or new.first_on is None:
         return one
-    return SiteLicence(**{**vars(one), "last_on": new.first_on - _DAY})
+    return replace(one, last_on=new.first_on - _DAY)
 
 
 def withdraw(
@@ -279,11 +279,12 @@ def withdraw(
             field="withdrawn_on",
             rule="from its first day to its last",
         )
-    withdrawn = {
-        "withdrawn_on": on,
-        "withdrawn_because": because,
-        "withdrawn_at": at,
-        "withdrawn_by": by,
-        "withdrawn_by_role": by_role,
-    }
-    return [SiteLicence(**{**vars(one), **withdrawn}) if one is found else one for one in held]
+    withdrawn = replace(
+        found,
+        withdrawn_on=on,
+        withdrawn_because=because,
+        withdrawn_at=at,
+        withdrawn_by=by,
+        withdrawn_by_role=by_role,
+    )
+    return [withdrawn if one is found else one for one in held]
