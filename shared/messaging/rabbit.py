@@ -33,6 +33,8 @@ HEARTBEAT_SECONDS = 10
 CONFIRM_SECONDS = 15.0
 #: Seconds between attempts to connect again.
 RECONNECT_SECONDS = 0.5
+#: Bytes that are read from the broker at once, where so much has arrived.
+READ_BYTES = 8192
 #: Seconds for which a consumer looks for more messages before it takes the batch it has.
 GATHER_SECONDS = 0.002
 
@@ -56,9 +58,6 @@ class _Link:
                 "confirm_publish": False,
                 "read_timeout": 30,
                 "write_timeout": 10,
-                # With this capability py-amqp looks for a blocked broker at every publish; the
-                # confirm's deadline finds one as well.
-                "client_properties": {"capabilities": {"connection.blocked": False}},
                 "socket_settings": {
                     socket.TCP_USER_TIMEOUT: 10_000,
                     socket.TCP_KEEPIDLE: 5,
@@ -69,6 +68,8 @@ class _Link:
         )
         self._connection.connect()
         self.amqp: amqp.Connection = self._connection.connection
+        _only_the_reader_reads(self.amqp)
+        _read_ahead(self.amqp.transport)
         self.channel: amqp.Channel = self._connection.channel()
         self.lock = Semaphore()
         self._heart = eventlet.spawn(self._beat)
@@ -102,6 +103,26 @@ class _Link:
                 self._connection.close()
         except Exception:  # noqa: BLE001  # it is being thrown away
             log.debug("link_closed_badly")
+
+
+def _only_the_reader_reads(connection: amqp.Connection) -> None:
+    """Have nothing read when something is published.
+
+    py-amqp would look for the notice that the broker is blocked, though another greenthread may wait for the
+    rest of a frame: what it takes is lost to that one, and neither understands anything from there on. That
+    the broker is blocked is found by the deadline of the confirm as well.
+    """
+    connection.client_properties.get("capabilities", {})["connection.blocked"] = False
+
+
+def _read_ahead(transport: Any) -> None:
+    """Have what has arrived read in one go.
+
+    py-amqp asks the socket for exactly what it wants next, three times for each frame and so nine times
+    for a message. It keeps what it gets beyond that.
+    """
+    receive = transport._quick_recv  # noqa: SLF001  # there is no other way; the version is pinned
+    transport._quick_recv = lambda wanted: receive(max(wanted, READ_BYTES))  # noqa: SLF001
 
 
 class RabbitBroker:
