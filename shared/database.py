@@ -21,6 +21,7 @@ from shared.contracts.event import Actor
 from shared.sealing import blind_index, sealed
 
 __all__ = [
+    "WITHOUT_WAITING_FOR_THE_DISK",
     "Origin",
     "blind_index",
     "blind_index_column",
@@ -255,6 +256,11 @@ def send_with_next(
     """
     driver: Any = connection.connection.driver_connection
     driver.put_off(statement, parameters)
+
+
+#: Sent with a transaction's statements, lets its commit return before it is on disk. For what is worked out
+#: again where a crash of the server forgets it, and for nothing else.
+WITHOUT_WAITING_FOR_THE_DISK = "SET LOCAL synchronous_commit = off"
 
 
 def new_engine(

@@ -26,9 +26,10 @@ class Host:
         self.clock = clock
         self.settings = settings
         self.sending = outbox.Relay(engine)
-        #: Called when there is something in the outbox, long work, a reaction to try again, or a
-        #: timer or calendar job that is due.
+        #: Called when there is something in the outbox, something sent that is to be marked, long work,
+        #: a reaction to try again, or a timer or calendar job that is due.
         self.wake_relay: Callable[[], None] = lambda: None
+        self.wake_marking: Callable[[], None] = lambda: None
         self.wake_jobs: Callable[[], None] = lambda: None
         self.wake_waiting: Callable[[], None] = lambda: None
         self.wake_due: Callable[[], None] = lambda: None
@@ -101,6 +102,14 @@ class Host:
         """Publish one batch of what was announced; return whether there may be more."""
         try:
             return self.sending.step(publisher)
+        finally:
+            self.transactions_ended += 1
+            self.wake_marking()
+
+    def mark_sent(self) -> bool:
+        """Mark what was published and confirmed; return whether there is more."""
+        try:
+            return self.sending.mark_sent()
         finally:
             self.transactions_ended += 1
 

@@ -1,9 +1,9 @@
 """Saving and announcing in one: events wait in the outbox, committed with what caused them.
 
 Each process publishes what it has committed as soon as it has, from memory, and marks it once the
-broker has confirmed. What it could not, and what a process that died left behind, stands in the outbox
-still: a relay in every copy claims such rows and publishes them. A crash in between publishes again; the
-inbox drops what was done already.
+broker has confirmed, while the next are on their way. What it could not, and what a process that died left
+behind, stands in the outbox still: a relay in every copy claims such rows and publishes them. A crash in
+between publishes again; the inbox drops what was done already.
 """
 
 from collections import deque
@@ -20,12 +20,13 @@ from sqlalchemy.orm import Session
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import (
+    WITHOUT_WAITING_FOR_THE_DISK,
     commit_with_next,
     moment,
     origin_of,
     plumbing,
+    send_with_next,
     tenant_column,
-    without_transactions,
 )
 from shared.ids import first_id_at, new_id
 
@@ -188,6 +189,8 @@ class Relay:
         """Send from the outbox that *engine* leads to."""
         self._engine = engine
         self._fresh: deque[Fresh] = deque()
+        #: Ids of events that are sent and not marked yet.
+        self._confirmed: list[str] = []
         # Whoever was here before may have left something.
         self._looks_behind = True
 
@@ -201,7 +204,7 @@ class Relay:
         self._looks_behind = True
 
     def step(self, publisher: Publisher) -> bool:
-        """Send one batch of each kind; return whether there is more.
+        """Send one batch of each kind; return whether there is more. What was fresh is still to be marked.
 
         :raises Exception: whatever the publisher raises when not all is confirmed; it counts as left behind.
         """
@@ -211,6 +214,8 @@ class Relay:
             self._fresh.clear()
             raise
         if self._looks_behind:
+            # What is sent is not left behind; what is being marked just now is locked, and passed over.
+            self.mark_sent()
             now = clock.real_now()
             left = {"before": now - LEFT_BEHIND_AFTER, "after": now + AHEAD_OF_US}
             # What waited here for so long is found there, and need not be sent twice.
@@ -223,8 +228,25 @@ class Relay:
         if not batch:
             return
         publisher.publish([(one.wire_name, one.body) for one in batch])
-        with without_transactions(self._engine).connect() as connection:
-            connection.execute(_SENT, {"event_ids": [one.event_id for one in batch], "now": clock.real_now()})
+        self._confirmed += [one.event_id for one in batch]
+
+    def mark_sent(self) -> bool:
+        """Mark what the broker has confirmed, all in one statement; return whether there is more by now.
+
+        Nothing waits for the disk: a mark that is lost with the server has its event sent again.
+        """
+        if not self._confirmed:
+            return False
+        marked, self._confirmed = self._confirmed, []
+        try:
+            with self._engine.begin() as connection:
+                send_with_next(connection, WITHOUT_WAITING_FOR_THE_DISK)
+                commit_with_next(connection)
+                connection.execute(_SENT, {"event_ids": marked, "now": clock.real_now()})
+        except BaseException:
+            self._confirmed = marked + self._confirmed
+            raise
+        return bool(self._confirmed)
 
 
 _SENT = sa.text(

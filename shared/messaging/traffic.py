@@ -126,12 +126,13 @@ class Traffic(SharedExtension):
         from shared.notification import sending  # noqa: PLC0415  # the same
 
         relay = Loop("relay", lambda: host.relay(broker))
+        marking = Loop("marking", host.mark_sent)
         retries = Loop("retries", lambda: inbox.retry_one(host))
         # Not asked again after the only one: what it has set is due later, or found by the next look.
         due = Loop("timers", lambda: timers.fire_one(host) > 1 or timers.run_due_jobs(host))
         jobs = Loop("jobs", lambda: commands.run_one_job(host))
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine) == audit.LINK_BATCH)
-        host.wake_relay, host.wake_jobs = relay.wake, jobs.wake
+        host.wake_relay, host.wake_marking, host.wake_jobs = relay.wake, marking.wake, jobs.wake
         host.wake_waiting = retries.wake
         notifications = sending.Sending(host)
         send = Loop("notifications", notifications.step)
@@ -190,6 +191,7 @@ class Traffic(SharedExtension):
             notifications.stop,
             # What it has not seen confirmed is published again and recognised.
             lambda: relay.stop(patience_seconds=RELAY_PATIENCE_SECONDS),
+            marking.stop,
             linking.stop,
         ]
 

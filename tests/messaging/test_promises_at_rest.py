@@ -148,13 +148,43 @@ class TestRelay:
 
     def test_sends_what_was_just_committed_and_marks_it(self, room: Room) -> None:
         paper = _Paper()
+        room.host.relay(paper)  # looks at what others have left
         room.call("cross", {"what": "goat"})
 
         room.host.relay(paper)
         room.host.relay(paper)
+        sent_and_not_marked = self.unsent(room)
+        room.host.mark_sent()
 
         assert [name for name, _ in paper.published] == ["obligation_fit_found"]
+        assert (sent_and_not_marked, self.unsent(room)) == (1, 0)
+
+    def test_marks_many_at_once(self, room: Room) -> None:
+        paper = _Paper()
+        room.host.relay(paper)
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+            room.host.relay(paper)
+        assert self.unsent(room) == 3
+
+        assert not room.host.mark_sent()
+
         assert self.unsent(room) == 0
+
+    def test_marks_later_what_it_could_not_mark(self, room: Room) -> None:
+        paper = _Paper()
+        room.host.relay(paper)
+        room.call("cross", {"what": "goat"})
+        room.host.relay(paper)
+        with room.engine.begin() as held:
+            held.execute(outbox.outbox.select().with_for_update())
+            with pytest.raises(sa.exc.OperationalError):
+                room.host.mark_sent()
+
+        room.host.mark_sent()
+
+        assert self.unsent(room) == 0
+        assert len(paper.published) == 1
 
     def test_leaves_to_the_outbox_what_was_not_confirmed(self, room: Room) -> None:
         paper = _Paper()
@@ -201,6 +231,7 @@ class TestRelay:
 
         while room.host.relay(paper):
             pass
+        room.host.mark_sent()
 
         assert len(paper.published) == 3
         assert self.unsent(room) == 0
@@ -234,6 +265,7 @@ class TestRelay:
 
         while room.host.relay(paper):
             pass
+        room.host.mark_sent()
         in_memory = len(paper.published)
         self.older(room)
         room.host.sending.look_behind()
