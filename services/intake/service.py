@@ -124,12 +124,13 @@ class Intake:
     @command(schemas.OpenSite, roles=(roles.OPERATIONS,))
     def open_site(self, db: Session, call: Call) -> dict[str, Any]:
         """Open a site of the program."""
-        site_id = call.data.get("site_id") or new_id()
-        tables.take_turn(db, tenant_id=call.tenant_id, about=f"site:{site_id}".encode())
-        if tables.find_site(db, site_id=site_id) is not None:
-            raise sites.SiteAlreadyOpen("The site is open already.", field="site_id", rule="a new id")
+        site_id = call.data.get("site_id")
+        if site_id is not None:
+            tables.take_turn(db, tenant_id=call.tenant_id, about=f"site:{site_id}".encode())
+            if tables.find_site(db, site_id=site_id) is not None:
+                raise sites.SiteAlreadyOpen("The site is open already.", field="site_id", rule="a new id")
         site, events = sites.open_site(
-            site_id=site_id,
+            site_id=site_id or new_id(),
             name=call.data["name"],
             time_zone=call.data["time_zone"],
             levels_licensed=call.data["levels_licensed"],
