@@ -1,12 +1,19 @@
 """A danger told at the door that its own service did not take: the gateway hears it.
 
-Each service hears the dangers in what it is told. While it is away, or where it refuses what holds one,
-the gateway announces the danger itself, in its own transaction. So the danger waits for monitoring in the
-outbox, and the watch over dangers pages by the gateway's own path where monitoring stays away. Of the
-request nothing else is kept, and whoever sent it is told so.
+Each service hears the dangers in what it is told, also while the gateway's own database is away: a
+command needs nothing of it. While the service is away, or where it refuses what holds a danger, the gateway
+announces the danger itself, in its own transaction. So it waits for monitoring in the outbox, and the watch
+over dangers pages by the gateway's own path where monitoring stays away. Of the request nothing else is kept,
+and whoever sent it is told so.
+
+Where service and database are both away, somebody is paged at once (see :mod:`gateway.unwritten`). The answer
+is then the refusal, with what was heard: nothing stands anywhere yet, and the request is to come again.
 
 The command's id stands for what was told: the same request that does reach its service later tells
 monitoring nothing new.
+
+A patient's report that nobody can read may hold a danger: somebody is asked to find out. What broke off on
+its way comes again by itself, and whoever else sends something unreadable is told so: nobody is asked then.
 """
 
 import contextlib
@@ -16,20 +23,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import eventlet
 import structlog
 from marshmallow import fields
 from sqlalchemy.orm import Session
 
 from gateway import repeats, tables
 from gateway.http import Request
-from gateway.problems import CRISIS_LINES, Heard
+from gateway.problems import CALL, CRISIS_LINES, Heard
 from shared import dangers
 from shared.contracts import roles
 from shared.contracts.aftercare import LAPSE_SUBSTANCES
 from shared.contracts.common import CONCERNS, SafetyConcernRaised
 from shared.dangers import Concern
 from shared.database import Origin
-from shared.errors import Refusal
+from shared.errors import Refusal, TooLarge, Unavailable
 from shared.ids import derived_id, new_id
 from shared.instruments import NoSuchInstrument, Pack, newest, pack_of
 from shared.messaging import STAFF, announce
@@ -44,15 +52,19 @@ HEARD_ROLES = (*STAFF, roles.PATIENT, roles.PARTNER)
 LEAST_THOUGH_REFUSED = "E3"
 #: The levels that whoever raises a concern may name; E3 where they name none.
 CONCERN_LEVELS = ("E3", "E4")
+#: Seconds that writing a danger down may take before somebody is paged instead: a database may have hung.
+#: Design default: longer than waiting in vain for a connection of the pool, for a new one, and for a lock.
+WRITTEN_WITHIN_SECONDS = 8.0
 #: The most points of CIWA-Ar and COWS.
 MOST_POINTS = {"ciwa_ar": 67, "cows": 48}
 
-#: What is said of a danger that the gateway heard in a service's place, then of the rest of the request,
-#: then to everybody.
+#: What is said of a danger that the gateway heard in a service's place, then of the rest of the request.
 PASSED_ON = "That help is needed was passed on, and the staff on duty are asked."
 NOT_KEPT = "The {rest} itself was not kept: send it again later."
 REFUSED = "The {rest} itself was refused: send it again, mended."
-CALL = "In danger of life call 911 or 988 now."
+#: What is said where somebody was paged at once, and where nobody could read anything.
+PAGED = "Somebody is being paged. Nothing could be written down: send it again later."
+UNREADABLE = "Nobody could read this. The staff are asked to get in touch. Send it again, mended."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,8 @@ class Told:
     seen: Callable[[dict[str, Any]], list[Concern]]
     #: What is to be sent again, in words; empty where the danger is all there is.
     rest: str = ""
+    #: What it tells where a patient sent it and nobody can read it.
+    unread: Concern = dangers.UNREAD
 
 
 # --- Reading: what is not what it should be tells nothing, and never hides the rest -----------------
@@ -197,7 +211,8 @@ TOLD_BY = {
     "answer_instrument": Told(seen=_in_answers, rest="set of answers"),
     "check_out": Told(seen=_in_check_out, rest="check-out"),
     "submit_check_in": Told(seen=_in_check_in, rest="check-in"),
-    "raise_safety_concern": Told(seen=_in_concern),
+    # By its address alone a patient calls for help.
+    "raise_safety_concern": Told(seen=_in_concern, unread=("DANGER_ANSWER", "E3")),
     "record_contact_attempt": Told(seen=_in_attempt, rest="attempt"),
     "report_lapse": Told(seen=_in_lapse, rest="report"),
 }
@@ -210,24 +225,22 @@ def hear(request: Request, refusal: Refusal) -> Heard | None:
     """Announce the danger in a request that its service did not take; return what is told of it.
 
     :returns: None where there is no danger in it.
-    :raises Refusal: when nobody can read it.
+    :raises Refusal: when nobody can read it, and nobody is asked what it told.
     """
     if request.known_caller.actor.role not in HEARD_ROLES:
         return None
     nobody_looked = refusal.status >= 500
-    concerns = _concerns_in(request, least="E2" if nobody_looked else LEAST_THOUGH_REFUSED)
+    try:
+        concerns = _concerns_in(request, least="E2" if nobody_looked else LEAST_THOUGH_REFUSED)
+    except Refusal as why:
+        if not request.known_caller.is_patient or not _stays_unread(request, refusal, why):
+            raise
+        request.read_as_empty()
+        concerns = [TOLD_BY[request.name].unread]
     if not concerns:
         return None
     log.warning("danger_heard_at_door", route=request.name, request_id=request.correlation_id)
-    own, replayed = _announce_once(request, refusal, concerns)
-    told = TOLD_BY[request.name]
-    return Heard(
-        concerns=tuple(concern for concern, _ in concerns),
-        notice=_notice(told, nobody_looked=nobody_looked),
-        send_again=bool(told.rest),
-        crisis_lines=own | CRISIS_LINES,
-        replayed=replayed,
-    )
+    return _written_or_paged(request, refusal, concerns)
 
 
 def _concerns_in(request: Request, *, least: str) -> list[Concern]:
@@ -235,15 +248,67 @@ def _concerns_in(request: Request, *, least: str) -> list[Concern]:
     return [(concern, level) for concern, level in dangers.gravest(seen) if level >= least]
 
 
-def _notice(told: Told, *, nobody_looked: bool) -> str:
-    if not told.rest:
+def _stays_unread(request: Request, refusal: Refusal, why: Refusal) -> bool:
+    """Return whether nobody can read a body however often it comes: too large, or all there and no JSON."""
+    return request.readable or isinstance(refusal, TooLarge) or isinstance(why, TooLarge)
+
+
+def _written_or_paged(request: Request, refusal: Refusal, concerns: list[Concern]) -> Heard:
+    """Announce what was told, or page about it where that cannot be written down; return what is told of it.
+
+    :raises Exception: when neither can be done.
+    """
+    try:
+        command_id = request.command_id
+    except Refusal:
+        # Without a key nobody knows the request again.
+        command_id = new_id()
+
+    def announce_it() -> tuple[dict[str, str], bool]:
+        try:
+            with eventlet.Timeout(WRITTEN_WITHIN_SECONDS):
+                return _announce_once(request, refusal, concerns, command_id=command_id)
+        except eventlet.Timeout:
+            raise Unavailable("The database does not answer.") from None
+
+    # What nobody could read was heard by nobody, though somebody is asked about it.
+    told = tuple(concern for concern, level in concerns if (concern, level) != dangers.UNREAD)
+    try:
+        own, replayed = announce_it()
+    except Exception as error:
+        gravest, level = max(concerns, key=lambda one: one[1])
+        log.error("danger_not_announced", route=request.name, error=type(error).__name__)
+        if not request.door.unwritten.take(
+            derived_id(command_id, "concern", gravest),
+            tenant_id=request.known_caller.tenant_id,
+            level=level,
+            write=announce_it,
+        ):
+            raise
+        return Heard(concerns=told, notice=f"{PAGED} {CALL}", send_again=True, crisis_lines=CRISIS_LINES)
+    return Heard(
+        concerns=told,
+        notice=_notice(request, refusal, told),
+        send_again=bool(TOLD_BY[request.name].rest) or not told,
+        crisis_lines=own | CRISIS_LINES,
+        kept=True,
+        replayed=replayed,
+    )
+
+
+def _notice(request: Request, refusal: Refusal, told: tuple[str, ...]) -> str:
+    """Return what is said plainly of what was told, and of the rest of the request."""
+    rest = TOLD_BY[request.name].rest
+    if not told:
+        return f"{UNREADABLE} {CALL}"
+    if not rest:
         return f"{PASSED_ON} {CALL}"
-    rest = (NOT_KEPT if nobody_looked else REFUSED).format(rest=told.rest)
-    return f"{PASSED_ON} {rest} {CALL}"
+    of_the_rest = (NOT_KEPT if refusal.status >= 500 else REFUSED).format(rest=rest)
+    return f"{PASSED_ON} {of_the_rest} {CALL}"
 
 
 def _announce_once(
-    request: Request, refusal: Refusal, concerns: list[Concern]
+    request: Request, refusal: Refusal, concerns: list[Concern], *, command_id: str
 ) -> tuple[dict[str, str], bool]:
     """Announce what was told, unless that was done; return the program's own number, and whether it was."""
 
@@ -278,11 +343,6 @@ def _announce_once(
         # What the version before kept has no such part.
         return kept.get("lines", {}), replayed
 
-    try:
-        command_id = request.command_id
-    except Refusal:
-        # Without a key nobody knows the request again.
-        return once(new_id())
     if refusal.code != CommandIdReused().code:
         with contextlib.suppress(CommandIdReused):
             return once(command_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from marshmallow import Schema, ValidationError, fields
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import disclosure, routing, standing
 from gateway.disclosure import Audience
@@ -94,6 +95,12 @@ def _response_to(commands: CommandClient, request: Request, result: dict[str, An
         if request.route.is_command:
             return _neutral(request)
         raise
+    except SQLAlchemyError as error:
+        # Here nobody can say whether the answer may leave; but the service has heard the danger.
+        if request.route.hears is None:
+            raise
+        log.warning("database_error", error=type(error).__name__, request_id=request.correlation_id)
+        return _neutral(request)
 
 
 def _neutral(request: Request) -> Response:

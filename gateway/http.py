@@ -33,6 +33,7 @@ from gateway import problems, routing, tables
 from gateway.accesses import Accesses
 from gateway.problems import Malformed
 from gateway.tokens import Caller, Verifier
+from gateway.unwritten import Unwritten
 from shared import telemetry
 from shared.database import Origin
 from shared.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
@@ -73,6 +74,11 @@ request_seconds = Histogram(
     "Time from a request's arrival to its answer.",
     ["method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)
+unheard_total = Counter(
+    "homeward_unheard_requests_total",
+    "Requests that may have told of a danger, and that nobody heard or could read.",
+    ["route", "status"],
 )
 requests_in_flight = Gauge("homeward_http_requests_in_flight", "Requests being answered now.")
 
@@ -211,6 +217,10 @@ class Request:
             raise Malformed("The body is not a JSON object.", field="body", rule="a JSON object")
         return document
 
+    def read_as_empty(self) -> None:
+        """Go on as though the body, which nobody can read, told nothing."""
+        self.readable, self._raw = True, b""
+
     def _read(self) -> bytes:
         if self._raw is None:
             # What broke off once is not waited for again.
@@ -328,6 +338,7 @@ class Door(SharedExtension):
         self._router = routing.Router((entry.route, entry.method_name) for entry in entries)
         engine = self.wiring.engine_of("gateway")
         self.accesses = Accesses(engine)
+        self.unwritten = Unwritten(self.settings, self.wiring.clock)
         self._placing = Loop("positions", lambda: tables.place_all(engine))
         self._ticking = eventlet.spawn(self._tick)
         self._server = wsgi.Server(
@@ -346,10 +357,11 @@ class Door(SharedExtension):
         log.info("door_open", port=self.address[1])
 
     def _tick(self) -> None:
-        """Have looks written and events placed within a second, though nobody asks for it."""
+        """Have within a second written what waits to be, and events placed, though nobody asks for it."""
         while True:
             eventlet.sleep(TICK_SECONDS)
             self.accesses.wake()
+            self.unwritten.wake()
             self._placing.wake()
 
     # --- Connections --------------------------------------------------------------------------
@@ -439,9 +451,7 @@ class Door(SharedExtension):
                 self.accesses.note(request, outcome=refusal.code)
         except (database_errors.OperationalError, database_errors.TimeoutError) as error:
             log.warning("database_error", error=type(error).__name__, request_id=request.correlation_id)
-            # Where it does not answer, no danger can be written down either.
-            away = Unavailable("The database does not answer.", retry_after=2)
-            return refused(away, request, unheard=_may_tell(request))
+            why = Unavailable("The database does not answer.", retry_after=2)
         except eventlet.Timeout:
             why = Unavailable("This took too long.")
         except Exception as error:  # noqa: BLE001  # whatever happened, the caller gets an answer
@@ -460,17 +470,19 @@ class Door(SharedExtension):
 
     def _refuse(self, request: Request, refusal: Refusal) -> Response:
         """Return the answer that says no, and have a danger in the request heard all the same."""
-        heard, unheard = None, False
         try:
             heard = self._hear(request, refusal)
         except Exception as error:  # noqa: BLE001  # whoever sent it is told whom to call
             log.warning("nobody_heard", error=type(error).__name__, request_id=request.correlation_id)
-            unheard = True
-        if heard is not None and refusal.status >= 500:
+            heard = problems.UNHEARD
+        if heard is None and refusal.status >= 500 and _may_tell(request):
+            heard = problems.UNHEARD
+        if heard is not None and not heard.concerns:
+            unheard_total.labels(request.name, str(refusal.status)).inc()
+        elif heard is not None and heard.kept and refusal.status >= 500:
             document = {"status": "received"} | heard.to_document()
             return Response.of(document, status=202, replayed=heard.replayed)
-        nobody_looked = refusal.status >= 500 and heard is None and _may_tell(request)
-        return refused(refusal, request, heard=heard, unheard=unheard or nobody_looked)
+        return refused(refusal, request, heard=heard)
 
     def _hear(self, request: Request, refusal: Refusal) -> problems.Heard | None:
         """Hear the danger in a request that was refused, if there is one.
@@ -564,6 +576,7 @@ class Door(SharedExtension):
             self._ticking.kill()
             self._placing.stop()
             self.accesses.stop()
+            self.unwritten.stop()
             self.drained = True
             log.info("door_closed", count=self._in_flight)
 
@@ -665,14 +678,10 @@ def listen(host: str, port: int) -> Any:
         raise
 
 
-def refused(
-    refusal: Refusal, request: Request, *, heard: problems.Heard | None = None, unheard: bool = False
-) -> Response:
+def refused(refusal: Refusal, request: Request, *, heard: problems.Heard | None = None) -> Response:
     """Return the answer that says no.
 
-    :param heard: a danger in the request that was heard all the same.
-    :param unheard: whether the request may have told of a danger that nobody heard: then it says who helps
-        now. Safety rule.
+    :param heard: what was heard in a request that told of a danger, or may have.
     """
     return Response(
         status=refusal.status,
@@ -683,7 +692,6 @@ def refused(
             errors=refusal.problems,
             trace_id=request.trace_id,
             request_id=request.correlation_id,
-            crisis_lines=problems.CRISIS_LINES if unheard else None,
             heard=heard,
         ),
         content_type=problems.MEDIA_TYPE,

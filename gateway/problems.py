@@ -66,9 +66,9 @@ class Internal(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """A danger in a request that its service did not take, which the gateway heard all the same."""
+    """What the gateway heard in a request that its service did not take, and what is said about that."""
 
-    #: What it is about, some of CONCERNS.
+    #: The dangers that were passed on, some of CONCERNS; none where nobody heard one.
     concerns: tuple[str, ...]
     #: What to say plainly.
     notice: str
@@ -76,6 +76,8 @@ class Heard:
     send_again: bool
     #: Who helps now.
     crisis_lines: dict[str, str]
+    #: Whether the dangers stand in the gateway's database, so that nothing of them can get lost any more.
+    kept: bool = False
     #: Whether the same request was heard before.
     replayed: bool = False
 
@@ -88,6 +90,16 @@ class Heard:
             "crisis_lines": self.crisis_lines,
         }
 
+
+#: What is said to everybody who may be in danger.
+CALL = "In danger of life call 911 or 988 now."
+#: What is told of a request that may have held a danger, and that nobody heard. Safety rule.
+UNHEARD = Heard(
+    concerns=(),
+    notice=f"Nobody has heard what this tells: send it again. {CALL}",
+    send_again=True,
+    crisis_lines=CRISIS_LINES,
+)
 
 #: What each status is called, for people.
 TITLES = {
@@ -118,15 +130,13 @@ def problem(
     errors: tuple[dict[str, str], ...] = (),
     trace_id: str = "",
     request_id: str = "",
-    crisis_lines: dict[str, str] | None = None,
     heard: Heard | None = None,
 ) -> bytes:
     """Write a problem document.
 
     :param code: the problem's name for programs; part of its type.
     :param errors: ``{"field", "rule"}`` pairs.
-    :param crisis_lines: who helps now, where a danger may have been told and nobody heard it.
-    :param heard: a danger in what was refused that was heard all the same.
+    :param heard: what was heard in a request that told of a danger, or may have.
     """
     document: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{code}",
@@ -140,8 +150,6 @@ def problem(
         document["trace_id"] = trace_id
     if request_id:
         document["instance"] = f"urn:uuid:{request_id}"
-    if crisis_lines:
-        document["crisis_lines"] = crisis_lines
     if heard is not None:
         document |= heard.to_document()
     return orjson.dumps(document)

@@ -596,9 +596,14 @@ class Problem(Schema):
     )
     heard = fields.List(
         fields.String(),
-        metadata={"description": "The dangers in what was refused: they were passed on all the same."},
+        metadata={
+            "description": "The dangers in what was refused: they were passed on all the same."
+            " Empty where one may have been told and nobody heard it."
+        },
     )
-    notice = fields.String(metadata={"description": "What to say plainly, where a danger was passed on."})
+    notice = fields.String(
+        metadata={"description": "What to say plainly, where a danger was told, or may have been."}
+    )
     send_again = fields.Boolean(
         metadata={"description": "Whether the rest of the request is to be sent again, mended."}
     )

@@ -18,6 +18,10 @@ LETHAL_RETURN = ("OPIOID", "SEDATIVE", "UNKNOWN", "COCAINE", "STIMULANT")
 #: What was used where somebody asks for help before using.
 NO_USE = "NONE"
 
+#: What a patient's report is that nobody could read: it may have told of a danger, so that somebody asks what
+#: it was. Design default: as soon as after a wish for help.
+UNREAD: Concern = ("UNREAD_REPORT", "E2")
+
 #: Level of each answer about suicide that is a danger. Design default: intent to act is a crisis; passive
 #: thoughts need a human within the hour.
 SUICIDE_LEVELS = {"ACTIVE": "E4", "PASSIVE": "E3"}

@@ -16,7 +16,7 @@ class SafetyConcernRaised(Event):
     patient_id: str
     #: One of CONCERNS.
     concern: str
-    #: "E3" or "E4"; "E2" where somebody asks for help and tells of no danger.
+    #: "E3" or "E4"; "E2" for a wish for help without a danger, and for a report that nobody could read.
     level: str
     #: The id of what was answered, measured or reported, in the announcing service.
     evidence_id: str
@@ -169,4 +169,5 @@ CONCERNS = (
     "VIOLENCE",
     "RETURN_TO_USE",
     "HELP_WANTED",
+    "UNREAD_REPORT",
 )

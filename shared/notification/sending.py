@@ -28,14 +28,13 @@ from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for
 from shared.messaging.inbox import place_of
 from shared.messaging.outbox import announce
-from shared.notification.addresses import EMAIL, WEBHOOK, read_address
-from shared.notification.mail import send_mail
+from shared.notification.addresses import EMAIL, WEBHOOK
+from shared.notification.delivery import deliver
 from shared.notification.outcomes import NotSent, OutcomeUnknown, Refused
 from shared.notification.port import seal_of, wants_none
 from shared.notification.quiet import next_loud_moment
 from shared.notification.tables import notifications
-from shared.notification.templates import LANGUAGE, TEMPLATES
-from shared.notification.webhook import send_webhook
+from shared.notification.templates import TEMPLATES
 from shared.sealing import unseal
 
 if TYPE_CHECKING:
@@ -191,33 +190,15 @@ def _put_off_unreadable(host: "Host", db: Session, row: sa.Row[Any], now: dateti
 def try_to_send(host: "Host", claim: Claim) -> NotSent | None:
     """Send one notification and return what went wrong, if anything did."""
     row = claim.row
-    wording = TEMPLATES[row.template].wording(row.codes.get(LANGUAGE))
-    now = clock.real_now()
     try:
-        address = read_address(unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode())
-        body = wording.body(row.codes)
-        if address.channel == EMAIL:
-            send_mail(
-                settings=host.settings,
-                notification_id=row.notification_id,
-                mailbox=address.target,
-                subject=wording.subject,
-                body=body,
-                date=now.timestamp(),
-            )
-        else:
-            content = {
-                "type": row.template.lower(),
-                "timestamp": now.isoformat(),
-                "data": {"subject": wording.subject, "text": body, "urgent": row.urgent, **row.codes},
-            }
-            send_webhook(
-                settings=host.settings,
-                notification_id=row.notification_id,
-                url=address.target,
-                content=content,
-                now=now,
-            )
+        deliver(
+            host.settings,
+            notification_id=row.notification_id,
+            template=row.template,
+            address=unseal(row.address_sealed, bound_to=seal_of(row.notification_id)).decode(),
+            codes=row.codes,
+            urgent=row.urgent,
+        )
     except NotSent as failure:
         return failure
     except Exception as error:  # noqa: BLE001  # a mistake of ours must not leave it without an outcome

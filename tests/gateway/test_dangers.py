@@ -1,5 +1,6 @@
 """A danger told at the door that its service does not take: it is heard, and where nobody reacts, paged."""
 
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -409,24 +410,80 @@ class TestRefused:
 
         assert (answer.status, "heard" in answer.body, raised(house, patient_id)) == (403, False, [])
 
-    @pytest.mark.parametrize(
-        ("body", "headers", "status"),
-        [
-            (b"{", {}, 400),
-            (b"a,b", {"Content-Type": "text/csv"}, 415),
-            (b"x" * (MAX_BODY_BYTES + 1), {}, 413),
-            (b"{}", {"Authorization": "Bearer nothing"}, 401),
-        ],
-    )
-    def test_or_says_whom_to_call_where_nobody_can_read_it(
-        self, refusing: House, body: bytes, headers: dict[str, str], status: int
-    ) -> None:
-        answer = refusing.send("POST", f"/v1/episodes/{EPISODE}/check-ins", body, headers=headers)
-
-        assert (answer.status, set(answer.body["crisis_lines"])) == (status, LINES)
-
     def test_without_a_danger_is_refused_as_ever(self, refusing: House) -> None:
         answer, own = self.tell(refusing, ANSWERS)
 
         assert (answer.status, raised(refusing, own)) == (404, [])
         assert {"crisis_lines", "heard", "notice"}.isdisjoint(answer.body)
+
+
+class TestUnread:
+    """What nobody can read is heard by nobody, and the answer says so; a patient is asked what it was."""
+
+    @pytest.mark.parametrize(
+        ("body", "headers", "status"),
+        [
+            (b"{", {}, 400),
+            (b"[]", {}, 400),
+            (b"a,b", {"Content-Type": "text/csv"}, 415),
+            (b"x" * (MAX_BODY_BYTES + 1), {}, 413),
+        ],
+    )
+    @pytest.mark.parametrize("role", ["patient", "clinician"])
+    def test_says_that_nobody_heard_it_and_whom_to_call(
+        self, refusing: House, body: bytes, headers: dict[str, str], status: int, *, role: str
+    ) -> None:
+        own, key = new_id(), new_id()
+        token = refusing.token(role, actor_id=own)
+
+        answers = [
+            refusing.send(
+                "POST", f"/v1/episodes/{EPISODE}/check-ins", body, headers=headers, token=token, key=key
+            )
+            for _ in range(2)
+        ]
+
+        for answer in answers:
+            assert (answer.status, answer.body["heard"], answer.body["send_again"]) == (status, [], True)
+            assert set(answer.body["crisis_lines"]) >= LINES
+            assert ("asked to get in touch" in answer.body["notice"]) == (role == "patient")
+            assert "In danger of life call 911 or 988 now." in answer.body["notice"]
+        assert levels(refusing, own) == ([("UNREAD_REPORT", "E2")] if role == "patient" else [])
+
+    def test_is_a_call_for_help_where_the_address_says_so(self, refusing: House) -> None:
+        own = new_id()
+
+        answer = refusing.send(
+            "POST", "/v1/safety-concerns", b"{", token=refusing.token("patient", actor_id=own)
+        )
+
+        assert (answer.status, answer.body["heard"]) == (400, ["DANGER_ANSWER"])
+        assert levels(refusing, own) == [("DANGER_ANSWER", "E3")]
+
+    def test_asks_nobody_about_what_broke_off_on_its_way(self, refusing: House) -> None:
+        own = new_id()
+        token = refusing.token("patient", actor_id=own)
+        with socket.create_connection(("127.0.0.1", refusing.port), timeout=30) as connection:
+            connection.sendall(
+                f"POST /v1/episodes/{EPISODE}/check-ins HTTP/1.1\r\nHost: door\r\n"
+                f"Authorization: Bearer {token}\r\nIdempotency-Key: {new_id()}\r\n"
+                'Content-Length: 200\r\n\r\n{"danger":'.encode()
+            )
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b'"heard":[]' in answer
+        assert raised(refusing, own) == []
+
+    def test_is_said_to_whoever_has_no_token(self, refusing: House) -> None:
+        answer = check_in(refusing, ANSWERS, headers={"Authorization": "Bearer nothing"})
+
+        assert (answer.status, answer.body["heard"]) == (401, [])
+        assert set(answer.body["crisis_lines"]) == LINES
+
+    def test_is_counted(self, refusing: House) -> None:
+        refusing.send("POST", "/v1/lapses", b"{")
+
+        counted = refusing.get("/metrics").body
+        assert b'homeward_unheard_requests_total{route="report_lapse",status="400"} 1.0' in counted
