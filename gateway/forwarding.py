@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import disclosure, routing, standing
+from gateway.asking import send
 from gateway.disclosure import Audience
 from gateway.http import Request, Response, route
 from gateway.problems import CRISIS_LINES
@@ -58,17 +59,7 @@ def forward(commands: CommandClient, request: Request) -> Response:
     data = data_of(request)
     command_id = request.command_id if route_.is_command else new_id()
     try:
-        result = commands.send(
-            route_.service,
-            request.name,
-            data,
-            tenant_id=caller.tenant_id,
-            actor=caller.actor,
-            command_id=command_id,
-            correlation_id=request.correlation_id,
-            traceparent=request.traceparent,
-            partner=caller.partner,
-        )
+        result = send(commands, request, route_.service, request.name, data, command_id=command_id)
     except (Conflict, NotFound):
         # That something is in the way, or not there, would tell who is a patient.
         if caller.is_outside and route_.is_command and route_.information:

@@ -19,13 +19,14 @@ from gateway import (
     standing,
     tables,
 )
+from gateway.asking import ask
 from gateway.disclosure import Audience
 from gateway.http import Request, Response
 from services.intake.schemas import BILLABLE_DAY_COLUMNS, TEDS_FIELDS
 from shared.contracts import roles
 from shared.contracts.event import write_moment
 from shared.errors import Forbidden, NotFound, Refusal
-from shared.ids import derived_id, new_id
+from shared.ids import derived_id
 from shared.messaging import CommandClient, announce
 
 #: How far back and ahead a subscribed calendar tells. Design default, after scheduling's own.
@@ -35,24 +36,6 @@ FEED_AHEAD = timedelta(weeks=8)
 
 class ConsentMissing(Forbidden):
     """Raised when a letter would leave without the patient's consent to tell its recipient."""
-
-
-def ask(
-    commands: CommandClient, request: Request, service: str, name: str, data: dict[str, Any]
-) -> dict[str, Any]:
-    """Ask a service as the caller and return what it answers."""
-    caller = request.known_caller
-    answer: dict[str, Any] = commands.send(
-        service,
-        name,
-        data,
-        tenant_id=caller.tenant_id,
-        actor=caller.actor,
-        command_id=new_id(),
-        correlation_id=request.correlation_id,
-        traceparent=request.traceparent,
-    )["answer"]
-    return answer
 
 
 # --- The day --------------------------------------------------------------------------------------
@@ -80,16 +63,8 @@ def _of_patients(
     """
     asked, items = sorted(patient_ids), []
     for begin in range(0, len(asked), standing.ASKED_AT_ONCE):
-        items += commands.send(
-            "intake",
-            name,
-            {"patient_ids": asked[begin : begin + standing.ASKED_AT_ONCE]},
-            tenant_id=request.known_caller.tenant_id,
-            actor=standing.GATEWAY,
-            command_id=new_id(),
-            correlation_id=request.correlation_id,
-            traceparent=request.traceparent,
-        )["answer"]["items"]
+        some = {"patient_ids": asked[begin : begin + standing.ASKED_AT_ONCE]}
+        items += ask(commands, request, "intake", name, some, by=standing.GATEWAY)["items"]
     return items
 
 

@@ -38,10 +38,11 @@ Homeward is the back end of intensive outpatient addiction treatment. This is it
 
 
 def routes_of(service_class: type) -> list[tuple[str, Route]]:
-    """Return the name and the route of every method that HTTP can wake, in the class's order."""
+    """Return the name and the route of every method that HTTP can wake, in the order of the class's parts."""
     return [
         (name, entry.route)
-        for name, attribute in vars(service_class).items()
+        for part in (*service_class.__mro__[1:], service_class)
+        for name, attribute in vars(part).items()
         for entry in getattr(attribute, ENTRYPOINT_EXTENSIONS_ATTR, ())
         if isinstance(entry, HttpRoute)
     ]

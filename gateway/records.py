@@ -5,13 +5,14 @@ from typing import Any
 
 import orjson
 
-from gateway import leaving, tables
+from gateway import tables
+from gateway.asking import ask, send
 from gateway.http import Request
 from shared import audit
 from shared.contracts import roles
 from shared.contracts.event import Actor, Envelope, write_moment
 from shared.errors import Conflict, Forbidden
-from shared.ids import derived_id, new_id
+from shared.ids import derived_id
 from shared.messaging import CommandClient
 
 #: How far back the accounting of disclosures reaches: three years. 42 CFR 2.25(a), 45 CFR 164.528; the
@@ -50,22 +51,20 @@ def export(commands: CommandClient, request: Request, asked: dict[str, Any]) -> 
             field="role",
             rule=f"for {', '.join(MAY_EXPORT)}",
         )
-    told = leaving.ask(commands, request, "intake", "get_record_request", asked)
+    told = ask(commands, request, "intake", "get_record_request", asked)
     patient_id = told["patient_id"]
     request.about_id = patient_id
     if told["state"] == "DENIED":
         raise RecordDenied(field="request_id", rule="a request that was not denied")
     parts = {service: _part(commands, request, service, patient_id) for service in KEEPERS}
     # Only now, with everything in hand: a part that cannot be had leaves the clock running.
-    delivered = commands.send(
+    delivered = send(
+        commands,
+        request,
         "intake",
         "deliver_record",
         asked,
-        tenant_id=caller.tenant_id,
-        actor=caller.actor,
         command_id=derived_id(told["request_id"], caller.actor.actor_id, "export"),
-        correlation_id=request.correlation_id,
-        traceparent=request.traceparent,
     )["answer"]
     with request.transaction() as (db, origin):
         for service in KEEPERS:
@@ -93,16 +92,8 @@ def _part(
     seen: set[bytes] = set()
     after = None
     while True:
-        page = commands.send(
-            service,
-            "get_record_part",
-            {"patient_id": patient_id, "after": after},
-            tenant_id=request.known_caller.tenant_id,
-            actor=_EXPORT,
-            command_id=new_id(),
-            correlation_id=request.correlation_id,
-            traceparent=request.traceparent,
-        )["answer"]
+        wanted = {"patient_id": patient_id, "after": after}
+        page = ask(commands, request, service, "get_record_part", wanted, by=_EXPORT)
         for item in page["items"]:
             # A row that was written between two pages can move another into the next page as well.
             written = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
@@ -117,7 +108,7 @@ def _part(
 def accounting(commands: CommandClient, request: Request, asked: dict[str, Any]) -> dict[str, Any]:
     """Return to whom something about a patient was disclosed within three years, and under which consent."""
     patient_id = asked["patient_id"]
-    consents = leaving.ask(commands, request, "intake", "list_consents", {"patient_id": patient_id})["items"]
+    consents = ask(commands, request, "intake", "list_consents", {"patient_id": patient_id})["items"]
     request.about_id = patient_id
     under = {consent["consent_id"]: consent for consent in consents}
     with request.transaction(reads_only=True) as (db, origin):

@@ -21,6 +21,12 @@ NO_PATIENTS = ""
 WITHHELD = ("WITHHELD",)
 #: A route that tells nothing about any patient.
 ABOUT_NOBODY: tuple[str, ...] = ()
+#: Classes of patient information that answers hold.
+CONTACT = ("CONTACT",)
+ASSESSMENT = ("ASSESSMENT", "DIAGNOSES")
+ATTENDANCE = ("ATTENDANCE",)
+PLAN = ("TREATMENT_PLAN",)
+DISCHARGE = ("DISCHARGE_SUMMARY",)
 
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable, Mapping
 
 from gateway import tables
+from gateway.asking import ask
 from gateway.http import Request
 from shared.contracts.event import Actor
 from shared.contracts.roles import SYSTEM
-from shared.ids import new_id
 from shared.messaging import CommandClient
 
 #: How long intake's word counts. 42 CFR 2.31(a)(6) has no grace; brief R2 allows 60 seconds, of which half
@@ -92,16 +92,9 @@ def confirmed(
 def _ask(commands: CommandClient, request: Request, patient_ids: list[str]) -> dict[str, frozenset[str]]:
     tenant_id = request.known_caller.tenant_id
     asked_at = time.monotonic()
-    items = commands.send(
-        "intake",
-        "list_standing_consents",
-        {"patient_ids": patient_ids},
-        tenant_id=tenant_id,
-        actor=GATEWAY,
-        command_id=new_id(),
-        correlation_id=request.correlation_id,
-        traceparent=request.traceparent,
-    )["answer"]["items"]
+    items = ask(
+        commands, request, "intake", "list_standing_consents", {"patient_ids": patient_ids}, by=GATEWAY
+    )["items"]
     said: dict[str, dict[str, frozenset[str]]] = {patient_id: {} for patient_id in patient_ids}
     for item in items:
         said[item["patient_id"]][item["consent_id"]] = frozenset(item["information_classes"])
