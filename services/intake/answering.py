@@ -93,13 +93,14 @@ def missing_for(
 ) -> tuple[str, ...]:
     """Return the instruments in force that were due before the decision and that nobody has answered yet."""
     place = instruments.place_of(episode, admitted_at=None)
-    due = _due(db, patient, site, packs=packs_in_force(db), place=place, now=now)
+    due = _due(db, patient, episode, site, packs=packs_in_force(db), place=place, now=now)
     return tuple(sorted({one.pack.instrument for one in due}))
 
 
 def _due(
     db: Session,
     patient: Patient,
+    episode: Episode,
     site: Site,
     *,
     packs: list[Pack],
@@ -108,11 +109,24 @@ def _due(
 ) -> list[Due]:
     """Return what is due for somebody, in turn; the suicide screen also while there is risk."""
     given = tables.instrument_answers_of(db, patient_id=patient.patient_id)
+    return _due_by(given, patient, episode, site, packs=packs, place=place, now=now)
+
+
+def _due_by(
+    given: list[instruments.InstrumentAnswers],
+    patient: Patient,
+    episode: Episode,
+    site: Site,
+    *,
+    packs: list[Pack],
+    place: tuple[str, datetime] | None,
+    now: datetime,
+) -> list[Due]:
     age = patient.age_on(site.local_day(now))
     due = instruments.offered(packs, place=place, age=age, given=given, now=now)
     if place is None:
         return due
-    return suicide_risk.with_screen(due, packs, risk=suicide_risk.find(given), site=site, now=now)
+    return suicide_risk.in_turn(due, packs, given=given, episode=episode, site=site, now=now)
 
 
 def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.InstrumentAnswers:
@@ -143,20 +157,25 @@ def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.Instr
     db.add(kept)
     announce_all(db, events)
     _ask_humans(db, kept, earlier, site)
-    if kept.instrument == suicide_risk.SUICIDE_SCREEN:
-        _watch_over_risk(db, patient, [*earlier, kept], now=call.now)
+    if kept.instrument in suicide_risk.FORMS:
+        _watch_over_risk(db, episode, [*earlier, kept], now=call.now)
     return kept
 
 
 def _watch_over_risk(
-    db: Session, patient: Patient, given: list[instruments.InstrumentAnswers], *, now: datetime
+    db: Session, episode: Episode, given: list[instruments.InstrumentAnswers], *, now: datetime
 ) -> None:
-    """Have somebody at risk screened again in time, and nobody whose screen found no risk."""
+    """Have somebody at risk screened again in time, and nobody whose risk a screen has ended."""
     risk = suicide_risk.find(given)
+    patient_id = episode.patient_id
     if risk is None:
-        cancel_timer(db, SCREEN_AGAIN_DUE, key=patient.patient_id)
-    else:
-        set_timer(db, SCREEN_AGAIN_DUE, key=patient.patient_id, due_at=max(now, risk.due_at))
+        cancel_timer(db, SCREEN_AGAIN_DUE, key=patient_id)
+        return
+    set_timer(db, SCREEN_AGAIN_DUE, key=patient_id, due_at=max(now, risk.due_at))
+    if risk.waits_for_clinician and not tables.open_tasks_about(
+        db, patient_id=patient_id, task=suicide_risk.REVIEW_TASK
+    ):
+        asking.ask(db, risk.review_task(episode, at=now))
 
 
 def ask_to_screen_again(db: Session, patient_id: str, *, at: datetime) -> None:
@@ -228,7 +247,7 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
     episode, site = _where(db, patient)
     in_force = packs_in_force(db)
     place = _place(db, episode)
-    due = _due(db, patient, site, packs=in_force, place=place, now=call.now)
+    due = _due(db, patient, episode, site, packs=in_force, place=place, now=call.now)
     by_patient = call.actor.role == roles.PATIENT
     on_duty = tables.somebody_on_duty(db, at=call.now)
     asked, withheld = [], []
@@ -271,11 +290,13 @@ def due_forms(db: Session, *, patient_ids: list[str], now: datetime) -> list[dic
         site = tables.find_site(db, site_id=episode.site_id) if episode else None
         if episode is None or site is None:
             continue
-        due = instruments.offered(
-            in_force,
+        due = _due_by(
+            given[patient.patient_id],
+            patient,
+            episode,
+            site,
+            packs=in_force,
             place=instruments.place_of(episode, admitted_at=admitted_at.get(episode.admission_id or "")),
-            age=patient.age_on(site.local_day(now)),
-            given=given[patient.patient_id],
             now=now,
         )
         if due:

@@ -1001,6 +1001,7 @@ TASKS_CLOSED_BY_HAND = (
     "low_suicide_risk",
     "obligations_missing",
     "safety_items_skipped",
+    "suicide_risk_review",
     "suicide_screen_again",
     "waiting_list_passed_over",
     "withdrawal_evaluation",

@@ -326,6 +326,39 @@ class TestCssrs:
         assert not pack.texts_included
 
 
+class TestCssrsSinceLastContact:
+    @pytest.mark.parametrize(
+        ("answers", "band"),
+        [
+            ({"1": 0, "2": 0, "6": 0}, "NONE"),
+            ({"1": 1, "2": 0, "6": 0}, "LOW"),
+            ({"1": 0, "2": 1, "3": 0, "4": 0, "5": 0, "6": 0}, "LOW"),
+            ({"1": 0, "2": 1, "3": 1, "4": 0, "5": 0, "6": 0}, "MODERATE"),
+            ({"1": 0, "2": 1, "3": 0, "4": 1, "5": 0, "6": 0}, "HIGH"),
+            ({"1": 0, "2": 1, "3": 0, "4": 0, "5": 1, "6": 0}, "HIGH"),
+            ({"1": 0, "2": 0, "6": 1}, "HIGH"),
+        ],
+    )
+    def test_takes_the_gravest_answer(self, answers: dict[str, int], band: str) -> None:
+        found = score(newest("CSSRS_SINCE_LAST_CONTACT"), answers).score("RISK")
+
+        assert found is not None
+        assert found.band == band
+
+    def test_never_asks_about_the_whole_life(self) -> None:
+        pack = newest("CSSRS_SINCE_LAST_CONTACT")
+
+        assert list(pack.items) == ["1", "2", "3", "4", "5", "6"]
+        assert score(pack, {"1": 0, "2": 0}).missing == ("6",)
+
+    def test_has_no_words_and_no_codes_that_nobody_has_checked(self) -> None:
+        pack = newest("CSSRS_SINCE_LAST_CONTACT")
+
+        assert not pack.texts_included
+        assert pack.loinc_panel is None
+        assert not any(item.loinc for item in pack.items.values())
+
+
 class TestReadiness:
     def test_has_a_score_for_each_ruler_and_no_total(self) -> None:
         found = scored("READINESS", 3, 6, 7)
@@ -424,6 +457,7 @@ class TestEveryPack:
             "CIWA_AR",
             "COWS",
             "CSSRS",
+            "CSSRS_SINCE_LAST_CONTACT",
             "DAST10",
             "GAD7",
             "PACS",
@@ -446,8 +480,10 @@ class TestEveryPack:
 
     @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.instrument)
     def test_has_neutral_labels_where_the_words_belong_to_somebody(self, pack: Pack) -> None:
-        if pack.instrument in ("CSSRS", "DAST10", "PAWSS", "AWARE", "BARC10", "PACS", "BAM7"):
+        owned = ("CSSRS", "CSSRS_SINCE_LAST_CONTACT", "DAST10", "PAWSS", "AWARE", "BARC10", "PACS", "BAM7")
+        if pack.instrument in owned:
             name = pack.instrument.replace("10", "").replace("BAM7", "BAM").replace("CSSRS", "C-SSRS")
+            name = name.partition("_")[0]
             assert all(item.label.startswith(name) for item in pack.items.values())
 
     def test_of_an_unknown_name_or_version_is_refused(self) -> None:

@@ -78,8 +78,8 @@ class Findings:
 class Recorded:
     """What instruments told before the assessment, with the answers behind it by instrument.
 
-    The totals are an observer's of the last day; ``suicide_risk`` is the newest band of the suicide
-    screen in the episode.
+    The totals are an observer's of the last day; ``suicide_risk`` is the grade of the risk that the suicide
+    screens in the episode come to.
     """
 
     ciwa_ar: int | None = None

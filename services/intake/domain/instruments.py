@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.intake.domain import tasks
+from services.intake.domain import suicide_risk, tasks
 from services.intake.domain.assessments import Recorded
 from services.intake.domain.episodes import ADMITTED, DISCHARGED, REFERRED_ELSEWHERE, Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
-from services.intake.domain.suicide_risk import SCREEN_AGAIN_TASK, SUICIDE_SCREEN
+from services.intake.domain.suicide_risk import FORMS, REVIEW_TASK, SCREEN_AGAIN_TASK, SUICIDE_SCREEN
 from services.intake.domain.withdrawal import RATING_COUNTS_FOR, Signs, weigh
 from shared import instruments
 from shared.contracts import roles
@@ -34,7 +34,7 @@ LOW_RISK_TASK = "low_suicide_risk"
 SKIPS_TASK = "safety_items_skipped"
 
 #: Tasks that outlive the episode: who leaves in danger is in danger still. Safety rule.
-SAFETY_TASKS = (SCREEN_TASK, SCREEN_AGAIN_TASK, LOW_RISK_TASK, SKIPS_TASK)
+SAFETY_TASKS = (SCREEN_TASK, SCREEN_AGAIN_TASK, REVIEW_TASK, LOW_RISK_TASK, SKIPS_TASK)
 
 #: Answers in a row that left a question about danger out, which reach a clinician. Safety rule; the
 #: number is a design default.
@@ -100,8 +100,12 @@ class InstrumentAnswers:
         return instruments.score(pack, self.answers, sex=self.sex)
 
     def given(self) -> instruments.Given:
-        """Return what decides when the instrument is due again."""
-        return instruments.Given(instrument=self.instrument, given_at=self.given_at, scored=self.scored())
+        """Return what decides when the instrument is due again; each form of the suicide screen counts."""
+        return instruments.Given(instrument=self._asked, given_at=self.given_at, scored=self.scored())
+
+    @property
+    def _asked(self) -> str:
+        return SUICIDE_SCREEN if self.instrument in FORMS else self.instrument
 
     def why_not_scored(self, *, in_force: Iterable[Pack]) -> str | None:
         """Return the code of why there is no score, if there may be none."""
@@ -256,7 +260,7 @@ def wanted_tasks(kept: InstrumentAnswers, *, skipped_in_row: int, site: Site) ->
     if asks_for_screen(kept):
         due_at = kept.recorded_at + FOLLOWS_WITHIN
         found.append(_task(kept, task=SCREEN_TASK, reason="PHQ9_I9", due_at=due_at))
-    risk = scored.score("RISK") if kept.instrument == SUICIDE_SCREEN else None
+    risk = scored.score("RISK") if kept.instrument in FORMS else None
     if risk is not None and risk.band == "LOW":
         due_at = site.end_of_day(kept.recorded_at)
         found.append(_task(kept, task=LOW_RISK_TASK, reason="CSSRS_LOW", due_at=due_at))
@@ -272,8 +276,8 @@ def asks_for_screen(kept: InstrumentAnswers) -> bool:
 
 
 def is_screen(kept: InstrumentAnswers) -> bool:
-    """Tell whether the answers are a suicide screen, done to its end."""
-    return kept.instrument == SUICIDE_SCREEN and kept.scored().status == instruments.COMPLETE
+    """Tell whether the answers are a suicide screen of either form, done to its end."""
+    return kept.instrument in FORMS and kept.scored().status == instruments.COMPLETE
 
 
 def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
@@ -281,6 +285,8 @@ def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
     found = []
     if is_screen(kept):
         found += [SCREEN_TASK, SCREEN_AGAIN_TASK]
+        if suicide_risk.is_of_licensed_clinician(kept):
+            found.append(REVIEW_TASK)
     if instruments.pack_of(kept.instrument, kept.version).safety_items and not kept.skipped_safety_item:
         found.append(SKIPS_TASK)
     return tuple(found)
@@ -370,12 +376,15 @@ def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
 
     :param given: what was answered in the episode.
     """
+    given = list(given)
     found: dict[str, InstrumentAnswers] = {}
     for one in sorted(given, key=lambda one: one.given_at):
-        recent = one.given_at > now - RATING_COUNTS_FOR or one.instrument in _COUNT_FOR_LONG
-        if one.instrument in _FOR_ASSESSMENTS and recent and one.scored().scores:
-            found[one.instrument] = one
+        asked = one.given().instrument
+        recent = one.given_at > now - RATING_COUNTS_FOR or asked in _COUNT_FOR_LONG
+        if asked in _FOR_ASSESSMENTS and recent and one.scored().scores:
+            found[asked] = one
     values = {name: one.scored().scores[0] for name, one in found.items()}
+    risk = suicide_risk.find(given)
 
     def total(instrument: str) -> int | None:
         return values[instrument].value if instrument in values else None
@@ -384,7 +393,7 @@ def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
         ciwa_ar=total("CIWA_AR"),
         cows=total("COWS"),
         pawss=total("PAWSS"),
-        suicide_risk=values[SUICIDE_SCREEN].band if SUICIDE_SCREEN in values else None,
+        suicide_risk=risk.grade if risk else suicide_risk.NONE if SUICIDE_SCREEN in values else None,
         answers_ids={name: one.answers_id for name, one in found.items()},
     )
 
@@ -408,7 +417,7 @@ def holds_since(
     found = []
     if weigh(Signs(ciwa_ar=told.ciwa_ar, cows=told.cows, pawss=told.pawss)).holds:
         found.append("WITHDRAWAL")
-    if told.suicide_risk == "HIGH":
+    if told.suicide_risk == suicide_risk.HIGH:
         found.append("SUICIDAL_INTENT")
     asked_for = [one.given_at for one in given if asks_for_screen(one)]
     screened = [one.given_at for one in given if is_screen(one)]
