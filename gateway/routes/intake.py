@@ -165,6 +165,15 @@ class IntakeRoutes:
         patients=OWN_PATH,
         information=CONTACT,
     )
+    # By POST: a number belongs in no address.
+    look_up_phone = command(
+        "/v1/phone-lookups",
+        intake.LookUpPhone,
+        intake.PhoneLookup,
+        scope="patients:read",
+        status=200,
+        information=WITHHELD,
+    )
     list_contact_points = question(
         "/v1/patients/{patient_id}/contact-points",
         intake.ListContactPoints,

@@ -23,12 +23,16 @@ def book_of(patient: Patient, points: Iterable[ContactPoint], *, tenant_id: str)
 
     def id_of(kind: str, address: str) -> str:
         # The same at each look until somebody changes one and so has it kept; told by nobody without the key.
-        key = blind_index(contact_points.address_key(kind, address), tenant_id=tenant_id)
-        return derived_id(patient.patient_id, kind, key.hex())
+        return derived_id(patient.patient_id, kind, index_of(kind, address, tenant_id=tenant_id).hex())
 
     book = ContactBook(patient, points, new_id=new_id)
     book.adopt(id_of=id_of)
     return book
+
+
+def index_of(kind: str, address: str, *, tenant_id: str) -> bytes:
+    """Return what finds an address, however it is written, without saying which it is."""
+    return blind_index(contact_points.address_key(kind, address), tenant_id=tenant_id)
 
 
 def find(db: Session, patient_id: str, *, tenant_id: str) -> ContactBook | None:
@@ -68,7 +72,10 @@ def lock(db: Session, patient: Patient, *, tenant_id: str) -> ContactBook:
 
 
 def keep(db: Session, book: ContactBook) -> None:
-    """Keep what was written into a book."""
+    """Keep what was written into a book, so that each address can be looked up."""
+    for point in book.points:
+        if point.address_index is None:
+            point.address_index = index_of(point.kind, point.address, tenant_id=db.info["tenant_id"])
     db.add_all(book.points)
 
 

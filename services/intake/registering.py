@@ -106,7 +106,8 @@ def register(
     contacts = known.contacts_of(patient)
     _tell_contacts(contacts, person, inquiry, call, known_patient=known_patient)
     due = timeline.assessment_task(referral)
-    db.add_all([patient, referral, episode, due, *contacts.points])
+    db.add_all([patient, referral, episode, due])
+    contacting.keep(db, contacts)
     known.add(patient, episode, contacts)
     announce_all(db, [*events, due.opened()])
     if inquiry is not None:

@@ -17,6 +17,7 @@ from services.intake import (
     inquiring,
     licensing,
     queueing,
+    recognising,
     records,
     registering,
     reporting,
@@ -419,6 +420,11 @@ class Intake:
         contacts = contacting.read(db, call)
         finding.check_own(call, contacts.patient.patient_id, field="patient_id")
         return {"items": views.contact_point_views(contacts, ended=call.data["ended"]), "next": None}
+
+    @command(schemas.LookUpPhone, roles=_DOOR)
+    def look_up_phone(self, db: Session, call: Call) -> dict[str, Any]:
+        """Look up which patients are reached at a telephone number; who was found stands in the audit."""
+        return views.dump(schemas.PhoneLookup, recognising.look_up(db, call))
 
     @command(schemas.AddContactPoint, roles=(*_DOOR, roles.PATIENT))
     def add_contact_point(self, db: Session, call: Call) -> dict[str, Any]:

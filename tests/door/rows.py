@@ -106,6 +106,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "submit_pre_screen": _of("status_key", problems=["ALCOHOL"]),
     "record_call_back": _of("inquiry_id", outcome="REACHED"),
+    "look_up_phone": lambda program: Row(body={"phone": "(312) 555-0143"}, role=roles.FRONT_DESK),
     "decide_inquiry": _of("inquiry_id", decision="ASSESSMENT_HERE"),
     "register_referral": lambda program: Row(
         body={"site_id": program.site_id, "referral_source": "7", "patient": person(29), "teds": {"SUB1": 2}}

@@ -136,6 +136,8 @@ def shaken(house: EmbeddedHouse, program: Program) -> Shaken:
             ],
         },
     ).ok
+    known = door.post("/v1/phone-lookups", {"phone": SECRETS["phone"]}, role="front_desk").ok
+    assert "Zerelda" in {one["given_name"] for one in known["found"]}
     door.settle()
     assert door.get(imported["href"]).ok["state"] == "done"
     stumble = [sys.executable, "-m", "tests.door.stumble"]

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.intake import tables
+from services.intake import contacting, recognising, tables
 from services.intake.domain import contact_points
 from services.intake.service import Intake
+from shared.audit import audit
 from shared.contracts import roles
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import new_id
+from shared.messaging.commands import commands
 from tests.intake.builders import SITE_ID, referral_request
 from tests.intake.test_admission_waits import together
 from tests.intake.test_service import House, discharged
@@ -392,3 +394,96 @@ class TestSetContactPreferences:
     def test_is_about_somebody_there(self, house: Reception) -> None:
         with pytest.raises(NotFound):
             house.prefer(new_id(), language="ES")
+
+
+class TestLookUp:
+    """Who is behind a number, for the staff alone."""
+
+    def look_up(self, house: Reception, phone: str, **who: Any) -> dict[str, Any]:
+        return house.room.call("look_up_phone", {"phone": phone}, **(DESK | who))
+
+    def found(self, house: Reception, phone: str) -> list[str]:
+        answer = self.look_up(house, phone)
+        assert answer["complete"]
+        return [one["patient_id"] for one in answer["found"]]
+
+    @pytest.mark.parametrize(
+        "phone", ["+1 312 555 0101", "312-555-0101", "(312) 555-0101", "1.312.555.0101", "3125550101"]
+    )
+    def test_finds_a_patient_however_the_number_is_written(self, house: Reception, phone: str) -> None:
+        patient_id = house.refer(patient={"phone": PHONE, "voicemail_safe": True})["patient_id"]
+
+        (known,) = self.look_up(house, phone)["found"]
+
+        assert (known["patient_id"], known["given_name"]) == (patient_id, "Ada")
+        assert (known["message_safe"], known["may_be_used"]) == (True, True)
+
+    def test_finds_everybody_who_shares_a_number(self, house: Reception) -> None:
+        first = house.refer(patient={"phone": PHONE})["patient_id"]
+        second = house.refer(patient={"given_name": "Ben", "phone": WORK})["patient_id"]
+        house.add(second, PHONE, label="SHARED")
+
+        assert self.found(house, PHONE) == sorted([first, second])
+        assert self.found(house, WORK) == [second]
+
+    def test_finds_nobody_at_a_number_that_is_used_no_more_or_never_was(self, house: Reception) -> None:
+        patient_id = house.refer(patient={"phone": PHONE})["patient_id"]
+        house.end(patient_id, house.listed(patient_id)[0]["contact_point_id"], "WRONG")
+
+        assert self.found(house, PHONE) == []
+        assert self.found(house, WORK) == []
+
+    @pytest.mark.parametrize("phone", ["555 01", "312 555 0101 312 555 0102", "a number", ""])
+    def test_refuses_what_is_no_whole_number(self, house: Reception, phone: str) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            self.look_up(house, phone)
+
+        assert refused.value.problems[0]["field"] == "phone"
+
+    @pytest.mark.parametrize("role", [roles.PARTNER, roles.PATIENT, roles.OPERATIONS])
+    def test_is_for_those_who_meet_patients(self, house: Reception, role: str) -> None:
+        house.refer(patient={"phone": PHONE})
+
+        for phone in (PHONE, WORK):
+            with pytest.raises(Forbidden):
+                self.look_up(house, phone, role=role, actor_id="app")
+
+    def test_is_on_record_about_whom_it_found_and_not_by_which_number(self, house: Reception) -> None:
+        patient_id = house.refer(patient={"phone": PHONE})["patient_id"]
+        self.look_up(house, PHONE)
+
+        with house.room.engine.connect() as connection:
+            rows = connection.execute(sa.select(audit).where(audit.c.action == "found_by_phone")).all()
+            kept = repr(connection.execute(sa.select(commands)).all())
+
+        assert [(row.about_id, row.actor_id) for row in rows] == [(patient_id, "desk-1")]
+        assert "0101" not in repr(rows)
+        assert "0101" not in kept
+
+    def test_finds_what_copies_of_the_version_before_wrote(
+        self, house: Reception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = house.refer(patient={"phone": PHONE})["patient_id"]
+        second = house.refer(patient={"given_name": "Ben", "phone": PHONE})["patient_id"]
+        third = house.refer(patient={"given_name": "Cleo", "phone": PHONE})["patient_id"]
+        fourth = house.refer(patient={"given_name": "Dora", "phone": PHONE})["patient_id"]
+        points = tables.contact_point_rows
+        with house.room.engine.begin() as connection:
+            connection.execute(sa.update(points).values(address_index=None))
+            connection.execute(sa.delete(points).where(points.c.patient_id.in_([third, fourth])))
+        monkeypatch.setattr(recognising, "POINTS_A_LOOK", 1)
+        monkeypatch.setattr(recognising, "PATIENTS_A_LOOK", 1)
+
+        looks = [self.look_up(house, PHONE) for _ in range(2)]
+
+        assert [len(one["found"]) for one in looks] == [2, 4]
+        assert [one["complete"] for one in looks] == [False, True]
+        assert self.found(house, PHONE) == sorted([first, second, third, fourth])
+        assert [one["address"] for one in house.listed(third)] == [PHONE]
+
+    def test_finds_nobody_of_another_tenant(self, house: Reception) -> None:
+        house.refer(patient={"phone": PHONE})
+
+        with house.room.db() as db:
+            index = contacting.index_of("PHONE", PHONE, tenant_id="elsewhere")
+            assert tables.reached_at(db, kind="PHONE", address_index=index) == []

@@ -65,6 +65,8 @@ class ContactPoint:
     changed_at: datetime | None = None
     changed_by: str | None = None
     changed_by_role: str | None = None
+    #: What finds it by its address without saying which; none where a version before wrote it.
+    address_index: bytes | None = None
     #: One of CONTACT_ENDINGS.
     ending: str | None = None
     ended_at: datetime | None = None

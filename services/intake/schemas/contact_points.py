@@ -12,6 +12,7 @@ from services.intake.schemas.fields import (
     language_field,
     moment_field,
     number_field,
+    phone_field,
     text_field,
 )
 from shared.contracts import intake as codes
@@ -136,6 +137,38 @@ class SetContactPreferences(Schema):
     patient_id = id_field("Who it is.")
     language = language_field("What they speak, a code of ISO 639.", allow_none=True)
     preferred_channel = code_field("How they would rather be reached.", codes.CONTACT_KINDS, allow_none=True)
+
+
+class LookUpPhone(Schema):
+    """Look up which patients are reached at a telephone number."""
+
+    phone = phone_field("The number, however it is written.", required=True)
+
+
+class KnownByPhone(Schema):
+    """A patient who is reached at a number, and what they said of it."""
+
+    patient_id = id_field("Who it is.")
+    given_name = fields.String()
+    family_name = fields.String()
+    contact_point_id = id_field("The contact point.")
+    label = code_field("Whose, or where, it is.", codes.CONTACT_LABELS, allow_none=True)
+    may_be_used = fields.Boolean(metadata={"description": "Whether the patient may be reached there."})
+    message_safe = fields.Boolean(
+        metadata={"description": "Whether a voicemail, or a message, may be left there."}
+    )
+
+
+class PhoneLookup(Schema):
+    """Who is reached at a telephone number now."""
+
+    found = fields.List(fields.Nested(KnownByPhone))
+    complete = fields.Boolean(
+        metadata={
+            "description": "Whether all numbers on record were looked through; where not, ask again: numbers"
+            " from before an upgrade are read some at a time."
+        }
+    )
 
 
 class ContactPreferences(Schema):

@@ -12,7 +12,16 @@ from services.intake.domain import contact_points, messages, people
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from services.intake.tables.people import patient_rows
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
+from shared.database import (
+    blind_index_column,
+    id_column,
+    moment,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+    written_once,
+)
 
 
 def _who_and_when(prefix: str) -> list[Column[Any]]:
@@ -31,6 +40,7 @@ contact_point_rows = Table(
     belongs_to("patient_id", "patients.patient_id"),
     Column("kind", CODE, nullable=False),
     sealed_column("address", nullable=False),
+    blind_index_column("address", nullable=True),
     Column("label", CODE),
     Column("message_safe", Boolean, nullable=False),
     Column("may_be_used", Boolean, nullable=False),
@@ -46,6 +56,7 @@ contact_point_rows = Table(
     one_of("label", codes.CONTACT_LABELS),
     one_of("ending", codes.CONTACT_ENDINGS),
     Index("ix_contact_points_tenant_patient", "tenant_id", "patient_id"),
+    Index("ix_contact_points_tenant_address", "tenant_id", "address_index"),
 )
 
 message_rows = Table(
@@ -111,6 +122,57 @@ def patient_with_contacts(
 def contact_points_of(db: Session, *, patient_ids: Collection[str]) -> list[contact_points.ContactPoint]:
     """Return all contact points of some people."""
     return list(db.scalars(_OF_PATIENTS, {"of_patients": list(patient_ids)}))
+
+
+def reached_at(
+    db: Session, *, kind: str, address_index: bytes
+) -> list[tuple[people.Patient, contact_points.ContactPoint]]:
+    """Return who is reached at an address now, each with the contact point, by id of the patient."""
+    query = (
+        sa.select(people.Patient, contact_points.ContactPoint)
+        .join(
+            contact_points.ContactPoint,
+            sa.and_(
+                contact_point_rows.c.patient_id == patient_rows.c.patient_id,
+                contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
+            ),
+        )
+        .where(
+            contact_point_rows.c.address_index == address_index,
+            contact_point_rows.c.kind == kind,
+            contact_point_rows.c.ended_at.is_(None),
+        )
+        .order_by(patient_rows.c.patient_id)
+    )
+    return [(patient, point) for patient, point in db.execute(query)]
+
+
+def contact_points_without_index(db: Session, *, kind: str, limit: int) -> list[contact_points.ContactPoint]:
+    """Return some of those that cannot be looked up, whose rows a version before wrote."""
+    query = sa.select(contact_points.ContactPoint).where(
+        contact_point_rows.c.address_index.is_(None), contact_point_rows.c.kind == kind
+    )
+    return list(db.scalars(query.order_by(contact_point_rows.c.contact_point_id).limit(limit)))
+
+
+def patients_without_contact_point(
+    db: Session, *, kind: str, limit: int, among: Collection[str] | None = None
+) -> list[people.Patient]:
+    """Return some whose own row tells an address of a kind, and who have no contact point of it.
+
+    :param among: of these people only, read anew.
+    """
+    own = {"PHONE": patient_rows.c.phone_sealed, "EMAIL": patient_rows.c.email_sealed}[kind]
+    theirs = sa.select(contact_point_rows.c.contact_point_id).where(
+        contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
+        contact_point_rows.c.patient_id == patient_rows.c.patient_id,
+        contact_point_rows.c.kind == kind,
+    )
+    query = sa.select(people.Patient).where(own.is_not(None), ~theirs.exists())
+    if among is not None:
+        query = query.where(patient_rows.c.patient_id.in_(list(among)))
+        query = query.execution_options(populate_existing=True)
+    return list(db.scalars(query.order_by(patient_rows.c.patient_id).limit(limit)))
 
 
 _KEEP_MESSAGE = (
