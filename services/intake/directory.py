@@ -125,18 +125,19 @@ def import_records(
 def profile(db: Session, program: Program, *, now: datetime) -> dict[str, Any]:
     """Return all that a profile shows beside the listing."""
     credentials = tables.credentials_of(db, program_id=program.program_id)
+    site = tables.find_site(db, site_id=program.site_id) if program.site_id else None
+    given = site.given_until(now=now) if site is not None else None
     shown: dict[str, Any] = {
         "verified": program.is_verified(now=now),
         "credentials": credentials,
-        "licensed_levels": program_credentials.licensed_levels(credentials, now=now),
-        "banners": _banners(program, credentials, now=now),
+        "licensed_levels": program_credentials.licensed_levels(credentials, now=now, given=given),
+        "banners": _banners(program, credentials, site, now=now),
         "staff": None,
         "groups": [],
         "delivered_last_90_days": {},
         "outcome_cards": [],
         "testimonials": [],
     }
-    site = tables.find_site(db, site_id=program.site_id) if program.site_id else None
     if site is not None:
         # Both age by the day of the site: a credential counts on its last day, a delivery for 90 days.
         today = site.local_day(now)
@@ -147,12 +148,16 @@ def profile(db: Session, program: Program, *, now: datetime) -> dict[str, Any]:
     return shown
 
 
-def _banners(program: Program, credentials: Iterable[ProgramCredential], *, now: datetime) -> list[str]:
+def _banners(
+    program: Program, credentials: Iterable[ProgramCredential], site: Site | None, *, now: datetime
+) -> list[str]:
     told = {
         f"{one.kind}_{status}"
         for one in credentials
         if (status := one.status(now=now)) in ("EXPIRED", "SUSPENDED", "REVOKED")
     }
+    if site is not None and site.has_lapsed(now=now):
+        told.add("LICENCE_EXPIRED")
     if not program.is_verified(now=now):
         told.add("NOT_VERIFIED")
     return sorted(told)
@@ -204,12 +209,23 @@ def keep_group(db: Session, event: GroupPlacesChanged) -> None:
 # --- Credentials ----------------------------------------------------------------------------------
 
 
+def settle_verified(db: Session, program: Program, *, now: datetime) -> list[ProgramCredential]:
+    """Have a program verified as long as its credentials, and the licences of our own site, come to.
+
+    :returns: its credentials.
+    """
+    site = tables.find_site(db, site_id=program.site_id) if program.site_id else None
+    given = site.given_until(now=now) if site is not None else None
+    credentials = tables.credentials_of(db, program_id=program.program_id)
+    span = program_credentials.verified_between(credentials, now=now, given=given)
+    program.verified_from, program.verified_until = span or (None, None)
+    return credentials
+
+
 def settle_credential(db: Session, program: Program, credential: ProgramCredential, *, now: datetime) -> None:
     """Bring a program, timers and tasks in line with a credential that changed, and tell where it stands."""
     db.flush()
-    credentials = tables.credentials_of(db, program_id=program.program_id)
-    span = program_credentials.verified_between(credentials, now=now)
-    program.verified_from, program.verified_until = span or (None, None)
+    credentials = settle_verified(db, program, now=now)
     accredited = [
         one.lapses_at(one.verified_at)
         for one in credentials

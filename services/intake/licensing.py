@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import asking, tables
+from services.intake import asking, directory, tables
 from services.intake.domain import programs, site_tasks
 from services.intake.domain.sites import Site
 from shared.clock import cancel_timer, set_timer
@@ -43,10 +43,12 @@ def settle(db: Session, site: Site, *, now: datetime, changed: tuple[str, ...] =
     """Bring others, the directory, tasks and the timer in line with a site, however often."""
     news = site.tell(changed, now=now)
     announce_all(db, news)
-    if news:
-        program = tables.lock_program(db, program_id=site.site_id)
-        if program is not None and program.origin == programs.OWN:
+    # Also without news: a licence that was renewed changes until when the directory shows it as verified.
+    program = tables.lock_program(db, program_id=site.site_id)
+    if program is not None and program.origin == programs.OWN:
+        if news:
             program.follow(name=site.name, levels=site.levels_licensed, address=site.address, now=now)
+        directory.settle_verified(db, program, now=now)
     _ask(db, site, now=now)
     next_look_at = site.next_look_at(after=now)
     if next_look_at is None:

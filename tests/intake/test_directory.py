@@ -1,7 +1,7 @@
 """The directory behind its ways in, on a real database."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +72,13 @@ class Directory:
             "ends_at": (self.room.now + timedelta(days=days)).isoformat(),
         }
         return self.room.call("record_program_credential", credential | changes, role="operations")
+
+    def license_site(self, last_on: str, *, first_on: str = "2026-01-01") -> dict[str, Any]:
+        """Tell of our own site until when it may give Level 2.1."""
+        told = {"site_id": SITE_ID, "level": "2.1", "number": "A-0815"}
+        return self.room.call(
+            "record_site_licence", told | {"first_on": first_on, "last_on": last_on}, role="operations"
+        )
 
     def check(self, credential: dict[str, Any], found: str = "CONFIRMED") -> dict[str, Any]:
         looked = {"credential_id": credential["credential_id"], "found": found, "evidence_hash": "0" * 64}
@@ -243,6 +250,47 @@ class TestVerification:
         profile = directory.room.ask("get_program", {"program_id": SITE_ID})
         assert (profile["verified"], profile["licensed_levels"]) == (False, [])
         assert profile["banners"] == ["LICENCE_EXPIRED", "NOT_VERIFIED"]
+
+    def test_ends_with_the_licence_of_our_own_site_without_a_second_entry(self, directory: Directory) -> None:
+        directory.publish()
+        directory.check(directory.licence(days=300))
+        directory.license_site("2026-02-06")
+        # Midnight in Chicago, after the last day.
+        end = datetime(2026, 2, 7, 6, tzinfo=UTC)
+        directory.room.at(end - timedelta(minutes=1))
+        assert directory.names(directory.search(verified=True)) == ["Lakeside"]
+
+        # No timer has run.
+        directory.room.at(end)
+        assert directory.names(directory.search(verified=True)) == []
+        directory.room.advance(timedelta(hours=1))
+
+        profile = directory.profile()
+        assert (profile["verified"], profile["licensed_levels"]) == (False, [])
+        assert profile["banners"] == ["LICENCE_EXPIRED", "NOT_VERIFIED"]
+
+    def test_goes_on_once_the_licence_of_our_own_site_is_renewed(self, directory: Directory) -> None:
+        directory.publish()
+        directory.check(directory.licence(days=300))
+        directory.license_site("2026-02-06")
+        directory.room.advance(timedelta(days=6))
+        assert directory.names(directory.search(verified=True)) == []
+
+        directory.license_site("2027-02-06", first_on="2026-02-08")
+
+        assert directory.names(directory.search(verified=True)) == ["Lakeside"]
+        assert directory.profile()["licensed_levels"] == ["2.1"]
+
+    def test_of_our_own_site_ends_as_well_where_only_the_days_of_a_licence_were_told(
+        self, directory: Directory
+    ) -> None:
+        directory.license_site("2026-02-06")
+        directory.publish()
+
+        directory.check(directory.licence(days=300))
+
+        directory.room.at(datetime(2026, 2, 7, 6, tzinfo=UTC))
+        assert directory.names(directory.search(verified=True)) == []
 
     def test_is_asked_for_again_after_thirty_days_and_lapses_without(self, directory: Directory) -> None:
         directory.publish()

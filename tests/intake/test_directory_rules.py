@@ -1,7 +1,7 @@
 """The directory's rules: records as the locator writes them, credentials, and the order of a search."""
 
 import dataclasses
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +211,29 @@ class TestCredentials:
             told.append((one.ends_at - now).days)
 
         assert told == [90, 60, 30, 0]
+
+    @pytest.mark.parametrize(
+        ("given", "until"),
+        [
+            ({"2.1": None}, NOW + timedelta(days=37)),
+            ({"2.1": NOW + timedelta(days=5)}, NOW + timedelta(days=5)),
+            ({"2.1": NOW + timedelta(days=90)}, NOW + timedelta(days=37)),
+            ({"2.1": NOW + timedelta(days=5), "2.5": None}, NOW + timedelta(days=5)),
+            ({"2.5": None}, None),
+            ({}, None),
+        ],
+        ids=["no-end", "ends-first", "ends-later", "another-level-goes-on", "another-level", "lapsed"],
+    )
+    def test_of_a_site_of_ours_count_as_long_as_its_own_licences(
+        self, given: dict[str, datetime | None], until: datetime | None
+    ) -> None:
+        one = checked()
+
+        found = program_credentials.verified_between([one], now=NOW, given=given)
+
+        assert found == ((one.starts_at, until) if until else None)
+        levels = program_credentials.licensed_levels([one], now=NOW, given=given)
+        assert levels == (["2.1"] if until else [])
 
     @pytest.mark.parametrize("found", ["SUSPENDED", "REVOKED"])
     def test_that_are_taken_away_hide_the_program_whatever_else_it_has(self, found: str) -> None:

@@ -2,9 +2,12 @@
 
 A program counts as verified only while a licence of its own is, and no licence of its own is suspended
 or revoked. All of it depends on moments, so a search sees an expiry at once, not when a job has run.
+
+Of a site of ours, the program itself knows until when it may give which level: a licence that somebody saw
+at the source counts only for levels, and only as long, as the site's own licences say so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +31,9 @@ EXPIRING_BEFORE = (timedelta(days=90), timedelta(days=60), timedelta(days=30))
 #: Tasks: to look at the primary source again, and to record what follows a credential that ends.
 RECHECK_TASK = "program_credential_recheck"
 RENEWAL_TASK = "program_credential_ends"
+
+#: Until when a site's own licences let it give each level that it may give now; None where no end is known.
+Given = Mapping[str, datetime | None]
 
 #: What a check of the primary source can find.
 CONFIRMED, NOT_FOUND = "CONFIRMED", "NOT_FOUND"
@@ -181,25 +187,46 @@ def record(credential: ProgramCredential, *, beside: Iterable[ProgramCredential]
 
 
 def verified_between(
-    credentials: Iterable[ProgramCredential], *, now: datetime
+    credentials: Iterable[ProgramCredential], *, now: datetime, given: Given | None = None
 ) -> tuple[datetime, datetime] | None:
-    """Return from when until when a program is verified, as far as is known now; none when it is not."""
+    """Return from when until when a program is verified, as far as is known now; none when it is not.
+
+    :param given: of a site of ours, what it may give by its own licences.
+    """
     licences = [one for one in credentials if one.kind == "LICENCE"]
     if any(one.standing in (SUSPENDED, REVOKED) for one in licences):
         return None
     good = [one for one in licences if one.standing == CONFIRMED and one.verified_at and one.starts_at <= now]
-    until = max((one.lapses_at(one.verified_at) for one in good if one.verified_at), default=now)
+    ends = [_counts_until(one, one.verified_at, given, now=now) for one in good if one.verified_at]
+    until = max(ends, default=now)
     return (max(one.starts_at for one in good), until) if until > now else None
 
 
-def licensed_levels(credentials: Iterable[ProgramCredential], *, now: datetime) -> list[str]:
-    """Return the levels of care that verified licences of a program cover now."""
+def _counts_until(
+    licence: ProgramCredential, verified_at: datetime, given: Given | None, *, now: datetime
+) -> datetime:
+    """Return until when a licence that was looked up counts; now, where it does not."""
+    until = licence.lapses_at(verified_at)
+    if given is None:
+        return until
+    ends = [given[level] or until for level in licence.levels if level in given]
+    return min(until, max(ends, default=now))
+
+
+def licensed_levels(
+    credentials: Iterable[ProgramCredential], *, now: datetime, given: Given | None = None
+) -> list[str]:
+    """Return the levels of care that verified licences of a program cover now.
+
+    :param given: of a site of ours, what it may give by its own licences.
+    """
     return sorted(
         {
             level
             for one in credentials
             if one.kind == "LICENCE" and one.status(now=now) in (VERIFIED, EXPIRING)
             for level in one.levels
+            if given is None or level in given
         }
     )
 

@@ -120,6 +120,21 @@ class Site:
         """Return the last day of a level that the site may give no longer; ``None`` for any other level."""
         return site_licences.lapsed_on(self.held(), level, on=on)
 
+    def given_until(self, *, now: datetime) -> dict[str, datetime | None]:
+        """Return until when each level that it may give now may be given; None where no end is known."""
+        held, today = self.held(), self.local_day(now)
+        last_days = {
+            level: site_licences.covered_until(held, level, on=today) for level in self.levels_on(today)
+        }
+        return {
+            level: None if last is None else self.begin_of(last + timedelta(days=1))
+            for level, last in last_days.items()
+        }
+
+    def has_lapsed(self, *, now: datetime) -> bool:
+        """Tell whether a level that it gave may be given no longer, and was not given up."""
+        return any(one.stage == 0 for one in site_licences.endings(self.held(), today=self.local_day(now)))
+
     def lapse_rule(self, level: str, *, on: date) -> str | None:
         """Return what a refusal tells of a level that the site may give no longer."""
         lapsed = self.lapsed_on(level, on=on)
