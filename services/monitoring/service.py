@@ -217,16 +217,8 @@ class Monitoring:
     def note_attended(self, db: Session, event: SessionAttended, now: datetime) -> None:
         """Count the session, end the outreach to the patient, and see whether they are ready."""
         episode = _episode_of(db, event)
-        newest, before = tables.keep_mark(
-            db,
-            seat=attendance.Attendance(
-                seat_id=event.seat_id,
-                episode_id=event.episode_id,
-                starts_at=event.starts_at,
-                clinical_minutes=event.clinical_minutes,
-                state=attendance.ATTENDED,
-                credited_minutes=event.credited_minutes,
-            ),
+        newest, before = _keep_mark(
+            db, event, state=attendance.ATTENDED, credited_minutes=event.credited_minutes
         )
         if not newest:
             return
@@ -245,16 +237,7 @@ class Monitoring:
             return
         episode = _episode_of(db, event)
         episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
-        tables.keep_mark(
-            db,
-            seat=attendance.Attendance(
-                seat_id=event.seat_id,
-                episode_id=event.episode_id,
-                starts_at=event.starts_at,
-                clinical_minutes=event.clinical_minutes,
-                state=attendance.MISSED,
-            ),
-        )
+        _keep_mark(db, event, state=attendance.MISSED)
         # A mark that was corrected before it arrived is kept as answered, as in any other order.
         self._miss(db, episode, event, missed_at=event.missed_at, revision=0)
         self._settle(db, episode, at=event.missed_at)
@@ -267,18 +250,13 @@ class Monitoring:
         episode = _episode_of(db, event)
         episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
         state = attendance.state_of(event.to_state, clinical_minutes=event.clinical_minutes)
-        newest, before = tables.keep_mark(
+        newest, before = _keep_mark(
             db,
-            seat=attendance.Attendance(
-                seat_id=event.seat_id,
-                episode_id=event.episode_id,
-                starts_at=event.starts_at,
-                clinical_minutes=event.clinical_minutes,
-                state=state,
-                credited_minutes=event.credited_minutes,
-                revision=event.revision,
-                corrected_at=event.corrected_at,
-            ),
+            event,
+            state=state,
+            credited_minutes=event.credited_minutes,
+            revision=event.revision,
+            corrected_at=event.corrected_at,
         )
         if newest:
             if event.clinical_minutes > 0:
@@ -509,14 +487,9 @@ class Monitoring:
     @command(schemas.LogOutreachAttempt, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
     def log_outreach_attempt(self, db: Session, call: Call) -> dict[str, Any]:
         """Log an attempt to reach the patient; reaching them ends the outreach."""
-        known = db.get(outreach.Outreach, call.data["outreach_id"])
-        if known is None:
+        known, episode = _outreach_to_change(db, call.data["outreach_id"])
+        if known is None or episode is None:
             raise NotFound("No such outreach.", field="outreach_id")
-        # The episode is locked before its outreaches, as every reaction does it.
-        episode = tables.find_episode(db, episode_id=known.episode_id, lock=True)
-        if episode is None:
-            raise NotFound("No such outreach.", field="outreach_id")
-        db.refresh(known, with_for_update=True)
         at = call.data["attempted_at"] or call.now
         if at > call.now:
             raise InvalidInput(field="attempted_at", rule="not in the future")
@@ -545,10 +518,7 @@ class Monitoring:
     def submit_check_in(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep a check-in; a dangerous answer opens an escalation in the same transaction."""
         data = dict(call.data)
-        episode = tables.find_episode(db, episode_id=data["episode_id"], lock=True)
-        if episode is None or episode.admitted_at is None:
-            raise NotFound("No such episode in treatment.", field="episode_id")
-        _own_or_staff(call, episode.patient_id, field="episode_id")
+        episode = _episode_in_treatment(db, call, lock=True)
         check_in = checkins.CheckIn(check_in_id=call.command_id, checked_in_at=call.now, **data)
         db.add(check_in)
         db.flush()
@@ -583,9 +553,7 @@ class Monitoring:
         on_duty = tables.somebody_on_duty(db, at=call.now)
         lines = None
         if check_in.carries_risk or not on_duty:
-            lines = escalations.crisis_lines(
-                emergency_line=tables.emergency_line_of(db, site_id=episode.site_id)
-            )
+            lines = _crisis_lines(db, site_id=episode.site_id)
         return _view(
             schemas.CheckIn(),
             {
@@ -616,10 +584,7 @@ class Monitoring:
     @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def get_check_in_form(self, db: Session, call: Call) -> dict[str, Any]:
         """Return what may be asked now: nothing about safety while nobody is there to act on it."""
-        episode = tables.find_episode(db, episode_id=call.data["episode_id"])
-        if episode is None or episode.admitted_at is None:
-            raise NotFound("No such episode in treatment.", field="episode_id")
-        _own_or_staff(call, episode.patient_id, field="episode_id")
+        episode = _episode_in_treatment(db, call)
         on_duty = tables.somebody_on_duty(db, at=call.now)
         asked = checkins.questions(staff_on_duty=on_duty)
         return _view(
@@ -630,9 +595,7 @@ class Monitoring:
                 "questions": [{"field": field, "text": text} for field, text in asked.items()],
                 "staff_on_duty": on_duty,
                 "notice": None if on_duty else checkins.NOBODY_ON_DUTY,
-                "crisis_lines": escalations.crisis_lines(
-                    emergency_line=tables.emergency_line_of(db, site_id=episode.site_id)
-                ),
+                "crisis_lines": _crisis_lines(db, site_id=episode.site_id),
             },
         )
 
@@ -891,10 +854,8 @@ class Monitoring:
                     "level": call.data["level"],
                     "state": escalations.OPEN,
                     "opened_at": call.now,
-                    "crisis_lines": escalations.crisis_lines(
-                        emergency_line=tables.emergency_line_of(
-                            db, site_id=_own_site(db, call, episode_id=call.data["episode_id"])
-                        )
+                    "crisis_lines": _crisis_lines(
+                        db, site_id=_own_site(db, call, episode_id=call.data["episode_id"])
                     ),
                 },
             )
@@ -1110,20 +1071,12 @@ class Monitoring:
                 told = {"task_id": data["task_id"], "outcome": data["outcome"]}
                 announce_all(db, check_in.settle_call(asked_by, **told, at=call.now))
         else:
-            asked_by = self._outreach_to_change(db, data["about_id"])
+            asked_by, _ = _outreach_to_change(db, data["about_id"])
             if asked_by is not None:
                 announce_all(db, asked_by.close_task(**asked, at=call.now))
         if asked_by is None:
             raise NotFound("No such task.", field="task_id")
         return {**asked, "closed_at": write_moment(call.now), "patient_id": asked_by.patient_id}
-
-    def _outreach_to_change(self, db: Session, outreach_id: str) -> outreach.Outreach | None:
-        known = db.get(outreach.Outreach, outreach_id)
-        if known is not None:
-            # The episode is locked before its outreaches, as every reaction does it.
-            tables.find_episode(db, episode_id=known.episode_id, lock=True)
-            db.refresh(known, with_for_update=True)
-        return known
 
     # --- Legal holds ------------------------------------------------------------------------------
 
@@ -1269,6 +1222,46 @@ def _episode_of(db: Session, event: EpisodeFact) -> Episode:
     return tables.lock_episode(
         db, episode_id=event.episode_id, patient_id=event.patient_id, journey_id=event.journey_id
     )
+
+
+def _episode_in_treatment(db: Session, call: Call, *, lock: bool = False) -> Episode:
+    """Return the episode that is named, which has begun and which the caller may see."""
+    episode = tables.find_episode(db, episode_id=call.data["episode_id"], lock=lock)
+    if episode is None or episode.admitted_at is None:
+        raise NotFound("No such episode in treatment.", field="episode_id")
+    _own_or_staff(call, episode.patient_id, field="episode_id")
+    return episode
+
+
+def _keep_mark(
+    db: Session, event: SessionAttended | SessionMissed | AttendanceCorrected, *, state: str, **told: Any
+) -> tuple[bool, str | None]:
+    """Keep what an event tells of a seat; see :func:`tables.keep_mark`."""
+    seat = attendance.Attendance(
+        seat_id=event.seat_id,
+        episode_id=event.episode_id,
+        starts_at=event.starts_at,
+        clinical_minutes=event.clinical_minutes,
+        state=state,
+        **told,
+    )
+    return tables.keep_mark(db, seat=seat)
+
+
+def _outreach_to_change(db: Session, outreach_id: str) -> tuple[outreach.Outreach | None, Episode | None]:
+    """Return an outreach and its episode, which nobody else changes until the transaction ends."""
+    known = db.get(outreach.Outreach, outreach_id)
+    if known is None:
+        return None, None
+    # The episode is locked before its outreaches, as every reaction does it.
+    episode = tables.find_episode(db, episode_id=known.episode_id, lock=True)
+    db.refresh(known, with_for_update=True)
+    return known, episode
+
+
+def _crisis_lines(db: Session, *, site_id: str | None) -> dict[str, str]:
+    """Return who helps now, the site's own number first where it has one."""
+    return escalations.crisis_lines(emergency_line=tables.emergency_line_of(db, site_id=site_id))
 
 
 def _activate_newest(db: Session, episode: Episode) -> None:
