@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from homeward.simulation import courses, staff
+from homeward.simulation import courses, questionnaires, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.world import World
@@ -182,6 +182,8 @@ class Aftermath:
             self._attempt_later(case, data, n, at, attempt=attempt + 1)
         elif outcome == "REACHED":
             self._world.latest = "a follow-up reached somebody"
+            if answer is not None and data["kind"] == "FOLLOW_UP":
+                questionnaires.at_follow_up(self._world, case, days=data["number"])
 
     def _outcome(self, case: Case, n: str) -> str:
         if case.discharge_reason == "6":

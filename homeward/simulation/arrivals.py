@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from homeward.simulation import courses, cover, first_contact, people, staff
+from homeward.simulation import courses, cover, first_contact, people, questionnaires, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.findings import Findings
@@ -69,6 +69,9 @@ def _register(world: World, case: Case, *, inquiry_id: str | None = None) -> Non
     world.latest = "a referral came in"
     soon = stepped(world.now + timedelta(minutes=15))
     world.agenda.add(soon, Turn.DESK, case.name, "obligations", lambda: _declare_obligations(world, case))
+    world.agenda.add(
+        soon, Turn.DESK, case.name, "questionnaires", lambda: questionnaires.at_referral(world, case)
+    )
     waited = people.days_waited(case.admission, seed=world.seed)
     assessed_at = stepped(world.now + timedelta(minutes=75))
     if waited:

@@ -128,6 +128,10 @@ treatment plans.</p>
 <p class="note">Insurance of the admitted, as recorded. Payers and prices are modelled; whoever pays themself
 is owed an estimate in good faith, by a day that the server works out.</p>
 {_cover_table(report)}</section>
+<section class="card"><h2>What people answered {_MODELLED}</h2>
+<p class="note">Answers to screening instruments are drawn. What an answer about danger sets off is the
+server's: it is announced with the answer, and staff are paged.</p>
+{_instruments_table(report)}</section>
 <section class="card"><h2>Afterwards {_MODELLED}</h2>
 <p class="note">Silence is never counted as success: only people who were spoken to are.</p>
 {_after_table(report)}</section>
@@ -264,6 +268,17 @@ def _cover_table(report: Mapping[str, Any]) -> str:
         ("Days authorised", found["days_authorized"]),
         ("Estimates given in time", found["estimates_given_in_time"]),
         ("… late, after the supervisor was asked", found["estimates_given_late"]),
+    )
+    return _table(("", "Number"), rows)
+
+
+def _instruments_table(report: Mapping[str, Any]) -> str:
+    found = report["instruments"]
+    rows = (
+        *((f"{name} answered", times) for name, times in found["answered"].items()),
+        ("Answers that tell of danger", sum(found["safety_answers"].values())),
+        ("… of which staff were paged", found["safety_answers_paged"]),
+        ("… of which nobody was", found["safety_answers_not_paged"]),
     )
     return _table(("", "Number"), rows)
 

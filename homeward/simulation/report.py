@@ -29,6 +29,7 @@ MODELLED = (
     "dimension_ratings",
     "dsm5_criteria",
     "withdrawal_scores",
+    "instrument_answers",
     "home_and_supporters",
     "readiness_rulers",
     "triggers_and_tools",
@@ -172,6 +173,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             "decisions": len(set(tally.decided) & first),
             "confusion": _confusion(tally, run, first),
         },
+        "instruments": _instruments(tally),
         "fit_factors": {
             factor: {result: tally.fit[factor][result] for result in ("MET", "CONDITIONAL", "NOT_MET")}
             for factor in FIT_FACTORS
@@ -199,6 +201,20 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         "escalations_by_level": {level: tally.escalations[level] for level in ("E0", "E1", "E2", "E3", "E4")},
         "events_by_kind": dict(sorted(tally.announced.items())),
         "national_2004": NATIONAL_2004,
+    }
+
+
+def _instruments(tally: Tally) -> dict[str, Any]:
+    """Count what was answered, and whether staff were paged about each answer that tells of danger."""
+    paged = {
+        concern for concern, escalation in tally.escalation_of_concern.items() if escalation in tally.paged
+    }
+    told = Counter(tally.safety_answers.values())
+    return {
+        "answered": dict(sorted(tally.answered.items())),
+        "safety_answers": dict(sorted(told.items())),
+        "safety_answers_paged": len(tally.safety_answers.keys() & paged),
+        "safety_answers_not_paged": len(tally.safety_answers.keys() - paged),
     }
 
 

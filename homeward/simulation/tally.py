@@ -7,7 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts.aftercare import DISCHARGE_REASONS
+from shared.contracts.common import CONCERNS
 from shared.contracts.event import read_moment
+
+#: Concerns that an answer to an instrument tells of: of the PHQ-9 and of the C-SSRS.
+CONCERNS_OF_ANSWERS = tuple(one for one in CONCERNS if one.startswith(("PHQ9", "CSSRS")))
 
 #: States of a seat in which somebody was there, in whole or in part.
 ATTENDED_STATES = ("PRESENT", "LATE", "PARTIAL", "LEFT_EARLY", "MADE_UP")
@@ -99,6 +103,12 @@ class Tally:
     #: Estimates owed to whoever pays themself: given in time, or not before the supervisor was asked.
     estimates: Counter[str] = field(default_factory=Counter)
     escalations: Counter[str] = field(default_factory=Counter)
+    #: Instrument → times that it was answered and scored.
+    answered: Counter[str] = field(default_factory=Counter)
+    #: Safety answers by the id of their concern; concern → escalation; and escalations with a page to staff.
+    safety_answers: dict[str, str] = field(default_factory=dict)
+    escalation_of_concern: dict[str, str] = field(default_factory=dict)
+    paged: set[str] = field(default_factory=set)
     lapses: int = 0
     #: Weeks under the floor, by episode and Monday, as they were weighed last.
     short_weeks: set[tuple[str, str]] = field(default_factory=set)
@@ -225,6 +235,19 @@ class Tally:
 
     def _take_escalation_opened(self, data: Mapping[str, Any]) -> None:
         self.escalations[data["level"]] += 1
+
+    def _take_instrument_scored(self, data: Mapping[str, Any]) -> None:
+        self.answered[data["instrument"]] += 1
+
+    def _take_safety_concern_raised(self, data: Mapping[str, Any]) -> None:
+        if data["concern"] in CONCERNS_OF_ANSWERS:
+            self.safety_answers[data["concern_id"]] = data["concern"]
+
+    def _take_safety_concern_taken(self, data: Mapping[str, Any]) -> None:
+        self.escalation_of_concern[data["concern_id"]] = data["escalation_id"]
+
+    def _take_staff_paged(self, data: Mapping[str, Any]) -> None:
+        self.paged.add(data["escalation_id"])
 
     def _take_lapse_reported(self, _data: Mapping[str, Any]) -> None:
         self.lapses += 1

@@ -37,6 +37,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     )
     console.print(_funnel(report))
     console.print(_first_contact(report))
+    console.print(_instruments(report))
     console.print(_cover(report))
     console.print(_attendance(report))
     console.print(_outreach(report))
@@ -86,6 +87,17 @@ def _first_contact(report: Mapping[str, Any]) -> Table:
     table.add_row("called back within the time promised", str(found["called_back_in_time"]))
     table.add_row("called back later, after the supervisor was asked", str(found["called_back_late"]))
     table.add_row("answered questions before the talk", str(sum(found["pre_screens"].values())))
+    return table
+
+
+def _instruments(report: Mapping[str, Any]) -> Table:
+    found = report["instruments"]
+    table = _table("\nWhat people answered (modelled answers, paged by the server)", "", "")
+    for name, times in found["answered"].items():
+        table.add_row(name, str(times))
+    table.add_row("answers that tell of danger", str(sum(found["safety_answers"].values())))
+    table.add_row("staff were paged about, and were not",
+                  f"{found['safety_answers_paged']} / {found['safety_answers_not_paged']}")  # fmt: skip
     return table
 
 

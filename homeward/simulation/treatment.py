@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from homeward.simulation import courses, staff
+from homeward.simulation import courses, questionnaires, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.world import World, quarter_up, stepped
@@ -305,6 +305,7 @@ class Treatment:
         case.sessions_of_day.clear()
         self._sign_later(case)
         self._check_in_later(case, week=1)
+        questionnaires.expect(world, case)
         reason = DECIDED_REASONS.get(case.course.fate)
         if case.course.fate == courses.OTHER:
             reason = case.course.other_reason

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from homeward.simulation import courses, cover, findings, people, rows
+from homeward.simulation import courses, cover, findings, people, questionnaires, rows
 from homeward.simulation.cases import Case
 from homeward.simulation.draws import Draws
 from homeward.simulation.people import AGE_BANDS
 from homeward.simulation.rows import Admission
+from shared.instruments import SELF, check, newest, score
 
 ON = date(2026, 2, 2)
 CHICAGO = ZoneInfo("America/Chicago")
@@ -35,16 +36,22 @@ def everything_drawn(admission: Admission, seed: int) -> str:
             course.leaves_on,
             [course.attends(on=day, n=0) for day in days],
             [course.uses(week=week, severity=2) for week in range(16)],
+            questionnaires.audit_c_answers(case_of(admission, seed), "referral"),
+            [
+                questionnaires.phq9_answers(case_of(admission, seed), n, mended=2, item_9=0)
+                for n in ("referral", "treatment 0.1")
+            ],
+            questionnaires.screen_found(case_of(admission, seed), "referral", item_9=1),
         )
     )
 
 
-def case_of(admission: Admission) -> Case:
+def case_of(admission: Admission, seed: int = 7) -> Case:
     return Case(
         admission=admission,
-        person=people.invent(admission, seed=7, on=ON, taken=set()),
-        findings=findings.find(admission, seed=7),
-        draws=Draws(7, admission.case_id),
+        person=people.invent(admission, seed=seed, on=ON, taken=set()),
+        findings=findings.find(admission, seed=seed),
+        draws=Draws(seed, admission.case_id),
     )
 
 
@@ -279,3 +286,32 @@ def a_course(*, fate: str, leaves_on: date | None, case_id: str = "1") -> course
 
 def hash_of(texts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+class TestQuestionnaires:
+    @pytest.mark.parametrize("mended", [0, 3, 30])
+    def test_are_answered_as_their_packs_allow(self, mended: int) -> None:
+        for row in sample()[:40]:
+            case = case_of(row)
+            answers = questionnaires.phq9_answers(case, "referral", mended=mended, item_9=1)
+            check(newest("PHQ9"), answers, rated_by=SELF)
+            check(newest("AUDIT_C"), questionnaires.audit_c_answers(case, "referral"), rated_by=SELF)
+
+            assert score(newest("PHQ9"), answers).scores
+
+    def test_of_the_first_day_agree_with_the_assessment(self) -> None:
+        assert questionnaires.ITEM_9.keys() == questionnaires.ITEM_9_LATER.keys()
+        assert {found.danger.suicidal_intent for found in (case_of(row).findings for row in sample())} <= set(
+            questionnaires.ITEM_9
+        )
+
+    @pytest.mark.parametrize("grade", list(questionnaires.YES_TO))
+    @pytest.mark.parametrize("form", ["CSSRS", "CSSRS_SINCE_LAST_CONTACT"])
+    def test_screen_comes_to_the_grade_that_was_drawn(self, form: str, grade: str) -> None:
+        yes = questionnaires.YES_TO[grade]
+        answers = {item: int(item in yes) for item in newest(form).items}
+
+        found = score(newest(form), answers).score("RISK")
+
+        assert found is not None
+        assert found.band == grade

@@ -217,6 +217,25 @@ class TestBuild:
             "estimates_given_late": 1,
         }
 
+    def test_counts_answers_and_whether_staff_were_paged_about_each_danger_in_them(self):
+        told = Told().admitted("Merrin").admitted("Tressa")
+        for patient in ("Merrin", "Tressa"):
+            told.tell("instrument_scored", patient, instrument="PHQ9")
+            told.tell("safety_concern_raised", patient, concern_id=f"{patient}'s", concern="PHQ9_I9")
+            told.tell(
+                "safety_concern_taken", patient, concern_id=f"{patient}'s", escalation_id=f"{patient}'s call"
+            )
+        told.tell("instrument_scored", "Merrin", instrument="CSSRS")
+        told.tell("safety_concern_raised", "Merrin", concern_id="a threat", concern="VIOLENCE")
+        told.tell("staff_paged", "Merrin", escalation_id="Merrin's call")
+
+        assert told.report()["instruments"] == {
+            "answered": {"CSSRS": 1, "PHQ9": 2},
+            "safety_answers": {"PHQ9_I9": 2},
+            "safety_answers_paged": 1,
+            "safety_answers_not_paged": 1,
+        }
+
     def test_counts_untouched_and_late_misses_against_the_hour(self):
         told = Told().admitted("Merrin").admitted("Tressa").admitted("Odalyn").admitted("Sennen")
         told.missed("Merrin", "m").called("Merrin", "m", after=60 * MINUTE)

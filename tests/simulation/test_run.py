@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 WEEKS = 2
 #: So many of the rows are told as people who came by themselves: in the sample, a court sent everybody.
 BY_THEMSELVES = 5
+#: So many of the rows are of people under age, to whom no forms are given.
+MINORS = 1
 
 
 def asked_by_themselves(row: rows.Admission) -> rows.Admission:
@@ -71,6 +73,14 @@ class TestRun:
         assert answered == sum(
             people for insurance, people in found["insurance"].items() if insurance != "4 None"
         )
+
+    def test_has_forms_answered_and_staff_paged_about_every_danger_in_them(self, reports):
+        found = reports[0]["instruments"]
+
+        assert found["answered"]["AUDIT_C"] == reports[0]["referrals"] - MINORS
+        assert found["answered"]["PHQ9"] >= found["answered"]["AUDIT_C"]
+        assert found["safety_answers_paged"] == sum(found["safety_answers"].values()) > 0
+        assert found["safety_answers_not_paged"] == 0
 
     def test_gives_weeks_that_heed_what_people_wish(self, reports):
         seats = reports[0]["attendance"]["seats_by_kind"]
