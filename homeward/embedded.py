@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,11 +118,13 @@ def start(
     port: int = 0,
     settings: Settings | None = None,
     environment: dict[str, str] | None = None,
+    popen: Callable[..., "subprocess.Popen[bytes]"] = subprocess.Popen,
 ) -> Embedded:
     """Start the embedded set-up in a child process and return once it is ready.
 
     :param data_dir: its folder; a fresh one begins with nothing.
     :param simulated_from: program time to begin at, for a simulation; real time otherwise.
+    :param popen: what starts a process.
     :raises StartFailed: with the end of its log.
     """
     folder = Path(data_dir).absolute()
@@ -138,7 +141,7 @@ def start(
         command += ["--simulated-from", write_moment(simulated_from.astimezone(UTC))]
     log_file = folder / "homeward.log"
     with log_file.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  # our own program
+        process = popen(
             command,
             # Held open for as long as we live: however we end, the child sees it and ends too.
             stdin=subprocess.PIPE,

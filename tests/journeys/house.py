@@ -28,7 +28,7 @@ from shared.database import new_engine
 from shared.ids import new_id
 from shared.messaging import topology
 from shared.settings import DATABASES, Settings, environment_of
-from tests import support, templates
+from tests import forked, support, templates
 from tests.nodes import RabbitNode
 
 ROOT = Path(__file__).parent.parent.parent
@@ -70,6 +70,8 @@ class Door:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
         #: Paths of commands that have been sent and not been answered.
         self.open_commands: list[str] = []
+        #: Program time after the newest jump: nobody else moves it.
+        self._moved_to: datetime | None = None
         #: Told the path of each command just before it is sent, and sent again.
         self.on_command: Callable[[str], None] = lambda path: None
 
@@ -151,12 +153,14 @@ class Door:
                     "now"
                 ]
             )
+            self._moved_to = now
             if now >= until:
                 return now
 
     def settle(self) -> datetime:
         """Wait until all is quiet, without moving program time; return it."""
-        return self.jump(self.now())
+        # To ask for the time asks every service what is due next.
+        return self.jump(self._moved_to or self.now())
 
     def now(self) -> datetime:
         """Return program time."""
@@ -182,24 +186,28 @@ class House:
     def __init__(self, door: Door, settings: Settings) -> None:
         self.door = door
         self.settings = settings
+        self._engines: dict[str, sa.Engine] = {}
+
+    def engine_of(self, service: str) -> sa.Engine:
+        """Return an engine on a service's database, the same each time: whoever waits asks often."""
+        if service not in self._engines:
+            self._engines[service] = new_engine(self.settings.database_url_of(service))
+        return self._engines[service]
+
+    def hang_up(self) -> None:
+        """Close all connections to the databases."""
+        while self._engines:
+            _, engine = self._engines.popitem()
+            engine.dispose()
 
     def dump(self) -> dict[str, dict[str, list[str]]]:
         """Return the rows of all services' own tables, normalised."""
-        found = {}
-        for service in SERVICES:
-            engine = new_engine(self.settings.database_url_of(service))
-            found[service] = support.dump(engine, metadata_of(service))
-            engine.dispose()
-        return found
+        return {service: support.dump(self.engine_of(service), metadata_of(service)) for service in SERVICES}
 
     def rows(self, service: str, query: str) -> list[Any]:
         """Return what a query finds in a service's database."""
-        engine = new_engine(self.settings.database_url_of(service), pool_size=1)
-        try:
-            with engine.connect() as connection:
-                return list(connection.execute(sa.text(query)))
-        finally:
-            engine.dispose()
+        with self.engine_of(service).connect() as connection:
+            return list(connection.execute(sa.text(query)))
 
     def parked(self) -> list[tuple[str, str, str]]:
         """Return service, reaction or timer, and error of everything that was given up."""
@@ -233,7 +241,11 @@ class EmbeddedHouse(House):
     def start(self) -> None:
         """Start the process, with everything that the folder holds, where it was before."""
         self.running = embedded.start(
-            self.folder, simulated_from=BEGINNING, port=self._port, settings=self._wanted
+            self.folder,
+            simulated_from=BEGINNING,
+            port=self._port,
+            settings=self._wanted,
+            popen=forked.popen,
         )
 
     def processes_of(self, service: str) -> "list[subprocess.Popen[bytes]]":
@@ -251,6 +263,7 @@ class EmbeddedHouse(House):
         return self.running.log_file.read_text()
 
     def stop(self) -> int:
+        self.hang_up()
         return self.running.stop()
 
 
@@ -259,6 +272,7 @@ class DistributedHouse(House):
 
     :param order: the services to start, in this order; the others are for the test to start.
     :param variables: settings besides those of every house.
+    :param popen: what starts a process; one that loads everything itself shows what it needs for that.
     """
 
     def __init__(
@@ -269,11 +283,13 @@ class DistributedHouse(House):
         *,
         order: tuple[str, ...] = SERVICES,
         variables: dict[str, str] | None = None,
+        popen: Callable[..., "subprocess.Popen[bytes]"] = forked.popen,
     ) -> None:
         run = new_id().replace("-", "")
         self.folder = folder
         self._vhost = node.virtual_host()
         self._server = server
+        self._popen = popen
         self._databases = [f"{name}_{run}" for name in DATABASES]
         settings = support.settings_for_tests(
             HOMEWARD_DATABASE_URL=templates.create_migrated(server, run, DATABASES),
@@ -299,7 +315,7 @@ class DistributedHouse(House):
         command = [sys.executable, "-m", "homeward", "run", service]
         command += ["--simulated-from", write_moment(BEGINNING)]
         with (self.folder / f"{service}.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = self._popen(
                 command,
                 cwd=ROOT,
                 env={**os.environ, **environment_of(self.settings)},
@@ -364,6 +380,7 @@ class DistributedHouse(House):
         return "".join(place.read_text() for place in sorted(self.folder.glob("*.log")))
 
     def stop(self) -> int:
+        self.hang_up()
         status = 0
         for processes in self.processes.values():
             for process in processes:

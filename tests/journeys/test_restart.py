@@ -84,7 +84,7 @@ class TestAStart:
     def test_needs_no_order_of_services_the_very_first_time(
         self, build_house: Builder, order: tuple[str, ...]
     ) -> None:
-        house: DistributedHouse = build_house("rabbitmq", order=())
+        house: DistributedHouse = build_house("rabbitmq", order=(), popen=subprocess.Popen)
         assert SERVICES[-1] == "gateway"
         first, *others = order if "gateway" in order else (*order, "gateway")
         house.start(first)
