@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from homeward.postgres import PrivatePostgres
+from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
+from tests import forked
+from tests.messaging import ferry
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
 
@@ -23,8 +26,8 @@ class Driven:
     """A process of three services that does what it is told, line by line."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.messaging.three_services"],
+        self._process = forked.popen(
+            [sys.executable, "-m", "tests.messaging.three_services"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -61,14 +64,25 @@ class Driven:
         self._process.wait()
 
 
+@pytest.fixture(scope="module")
+def empty_database(postgres_server: PrivatePostgres) -> str:
+    """Return the name of a database with the tables that each service has: others are copies of it."""
+    name = f"ferry_{new_id().replace('-', '')}"
+    postgres_server.create_databases([name])
+    engine = new_engine(postgres_server.url_of(name))
+    ferry.metadata.create_all(engine)
+    engine.dispose()
+    return name
+
+
 @pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
 def process_of_three(
-    request: pytest.FixtureRequest, postgres_server: PrivatePostgres
+    request: pytest.FixtureRequest, postgres_server: PrivatePostgres, empty_database: str
 ) -> Iterator[Callable[[], Driven]]:
     """Return a function that starts such a process; each sees the same databases and broker."""
     run = new_id().replace("-", "")
     names = [f"{service}_{run}" for service in ALL]
-    postgres_server.create_databases(names)
+    postgres_server.create_databases(names, template=empty_database)
     variables = {
         "HOMEWARD_CLOCK": "real",
         # A command here announces thousands of events, and the machine may be busy.

@@ -24,7 +24,6 @@ from shared import sealing  # noqa: E402
 from shared.clock import RealClock  # noqa: E402
 from shared.contracts.event import Actor, Envelope  # noqa: E402
 from shared.contracts.scheduling import SessionMissed  # noqa: E402
-from shared.database import new_engine  # noqa: E402
 from shared.errors import Refusal  # noqa: E402
 from shared.ids import derived_id, new_id  # noqa: E402
 from shared.messaging import (  # noqa: E402  # noqa: E402
@@ -108,10 +107,6 @@ class ThreeServices:
         sealing.use_key(settings.encryption_key)
         self.broker = MemoryBroker() if settings.embedded else RabbitBroker(settings.broker_url)
         self.wiring = Wiring(settings=settings, broker=self.broker, clock=RealClock())
-        for service in ("scheduling", "monitoring", "aftercare", "intake", "gateway"):
-            engine = new_engine(settings.database_url_of(service))
-            ferry.metadata.create_all(engine)
-            engine.dispose()
         self.containers = {
             cls.name: ServiceContainer(cls, {"homeward": self.wiring})
             for cls in (Teller, ferry.Ferry, Onlooker, Accountant, Archivist)
