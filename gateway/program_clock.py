@@ -22,6 +22,7 @@ from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.messaging import CommandClient
 from shared.messaging.backlog import stillness
+from shared.messaging.traffic import STILLNESS
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0
@@ -31,6 +32,9 @@ SHORT_PAUSE_SECONDS = 0.001
 PAUSE_SECONDS = 0.005
 #: The longest such pause: looking more often would take time from what is going on.
 LONGEST_PAUSE_SECONDS = 0.03
+#: How long quiet is known to last where this process has asked nobody for anything since: whoever drives
+#: a simulation jumps again and again.
+QUIET_LASTS_SECONDS = 0.2
 
 _CLOCK = Actor(actor_id="program-clock", role=SYSTEM)
 
@@ -48,6 +52,16 @@ class Stillness:
     """Who is still at work, and when nobody is, the moment of the next thing due."""
 
     busy: str | None
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quiet:
+    """What was known when nothing was going on any more."""
+
+    at: datetime
+    #: How many commands and questions this process had sent before it began to look.
+    sent: int
     next_due_at: datetime | None
 
 
@@ -73,21 +87,31 @@ def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, A
         raise ClockIsReal(field="clock", rule="HOMEWARD_CLOCK must be simulated")
     if no_later_than < clock.now():
         raise ClockMovesForward(field="no_later_than", rule="program time only moves forward")
-    next_due_at = _wait_for_quiet(client)
     to = no_later_than
-    if next_due_at is not None:
-        to = min(to, rounded_up(next_due_at))
+    moves = to > clock.now()
+    quiet: Quiet = client.quiet if moves and _is_still_quiet(client) else _wait_for_quiet(client)
+    if quiet.next_due_at is not None:
+        to = min(to, rounded_up(quiet.next_due_at))
     if to > clock.now():
         clock.jump(to)
-        next_due_at = _wait_for_quiet(client)
+        quiet = _wait_for_quiet(client)
     # What came of it can be read in the feed, whole: a driver decides by it what is next.
     tables.place_all(client.wiring.engine_of("gateway"), wait=True)
-    return {"now": write_moment(clock.now()), "simulated": True, "next_due_at": _written(next_due_at)}
+    client.quiet = quiet
+    return {"now": write_moment(clock.now()), "simulated": True, "next_due_at": _written(quiet.next_due_at)}
 
 
-def _wait_for_quiet(client: CommandClient) -> datetime | None:
-    """Return the moment of the next thing due, once nothing is going on any more."""
-    began = real_now()
+def _is_still_quiet(client: CommandClient) -> bool:
+    """Return whether it was quiet a moment ago, and nobody has asked this process for anything since."""
+    last: Quiet | None = client.quiet
+    if last is None or last.sent != client.sent:
+        return False
+    return (real_now() - last.at).total_seconds() < QUIET_LASTS_SECONDS
+
+
+def _wait_for_quiet(client: CommandClient) -> Quiet:
+    """Return what is known once nothing is going on any more."""
+    began, sent = real_now(), client.sent
     quiet_in_a_row = 0
     first = SERVICES[0]
     pause = PAUSE_SECONDS
@@ -100,7 +124,7 @@ def _wait_for_quiet(client: CommandClient) -> datetime | None:
         if seen.busy is None:
             quiet_in_a_row += 1
             if quiet_in_a_row == 2:
-                return seen.next_due_at
+                return Quiet(at=real_now(), sent=sent, next_due_at=seen.next_due_at)
             continue
         # Whoever was at work most likely still is: asked first, a look costs one question.
         first, quiet_in_a_row = seen.busy, 0
@@ -164,7 +188,7 @@ def _ask(client: CommandClient, service: str, *, count_messages: bool) -> dict[s
         return stillness(host, count_messages=count_messages, only_copy=only_copy)
     reply = client.send(
         service,
-        "get_stillness",
+        STILLNESS,
         {"count_messages": count_messages},
         tenant_id="",
         actor=_CLOCK,

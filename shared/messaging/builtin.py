@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from shared import audit, records
 from shared.contracts import roles
 from shared.messaging import backlog, commands, inbox, parked, traces
+from shared.messaging.traffic import STILLNESS
 from shared.schema_fields import Id
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Builtin:
 #: By name. Commands are remembered by their id and written into the audit as any other.
 QUESTIONS = {
     "get_job": Builtin(schema=GetJob, answer=_get_job, roles=roles.ROLES),
-    "get_stillness": Builtin(schema=GetStillness, answer=_get_stillness),
+    STILLNESS: Builtin(schema=GetStillness, answer=_get_stillness),
     "list_parked": Builtin(schema=Nothing, answer=_list_parked),
     "get_parked": Builtin(schema=GetParked, answer=_get_parked),
     "retry_parked": Builtin(schema=ResolveParked, answer=_resolve_parked(parked.RETRY), reads_only=False),

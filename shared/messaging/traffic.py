@@ -32,6 +32,8 @@ PAUSE_SECONDS = 0.5
 FIRST_PRUNING = timedelta(seconds=5)
 #: How long a stopping process waits for the confirms of what it has just published.
 RELAY_PATIENCE_SECONDS = 1.0
+#: The question whether anything is going on; the program clock asks it again and again.
+STILLNESS = "get_stillness"
 
 
 @dataclass
@@ -270,6 +272,10 @@ class CommandClient(DependencyProvider):
     def __init__(self) -> None:
         super().__init__()
         self.in_flight = 0
+        #: How many commands and questions were sent, but for those whether anything is going on.
+        self.sent = 0
+        #: What the program clock last knew of a moment in which nothing was going on.
+        self.quiet: Any = None
 
     def get_dependency(self, worker_ctx: Any) -> "CommandClient":
         """Return this client: it keeps nothing of a request."""
@@ -317,6 +323,7 @@ class CommandClient(DependencyProvider):
             partner=partner,
         )
         self.in_flight += 1
+        self.sent += name != STILLNESS
         try:
             reply = orjson.loads(self.wiring.broker.ask(service, ask.to_bytes(), deadline=deadline))
         finally:
