@@ -20,6 +20,7 @@ from shared.database import new_engine
 from shared.messaging import inbox
 from shared.messaging.host import Host
 from tests import support
+from tests.conftest import emptied
 from tests.journeys import script
 from tests.journeys.conftest import houses
 from tests.support import StandingClock
@@ -33,8 +34,8 @@ pytestmark = pytest.mark.timeout(600)
 class Copy:
     """One copy of a service, which takes events from a pile until there are none left."""
 
-    def __init__(self, service: str, url: str) -> None:
-        self.engine = new_engine(url)
+    def __init__(self, service: str, engine: sa.Engine) -> None:
+        self.engine = engine
         settings = support.settings_for_tests()
         standing = StandingClock(LONG_AFTER)
         self.host = Host(service_class_of(service)(), engine=self.engine, clock=standing, settings=settings)
@@ -81,9 +82,6 @@ class Copy:
         places = places.where(inbox.inbox.c.state == "waiting").order_by(*places.selected_columns)
         with self.engine.connect() as connection:
             return list(connection.execute(places))
-
-    def close(self) -> None:
-        self.engine.dispose()
 
 
 @dataclasses.dataclass
@@ -136,14 +134,13 @@ def rows_of(url: str, service: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def keep_rows(url: str, service: str, held: dict[str, list[dict[str, Any]]]) -> None:
-    """Put copied rows into a fresh database."""
-    engine = new_engine(url)
+def keep_rows(engine: sa.Engine, service: str, held: dict[str, list[dict[str, Any]]]) -> None:
+    """Put copied rows, and no others, into a database."""
+    assert emptied(engine)
     with engine.begin() as connection:
         for table in schema.metadata_of(service).sorted_tables:
             if held.get(table.name):
                 connection.execute(table.insert(), held[table.name])
-    engine.dispose()
 
 
 def one_at_each_site(events: list[bytes]) -> list[bytes]:
@@ -167,19 +164,22 @@ Replay = Callable[[list[list[bytes]], int], tuple[dict[str, list[str]], list[int
 
 @pytest.fixture
 def replay_into(database_of: Callable[[str], str]) -> Iterator[Callable[..., Replay]]:
-    """Return what replays batches of events into a fresh database, with any number of copies."""
-    copies: list[Copy] = []
+    """Return what replays batches of events into an emptied database, with one or two copies."""
+    engines: list[sa.Engine] = []
 
     def into(service: str, held: dict[str, list[dict[str, Any]]]) -> Replay:
-        url = database_of(service)
-        keep_rows(url, service, held)
+        if not engines:
+            url = database_of(service)
+            # Each copy has connections of its own, and the same for each replay: what they have learnt
+            # of the tables takes longer than the replay.
+            engines.extend([new_engine(url), new_engine(url)])
+        keep_rows(engines[0], service, held)
 
         def replay(batches: list[list[bytes]], number: int) -> tuple[dict[str, list[str]], list[int]]:
             pile: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
             for batch in batches:
                 pile.put(batch)
-            hosting = [Copy(service, url) for _ in range(number)]
-            copies.extend(hosting)
+            hosting = [Copy(service, engine) for engine in engines[:number]]
             together = threading.Barrier(number)
             threads = [threading.Thread(target=one.work_through, args=(pile, together)) for one in hosting]
             for thread in threads:
@@ -194,8 +194,8 @@ def replay_into(database_of: Callable[[str], str]) -> Iterator[Callable[..., Rep
         return replay
 
     yield into
-    for copy in copies:
-        copy.close()
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.mark.parametrize("service", SERVICES)
