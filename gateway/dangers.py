@@ -18,7 +18,7 @@ its way comes again by itself, and whoever else sends something unreadable is to
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -75,6 +75,9 @@ class Told:
     seen: Callable[[dict[str, Any]], list[Concern]]
     #: What is to be sent again, in words; empty where the danger is all there is.
     rest: str = ""
+    #: The list in the body of which each part is about somebody of their own; empty where all of it is about
+    #: the same.
+    each: str = ""
     #: What it tells where a patient sent it and nobody can read it.
     unread: Concern = dangers.UNREAD
 
@@ -210,6 +213,7 @@ TOLD_BY = {
     "complete_assessment": Told(seen=_in_assessment, rest="assessment"),
     "answer_instrument": Told(seen=_in_answers, rest="set of answers"),
     "check_out": Told(seen=_in_check_out, rest="check-out"),
+    "record_roster": Told(seen=_in_check_out, rest="roster", each="marks"),
     "submit_check_in": Told(seen=_in_check_in, rest="check-in"),
     # By its address alone a patient calls for help.
     "raise_safety_concern": Told(seen=_in_concern, unread=("DANGER_ANSWER", "E3")),
@@ -231,21 +235,66 @@ def hear(request: Request, refusal: Refusal) -> Heard | None:
         return None
     nobody_looked = refusal.status >= 500
     try:
-        concerns = _concerns_in(request, least="E2" if nobody_looked else LEAST_THOUGH_REFUSED)
+        found = _found_in(request, least="E2" if nobody_looked else LEAST_THOUGH_REFUSED)
     except Refusal as why:
         if not request.known_caller.is_patient or not _stays_unread(request, refusal, why):
             raise
         request.read_as_empty()
-        concerns = [TOLD_BY[request.name].unread]
-    if not concerns:
+        found = [_Found(told=dict(request.ids), concerns=[TOLD_BY[request.name].unread], part=())]
+    if not found:
         return None
     log.warning("danger_heard_at_door", route=request.name, request_id=request.correlation_id)
-    return _written_or_paged(request, refusal, concerns)
+    return _written_or_paged(request, refusal, found)
 
 
-def _concerns_in(request: Request, *, least: str) -> list[Concern]:
-    seen = TOLD_BY[request.name].seen({**request.told, **request.ids})
-    return [(concern, level) for concern, level in dangers.gravest(seen) if level >= least]
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """The dangers in what a request tells of one person."""
+
+    #: What it says of them, and where they are named.
+    told: dict[str, Any]
+    concerns: list[Concern]
+    #: The place of the part of the request that it is; none where that is all of it.
+    part: tuple[str, ...]
+
+    @property
+    def seat_id(self) -> str | None:
+        """Return the seat by which they are named, if they are."""
+        return _id(self.told, "seat_id")
+
+    @property
+    def level(self) -> str:
+        """Return the gravest level."""
+        return max(level for _, level in self.concerns)
+
+    @property
+    def gravest(self) -> str:
+        """Return the concern that has it."""
+        return max(self.concerns, key=lambda one: one[1])[0]
+
+    def concern_id(self, command_id: str, concern: str) -> str:
+        """Return the identity of a concern, the same however often the command comes."""
+        return derived_id(command_id, "concern", concern, *self.part)
+
+
+def _found_in(request: Request, *, least: str) -> list[_Found]:
+    found = []
+    for part, told in _parts_of(request):
+        seen = dangers.gravest(TOLD_BY[request.name].seen(told))
+        concerns = [(concern, level) for concern, level in seen if level >= least]
+        if concerns:
+            found.append(_Found(told=told, concerns=concerns, part=part))
+    return found
+
+
+def _parts_of(request: Request) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Return what a request tells, person by person; where of several, each part by its place."""
+    each = TOLD_BY[request.name].each
+    if not each:
+        return [((), {**request.told, **request.ids})]
+    listed = request.told.get(each)
+    parts = listed if isinstance(listed, list) else []
+    return [((str(place),), one) for place, one in enumerate(parts) if isinstance(one, dict)]
 
 
 def _stays_unread(request: Request, refusal: Refusal, why: Refusal) -> bool:
@@ -253,7 +302,7 @@ def _stays_unread(request: Request, refusal: Refusal, why: Refusal) -> bool:
     return request.readable or isinstance(refusal, TooLarge) or isinstance(why, TooLarge)
 
 
-def _written_or_paged(request: Request, refusal: Refusal, concerns: list[Concern]) -> Heard:
+def _written_or_paged(request: Request, refusal: Refusal, found: list[_Found]) -> Heard:
     """Announce what was told, or page about it where that cannot be written down; return what is told of it.
 
     :raises Exception: when neither can be done.
@@ -267,21 +316,22 @@ def _written_or_paged(request: Request, refusal: Refusal, concerns: list[Concern
     def announce_it() -> tuple[dict[str, str], bool]:
         try:
             with eventlet.Timeout(WRITTEN_WITHIN_SECONDS):
-                return _announce_once(request, refusal, concerns, command_id=command_id)
+                return _announce_once(request, refusal, found, command_id=command_id)
         except eventlet.Timeout:
             raise Unavailable("The database does not answer.") from None
 
     # What nobody could read was heard by nobody, though somebody is asked about it.
-    told = tuple(concern for concern, level in concerns if (concern, level) != dangers.UNREAD)
+    seen = dict.fromkeys(concern for one in found for concern in one.concerns)
+    told = tuple(dict.fromkeys(concern for concern, level in seen if (concern, level) != dangers.UNREAD))
     try:
         own, replayed = announce_it()
     except Exception as error:
-        gravest, level = max(concerns, key=lambda one: one[1])
+        gravest = max(found, key=lambda one: one.level)
         log.error("danger_not_announced", route=request.name, error=type(error).__name__)
         if not request.door.unwritten.take(
-            derived_id(command_id, "concern", gravest),
+            gravest.concern_id(command_id, gravest.gravest),
             tenant_id=request.known_caller.tenant_id,
-            level=level,
+            level=gravest.level,
             write=announce_it,
         ):
             raise
@@ -308,33 +358,21 @@ def _notice(request: Request, refusal: Refusal, told: tuple[str, ...]) -> str:
 
 
 def _announce_once(
-    request: Request, refusal: Refusal, concerns: list[Concern], *, command_id: str
+    request: Request, refusal: Refusal, found: list[_Found], *, command_id: str
 ) -> tuple[dict[str, str], bool]:
     """Announce what was told, unless that was done; return the program's own number, and whether it was."""
 
     def announce_it(db: Session, origin: Origin) -> dict[str, Any]:
-        command_id = str(origin.causation_id)
-        patient_id, episode_id = _whom(db, request, command_id=command_id)
-        for concern, level in concerns:
-            announce(
-                db,
-                SafetyConcernRaised(
-                    concern_id=derived_id(command_id, "concern", concern),
-                    patient_id=patient_id,
-                    concern=concern,
-                    level=level,
-                    evidence_id=command_id,
-                    raised_at=origin.now,
-                    episode_id=episode_id,
-                ),
-            )
+        whom = _announce_each(db, request, found, origin)
+        # What is about several people is about none of them alone.
+        about, of_episode = whom[0] if len(whom) == 1 else (None, None)
         # Nobody outside learns from a number at which site somebody is treated.
         line = tables.emergency_line_of(
             db,
             tenant_id=origin.tenant_id,
-            episode_id=None if request.known_caller.is_outside else episode_id,
+            episode_id=None if request.known_caller.is_outside else of_episode,
         )
-        return {"patient_id": patient_id, "lines": {"program_emergency_line": line} if line else {}}
+        return {"patient_id": about, "lines": {"program_emergency_line": line} if line else {}}
 
     def once(command_id: str) -> tuple[dict[str, str], bool]:
         kept, replayed = repeats.first_answer(
@@ -350,12 +388,46 @@ def _announce_once(
     return once(derived_id(command_id, "besides", hashlib.sha256(repeats.said(request)).hexdigest()))
 
 
-def _whom(db: Session, request: Request, *, command_id: str) -> tuple[str, str | None]:
-    """Return whom it is about, and in which episode, as far as anybody here knows.
+def _announce_each(
+    db: Session, request: Request, found: list[_Found], origin: Origin
+) -> list[tuple[str, str | None]]:
+    """Announce every danger that was found; return whom each part is about, and in which episode."""
+    command_id = str(origin.causation_id)
+    seat_ids = [one.seat_id for one in found if one.seat_id is not None]
+    holders = tables.holders_of(db, tenant_id=origin.tenant_id, seat_ids=seat_ids) if seat_ids else {}
+    whom = [_whom(db, request, one, command_id=command_id, holders=holders) for one in found]
+    for one, (patient_id, episode_id) in zip(found, whom, strict=True):
+        for concern, level in one.concerns:
+            announce(
+                db,
+                SafetyConcernRaised(
+                    concern_id=one.concern_id(command_id, concern),
+                    patient_id=patient_id,
+                    concern=concern,
+                    level=level,
+                    evidence_id=command_id,
+                    raised_at=origin.now,
+                    episode_id=episode_id,
+                ),
+            )
+    return whom
+
+
+def _whom(
+    db: Session,
+    request: Request,
+    found: _Found,
+    *,
+    command_id: str,
+    holders: Mapping[str, tuple[str, str]],
+) -> tuple[str, str | None]:
+    """Return whom what was told is about, and in which episode, as far as anybody here knows.
 
     Whoever says so of themselves is heard, whatever they name besides.
+
+    :param holders: whose seats are, and in which episode.
     """
-    caller, data = request.known_caller, {**request.told, **request.ids}
+    caller, data = request.known_caller, found.told
     tenant_id, episode_id = caller.tenant_id, _id(data, "episode_id")
     owner = (
         tables.patient_of_episode(db, tenant_id=tenant_id, episode_id=episode_id)
@@ -371,4 +443,8 @@ def _whom(db: Session, request: Request, *, command_id: str) -> tuple[str, str |
         if contact_id is not None
         else None
     )
-    return _id(data, "patient_id") or owner or asked or dangers.somebody(command_id), episode_id
+    named = _id(data, "patient_id") or owner or asked
+    if named is None and found.seat_id is not None and found.seat_id in holders:
+        return holders[found.seat_id]
+    unknown = derived_id(command_id, *found.part) if found.part else command_id
+    return named or dangers.somebody(unknown), episode_id

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from shared.contracts.event import Envelope
 from shared.contracts.gateway import DisclosureMade
 from shared.contracts.intake import PatientAdmitted, SiteChanged, SiteOpened
+from shared.contracts.scheduling import SessionScheduled
 from shared.database import id_column, moment, new_metadata, reference, tenant_column
 
 metadata = new_metadata()
@@ -306,6 +307,31 @@ def patient_of_episode(db: Session, *, tenant_id: str, episode_id: str) -> str |
 def patient_of_task_about(db: Session, *, tenant_id: str, about_id: str) -> str | None:
     """Return whom something is about that somebody was asked to do, as far as the work list tells."""
     return _patient_in(db, work, work.c.about_id == about_id, tenant_id=tenant_id)
+
+
+#: Of the seats that were given out last so many are looked through for one: some weeks of a large program,
+#: and a moment's work where somebody is in danger. Design default.
+_NEWEST_SEATS = 20_000
+
+
+def holders_of(db: Session, *, tenant_id: str, seat_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return patient and episode of seats in sessions, by seat, as far as the newest events tell."""
+    newest = (
+        sa.select(
+            archive.c.patient_id,
+            archive.c.episode_id,
+            sa.cast(sa.func.convert_from(archive.c.body, "UTF8"), JSONB)["data"]["seat_id"].astext.label(
+                "seat_id"
+            ),
+        )
+        .where(archive.c.tenant_id == tenant_id, archive.c.type == SessionScheduled.wire_name)
+        # What has no place yet is the newest of all.
+        .order_by(archive.c.position.desc().nulls_first())
+        .limit(_NEWEST_SEATS)
+        .subquery()
+    )
+    rows = db.execute(sa.select(newest).where(newest.c.seat_id.in_(list(seat_ids))))
+    return {row.seat_id: (row.patient_id, row.episode_id) for row in rows}
 
 
 def _patient_in(db: Session, table: sa.Table, where: sa.ColumnElement[bool], *, tenant_id: str) -> str | None:

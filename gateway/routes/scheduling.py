@@ -369,10 +369,11 @@ class SchedulingRoutes:
     record_roster = command(
         "/v1/sessions/{session_id}/roster",
         scheduling.RecordRoster,
-        scheduling.Session,
+        scheduling.RosterTaken,
         status=200,
         scope="sessions:write",
         information=ATTENDANCE,
+        hears=dangers.hear,
     )
     excuse_absence = command(
         "/v1/sessions/{session_id}/excuses",

@@ -3,6 +3,7 @@
 All of it runs in the transaction of what caused it.
 """
 
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -144,19 +145,13 @@ def today_view(db: Session, *, site: records.Site, day: date | None, now: dateti
         until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
     )
     found = clinic_day.day_of(held, now=now)
-    sessions = []
-    for session, seats in held:
-        counts: dict[str, int] = {}
-        for seat in seats:
-            counts[seat.state] = counts.get(seat.state, 0) + 1
-        sessions.append({**columns(session), "counts": counts, "seats": [columns(seat) for seat in seats]})
     view: dict[str, Any] = schemas.Today().dump(
         {
             "site_id": site.site_id,
             "day": day,
             "time_zone": site.time_zone,
             "as_of": now,
-            "sessions": sessions,
+            "sessions": [with_roster(session, seats) for session, seats in held],
             **{name: [columns(seat) for seat in seats] for name, seats in vars(found).items()},
         }
     )
@@ -246,6 +241,12 @@ def rate(
         db.add(newly_asked)
     announce_all(db, caused)
     return given
+
+
+def with_roster(session: attendance.Session, seats: list[attendance.Seat]) -> dict[str, Any]:
+    """Return a session's columns with its seats, and how many of them are in which state."""
+    counts = Counter(seat.state for seat in seats)
+    return {**columns(session), "counts": dict(counts), "seats": [columns(seat) for seat in seats]}
 
 
 def columns(row: Any) -> dict[str, Any]:

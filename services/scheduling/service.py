@@ -17,6 +17,7 @@ from services.scheduling import (
     messages,
     noting,
     peering,
+    rostering,
     schemas,
     seating,
     staffing,
@@ -877,29 +878,12 @@ class Scheduling:
 
     @command(schemas.RecordRoster, roles=_DESK_AND_CARE)
     def record_roster(self, db: Session, call: Call) -> dict[str, Any]:
-        """Take a whole group's marks; the same roster again changes nothing."""
+        """Take a whole group's marks and what they answered on leaving; the same again changes nothing."""
         session = tables.lock_session(db, session_id=call.data["session_id"])
-        session.check_can_mark(now=call.now)
         seats = tables.seats_of(db, session_id=session.session_id)
-        by_name = {seat.patient_id: seat for seat in seats} | {seat.seat_id: seat for seat in seats}
-        marked: dict[str, tuple[attendance.Seat, attendance.Mark]] = {}
-        for position, row in enumerate(call.data["marks"]):
-            seat = by_name.get(row.get("seat_id") or row["patient_id"])
-            if seat is None or seat.seat_id in marked:
-                raise attendance.NoSuchSeat(field=f"marks.{position}", rule="must be a seat of the session")
-            marked[seat.seat_id] = (seat, _mark_of(row))
-        past = tables.past_of(
-            db,
-            episode_ids=[
-                seat.episode_id for seat, mark in marked.values() if seat.told or mark.mark == "NO_SHOW"
-            ],
-        )
-        session.note_mark(now=call.now)
-        caused: list[Event] = []
-        for seat, mark in marked.values():
-            caused += seat.take(mark=mark, session=session, past=past.get(seat.episode_id, []), now=call.now)
+        caused = rostering.record(db, session, seats, call)
         self._after_marks(db, session, seats, caused, now=call.now)
-        return _session_view(session, seats)
+        return rostering.taken_view(db, session, seats, call)
 
     @command(schemas.ExcuseAbsence, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def excuse_absence(self, db: Session, call: Call) -> dict[str, Any]:
@@ -934,7 +918,7 @@ class Scheduling:
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         session.note_mark(now=call.now)
         caused = seat.take(
-            mark=_mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
+            mark=rostering.mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
         )
         self._after_marks(db, session, seats, caused, now=call.now)
         return _dumped(schemas.Seat(), _columns(seat))
@@ -1944,10 +1928,6 @@ def _left_view(left: list[tuple[attendance.Session, str]]) -> list[dict[str, Any
     return [{"session_id": session.session_id, "reason": reason} for session, reason in left]
 
 
-def _mark_of(row: dict[str, Any]) -> attendance.Mark:
-    return attendance.Mark(mark=row["mark"], arrived_at=row.get("arrived_at"), left_at=row.get("left_at"))
-
-
 def _columns(row: Any) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
 
@@ -2034,13 +2014,7 @@ def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit,
 
 
 def _session_view(session: attendance.Session, seats: list[attendance.Seat]) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for seat in seats:
-        counts[seat.state] = counts.get(seat.state, 0) + 1
-    return _dumped(
-        schemas.Session(),
-        {**_columns(session), "counts": counts, "seats": [_columns(seat) for seat in seats]},
-    )
+    return _dumped(schemas.Session(), day.with_roster(session, seats))
 
 
 def _write_cursor(last: tuple[datetime, str] | None) -> str | None:

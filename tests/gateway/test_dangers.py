@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from gateway import dangers, openapi, tokens
+from gateway import dangers, openapi, tables, tokens
 from gateway.service import Gateway
+from shared.clock import real_now
+from shared.contracts import roles
 from shared.contracts.common import SafetyConcernRaised
-from shared.contracts.event import Envelope
+from shared.contracts.event import Actor, Envelope, Event
+from shared.contracts.scheduling import SessionScheduled
 from shared.dangers import somebody
 from shared.ids import derived_id, new_id
 from shared.safety import safety_watch
@@ -228,6 +232,9 @@ class TestTold:
             ("/v1/lapses", LAPSE | {"patient_id": DANA}),
             (f"/v1/patients/{DANA}/instrument-answers", {"instrument": "PHQ9", "answers": {"9": 0, "1": 3}}),
             (f"/v1/sessions/{SOMEWHERE}/check-outs", {"patient_id": DANA, "answer": "SAFE"}),
+            (f"/v1/sessions/{SOMEWHERE}/roster", {"marks": [{"patient_id": DANA, "answer": "SAFE"}]}),
+            (f"/v1/sessions/{SOMEWHERE}/roster", {"marks": [DANA, None, {"answer": 4}]}),
+            (f"/v1/sessions/{SOMEWHERE}/roster", {"marks": {"answer": "NOT_SAFE"}}),
             (f"/v1/episodes/{EPISODE}/assessments", SIGNS),
             (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS),
             (f"/v1/aftercare-contacts/{SOMEWHERE}/attempts", ATTEMPT),
@@ -274,6 +281,92 @@ class TestCheckIn:
         assert levels(alone, own) == [("DANGER_ANSWER", "E4"), ("RETURN_TO_USE", "E3")]
         # Whose episode it is nobody here knows.
         assert {one.episode_id for one in raised(alone, own)} == {None}
+
+
+class TestRoster:
+    """Each patient of a roster is in danger for themselves."""
+
+    PATH = f"/v1/sessions/{SOMEWHERE}/roster"
+
+    def mark(self, answer: str, **whose: str) -> dict[str, str]:
+        return {"mark": "PRESENT", "answer": answer, **whose}
+
+    def test_that_nobody_can_take_is_heard_of_each_patient_once(self, alone: House) -> None:
+        key, ada, ben, cleo = (new_id() for _ in range(4))
+        marks = [
+            self.mark("NOT_SAFE", patient_id=ada),
+            self.mark("SAFE", patient_id=cleo),
+            self.mark("UNSURE", patient_id=ben),
+        ]
+
+        first, again = (alone.post(self.PATH, {"marks": marks}, key=key) for _ in range(2))
+
+        assert (first.status, first.body["heard"]) == (202, ["DANGER_ANSWER"])
+        assert "The roster itself was not kept" in first.body["notice"]
+        assert set(first.body["crisis_lines"]) >= LINES
+        assert (again.status, again.headers["Idempotency-Replayed"]) == (202, "true")
+        assert [levels(alone, one) for one in (ada, ben, cleo)] == [
+            [("DANGER_ANSWER", "E4")],
+            [("DANGER_ANSWER", "E3")],
+            [],
+        ]
+
+    def test_that_is_refused_is_heard_whatever_else_is_wrong_in_it(self, refusing: House) -> None:
+        patient_id = new_id()
+        marks = [None, {"mark": "NO_SHOW", "answer": "NOT_SAFE", "patient_id": patient_id}]
+        token = refusing.token("counselor", scopes=("sites:read",))
+
+        answer = refusing.post(self.PATH, {"marks": marks, "no_such_field": 1}, token=token)
+
+        assert (answer.status, answer.body["heard"]) == (403, ["DANGER_ANSWER"])
+        assert levels(refusing, patient_id) == [("DANGER_ANSWER", "E4")]
+
+    def test_that_names_seats_is_about_whoever_holds_them(self, alone: House) -> None:
+        ids = {name: new_id() for name in ("patient_id", "episode_id", "journey_id", "seat_id")}
+        scheduled = SessionScheduled(
+            **ids,
+            session_id=SOMEWHERE,
+            kind="GROUP",
+            modality="PROCESS",
+            starts_at=real_now(),
+            ends_at=real_now() + timedelta(hours=3),
+            clinical_minutes=165,
+        )
+        archived(alone, scheduled)
+
+        alone.post(self.PATH, {"marks": [self.mark("NOT_SAFE", seat_id=ids["seat_id"])]})
+
+        (event,) = raised(alone, ids["patient_id"])
+        assert (event.level, event.episode_id) == ("E4", ids["episode_id"])
+
+    def test_that_names_seats_which_nobody_here_knows_tells_them_apart(self, alone: House) -> None:
+        before = len(announced(alone))
+        marks = [self.mark("NOT_SAFE", seat_id=new_id()) for _ in range(2)]
+
+        answer = alone.post(self.PATH, {"marks": marks})
+
+        assert answer.status == 202
+        found = announced(alone)[before:]
+        assert len({one.patient_id for one in found}) == len({one.concern_id for one in found}) == 2
+
+
+def archived(house: House, event: Event) -> None:
+    """Have an event in the archive, as if it had come long ago."""
+    envelope = Envelope(
+        event_id=new_id(),
+        event=event,
+        announced_by=event.source,
+        tenant_id=TENANT,
+        occurred_at=real_now(),
+        recorded_at=real_now(),
+        actor=Actor(actor_id=event.source, role=roles.SYSTEM),
+        correlation_id=new_id(),
+    )
+    engine = sa.create_engine(house.database_url.replace("{service}", "gateway"))
+    with Session(engine) as db:
+        tables.keep_events(db, [envelope], received_at=real_now())
+        db.commit()
+    engine.dispose()
 
 
 class TestRefused:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.scheduling import tables
 from services.scheduling.domain import attendance, check_outs, clinic_day
 from services.scheduling.service import Scheduling
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
@@ -364,6 +365,218 @@ class TestQuestionThatNobodyPut:
         assert closed == []
         assert len(opened) == 2
         assert self.not_asked(room) == {ids_of("Ben")["patient_id"]}
+
+
+class TestAnswersInARoster:
+    """Whoever sends a group's roster can send along what each patient answered on leaving."""
+
+    @pytest.fixture
+    def room(self, room: Room) -> Room:
+        admit(room, "Ada", "Ben")
+        return room
+
+    def row(self, name: str, answer: str | None = "SAFE", **more: Any) -> dict[str, Any]:
+        said = {"patient_id": ids_of(name)["patient_id"], "mark": "PRESENT", "answer": answer, **more}
+        return {field: word for field, word in said.items() if word is not None}
+
+    def send(self, room: Room, session_id: str, *rows: dict[str, Any], **how: Any) -> dict[str, Any]:
+        body = {"session_id": session_id, "marks": list(rows)}
+        return room.call("record_roster", body, role="counselor", **how)
+
+    def seat(self, answer: dict[str, Any], name: str) -> dict[str, Any]:
+        patient_id = ids_of(name)["patient_id"]
+        return next(seat for seat in answer["seats"] if seat["patient_id"] == patient_id)
+
+    def over(self, room: Room, minutes: int = 0) -> tuple[str, datetime]:
+        """Go to the end of Monday's group, or some minutes past it; return the group and its end."""
+        session_id = monday_group(room, "Ada")
+        ends = starts_of(room, session_id) + timedelta(hours=3)
+        room.advance(ends + timedelta(minutes=minutes))
+        return session_id, ends
+
+    def test_check_out_without_a_task_for_anybody(self, room):
+        session_id, ends = self.over(room)
+
+        answer = self.send(room, session_id, self.row("Ada"), self.row("Ben"))
+        room.advance(timedelta(hours=4))
+
+        assert (answer["counts"], answer["crisis_lines"]) == ({"PRESENT": 2}, None)
+        out = [datetime.fromisoformat(seat["checked_out_at"]) for seat in answer["seats"]]
+        assert out == [ends, ends]
+        assert tasks(room, "safety_question_unasked") == tasks(room, "check_out_missing") == []
+        assert room.announced_of(SafetyConcernRaised) == []
+
+    def test_leave_the_question_to_be_put_to_the_others(self, room):
+        session_id, _ = self.over(room)
+
+        self.send(room, session_id, self.row("Ada"), self.row("Ben", answer=None))
+        room.advance(timedelta(hours=1))
+
+        today = room.ask("get_today", {"site_id": SITE}, role="front_desk")
+        assert [seat["patient_id"] for seat in today["not_asked"]] == [ids_of("Ben")["patient_id"]]
+        assert len(tasks(room, "safety_question_unasked")) == 1
+
+    def test_close_the_task_that_asks_for_them(self, room):
+        session_id, _ = self.over(room)
+        self.send(room, session_id, self.row("Ada", answer=None))
+        room.advance(timedelta(hours=1))
+        before = tasks(room, "safety_question_unasked")
+
+        self.send(room, session_id, self.row("Ada"))
+
+        assert (len(before), tasks(room, "safety_question_unasked")) == (1, [])
+
+    @pytest.mark.parametrize(("answer", "level"), [("NOT_SAFE", "E4"), ("UNSURE", "E3")])
+    def test_that_tell_of_a_danger_raise_it_with_the_marks(self, room, answer, level):
+        session_id, _ = self.over(room)
+
+        view = self.send(room, session_id, self.row("Ada", answer), self.row("Ben"))
+
+        (envelope,) = [one for one in room.announced_envelopes if isinstance(one.event, SafetyConcernRaised)]
+        (attended, _) = [one for one in room.announced_envelopes if isinstance(one.event, SessionAttended)]
+        concern = envelope.event
+        assert isinstance(concern, SafetyConcernRaised)
+        assert (concern.concern, concern.level) == ("DANGER_ANSWER", level)
+        assert (concern.patient_id, concern.evidence_id) == (
+            ids_of("Ada")["patient_id"],
+            self.seat(view, "Ada")["seat_id"],
+        )
+        assert envelope.causation_id == attended.causation_id
+        assert {"call_or_text_988", "call_911"} <= set(view["crisis_lines"])
+        assert "answer" not in self.seat(view, "Ada")
+
+    def test_that_tell_of_several_dangers_raise_each(self, room):
+        session_id, _ = self.over(room)
+
+        self.send(room, session_id, self.row("Ada", "NOT_SAFE"), self.row("Ben", "UNSURE"))
+
+        told = {one.patient_id: one.level for one in room.announced_of(SafetyConcernRaised)}
+        assert told == {ids_of("Ada")["patient_id"]: "E4", ids_of("Ben")["patient_id"]: "E3"}
+
+    def test_that_were_declined_ask_somebody_to_talk_to_the_patient(self, room):
+        session_id, _ = self.over(room)
+
+        view = self.send(room, session_id, self.row("Ada", "DECLINED"))
+
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "check_out_contact"]
+        assert (task.patient_id, task.reason) == (ids_of("Ada")["patient_id"], "SAFETY_QUESTION_DECLINED")
+        assert "call_or_text_988" in view["crisis_lines"]
+        said = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"}
+        room.call("close_task", said, role="supervisor")
+        assert tasks(room, "check_out_contact") == []
+
+    def test_have_one_effect_though_the_roster_comes_twice(self, room):
+        session_id, ends = self.over(room)
+        rows = [self.row("Ada", "NOT_SAFE"), self.row("Ben", "DECLINED")]
+        first = self.send(room, session_id, *rows)
+        told = len(room.announced)
+        room.at(ends + timedelta(minutes=10))
+
+        again = self.send(room, session_id, *rows)
+
+        assert again == first
+        assert len(room.announced) == told
+
+    def test_tell_of_a_danger_anew_that_somebody_had_denied_before(self, room):
+        session_id, ends = self.over(room)
+        self.send(room, session_id, self.row("Ada"))
+        room.at(ends + timedelta(minutes=5))
+
+        self.send(room, session_id, self.row("Ada", "UNSURE"))
+        self.send(room, session_id, self.row("Ada", "NOT_SAFE"))
+        # Who has told of a danger is not taken out of it by a word.
+        self.send(room, session_id, self.row("Ada", "SAFE"))
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E3", "E4"]
+        with room.db() as db:
+            (kept,) = [one for one in tables.seats_of(db, session_id=session_id) if one.check_out_answer]
+            assert kept.check_out_answer == "NOT_SAFE"
+
+    def test_keep_the_true_times_of_a_late_entry(self, room):
+        session_id, ends = self.over(room, minutes=300)
+        came, left = ends - timedelta(minutes=177), ends - timedelta(minutes=60)
+        times = {"arrived_at": came.isoformat(), "left_at": left.isoformat()}
+
+        view = self.send(
+            room, session_id, self.row("Ada", mark="LEFT_EARLY", **times), self.row("Ben", "UNSURE")
+        )
+        room.advance(timedelta(hours=2))
+
+        seat = self.seat(view, "Ada")
+        assert [datetime.fromisoformat(seat[at]) for at in ("arrived_at", "left_at")] == [came, left]
+        assert datetime.fromisoformat(seat["checked_out_at"]) == left
+        assert (seat["state"], seat["credited_minutes"]) == ("PARTIAL", 107)
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E3"]
+        assert tasks(room, "safety_question_unasked") == []
+
+    def test_close_the_presence_of_whoever_checked_in_at_the_door(self, room):
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        _, ends = self.over(room)
+
+        self.send(room, session_id, self.row("Ada"), self.row("Ben"))
+        room.advance(ends + timedelta(hours=2))
+
+        assert tasks(room, "check_out_missing") == []
+
+    def test_before_the_end_are_heard_and_say_not_yet_that_somebody_left(self, room):
+        session_id = monday_group(room, "Ada")
+        room.at(starts_of(room, session_id) + timedelta(minutes=170))
+
+        view = self.send(room, session_id, self.row("Ada", "UNSURE"), self.row("Ben"))
+        room.advance(timedelta(hours=2))
+
+        assert [one.level for one in room.announced_of(SafetyConcernRaised)] == ["E3"]
+        assert [seat["checked_out_at"] for seat in view["seats"]] == [None, None]
+        # Whoever is present stays to the end: the minutes are not cut short by the question.
+        assert {seat["credited_minutes"] for seat in view["seats"]} == {165}
+        assert tasks(room, "safety_question_unasked") == []
+
+    def test_agree_with_what_was_said_at_the_door(self, room):
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ada")
+        room.at(starts + timedelta(hours=2))
+        check_out(room, session_id, "Ada", "NOT_SAFE")
+        self.over(room)
+
+        view = self.send(room, session_id, self.row("Ada", "NOT_SAFE"))
+
+        assert len(room.announced_of(SafetyConcernRaised)) == 1
+        seat = self.seat(view, "Ada")
+        assert datetime.fromisoformat(seat["checked_out_at"]) == starts + timedelta(hours=2)
+        assert seat["state"] == "PARTIAL"
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"mark": "NO_SHOW"}, "marks.1.answer"),
+            ({"mark": "EXCUSED"}, "marks.1.answer"),
+            ({"answer": "FINE"}, "marks.1.answer"),
+        ],
+    )
+    def test_that_cannot_be_are_refused_by_name_and_change_nothing(self, room, wrong, field):
+        session_id, _ = self.over(room)
+        told = len(room.announced)
+
+        with pytest.raises(InvalidInput) as refused:
+            self.send(room, session_id, self.row("Ada"), self.row("Ben") | wrong)
+
+        assert [problem["field"] for problem in refused.value.problems] == [field]
+        assert len(room.announced) == told
+        seats = room.ask("get_session", {"session_id": session_id})["seats"]
+        assert {seat["checked_out_at"] for seat in seats} == {None}
+
+    def test_of_somebody_who_left_early_need_the_time(self, room):
+        session_id, _ = self.over(room)
+
+        with pytest.raises(InvalidInput) as refused:
+            self.send(room, session_id, self.row("Ada", mark="LEFT_EARLY"))
+
+        assert [problem["field"] for problem in refused.value.problems] == ["left_at"]
 
 
 class TestDangerThatCannotBeCheckedOut:

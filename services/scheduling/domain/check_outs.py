@@ -4,8 +4,8 @@ The question is whether the patient is safe on the way home and at home tonight.
 danger is announced in the same transaction, whatever else the check-out is worth.
 
 Who checked in and not out is looked for by name. Where a roster tells who was there, nobody stood at the
-door: then one task for the whole session asks whoever leads it to put the question, since it is one round,
-not twelve, and the day's view names those who have not been asked.
+door: the roster itself may hold the answers. For those of whom it holds none, one task for the whole session
+asks whoever leads it to put the question, since it is one round, not twelve, and the day's view names them.
 """
 
 from collections.abc import Iterable
@@ -109,6 +109,29 @@ def check_out(
     seat.checked_out_at = left_at
     caused += _presence_until(seat, session=session, left_at=left_at, past=past, now=now)
     return Left(caused=caused + settle(seat, session=session, now=now), asked=asked)
+
+
+def check_out_by_roster(
+    seat: Seat, *, session: Session, mark: Mark, answer: str, past: list[Seen], now: datetime
+) -> Left:
+    """Take a facilitator's mark with what the patient answered on leaving; the same again changes nothing.
+
+    Presence follows the mark. Where nobody told when the patient left, the end of the session closes the
+    check-out, once that is over: before, the answer is known, and that the patient left is not.
+
+    :raises SeatGivenUp: when the seat was cancelled.
+    :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
+    """
+    told_before = answer == seat.check_out_answer and mark.left_at in (
+        None,
+        seat.left_at,
+        seat.checked_out_at,
+    )
+    caused = seat.take(mark=mark, session=session, past=past, now=now)
+    heard, asked = ([], None) if told_before else _heard(seat, answer=answer, now=now)
+    if seat.checked_out_at is None:
+        seat.checked_out_at = mark.left_at or (session.ends_at if session.ends_at <= now else None)
+    return Left(caused=heard + caused, asked=asked)
 
 
 def _against(seat: Seat, *, session: Session, left_at: datetime, now: datetime) -> Refusal | None:

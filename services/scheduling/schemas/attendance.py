@@ -5,7 +5,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from services.scheduling.schemas.fields import Page, described
-from shared.contracts.scheduling import CANCELLATION_REASONS, EXCUSE_REASONS, MARKS, SEAT_STATES
+from shared.contracts.scheduling import (
+    CANCELLATION_REASONS,
+    CHECK_OUT_ANSWERS,
+    EXCUSE_REASONS,
+    MARKS,
+    SEAT_STATES,
+)
 from shared.schema_fields import Id, Moment
 
 
@@ -17,8 +23,12 @@ class CheckIn(Schema):
     arrived_at = Moment(metadata=described("For a late entry by the desk: when it truly was."))
 
 
+#: Marks of somebody who was not there, and so left nowhere.
+_NOT_THERE = ("NO_SHOW", "EXCUSED")
+
+
 class RosterMark(Schema):
-    """What is said of one seat."""
+    """What is said of one seat, and what the patient answered on leaving."""
 
     seat_id = Id(metadata=described("The seat, or else the patient."))
     patient_id = Id(metadata=described("The patient, or else the seat."))
@@ -27,6 +37,19 @@ class RosterMark(Schema):
     )
     arrived_at = Moment(metadata=described("When the patient came; LATE needs it without a check-in."))
     left_at = Moment(metadata=described("When the patient left; LEFT_EARLY needs it."))
+    answer = fields.String(
+        validate=validate.OneOf(CHECK_OUT_ANSWERS),
+        metadata=described(
+            "The answer to the question of the check-out, where it was put: it checks the patient out, before"
+            " the end of the session only together with left_at."
+        ),
+    )
+
+    @validates_schema
+    def answers_if_there(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse an answer of somebody who was not there."""
+        if "answer" in data and data.get("mark") in _NOT_THERE:
+            raise ValidationError("Only somebody who was there answers on leaving.", "answer")
 
     @validates_schema
     def names_one(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -161,6 +184,12 @@ class Session(SessionSummary):
     """A session with its roster."""
 
     seats = fields.List(fields.Nested(Seat), required=True)
+
+
+class RosterTaken(Session):
+    """A session after its roster; who helps now, where an answer carries risk."""
+
+    crisis_lines = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True)
 
 
 class PatientSession(Seat):
