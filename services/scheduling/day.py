@@ -195,7 +195,9 @@ def attendance_view(
             **vars(attended.tally(seats)),
             "consecutive_absences": attendance.absences_in_row(past[episode.episode_id]),
             "modalities": attended.dose_by_modality(seats),
-            "weeks": attended.weeks_of(seats, floor=episode.weekly_minutes_floor or 0, zone=zone),
+            "weeks": attended.weeks_of(
+                seats, floor=episode.weekly_minutes_floor or 0, zone=zone, kept=episode.step_downs
+            ),
             "days": attended.days_there(seats, zone=zone),
         }
     )

@@ -239,6 +239,44 @@ class TestFloor:
             assert room.call("swap_seat", body, role="front_desk")["state"] == "SCHEDULED"
 
 
+class TestViews:
+    """What is shown of a week beside what it is to reach."""
+
+    def balance(self, room: Room) -> tuple[int, int]:
+        found = room.ask("get_balance", {"episode_id": ids_of("Ada")["episode_id"]})
+        return found["weekly_minutes"], found["floor_minutes"]
+
+    def test_of_the_balance_show_what_is_agreed_for_today(self, room):
+        agree(room, begins_on="2026-02-11", ends_on="2026-02-17")
+        seen = []
+
+        for day in ("2026-02-10", "2026-02-11", "2026-02-17", "2026-02-18"):
+            room.advance(f"{day}T01:00:00-06:00")
+            seen.append(self.balance(room))
+
+        assert seen == [(545, 540), (380, 360), (380, 360), (545, 540)]
+
+    def test_of_the_balance_show_the_hours_of_the_level_once_it_was_ended(self, room):
+        agree(room)
+        before = self.balance(room)
+
+        end(room)
+
+        assert (before, self.balance(room)) == ((380, 360), (545, 540))
+
+    def test_of_the_weeks_show_what_was_agreed_in_each(self, room):
+        agree(room, begins_on="2026-02-11", ends_on="2026-02-15")
+        miss_everything(room, until="2026-02-23T08:00:00-06:00")
+
+        told = room.ask("get_attendance", {"episode_id": ids_of("Ada")["episode_id"], "to": "2026-02-22"})
+
+        assert [(one["week_starts_on"], one["floor_minutes"]) for one in told["weeks"]] == [
+            ("2026-02-02", 540),
+            ("2026-02-09", 360),
+            ("2026-02-16", 540),
+        ]
+
+
 class TestRefusals:
     def refuses(self, room: Room, kind: type[Refusal], **told: Any) -> Refusal:
         with pytest.raises(kind) as refused:

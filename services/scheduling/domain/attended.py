@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Any
 
 from services.scheduling.domain.attendance import Seat, Session
+from services.scheduling.domain.step_downs import floor_in
 from services.scheduling.domain.weeks import local_day, monday_of
 from shared.contracts.scheduling import ATTENDED_STATES
 
@@ -111,14 +113,24 @@ def dose_by_skill(seats: Iterable[Sat]) -> list[DoseOfSkill]:
     return sorted(found, key=lambda dose: (-dose.minutes, dose.skill_tag))
 
 
-def weeks_of(seats: Iterable[Sat], *, floor: int, zone: str) -> list[Week]:
-    """Return the minutes that were attended in each local week that had sessions."""
+def weeks_of(
+    seats: Iterable[Sat], *, floor: int, zone: str, kept: list[dict[str, Any]] | None = None
+) -> list[Week]:
+    """Return the minutes that were attended in each local week that had sessions.
+
+    :param floor: clinical minutes a week that the level of care asks for.
+    :param kept: the episode's step-downs, as it keeps them: in their weeks what was agreed is asked for.
+    """
     minutes: dict[date, int] = {}
     for seat, _ in seats:
         monday = monday_of(local_day(at=seat.starts_at, zone=zone))
         minutes[monday] = minutes.get(monday, 0) + seat.credited_minutes
     return [
-        Week(week_starts_on=monday, attended_minutes=minutes[monday], floor_minutes=floor)
+        Week(
+            week_starts_on=monday,
+            attended_minutes=minutes[monday],
+            floor_minutes=floor_in(floor=floor, kept=kept or [], week_starts_on=monday),
+        )
         for monday in sorted(minutes)
     ]
 

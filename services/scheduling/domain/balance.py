@@ -8,6 +8,8 @@ from services.scheduling.domain.attendance import GIVEN_UP
 from services.scheduling.domain.attended import Sat, tally, weeks_of
 from services.scheduling.domain.plans import WeeklyPlan
 from services.scheduling.domain.records import Episode
+from services.scheduling.domain.step_downs import floor_on
+from services.scheduling.domain.weeks import local_day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,7 @@ class Balance:
 
     #: Of the standing week; none where no week was found.
     weekly_minutes: int
+    #: What the level of care asks for, or a step-down that is agreed for today.
     floor_minutes: int
     #: Local weeks with sessions so far, and what was attended in them.
     weeks: int
@@ -47,7 +50,7 @@ def balance_of(
     planned = counts.planned_minutes
     return Balance(
         weekly_minutes=plan.weekly_minutes,
-        floor_minutes=episode.weekly_minutes_floor or 0,
+        floor_minutes=floor_on(episode, on=local_day(at=now, zone=zone)),
         weeks=len(weeks_of(begun, floor=0, zone=zone)),
         attended_minutes=counts.attended_minutes,
         attendance_percent=100 * counts.attended_minutes // planned if planned else None,

@@ -97,6 +97,12 @@ def in_force(episode: Episode, *, on: date) -> StepDown | None:
     return next((one for one in agreed_in(episode.step_downs) if one.is_in_force(on=on)), None)
 
 
+def floor_on(episode: Episode, *, on: date) -> int:
+    """Return the clinical minutes a week that the standing week keeps on a day."""
+    agreed = in_force(episode, on=on)
+    return agreed.weekly_minutes if agreed is not None else episode.weekly_minutes_floor or 0
+
+
 def floor_in(*, floor: int, kept: list[dict[str, Any]], week_starts_on: date) -> int:
     """Return the clinical minutes that a week keeps: those of the level, or of the agreed step-down.
 

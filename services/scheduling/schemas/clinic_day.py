@@ -117,7 +117,12 @@ class WeekAttended(Schema):
 
     week_starts_on = fields.Date(required=True)
     attended_minutes = fields.Integer(required=True)
-    floor_minutes = fields.Integer(required=True)
+    floor_minutes = fields.Integer(
+        required=True,
+        metadata=described(
+            "Clinical minutes that the level of care asks for; in a week of an agreed step-down those agreed."
+        ),
+    )
 
 
 class DayAttended(Schema):
@@ -163,7 +168,10 @@ class Balance(Schema):
     weekly_minutes = fields.Integer(
         required=True, metadata=described("Clinical minutes of the standing week; 0 while there is none.")
     )
-    floor_minutes = fields.Integer(required=True)
+    floor_minutes = fields.Integer(
+        required=True,
+        metadata=described("Of the level of care; of the step-down while one is agreed for today."),
+    )
     weeks = fields.Integer(required=True, metadata=described("Local weeks with sessions so far."))
     attended_minutes = fields.Integer(required=True)
     attendance_percent = fields.Integer(
