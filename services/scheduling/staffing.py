@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy.orm import Session
 
 from services.scheduling import tables
-from services.scheduling.domain import attendance, clinicians, planner, plans, records, weeks
+from services.scheduling.domain import attendance, clinicians, planner, plans, records, telehealth, weeks
 from services.scheduling.seating import write_down
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Event
@@ -20,6 +20,8 @@ from shared.messaging import announce, announce_all
 
 #: Why a session stays with whoever has it when a caseload is handed over.
 NOT_LICENSED, AWAY, ELSEWHERE = "NOT_LICENSED", "AWAY", "ELSEWHERE"
+#: Likewise, of an hour from afar: the licence is not of the state in which the patient is.
+NOT_LICENSED_THERE = "NOT_LICENSED_THERE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +92,13 @@ def uncovered(
 ) -> list[attendance.Session]:
     """Return the sessions to come that a clinician has but cannot lead, by their start."""
     away = tables.absences_of(db, clinician_ids=[clinician.clinician_id], since=now)[clinician.clinician_id]
+    led = tables.sessions_led_by(db, clinician_id=clinician.clinician_id, after=now)
+    states = _states_of_patients(db, led)
     return [
         session
-        for session in tables.sessions_led_by(db, clinician_id=clinician.clinician_id, after=now)
-        if _obstacle(clinician, session, away=away, zone=site.time_zone) is not None
+        for session in led
+        if _obstacle(clinician, session, away=away, state=states.get(session.session_id), zone=site.time_zone)
+        is not None
     ]
 
 
@@ -123,11 +128,22 @@ def led_dates(db: Session, site: records.Site, dated: list[plans.DatedSession], 
         since=new[0].starts_at,
         until=max(one.ends_at for one in new),
     )
+    states = _states_on_dates(db, new)
     leaders: dict[str, str] = {}
     against: dict[str, str] = {}
     for one in new:
         leader = staff.get(one.facilitator_id)
-        why = _obstacle(leader, one, away=away[one.facilitator_id], zone=site.time_zone) if leader else None
+        why = (
+            _obstacle(
+                leader,
+                one,
+                away=away[one.facilitator_id],
+                state=states.get(one.session_id),
+                zone=site.time_zone,
+            )
+            if leader
+            else None
+        )
         if why is None and _overlaps(one, busy[one.facilitator_id]):
             why = ELSEWHERE
         if why is None:
@@ -140,7 +156,15 @@ def led_dates(db: Session, site: records.Site, dated: list[plans.DatedSession], 
     for one in new:
         if one.session_id not in against:
             continue
-        stand_in = _stand_in(one, staff=staff, away=away, busy=busy, standing=standing, zone=site.time_zone)
+        stand_in = _stand_in(
+            one,
+            staff=staff,
+            away=away,
+            busy=busy,
+            standing=standing,
+            state=states.get(one.session_id),
+            zone=site.time_zone,
+        )
         if stand_in is not None:
             leaders[one.session_id] = stand_in.clinician_id
             busy[stand_in.clinician_id].append((one.starts_at, one.ends_at))
@@ -163,12 +187,15 @@ def _stand_in(
     away: Mapping[str, list[clinicians.Absence]],
     busy: Mapping[str, list[tuple[datetime, datetime]]],
     standing: Mapping[str, list[weeks.Span]],
+    state: str | None,
     zone: str,
 ) -> clinicians.Clinician | None:
     """Return who was named to lead a date while its clinician is away, if they can."""
     absence = clinicians.away(away.get(one.facilitator_id, ()), starts_at=one.starts_at, ends_at=one.ends_at)
     found = staff.get(absence.stand_in_id) if absence is not None and absence.stand_in_id else None
-    if found is None or _obstacle(found, one, away=away[found.clinician_id], zone=zone) is not None:
+    if found is None:
+        return None
+    if _obstacle(found, one, away=away[found.clinician_id], state=state, zone=zone) is not None:
         return None
     stretch = weeks.span_of(starts_at=one.starts_at, ends_at=one.ends_at, zone=zone)
     if _overlaps(one, busy[found.clinician_id]) or any(
@@ -182,7 +209,12 @@ def _ask_who_leads(
     leader: clinicians.Clinician, one: plans.DatedSession, why: str, site: records.Site, *, now: datetime
 ) -> list[Event]:
     """Ask, once for each week, for somebody who leads a date that its clinician does not."""
-    reasons = {NOT_LICENSED: "CREDENTIAL_EXPIRED", AWAY: "CLINICIAN_AWAY", ELSEWHERE: "CLINICIAN_ELSEWHERE"}
+    reasons = {
+        NOT_LICENSED: "CREDENTIAL_EXPIRED",
+        NOT_LICENSED_THERE: "NOT_LICENSED_WHERE_PATIENT_IS",
+        AWAY: "CLINICIAN_AWAY",
+        ELSEWHERE: "CLINICIAN_ELSEWHERE",
+    }
     week = weeks.monday_of(weeks.local_day(at=one.starts_at, zone=site.time_zone))
     return leader.ask_to_reassign(
         reason=reasons[why], about=f"dates of the week of {week}", due_at=one.starts_at, now=now
@@ -337,13 +369,20 @@ def assign(
 
     :param field: the request's field that names them.
     :raises CredentialNotValid: when their credentials of that day are not enough.
+    :raises NotLicensedThere: when it is a patient's hour from afar, and they are no licensed therapist of the
+        state in which the patient is.
     :raises ClinicianElsewhere: when they lead another one then, have a standing group or hour, or are
         away.
     """
     away = tables.absences_of(db, clinician_ids=[to.clinician_id], since=now)[to.clinician_id]
-    why = _obstacle(to, session, away=away, zone=site.time_zone)
+    state = _states_of_patients(db, [session]).get(session.session_id)
+    why = _obstacle(to, session, away=away, state=state, zone=site.time_zone)
     if why == NOT_LICENSED:
         raise clinicians.CredentialNotValid(field=field, rule="needs a valid credential on that day")
+    if why == NOT_LICENSED_THERE:
+        raise telehealth.NotLicensedThere(
+            field=field, rule="a therapist with an unexpired licence of the state in which the patient is"
+        )
     if why is not None:
         raise clinicians.ClinicianElsewhere(field=field, rule="is away at that time")
     _check_standing(db, session, to, site, field=field)
@@ -427,10 +466,12 @@ def _give(
         (one.starts_at, one.ends_at)
         for one in tables.sessions_led_by(db, clinician_id=to.clinician_id, after=None)
     ]
+    given = list(sessions)
+    states = _states_of_patients(db, given)
     moved: list[attendance.Session] = []
     left: list[tuple[attendance.Session, str]] = []
-    for session in sessions:
-        why = _obstacle(to, session, away=away, zone=site.time_zone)
+    for session in given:
+        why = _obstacle(to, session, away=away, state=states.get(session.session_id), zone=site.time_zone)
         if why is None and _overlaps(session, own):
             why = ELSEWHERE
         if why is not None:
@@ -466,15 +507,41 @@ def _obstacle(
     session: attendance.Session | plans.DatedSession,
     *,
     away: Iterable[clinicians.Absence],
+    state: str | None,
     zone: str,
 ) -> str | None:
-    """Return what keeps a clinician from leading a session, if anything does."""
+    """Return what keeps a clinician from leading a session, if anything does.
+
+    :param state: where the patient is during an hour from afar; None for every other session, and where
+        nobody told.
+    """
     day = weeks.local_day(at=session.starts_at, zone=zone)
     if not clinician.may_take(kind=session.kind, on=day):
         return NOT_LICENSED
+    if state is not None and state not in clinician.counsels_in(on=day):
+        return NOT_LICENSED_THERE
     if clinicians.away(away, starts_at=session.starts_at, ends_at=session.ends_at) is not None:
         return AWAY
     return None
+
+
+def _is_hour_from_afar(session: attendance.Session | plans.DatedSession) -> bool:
+    return session.kind == "INDIVIDUAL" and session.mode != "IN_PERSON"
+
+
+def _states_of_patients(db: Session, sessions: Iterable[attendance.Session]) -> dict[str, str]:
+    """Return where the patient is during each hour from afar that is booked, as far as that was told."""
+    ids = [session.session_id for session in sessions if _is_hour_from_afar(session)]
+    return tables.states_in_sessions(db, session_ids=ids) if ids else {}
+
+
+def _states_on_dates(db: Session, dated: Iterable[plans.DatedSession]) -> dict[str, str]:
+    """Return where the patient is on each date of an hour from afar, as far as that was told."""
+    patients = {one.session_id: one.plan.patient_id for one in dated if _is_hour_from_afar(one)}
+    states = tables.states_of(db, patient_ids=patients.values()) if patients else {}
+    return {
+        session_id: states[patient_id] for session_id, patient_id in patients.items() if patient_id in states
+    }
 
 
 # --- One-off sessions -----------------------------------------------------------------------------

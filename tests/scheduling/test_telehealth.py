@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from services.scheduling import tables
 from services.scheduling.service import Scheduling
+from shared.contracts.common import TaskOpened
 from shared.contracts.scheduling import ScheduleProposed
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
@@ -235,20 +236,82 @@ class TestHourAlone:
 
     def test_goes_with_the_caseload_to_nobody_who_is_not_licensed_there(self, room):
         leader = self.hour(room)["clinician_id"]
-        stranger = room.call(
-            "add_clinician",
-            {
-                "site_id": SITE,
-                "credentials": [{"kind": "LCSW", "state": "WI", "expires_on": "2030-01-01"}],
-            },
-            role="operations",
-        )["clinician_id"]
 
-        handed = {"clinician_id": leader, "to_clinician_id": stranger}
+        handed = {"clinician_id": leader, "to_clinician_id": self.stranger(room)}
         done = room.call("hand_over_caseload", handed, role="supervisor")
 
-        assert done["hours_moved"] == 0
+        assert (done["hours_moved"], done["moved"]) == (0, 0)
+        assert {one["reason"] for one in done["left"]} == {"NOT_LICENSED_THERE"}
         assert self.hour(room)["clinician_id"] == leader
+
+    def stranger(self, room: Room, *, state: str = "WI") -> str:
+        credentials = [{"kind": "LCSW", "state": state, "expires_on": "2030-01-01"}]
+        added = room.call("add_clinician", {"site_id": SITE, "credentials": credentials}, role="operations")
+        return str(added["clinician_id"])
+
+    def leaders(self, room: Room) -> set[str]:
+        return {one["facilitator_id"] for one in self.to_come(room)}
+
+    def away(self, room: Room, *, since: str, stand_in_id: str) -> dict[str, Any]:
+        absence = {
+            "clinician_id": self.hour(room)["clinician_id"],
+            "starts_at": f"{since}T00:00:00-06:00",
+            "ends_at": "2026-03-31T00:00:00-06:00",
+            "reason": "LEAVE",
+            "stand_in_id": stand_in_id,
+        }
+        return room.call("record_absence", absence, role="supervisor")
+
+    def test_is_given_to_nobody_who_is_not_licensed_there(self, room):
+        stranger, session_id = self.stranger(room), self.to_come(room)[0]["session_id"]
+        before = self.leaders(room)
+
+        body = {"session_id": session_id, "clinician_id": stranger}
+        with pytest.raises(InvalidInput) as refused:
+            room.call("assign_session", body, role="supervisor")
+
+        assert refused.value.code == "not_licensed_there"
+        assert [problem["field"] for problem in refused.value.problems] == ["clinician_id"]
+        assert "licence of the state" in refused.value.problems[0]["rule"]
+        assert self.leaders(room) == before
+
+    def test_is_given_to_a_colleague_who_is_licensed_there(self, room):
+        colleague, session_id = self.stranger(room, state="IL"), self.to_come(room)[0]["session_id"]
+
+        room.call("assign_session", {"session_id": session_id, "clinician_id": colleague}, role="supervisor")
+
+        assert colleague in self.leaders(room)
+
+    def test_in_person_is_given_to_any_therapist_of_the_site(self, room):
+        self.declare(room, telehealth=False)
+        stranger, session_id = self.stranger(room), self.to_come(room)[0]["session_id"]
+
+        room.call("assign_session", {"session_id": session_id, "clinician_id": stranger}, role="supervisor")
+
+        assert stranger in self.leaders(room)
+
+    def test_stays_where_the_stand_in_is_not_licensed_there_and_asks_for_somebody(self, room):
+        before = self.leaders(room)
+
+        absence = self.away(room, since="2026-02-01", stand_in_id=self.stranger(room))
+
+        assert absence["moved"] == 0
+        assert {one["reason"] for one in absence["left"]} == {"NOT_LICENSED_THERE"}
+        assert self.leaders(room) == before
+        assert "sessions_to_reassign" in [one.task for one in room.announced_of(TaskOpened)]
+
+    @pytest.mark.parametrize(("state", "stands_in"), [("WI", False), ("IL", True)])
+    def test_of_a_week_to_come_is_led_by_no_stand_in_who_is_not_licensed_there(
+        self, room, state, *, stands_in
+    ):
+        stand_in = self.stranger(room, state=state)
+        self.away(room, since="2026-02-16", stand_in_id=stand_in)
+
+        room.advance("2026-02-15T21:00:00-06:00")
+
+        assert (stand_in in self.leaders(room)) == stands_in
+        asked = [one.task for one in room.announced_of(TaskOpened) if one.task == "sessions_to_reassign"]
+        assert bool(asked) != stands_in
 
     def test_is_met_otherwise_when_the_licence_of_that_state_runs_out(self, room_of):
         room = room_of(Scheduling)

@@ -47,6 +47,7 @@ from services.scheduling.tables.booking import (
     sessions_in_room,
     sessions_led_by,
     sessions_with_room,
+    states_in_sessions,
 )
 from services.scheduling.tables.clinicians import (
     clinicians_of_site,
@@ -132,6 +133,7 @@ from services.scheduling.tables.records import (
     present_episode_of,
     site_of,
     sites,
+    states_of,
     stepped_down,
 )
 from services.scheduling.tables.resources import (
@@ -267,6 +269,8 @@ __all__ = [
     "sessions_with_room",
     "site_of",
     "sites",
+    "states_in_sessions",
+    "states_of",
     "stepped_down",
     "take_weighing_turn",
     "taught_to",

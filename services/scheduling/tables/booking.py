@@ -447,6 +447,21 @@ def sessions_led_by(
     return list(db.scalars(found))
 
 
+def states_in_sessions(db: Session, *, session_ids: Iterable[str]) -> dict[str, str]:
+    """Return in which state the patient of each session is when treated from afar, where that was told."""
+    state = records.Patient.wishes["telehealth_state"].astext
+    rows = db.execute(
+        sa.select(attendance.Seat.session_id, state)
+        .join(records.Patient, records.Patient.patient_id == attendance.Seat.patient_id)
+        .where(
+            attendance.Seat.session_id.in_(list(session_ids)),
+            attendance.Seat.state.not_in(attendance.GIVEN_UP),
+            state.is_not(None),
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def sessions_booked(db: Session, *, session_ids: Iterable[str]) -> set[str]:
     """Return which of some sessions are booked already, or were called off by the program.
 

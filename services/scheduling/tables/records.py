@@ -1,5 +1,6 @@
 """The copies of what others tell: sites, patients and episodes."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -138,6 +139,17 @@ def lock_site(db: Session, *, site_id: str) -> records.Site | None:
 def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
     """Return the patient, locked."""
     return db.scalar(_LOCKED_PATIENT, {"of_patient": patient_id})
+
+
+def states_of(db: Session, *, patient_ids: Iterable[str]) -> dict[str, str]:
+    """Return in which state some patients are when treated from afar, those of whom that was told."""
+    state = records.Patient.wishes["telehealth_state"].astext
+    rows = db.execute(
+        sa.select(records.Patient.patient_id, state).where(
+            records.Patient.patient_id.in_(list(patient_ids)), state.is_not(None)
+        )
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
