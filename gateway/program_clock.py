@@ -32,8 +32,8 @@ SHORT_PAUSE_SECONDS = 0.001
 PAUSE_SECONDS = 0.005
 #: The longest such pause: looking more often would take time from what is going on.
 LONGEST_PAUSE_SECONDS = 0.03
-#: How long quiet is known to last where this process has asked nobody for anything since: whoever drives
-#: a simulation jumps again and again.
+#: How long quiet is known to last where this process has asked nobody for anything and done nothing since:
+#: whoever drives a simulation jumps again and again, by one gateway.
 QUIET_LASTS_SECONDS = 0.2
 
 _CLOCK = Actor(actor_id="program-clock", role=SYSTEM)
@@ -60,8 +60,10 @@ class Quiet:
     """What was known when nothing was going on any more."""
 
     at: datetime
-    #: How many commands and questions this process had sent before it began to look.
+    #: How many commands and questions this process had sent, and how many transactions of its own had ended,
+    #: before the first of the looks that found it so.
     sent: int
+    ended: int
     next_due_at: datetime | None
 
 
@@ -104,15 +106,18 @@ def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, A
 def _is_still_quiet(client: CommandClient) -> bool:
     """Return whether it was quiet a moment ago, and nobody has asked this process for anything since."""
     last: Quiet | None = client.quiet
-    if last is None or last.sent != client.sent:
+    if last is None or last.sent != client.sent or last.ended != _transactions_ended(client):
         return False
     return (real_now() - last.at).total_seconds() < QUIET_LASTS_SECONDS
 
 
+def _transactions_ended(client: CommandClient) -> int:
+    return sum(host.transactions_ended for host in client.wiring.hosts.values())
+
+
 def _wait_for_quiet(client: CommandClient) -> Quiet:
     """Return what is known once nothing is going on any more."""
-    began, sent = real_now(), client.sent
-    quiet_in_a_row = 0
+    began, quiet_in_a_row = real_now(), 0
     first = SERVICES[0]
     pause = PAUSE_SECONDS
     while (real_now() - began).total_seconds() < QUIET_SECONDS:
@@ -120,11 +125,13 @@ def _wait_for_quiet(client: CommandClient) -> Quiet:
             quiet_in_a_row = 0
             eventlet.sleep(SHORT_PAUSE_SECONDS)
             continue
+        if quiet_in_a_row == 0:
+            sent, ended = client.sent, _transactions_ended(client)
         seen = _look(client, first=first, again=quiet_in_a_row > 0)
         if seen.busy is None:
             quiet_in_a_row += 1
             if quiet_in_a_row == 2:
-                return Quiet(at=real_now(), sent=sent, next_due_at=seen.next_due_at)
+                return Quiet(at=real_now(), sent=sent, ended=ended, next_due_at=seen.next_due_at)
             continue
         # Whoever was at work most likely still is: asked first, a look costs one question.
         first, quiet_in_a_row = seen.busy, 0
