@@ -34,6 +34,7 @@ from services.scheduling.domain import (
     curricula,
     dose,
     exclusions,
+    family,
     feedback,
     groups,
     obligations,
@@ -52,12 +53,16 @@ from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
 from shared.contracts.event import Event, read_moment, write_moment
 from shared.contracts.intake import (
+    ConsentExpired,
+    ConsentGranted,
+    ConsentRevoked,
     LegalHoldPlaced,
     LegalHoldReleased,
     PatientAdmitted,
     ReferralReceived,
     SiteChanged,
     SiteOpened,
+    SupportNetworkTold,
 )
 from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
 from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
@@ -178,6 +183,29 @@ class Scheduling:
         db.refresh(plan)
         if plan.state == "ACTIVE" and plan.reason is None:
             announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+
+    @reacts_to(SupportNetworkTold)
+    def heed_support_network(self, db: Session, event: SupportNetworkTold, now: datetime) -> None:
+        """Plan family sessions for whoever needs them, once somebody could come along."""
+        patient = tables.lock_patient_of(db, patient_id=event.patient_id, journey_id=event.journey_id)
+        before = family.against_sessions(patient)
+        family.note_network(patient, supporters=event.supporters, told_at=event.told_at)
+        self._plan_family_sessions(db, patient, before=before, now=now)
+
+    @reacts_to(ConsentGranted)
+    def let_family_come(self, db: Session, event: ConsentGranted, now: datetime) -> None:
+        """Plan family sessions for whoever needs them, once people close to them may know."""
+        self._heed_consent(db, event, stands=True, now=now)
+
+    @reacts_to(ConsentRevoked)
+    def stop_family_sessions(self, db: Session, event: ConsentRevoked, now: datetime) -> None:
+        """Plan no family sessions any more under a consent that was taken back."""
+        self._heed_consent(db, event, stands=False, now=now)
+
+    @reacts_to(ConsentExpired)
+    def end_family_sessions(self, db: Session, event: ConsentExpired, now: datetime) -> None:
+        """Plan no family sessions any more under a consent that ended by itself."""
+        self._heed_consent(db, event, stands=False, now=now)
 
     @reacts_to(PatientDischarged)
     def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
@@ -1771,6 +1799,48 @@ class Scheduling:
         hour_met = hour_met or (hour is not None and hour.from_afar and otherwise)
         if met or hour_met or otherwise or plan.reason is not None:
             self._replan(db, site, plan, episode, patient, gone=met, hour_gone=hour_met, at=now)
+
+    def _heed_consent(
+        self,
+        db: Session,
+        event: ConsentGranted | ConsentRevoked | ConsentExpired,
+        *,
+        stands: bool,
+        now: datetime,
+    ) -> None:
+        """Note whether a consent for people close to a patient stands, and what follows for the week."""
+        if event.kind != family.CONSENT_KIND:
+            return
+        patient = tables.lock_patient_of(db, patient_id=event.patient_id, journey_id=event.journey_id)
+        before = family.against_sessions(patient)
+        family.note_consent(patient, consent_id=event.consent_id, stands=stands)
+        self._plan_family_sessions(db, patient, before=before, now=now)
+
+    def _plan_family_sessions(
+        self, db: Session, patient: records.Patient, *, before: str | None, now: datetime
+    ) -> None:
+        """Plan anew where the treatment plan asks for family sessions and others may come than *before*.
+
+        Whoever wishes family sessions brings somebody: their week stays as it is.
+        """
+        against = family.against_sessions(patient)
+        if against == before or patient.wished().family:
+            return
+        episode = tables.present_episode_of(db, patient_id=patient.patient_id)
+        if episode is None or family.FAMILY not in episode.modalities:
+            return
+        plan = tables.plan_of(db, episode_id=episode.episode_id)
+        if plan is None or plan.state == "ENDED" or plan.awaits_treatment_plan:
+            return
+        site = self._locked_site(db, plan.site_id)
+        # Whoever held the lock before may have changed the plan.
+        db.refresh(plan)
+        gone: list[plans.Place] = []
+        if against is not None:
+            by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
+            held = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+            gone = [place for place in held if by_id[place.group_id].kind == family.FAMILY]
+        self._replan(db, site, plan, episode, patient, gone=gone, hour_gone=False, at=now)
 
     def _replan(
         self,

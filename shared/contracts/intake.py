@@ -48,7 +48,7 @@ class ReferralReceived(EpisodeFact):
     received_at: datetime
 
 
-@event(source="intake", reacting=("gateway",))
+@event(source="intake", reacting=("gateway", "scheduling"))
 class ConsentGranted(Event):
     """A patient consented in writing to a use or disclosure (42 CFR 2.31)."""
 
@@ -63,7 +63,7 @@ class ConsentGranted(Event):
     expires_at: datetime | None = None
 
 
-@event(source="intake", reacting=("gateway",))
+@event(source="intake", reacting=("gateway", "scheduling"))
 class ConsentRevoked(Event):
     """A patient took a consent back."""
 
@@ -382,7 +382,7 @@ class ConsentExpiring(Event):
     expires_at: datetime
 
 
-@event(source="intake", reacting=("gateway",))
+@event(source="intake", reacting=("gateway", "scheduling"))
 class ConsentExpired(Event):
     """A consent ended by itself: its date came, or the event that it names happened (42 CFR 2.31)."""
 
@@ -395,7 +395,7 @@ class ConsentExpired(Event):
     expired_at: datetime
 
 
-@event(source="intake", reacting=("monitoring",))
+@event(source="intake", reacting=("monitoring", "scheduling"))
 class SupportNetworkTold(Event):
     """A patient told who backs them: how many people, or nobody."""
 

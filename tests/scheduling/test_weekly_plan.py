@@ -342,6 +342,43 @@ class TestWishes:
         assert {"FAMILY", "SUPPORT"} <= {one.kind for one in with_them.meetings}
         assert not {"FAMILY", "SUPPORT"} & {one.kind for one in without.meetings}
 
+    def test_brings_family_sessions_to_those_whose_treatment_plan_asks_for_them(self, solver):
+        asked = request_of(modalities=("FAMILY",))
+
+        found = plan(solver, asked, program())
+
+        (session,) = [one for one in found.meetings if one.kind == "FAMILY"]
+        reasons = explanations.reasons_for_meeting(session, week=found, request=asked)
+        assert "TREATMENT_PLAN" in reasons
+        assert "FAMILY_WISHED" not in reasons
+        assert explanations.wishes_not_met(found, request=asked, meetings=program()) == ()
+
+    @pytest.mark.parametrize("against", ["NOBODY_COMES", "NO_CONSENT"])
+    def test_says_why_it_brings_no_family_session_to_which_nobody_would_come(self, solver, against):
+        asked = request_of(modalities=("FAMILY",), against_family=against)
+
+        found = plan(solver, asked, program())
+
+        (unmet,) = explanations.wishes_not_met(found, request=asked, meetings=program())
+        assert "FAMILY" not in {one.kind for one in found.meetings}
+        assert (unmet.code, unmet.reason) == ("MODALITY_FAMILY", against)
+
+    def test_brings_family_sessions_to_whoever_wishes_them_and_brings_somebody(self, solver):
+        asked = request_of(
+            modalities=("FAMILY",), against_family="NO_CONSENT", wishes=planner.Wishes(family=True)
+        )
+
+        assert "FAMILY" in {one.kind for one in plan(solver, asked, program()).meetings}
+
+    def test_says_what_else_stands_against_family_sessions(self, solver):
+        asked = request_of(modalities=("FAMILY",), against_family="NOBODY_COMES")
+        offered = [one for one in program() if one.kind != "FAMILY"]
+
+        found = plan(solver, asked, offered)
+
+        (unmet,) = explanations.wishes_not_met(found, request=asked, meetings=offered)
+        assert (unmet.code, unmet.reason) == ("MODALITY_FAMILY", "NOT_OFFERED")
+
     def test_counts_no_support_group_towards_the_hours(self, solver):
         offered = [
             *mornings(0, 2),

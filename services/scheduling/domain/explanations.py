@@ -29,7 +29,8 @@ class UnmetWish:
     wish: str
     #: Which modality, where the wish is one; "INDIVIDUAL" where the hour alone is not from afar.
     detail: str | None
-    #: "NOT_OFFERED", "OBLIGATIONS", "FULL" or "OTHER_RULES".
+    #: "NOT_OFFERED", "OBLIGATIONS", "FULL" or "OTHER_RULES"; of family sessions that the treatment plan asks
+    #: for also "NOBODY_COMES" or "NO_CONSENT".
     reason: str
 
     @property
@@ -54,7 +55,7 @@ def reasons_for_meeting(meeting: Meeting, *, week: StandingWeek, request: Reques
     found = ["CLEAR_OF_OBLIGATIONS", *_beside(stretch, request)]
     if (meeting.group_id, meeting.weekday) in request.held and _has_moved(week, request):
         found.append("KEPT")
-    if meeting.modality in request.modalities:
+    if not {meeting.kind, meeting.modality}.isdisjoint(request.modalities):
         found.append("TREATMENT_PLAN")
     if meeting.kind == "EDUCATION":
         found.append("WORKSHOP_OF_THE_WEEK")
@@ -112,11 +113,7 @@ def wishes_not_met(
     wishes = request.wishes
     provided = {meeting.kind for meeting in week.meetings} | {meeting.modality for meeting in week.meetings}
     found = [
-        UnmetWish(
-            wish="MODALITY",
-            detail=modality,
-            reason=_against([one for one in offered if one.modality == modality], request),
-        )
+        UnmetWish(wish="MODALITY", detail=modality, reason=_against_modality(modality, offered, request))
         for modality in request.modalities
         if modality not in provided
     ]
@@ -139,6 +136,13 @@ def wishes_not_met(
         # Nobody told where the patient is, or nobody who has an hour is licensed there.
         found.append(UnmetWish(wish="TELEHEALTH", detail="INDIVIDUAL", reason="OTHER_RULES"))
     return tuple(found)
+
+
+def _against_modality(modality: str, offered: tuple[Meeting, ...], request: Request) -> str:
+    wanted = [one for one in offered if modality in (one.kind, one.modality)]
+    if wanted and modality == "FAMILY" and not request.wants_family and request.against_family is not None:
+        return request.against_family
+    return _against(wanted, request)
 
 
 def _against(wanted: list[Meeting], request: Request) -> str:

@@ -58,7 +58,7 @@ _TRACKS = tuple(dict.fromkeys((*TRACKS, "TELEHEALTH")))
 #: Kinds of meetings that may make a block, alone or with another.
 IN_BLOCKS = ("GROUP", "EDUCATION")
 
-#: Kinds that stand in a week only for a patient who wishes them.
+#: Kinds that stand in a week only for a patient who wishes them, or whose treatment plan asks for them.
 _BY_WISH = ("FAMILY", "SUPPORT")
 
 
@@ -203,6 +203,13 @@ class Request:
     #: Group and weekday of what the patient has now, and the hour with the therapist.
     held: frozenset[tuple[str, int]] = frozenset()
     held_hour: IndividualSlot | None = None
+    #: Why nobody would come along to family sessions; None where somebody may.
+    against_family: str | None = None
+
+    @property
+    def wants_family(self) -> bool:
+        """Tell whether family sessions are planned: by wish, or by treatment plan where somebody may come."""
+        return self.wishes.family or ("FAMILY" in self.modalities and self.against_family is None)
 
     def clear(self, stretch: Span) -> bool:
         """Tell whether a stretch of the week meets none of the obligations."""
@@ -441,8 +448,7 @@ def _choices(
         (one,)
         for one in free
         if (one.kind == "EDUCATION" and not _is_block((one,)))
-        or (one.kind == "FAMILY" and request.wishes.family)
-        or (one.kind == "SUPPORT" and request.wishes.support_group)
+        or (one.kind in _BY_WISH and _wanted(request, one.kind))
     ]
     found = [
         _Choice(option=_option_of(role, row, request, numbers), meetings=row)
@@ -463,7 +469,7 @@ def _worth_weighing(request: Request, free: list[Meeting]) -> list[Meeting]:
         days[meeting.group_id] = days.get(meeting.group_id, 0) + 1
     alike: dict[tuple[object, ...], list[Meeting]] = {}
     for meeting in free:
-        if meeting.kind in _BY_WISH and not _wished(request.wishes, meeting.kind):
+        if meeting.kind in _BY_WISH and not _wanted(request, meeting.kind):
             continue
         key = (
             meeting.weekday,
@@ -490,8 +496,8 @@ def _worth_weighing(request: Request, free: list[Meeting]) -> list[Meeting]:
     ]
 
 
-def _wished(wishes: Wishes, kind: str) -> bool:
-    return wishes.family if kind == "FAMILY" else wishes.support_group
+def _wanted(request: Request, kind: str) -> bool:
+    return request.wants_family if kind == "FAMILY" else request.wishes.support_group
 
 
 def _option_of(role: str, row: tuple[Meeting, ...], request: Request, numbers: dict[str, int]) -> Option:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from services.scheduling.domain import explanations, planner, step_downs
+from services.scheduling.domain import explanations, family, planner, step_downs
 from services.scheduling.domain.curricula import Curriculum, Lesson, lesson_on
 from services.scheduling.domain.groups import Group
 from services.scheduling.domain.records import Episode, Patient, Site
@@ -482,6 +482,7 @@ def request_of(
         wishes=patient.wished(),
         held=frozenset((place.group_id, place.weekday) for place in held),
         held_hour=held_hour,
+        against_family=family.against_sessions(patient),
     )
     agreed = step_downs.in_force(episode, on=on)
     if agreed is None:

@@ -61,6 +61,11 @@ class Patient:
     #: Whether the person wants a peer, one of PEER_ANSWERS; None while they have not said.
     peers: str | None = None
     peers_told_at: datetime | None = None
+    #: How many back the person, as they told last; None while they have not said.
+    supporters: int | None = None
+    supporters_told_at: datetime | None = None
+    #: Consents for people close to the person, as JSON, replaced as a whole: whether each stands.
+    family_consents: dict[str, bool] = field(default_factory=dict)
     tenant_id: str = ""
 
     def wished(self) -> Wishes:

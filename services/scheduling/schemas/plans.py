@@ -58,8 +58,13 @@ class UnmetWish(Schema):
     wish = fields.String(required=True, metadata=described("E.g. MODALITY_CBT, TRACKS or FAMILY."))
     reason = fields.String(
         required=True,
-        validate=validate.OneOf(("NOT_OFFERED", "OBLIGATIONS", "FULL", "OTHER_RULES")),
-        metadata=described("What stands against it."),
+        validate=validate.OneOf(
+            ("NOT_OFFERED", "OBLIGATIONS", "FULL", "NOBODY_COMES", "NO_CONSENT", "OTHER_RULES")
+        ),
+        metadata=described(
+            "What stands against it. Of family sessions also: nobody backs the patient, or no consent for"
+            " people close to them stands."
+        ),
     )
 
 

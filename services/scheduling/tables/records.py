@@ -46,6 +46,9 @@ patients = Table(
     Column("wishes", JSONB, nullable=False, server_default="{}"),
     Column("peers", sa.String(8)),
     Column("peers_told_at", moment()),
+    Column("supporters", sa.Integer),
+    Column("supporters_told_at", moment()),
+    Column("family_consents", JSONB, nullable=False, server_default="{}"),
 )
 
 episodes = Table(
@@ -150,6 +153,16 @@ def states_of(db: Session, *, patient_ids: Iterable[str]) -> dict[str, str]:
         )
     )
     return {row[0]: row[1] for row in rows}
+
+
+def lock_patient_of(db: Session, *, patient_id: str, journey_id: str) -> records.Patient:
+    """Return the patient, locked; made where this is the first word of them."""
+    person = {"tenant_id": origin_of(db).tenant_id, "patient_id": patient_id, "journey_id": journey_id}
+    send_with_next(db.connection(), _NEW_PATIENT, person)
+    patient = lock_patient(db, patient_id=patient_id)
+    if patient is None:
+        raise LookupError("the id belongs to another tenant")
+    return patient
 
 
 def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
