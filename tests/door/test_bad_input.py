@@ -199,9 +199,9 @@ def knock(house: House) -> Knock:
     return Knock(house)
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def unchanged(rows_: Rows, name: str) -> Iterator[None]:
-    """Check that no row of any database has changed since the end of the test before."""
+    """Check that no row of any database has changed since the command before, whatever was tried since."""
     before = rows_.last
     yield
     after = rows_.when_quiet() if name in TELL_OF_DANGER else rows_.now()
@@ -246,7 +246,7 @@ class TestRowsOfThisTest:
             assert row.role in rows.roles_of(name), name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES, scope="class")
 @pytest.mark.usefixtures("unchanged")
 class TestDoor:
     @pytest.fixture
