@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import amqp
 import psycopg2
 import sqlalchemy as sa
 import urllib3
@@ -74,6 +75,7 @@ class House:
     :param server: a PostgreSQL to share; one of its own when not given.
     :param node: a RabbitMQ node to share; one of its own when not given.
     :param variables: settings beside those that every house has.
+    :param popen: what starts a process.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class House:
         node: RabbitNode | None = None,
         gateways: int = 2,
         variables: Mapping[str, str] | None = None,
+        popen: Callable[..., "subprocess.Popen[bytes]"] = subprocess.Popen,
     ) -> None:
+        self._popen = popen
         self._ending = contextlib.ExitStack()
         self.gateways = gateways
         self.copies: list[Copy] = []
@@ -112,10 +116,7 @@ class House:
             self._ending.callback(node.discard)
         self.node = node
         run = new_id().replace("-", "")
-        self.vhost = f"chaos-{run}"
-        node.ctl("add_vhost", self.vhost)
-        node.ctl("set_permissions", "--vhost", self.vhost, "guest", ".*", ".*", ".*")
-        self._ending.callback(self._delete_vhost)
+        self.vhost = node.virtual_host()
         databases = [f"{name}_{run}" for name in DATABASES]
         server.create_databases(databases)
         self._ending.callback(self._drop_databases, databases)
@@ -163,7 +164,7 @@ class House:
         }
         program = ["-m", "homeward"] if shift_file is None else ["-m", "chaos.shifted", str(shift_file)]
         with (self.folder / f"{service}-{number}.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = self._popen(
                 [sys.executable, *program, "run", "--while-watched", service],
                 cwd=ROOT,
                 env={**os.environ, **environment},
@@ -324,6 +325,13 @@ class House:
         """Return the name of the queue that brings a service its events."""
         return topology.events_queue_of(service)
 
+    def messages_in(self, queue: str) -> int:
+        """Return how many messages wait in a queue, as the broker counts them at this moment."""
+        with amqp.Connection(
+            host=f"127.0.0.1:{self.node.port}", virtual_host=self.vhost, connect_timeout=5, read_timeout=20
+        ) as connection:
+            return int(connection.channel().queue_declare(queue, passive=True).message_count)
+
     # --- The end ------------------------------------------------------------------------------
 
     def _end_all(self) -> None:
@@ -340,10 +348,6 @@ class House:
     def _drop_databases(self, databases: list[str]) -> None:
         with contextlib.suppress(psycopg2.Error):
             self.server.drop_databases(databases)
-
-    def _delete_vhost(self) -> None:
-        with contextlib.suppress(subprocess.SubprocessError):
-            self.node.ctl("delete_vhost", self.vhost)
 
     def close(self) -> None:
         """End everything, in whatever state it is."""

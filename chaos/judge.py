@@ -248,11 +248,8 @@ class Judge:
             ):
                 found.append(f"{service} gave up the timer {name}: {error}")
         for queue in (topology.UNROUTED, topology.DEAD):
-            listed = self._house.node.ctl("list_queues", "--vhost", self._house.vhost, "name", "messages")
-            for line in listed.splitlines():
-                name, _, count = line.partition("\t")
-                if name == queue and count.strip() not in ("", "0"):
-                    found.append(f"{count.strip()} messages in {queue}")
+            if count := self._house.messages_in(queue):
+                found.append(f"{count} messages in {queue}")
         return found
 
     def recovery(self, *, ended_at: float) -> tuple[float | None, float | None]:

@@ -14,6 +14,7 @@ from chaos.faults import Scene
 from chaos.house import House
 from chaos.judge import Judge, Verdict, settle
 from chaos.load import Ledger, Load
+from tests import forked
 from tests.nodes import node_or_skip
 
 #: What works under a fault, and is judged when the fault is over.
@@ -38,7 +39,8 @@ def scene() -> Iterator[Scene]:
     with contextlib.ExitStack() as ending:
         ending.callback(node.discard)
         atexit.register(ending.close)
-        house = ending.enter_context(House(node=node, variables={"HOMEWARD_PARKED_AFTER_ATTEMPTS": str(CAP)}))
+        variables = {"HOMEWARD_PARKED_AFTER_ATTEMPTS": str(CAP)}
+        house = ending.enter_context(House(node=node, variables=variables, popen=forked.popen))
         load = Load(house, Ledger(), seed=7, people=2, importers=0)
         found = Scene(house, load, random.Random(7), quick=True, victims=1)
         load.ledger.fault = "first start"
