@@ -21,7 +21,7 @@ from shared.database import new_engine
 from shared.ids import new_id
 from tests import nodes
 from tests.nodes import RabbitNode, node_or_skip
-from tests.support import Room, create_tables, settings_for_tests
+from tests.support import Room, create_tables, emptied, settings_for_tests
 
 sealing.use_key(settings_for_tests().encryption_key)
 
@@ -106,46 +106,38 @@ def spare_engines() -> Iterator[dict[str, list[sa.Engine]]]:
 
 
 @pytest.fixture
-def room_of(
+def engine_of(
     database_of: Callable[[str], str], spare_engines: dict[str, list[sa.Engine]]
-) -> Iterator[Callable[[type], Room]]:
-    """Return a function that puts a service class into a room with an empty database."""
+) -> Iterator[Callable[[str], sa.Engine]]:
+    """Return a function that returns an engine on a service's empty database, for one test."""
     engines: list[tuple[str, sa.Engine]] = []
 
-    def enter(service_class: type) -> Room:
-        name: str = service_class.name  # every service has one
-        spare = spare_engines.setdefault(name, [])
-        engine = spare.pop() if spare else new_engine(database_of(name))
-        engines.append((name, engine))
+    def lend(service: str) -> sa.Engine:
+        spare = spare_engines.setdefault(service, [])
+        engine = spare.pop() if spare else new_engine(database_of(service))
+        engines.append((service, engine))
         # One with the same connections, so that whatever listens to it does so in this test alone.
-        return Room(service_class, engine=engine.execution_options(), settings=settings_for_tests())
+        return engine.execution_options()
 
-    yield enter
+    yield lend
     for name, engine in engines:
-        if emptied(engine):
+        # What still holds one of its connections may write with it.
+        pool: Any = engine.pool
+        if pool.checkedout() == 0 and emptied(engine):
             spare_engines[name].append(engine)
         else:
             engine.dispose()
 
 
-def emptied(engine: sa.Engine) -> bool:
-    """Empty every table and begin every count again; return whether nobody was in the way."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(sa.text("SET LOCAL lock_timeout = 1000"))
-            # Foreign keys are triggers; all rows go, so none of them can be violated.
-            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-            tables = connection.scalars(
-                sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            )
-            sequences = connection.execute(sa.text("SELECT sequencename, start_value FROM pg_sequences"))
-            statements = [f'DELETE FROM "{table}"' for table in tables if table != "alembic_version"]
-            # RESTART would make a new file for each.
-            statements += [f"SELECT setval('\"{name}\"', {first}, false)" for name, first in sequences]
-            connection.execute(sa.text("; ".join(statements)))
-    except sa.exc.OperationalError:
-        return False
-    return True
+@pytest.fixture
+def room_of(engine_of: Callable[[str], sa.Engine]) -> Callable[[type], Room]:
+    """Return a function that puts a service class into a room with an empty database."""
+
+    def enter(service_class: type) -> Room:
+        name: str = service_class.name  # every service has one
+        return Room(service_class, engine=engine_of(name), settings=settings_for_tests())
+
+    return enter
 
 
 #: Marks of tests that run whole processes.

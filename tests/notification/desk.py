@@ -21,7 +21,7 @@ from shared.clock import RealClock, real_now
 from shared.contracts import roles
 from shared.contracts.common import NotificationSettled
 from shared.contracts.event import Actor, Envelope
-from shared.database import Origin, new_engine
+from shared.database import Origin
 from shared.ids import derived_id, new_id
 from shared.messaging import outbox
 from shared.messaging.host import Host
@@ -54,10 +54,9 @@ def pager() -> Iterator[Pager]:
 class Desk:
     """A service on a real clock, from which a test asks for notifications and has them sent."""
 
-    def __init__(self, url: str, settings: Settings, *, service: type = Intake) -> None:
-        self.url = url
+    def __init__(self, engine: sa.Engine, settings: Settings, *, service: type = Intake) -> None:
+        self.engine = engine
         self.settings = settings
-        self.engine = new_engine(url)
         self.host = Host(service(), engine=self.engine, clock=RealClock(), settings=settings)
         self.sending = Sending(self.host)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -138,7 +137,9 @@ class Desk:
         environment |= environment_of(self.settings)
         environment |= {
             "HOMEWARD_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{free_port()}//",
-            f"HOMEWARD_DATABASE_URL_{self.host.name.upper()}": self.url,
+            f"HOMEWARD_DATABASE_URL_{self.host.name.upper()}": self.engine.url.render_as_string(
+                hide_password=False
+            ),
             "HOMEWARD_CLOCK": "real",
             **variables,
         }
@@ -158,17 +159,16 @@ class Desk:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.wait()
-        self.engine.dispose()
 
 
 @pytest.fixture
-def desk_of(database_of: Callable[[str], str]) -> Iterator[Callable[..., Desk]]:
+def desk_of(engine_of: Callable[[str], sa.Engine]) -> Iterator[Callable[..., Desk]]:
     """Return a function that opens a desk with settings of its own."""
     desks: list[Desk] = []
 
     def open_desk(service: type = Intake, **variables: str) -> Desk:
         settings = settings_for_tests(HOMEWARD_CLOCK="real", **variables)
-        desks.append(Desk(database_of(service.name), settings, service=service))
+        desks.append(Desk(engine_of(service.name), settings, service=service))
         return desks[-1]
 
     yield open_desk

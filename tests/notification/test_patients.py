@@ -22,7 +22,7 @@ from tests.support import Room
 
 @pytest.fixture
 def room(desk):
-    room = Room(Intake, url=desk.url, settings=desk.settings)
+    room = Room(Intake, engine=desk.engine, settings=desk.settings)
     room.host.clock = RealClock()
     yield room
     room.close()

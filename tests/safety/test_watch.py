@@ -214,7 +214,7 @@ class TestUnconfirmedDanger:
         measure_backlog(desk.host)
         assert desk.host.unpageable_dangers == 1
         mended = Desk(
-            desk.url,
+            desk.engine,
             desk_of(**variables_for(mail) | {"HOMEWARD_FALLBACK_PAGE": f"{TENANT}={ON_CALL}"}).settings,
         )
         let_pass(desk, timedelta(seconds=61))
