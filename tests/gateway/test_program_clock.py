@@ -1,0 +1,96 @@
+"""How often the program clock asks whether anything is going on, where services are in other processes."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway import program_clock
+from shared.clock import SimulatedClock
+from shared.contracts.event import SERVICES, Actor, write_moment
+from shared.database import new_engine
+from shared.ids import new_id
+from shared.messaging import CommandClient
+from shared.messaging.traffic import STILLNESS, Wiring
+from tests.support import BEGINNING, settings_for_tests
+
+#: Nothing goes on anywhere, asked twice.
+TWO_LOOKS = 2 * len(SERVICES)
+
+
+class QuietServices:
+    """A broker behind which nothing goes on; counts what is asked."""
+
+    confirms_effects = False
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.next_due_at: datetime | None = None
+
+    def ask(self, service: str, body: bytes, *, deadline: datetime) -> bytes:
+        self.asked[orjson.loads(body)["name"]] += 1
+        nothing: dict[str, Any] = dict.fromkeys(("unsent", "waiting", "jobs"), 0) | {"timers_due": False}
+        due = self.next_due_at and write_moment(self.next_due_at)
+        return orjson.dumps({"done": nothing | {"announced": {}, "taken": {}, "next_due_at": due}})
+
+
+@pytest.fixture
+def client(database_of: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandClient]:
+    # However busy the machine is.
+    monkeypatch.setattr(program_clock, "QUIET_LASTS_SECONDS", 3600.0)
+    engine = new_engine(database_of("gateway"))
+    clock = SimulatedClock(engine)
+    clock.start_at(BEGINNING)
+    wiring = Wiring(settings=settings_for_tests(), broker=QuietServices(), clock=clock)
+    wiring.engines["gateway"] = engine
+    client = CommandClient()
+    client.container = SimpleNamespace(config={"homeward": wiring})
+    yield client
+    engine.dispose()
+
+
+def looks_for(client: CommandClient, *, until: timedelta) -> int:
+    """Jump, and return how many services were asked whether anything goes on."""
+    asked = client.wiring.broker.asked
+    before = asked[STILLNESS]
+    program_clock.jump_clock(client, no_later_than=BEGINNING + until)
+    return int(asked[STILLNESS] - before)
+
+
+class TestJumps:
+    def test_that_follow_each_other_look_once_between(self, client: CommandClient) -> None:
+        assert looks_for(client, until=timedelta(hours=1)) == 2 * TWO_LOOKS
+
+        assert looks_for(client, until=timedelta(hours=2)) == TWO_LOOKS
+
+    def test_stop_at_what_was_due_when_the_last_one_ended(self, client: CommandClient) -> None:
+        client.wiring.broker.next_due_at = BEGINNING + timedelta(hours=3)
+        looks_for(client, until=timedelta(hours=1))
+
+        looks_for(client, until=timedelta(hours=9))
+
+        assert client.wiring.clock.now() == BEGINNING + timedelta(hours=3)
+
+    def test_look_again_when_somebody_has_asked_for_something(self, client: CommandClient) -> None:
+        looks_for(client, until=timedelta(hours=1))
+        who = Actor(actor_id="ana", role="clinician")
+        client.send(
+            "intake", "get_site", {}, tenant_id="t", actor=who, command_id=new_id(), correlation_id=new_id()
+        )
+
+        assert looks_for(client, until=timedelta(hours=2)) == 2 * TWO_LOOKS
+
+    def test_look_again_after_a_while(self, client: CommandClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks_for(client, until=timedelta(hours=1))
+        monkeypatch.setattr(program_clock, "QUIET_LASTS_SECONDS", 0.0)
+
+        assert looks_for(client, until=timedelta(hours=2)) == 2 * TWO_LOOKS
+
+    def test_to_no_later_than_now_wait_for_quiet_all_the_same(self, client: CommandClient) -> None:
+        looks_for(client, until=timedelta(hours=1))
+
+        assert looks_for(client, until=timedelta(hours=1)) == TWO_LOOKS
