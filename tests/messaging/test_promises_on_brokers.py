@@ -1,5 +1,6 @@
 """The promises of messaging with a broker between: the same tests on both brokers."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
 from tests import forked
+from tests.conftest import emptied
 from tests.messaging import ferry
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
@@ -64,30 +66,59 @@ class Driven:
         self._process.wait()
 
 
+class Databases:
+    """An empty database for each service, with the tables that each has."""
+
+    def __init__(self, server: PrivatePostgres) -> None:
+        self._server = server
+        run = new_id().replace("-", "")
+        self._names = [f"{service}_{run}" for service in ALL]
+        first, *others = self._names
+        server.create_databases([first])
+        self._engines = [new_engine(server.url_of(name)) for name in self._names]
+        ferry.metadata.create_all(self._engines[0])
+        self._engines[0].dispose()
+        server.create_databases(others, template=first)
+        self.url = server.url_of("{service}_" + run)
+
+    def can_be_used_again(self) -> bool:
+        """Empty all of them once what killed processes asked for has ended; return whether that was done."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s) AND application_name LIKE %s"
+        with contextlib.closing(self._server.connect()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            for _ in range(100):
+                cursor.execute(query, (self._names, "homeward-%"))
+                if cursor.fetchone() == (0,):
+                    return all(emptied(engine) for engine in self._engines)
+                time.sleep(0.1)
+        return False
+
+    def drop(self) -> None:
+        for engine in self._engines:
+            engine.dispose()
+        self._server.drop_databases(self._names)
+
+
 @pytest.fixture(scope="module")
-def empty_database(postgres_server: PrivatePostgres) -> str:
-    """Return the name of a database with the tables that each service has: others are copies of it."""
-    name = f"ferry_{new_id().replace('-', '')}"
-    postgres_server.create_databases([name])
-    engine = new_engine(postgres_server.url_of(name))
-    ferry.metadata.create_all(engine)
-    engine.dispose()
-    return name
+def spare_databases() -> Iterator[list[Databases]]:
+    """Databases to be used again: to make them takes longer than most tests here."""
+    spare: list[Databases] = []
+    yield spare
+    for databases in spare:
+        databases.drop()
 
 
 @pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
 def process_of_three(
-    request: pytest.FixtureRequest, postgres_server: PrivatePostgres, empty_database: str
+    request: pytest.FixtureRequest, postgres_server: PrivatePostgres, spare_databases: list[Databases]
 ) -> Iterator[Callable[[], Driven]]:
     """Return a function that starts such a process; each sees the same databases and broker."""
-    run = new_id().replace("-", "")
-    names = [f"{service}_{run}" for service in ALL]
-    postgres_server.create_databases(names, template=empty_database)
+    databases = spare_databases.pop() if spare_databases else Databases(postgres_server)
     variables = {
         "HOMEWARD_CLOCK": "real",
         # A command here announces thousands of events, and the machine may be busy.
         "HOMEWARD_COMMAND_DEADLINE_SECONDS": "6",
-        "HOMEWARD_DATABASE_URL": postgres_server.url_of("{service}_" + run),
+        "HOMEWARD_DATABASE_URL": databases.url,
     }
     if request.param == "rabbitmq":
         node: RabbitNode = request.getfixturevalue("rabbitmq_node")
@@ -102,7 +133,10 @@ def process_of_three(
     yield start
     for process in started:
         process.kill()
-    postgres_server.drop_databases(names)
+    if databases.can_be_used_again():
+        spare_databases.append(databases)
+    else:
+        databases.drop()
 
 
 class TestTheWayOfAnEvent:
