@@ -19,6 +19,7 @@ import urllib3
 
 from gateway import tokens
 from homeward.postgres import PrivatePostgres
+from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import DATABASES
 from tests import support
@@ -130,15 +131,16 @@ class House:
 
 
 class Builder:
-    """Starts houses, each on databases of its own."""
+    """Starts houses, each on empty databases that no other house uses meanwhile."""
 
-    def __init__(self, server: PrivatePostgres, url: str) -> None:
+    def __init__(self, server: PrivatePostgres) -> None:
         self._server = server
-        self._url = url
         self._houses: list[House] = []
+        #: Emptied databases of houses that have ended: making new ones takes longer than a start.
+        self._spare: list[str] = []
 
-    def start(self, *, databases: str | None = None, **variables: str) -> House:
-        url = databases or self.databases()
+    def start(self, **variables: str) -> House:
+        url = self._spare.pop() if self._spare else self._make_databases()
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HOMEWARD_")},
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
@@ -169,27 +171,46 @@ class Builder:
         self._houses.append(house)
         return house
 
-    def databases(self) -> str:
+    def _make_databases(self) -> str:
         """Make databases for a house, with the gateway's tables, and return their template."""
         name = f"gate_{new_id().replace('-', '')[-12:]}"
         self._server.create_databases([f"{name}_{database}" for database in DATABASES])
-        url = self._url.replace("homeward_{service}", f"{name}_{{service}}")
+        url = self._server.url_of(f"{name}_{{service}}")
         support.create_tables("gateway", url.replace("{service}", "gateway"))
         return url
 
     def end(self) -> None:
+        """End every house: one that nobody asks any more still looks for work each second."""
         for house in self._houses:
             if house.process.poll() is None:
                 house.process.kill()
                 house.process.wait()
+            if all(self._empty(house.database_url, database) for database in DATABASES):
+                self._spare.append(house.database_url)
+        self._houses = []
+
+    @staticmethod
+    def _empty(url: str, database: str) -> bool:
+        engine = new_engine(url.replace("{service}", database))
+        try:
+            return support.emptied(engine)
+        finally:
+            engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def builder(postgres_server: PrivatePostgres) -> Iterator[Builder]:
-    """Starts gateways with stubbed services."""
-    found = Builder(postgres_server, postgres_server.url)
+def shared_builder(postgres_server: PrivatePostgres) -> Iterator[Builder]:
+    """What keeps databases from one module's houses for those of the next."""
+    found = Builder(postgres_server)
     yield found
     found.end()
+
+
+@pytest.fixture(scope="module")
+def builder(shared_builder: Builder) -> Iterator[Builder]:
+    """Starts gateways with stubbed services, which end with the tests of a module."""
+    yield shared_builder
+    shared_builder.end()
 
 
 @pytest.fixture(scope="module")

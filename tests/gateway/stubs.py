@@ -217,11 +217,10 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_settings(os.environ)
     sealing.use_key(settings.encryption_key)
-    away = os.environ.get("STUBS_AWAY", "").split(",")
-    # Aftercare is away, unless the clock must hear from every service.
-    stubs: list[type] = [stub for stub in (Intake, Scheduling, Monitoring) if stub.name not in away]
-    if settings.clock == "simulated":
-        stubs.append(Aftercare)
+    # Aftercare is away unless told otherwise, or the clock must hear from every service.
+    away = os.environ.get("STUBS_AWAY", "" if settings.clock == "simulated" else "aftercare").split(",")
+    everyone: tuple[type, ...] = (Intake, Scheduling, Monitoring, Aftercare)
+    stubs = [stub for stub in everyone if stub.name not in away]
     for stub in stubs:
         engine = new_engine(settings.database_url_of(stub.name))  # each has one
         new_metadata().create_all(engine)

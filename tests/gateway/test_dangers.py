@@ -42,7 +42,12 @@ AWAY = {
 @pytest.fixture(scope="module")
 def alone(builder: Builder) -> House:
     """A gateway without any service, which pages soon."""
-    return builder.start(STUBS_AWAY="intake,scheduling,monitoring", **AWAY)
+    return builder.start(
+        STUBS_AWAY="intake,scheduling,monitoring,aftercare",
+        # Nobody will ever answer: the shorter the wait for them, the better.
+        HOMEWARD_COMMAND_DEADLINE_SECONDS="0.2",
+        **AWAY,
+    )
 
 
 @pytest.fixture(scope="module")

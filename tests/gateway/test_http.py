@@ -470,7 +470,7 @@ class TestDatabase:
         folder.chmod(0o755)
         server = PrivatePostgres(folder / "pg", durable=False)
         server.start()
-        builder = Builder(server, server.url)
+        builder = Builder(server)
         try:
             house = builder.start()
             assert house.get("/v1/events").status == 200

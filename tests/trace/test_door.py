@@ -1,26 +1,29 @@
 """Traces over HTTP: for those who answer for it, of their own tenant, with what is missing told."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from shared.ids import new_id
-from tests.gateway.conftest import Answer, Builder, House, builder
+from tests.gateway.conftest import Answer, Builder, House, builder, shared_builder
 from tests.gateway.stubs import SECRET, UNKNOWN_PATIENT
 from tests.journeys.house import wait_until
 
-__all__ = ["builder"]
+__all__ = ["builder", "shared_builder"]
 
 
 @pytest.fixture(scope="module")
-def house(builder: Builder) -> Iterator[House]:
-    """A house in which aftercare is away."""
-    return builder.start()
+def house(builder: Builder) -> House:
+    """A house in which every service answers."""
+    return builder.start(STUBS_AWAY="")
 
 
 @pytest.fixture(scope="module")
 def command_id(house: House) -> str:
-    """Return the id of a command that announced a consent, which is in the archive."""
+    """The id of a command that announced a consent, which is in the archive."""
+    return granted(house)
+
+
+def granted(house: House) -> str:
+    """Grant a consent and return the id of the command, once the archive has what it announced."""
     consent = {
         "patient_id": new_id(),
         "consent_id": new_id(),
@@ -63,8 +66,10 @@ class TestTrace:
             "DONE",
         )
 
-    def test_tells_who_did_not_answer(self, house: House, command_id: str) -> None:
-        assert ask(house, command_id).body["missing"] == ["aftercare"]
+    def test_tells_who_did_not_answer(self, builder: Builder) -> None:
+        house = builder.start(STUBS_AWAY="aftercare")
+
+        assert ask(house, granted(house)).body["missing"] == ["aftercare"]
 
     def test_tells_nothing_that_somebody_wrote(self, house: House, command_id: str) -> None:
         assert SECRET.split()[0] not in str(ask(house, command_id).body)
@@ -97,7 +102,7 @@ class TestTrace:
             house.get(f"/v1/traces/{trace_id}", token=stranger) for trace_id in (command_id, new_id())
         )
 
-        assert theirs.status == nobodys.status == 503
+        assert theirs.status == nobodys.status == 404
         assert theirs.body["detail"] == nobodys.body["detail"]
 
     def test_refuses_what_is_no_id_and_what_is_no_moment(self, house: House, command_id: str) -> None:
