@@ -84,7 +84,7 @@ class Room:
         end = self.now + to if isinstance(to, timedelta) else _moment(to)
         while True:
             self.fire_due()
-            with self.host.transaction(None) as db:
+            with self.host.transaction(None, reads_only=True) as db:
                 next_due = due.next_due(
                     self.host, first_timer_at=due.first_timer_at(self.host, db), now=self.host.clock.now()
                 )
@@ -172,7 +172,7 @@ class Room:
             envelope = event if isinstance(event, Envelope) else self.envelope_of(event)
             inbox.take(self.host, [inbox.Delivery(envelope.to_bytes())])
         self.settle()
-        with self.host.transaction(None) as db:
+        with self.host.transaction(None, reads_only=True) as db:
             parked = inbox.list_parked(db)
         if parked:
             raise AssertionError(f"parked: {[(row['reaction'], row['error']) for row in parked]}")
@@ -186,14 +186,17 @@ class Room:
     def settle(self) -> None:
         """Try waiting reactions again until none gets any further."""
         for _ in range(3):
+            with self.host.transaction(None, reads_only=True) as db:
+                waiting = db.scalar(_WAITING)
+            if not waiting:
+                return
             with self.host.transaction(None) as db:
-                waiting = db.scalar(sa.select(sa.func.count()).where(inbox.inbox.c.state == "waiting"))
                 db.execute(
                     inbox.inbox.update()
                     .where(inbox.inbox.c.state == "waiting")
                     .values(next_attempt_at=clock.real_now() - timedelta(seconds=1))
                 )
-            for _ in range(waiting or 0):
+            for _ in range(waiting):
                 inbox.retry_one(self.host)
 
     @property
@@ -253,6 +256,8 @@ class Room:
     def close(self) -> None:
         self.engine.dispose()
 
+
+_WAITING = sa.select(sa.func.count()).where(inbox.inbox.c.state == "waiting")
 
 #: Columns that tell which message it was rather than what it said.
 _OF_THE_MESSAGE = {
