@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import gc
 import itertools
 import shutil
 import signal
@@ -24,6 +25,9 @@ from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, create_tables, emptied, settings_for_tests
 
 sealing.use_key(settings_for_tests().encryption_key)
+
+# Thousands of tests and all that they import stay until the end: nobody looks for cycles among them.
+gc.disable()
 
 # No test is a matter of time: a busy machine makes none of them fail.
 hypothesis.settings.register_profile(
@@ -160,6 +164,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     # After the folders have marked their own.
     slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Look for cycles among what the tests make, as seldom as the processes do."""
+    gc.freeze()
+    gc.set_threshold(20_000)
+    gc.enable()
 
 
 class FilesOrSharedHouses(LoadFileScheduling):
