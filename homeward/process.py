@@ -103,6 +103,7 @@ class Process:
         gc.collect()
         gc.freeze()
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+        gc.enable()
         if on_ready is not None:
             on_ready(self)
         self._stopping.wait()
