@@ -14,7 +14,7 @@ def connection_to(node: nodes.RabbitNode) -> amqp.Connection:
 
 @pytest.mark.rabbitmq
 class TestRabbitNode:
-    def test_keeps_confirmed_messages_over_a_restart(self):
+    def test_keeps_confirmed_messages_over_a_restart_and_nothing_after_discard(self):
         with nodes.node_or_skip() as node:
             with connection_to(node) as connection:
                 channel = connection.channel()
@@ -25,10 +25,6 @@ class TestRabbitNode:
 
             with connection_to(node) as connection:
                 assert connection.channel().basic_get("letters").body == b"dear all"
-
-    def test_is_gone_after_discard(self):
-        with nodes.node_or_skip() as node:
-            assert node.is_running
 
         assert not node.is_running
         assert not node.folder.exists()
