@@ -41,6 +41,28 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """Data as a first start and a stop leave them, for the tests of what comes after."""
+    folder = Path(tempfile.mkdtemp(prefix="hw-"))
+    folder.chmod(0o755)
+    server = PrivatePostgres(folder / "pg", durable=False)
+    server.start()
+    server.stop()
+    yield folder / "pg" / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def made_before(place, made) -> Path:
+    """A folder in which a server was started before."""
+    folder = place / "pg"
+    folder.mkdir()
+    # They belong to the user that PostgreSQL runs as.
+    subprocess.run(["cp", "-a", str(made), str(folder / "data")], check=True)
+    return folder
+
+
 @pytest.fixture
 def server_in() -> Iterator[Callable[[Path], PrivatePostgres]]:
     """Prepare servers that are discarded after the test."""
@@ -113,8 +135,8 @@ class TestStart:
 
         assert answers(server)
 
-    def test_keeps_what_it_knew(self, place, server_in):
-        server = server_in(place / "pg")
+    def test_keeps_what_it_knew(self, made_before, server_in):
+        server = server_in(made_before)
         server.start()
         note_down(server, "halfway house")
         server.stop()
@@ -124,12 +146,12 @@ class TestStart:
 
         assert noted(server) == "halfway house"
 
-    def test_recovers_from_a_crash_whose_pid_lives_on_as_something_else(self, place, server_in):
-        server = server_in(place / "pg")
+    def test_recovers_from_a_crash_whose_pid_lives_on_as_something_else(self, made_before, server_in):
+        server = server_in(made_before)
         server.start()
         note_down(server, "still here")
         server.kill()
-        pid_file = place / "pg" / "data" / "postmaster.pid"
+        pid_file = made_before / "data" / "postmaster.pid"
         old_pid, _, rest = pid_file.read_text().partition("\n")
         pid_file.write_text(f"{os.getpid()}\n{rest}")
         assert int(old_pid) != os.getpid()
@@ -148,29 +170,25 @@ class TestStart:
 
         assert answers(server)
 
-    def test_refuses_data_of_another_major_version(self, place, server_in):
-        server = server_in(place / "pg")
-        server.start()
-        server.stop()
-        (place / "pg" / "data" / "PG_VERSION").write_text("9\n")
+    def test_refuses_data_of_another_major_version(self, made_before, server_in):
+        server = server_in(made_before)
+        (made_before / "data" / "PG_VERSION").write_text("9\n")
 
         with pytest.raises(PostgresUnusable, match="was made by PostgreSQL 9"):
             server.start()
 
-    def test_tells_why_it_does_not_start(self, place, server_in):
-        server = server_in(place / "pg")
-        server.start()
-        server.stop()
-        (place / "pg" / "data" / "postgresql.conf").write_text("no_such_thing = 1\n")
+    def test_tells_why_it_does_not_start(self, made_before, server_in):
+        server = server_in(made_before)
+        (made_before / "data" / "postgresql.conf").write_text("no_such_thing = 1\n")
 
         with pytest.raises(PostgresUnusable, match="no_such_thing"):
             server.start(timeout_seconds=20)
 
 
 class TestStop:
-    def test_leaves_the_server_to_others_that_use_it(self, place, server_in):
-        first = server_in(place / "pg")
-        second = server_in(place / "pg")
+    def test_leaves_the_server_to_others_that_use_it(self, made_before, server_in):
+        first = server_in(made_before)
+        second = server_in(made_before)
         first.start()
         second.start()
 
@@ -180,13 +198,13 @@ class TestStop:
         second.stop()
         assert not answers(second)
 
-    def test_ends_a_server_whose_first_owner_was_killed(self, place, server_in):
+    def test_ends_a_server_whose_first_owner_was_killed(self, made_before, server_in):
         owner = subprocess.Popen(
             [
                 sys.executable,
                 "-c",
                 OWNER,
-                str(place / "pg"),
+                str(made_before),
             ],
             stdout=subprocess.PIPE,
             cwd=Path(postgres.__file__).parents[1],
@@ -196,7 +214,7 @@ class TestStop:
         owner.send_signal(signal.SIGKILL)
         owner.wait()
         owner.stdout.close()
-        heir = server_in(place / "pg")
+        heir = server_in(made_before)
 
         heir.start()
         assert answers(heir)
