@@ -33,7 +33,8 @@ def send(
         command_id=command_id,
         correlation_id=request.correlation_id,
         traceparent=request.traceparent,
-        partner=caller.partner,
+        # What the gateway asks by itself comes through no app.
+        partner="" if by else caller.partner,
     )
 
 

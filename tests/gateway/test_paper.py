@@ -201,7 +201,7 @@ class TestDaySheetOfMany:
     @pytest.mark.parametrize(("patients", "trips"), [(1, 2), (30, 2), (201, 3)])
     def test_asks_for_the_names_of_all_at_once(self, patients: int, trips: int) -> None:
         services = Services(patients)
-        caller = SimpleNamespace(tenant_id="lakeside", actor=standing.GATEWAY)
+        caller = SimpleNamespace(tenant_id="lakeside", partner="house", actor=standing.GATEWAY)
         request = SimpleNamespace(known_caller=caller, correlation_id=None, traceparent=None)
 
         page = leaving.sheet(cast("Any", services), cast("Any", request), {}).body.decode()
