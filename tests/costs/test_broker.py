@@ -22,6 +22,7 @@ from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
 from tests.costs.counting import Proxy, amqp
+from tests.messaging import ferry
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
 
@@ -53,6 +54,7 @@ def environment(postgres_server: PrivatePostgres, corner: str) -> Iterator[dict[
     for name in names:
         engine = new_engine(postgres_server.url_of(name))
         short_weeks.metadata.create_all(engine)
+        ferry.metadata.create_all(engine)
         engine.dispose()
     settings = settings_for_tests(
         HOMEWARD_CLOCK="real",
