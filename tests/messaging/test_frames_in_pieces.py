@@ -15,8 +15,10 @@ from typing import Self
 import pytest
 
 from homeward.postgres import PrivatePostgres
+from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
+from tests.messaging import ferry
 from tests.messaging.test_promises_on_brokers import ALL, Driven
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
@@ -74,6 +76,10 @@ def process(postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode) -> Iter
     run = new_id().replace("-", "")
     names = [f"{service}_{run}" for service in ALL]
     postgres_server.create_databases(names)
+    for name in names:
+        engine = new_engine(postgres_server.url_of(name))
+        ferry.metadata.create_all(engine)
+        engine.dispose()
     with BreakingUp(rabbitmq_node.port) as network:
         corner = urllib.parse.quote(rabbitmq_node.virtual_host())
         settings = settings_for_tests(
