@@ -170,7 +170,7 @@ class IntakeRoutes:
         "/v1/phone-lookups",
         intake.LookUpPhone,
         intake.PhoneLookup,
-        scope="patients:read",
+        scope="contact-points:write",
         status=200,
         information=WITHHELD,
     )

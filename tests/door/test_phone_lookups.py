@@ -14,7 +14,7 @@ pytestmark = pytest.mark.journey
 UNKNOWN = "+1 312 555 0199"
 
 
-def token_of(house: EmbeddedHouse, role: str, *, scope: str = "patients:read") -> str:
+def token_of(house: EmbeddedHouse, role: str, *, scope: str = "contact-points:write") -> str:
     return mint(
         house.settings.token_key,
         tenant=house.settings.tenant,
@@ -49,7 +49,7 @@ class TestLookUpPhone:
         assert known.body["errors"] == unknown.body["errors"]
         assert "Zerelda" not in str(known.body)
 
-    def test_needs_the_scope_to_read_patients(self, house: EmbeddedHouse, program: Program) -> None:
+    def test_needs_the_scope_of_contact_points(self, house: EmbeddedHouse, program: Program) -> None:
         token = token_of(house, roles.FRONT_DESK, scope="sites:read")
 
         house.door.post("/v1/phone-lookups", {"phone": UNKNOWN}, token=token).expect(403)
