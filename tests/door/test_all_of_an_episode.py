@@ -1,33 +1,14 @@
 """Traces of a whole program that has run for weeks, over HTTP: complete, and without anybody's name."""
 
 import json
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.door.program import SECRETS, Opening, Program
-from tests.journeys.house import EmbeddedHouse, House, stopped_after
+from tests.door.program import SECRETS, Program
+from tests.journeys.house import House
 
 pytestmark = pytest.mark.journey
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    """Start the embedded set-up once for all tests here."""
-    with tempfile.TemporaryDirectory(prefix="hw-trace-") as folder:
-        # The user that PostgreSQL runs as must reach it.
-        Path(folder).chmod(0o755)
-        with stopped_after(EmbeddedHouse(Path(folder))) as house:
-            yield house
-
-
-@pytest.fixture(scope="module")
-def program(house: House) -> Program:
-    """Fill the house."""
-    return Opening(house).open()
 
 
 def trace(house: House, trace_id: str, query: str = "?limit=2000") -> dict[str, Any]:
