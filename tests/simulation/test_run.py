@@ -1,6 +1,7 @@
 """A small simulation over real HTTP, on the embedded set-up."""
 
 import dataclasses
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from homeward import embedded
 from homeward.simulation import driver, rows
+from tests import templates
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -29,7 +31,7 @@ def run_in(folder: Path) -> dict[str, Any]:
     file = rows.read(rows.sample_path())
     some = file.admissions[:14]
     file.admissions = [*map(asked_by_themselves, some[:BY_THEMSELVES]), *some[BY_THEMSELVES:]]
-    folder.chmod(0o711)
+    templates.furnish(folder)
     server = embedded.start(folder, simulated_from=driver.begins_at())
     try:
         return driver.run(file, url=server.url, tokens=server.tokens, seed=7, weeks=WEEKS)
@@ -38,8 +40,13 @@ def run_in(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    return [run_in(tmp_path_factory.mktemp(name)) for name in ("first", "second")]
+def reports() -> list[dict[str, Any]]:
+    found = []
+    for _ in range(2):
+        # Not pytest's own folder: root's is closed to the user that PostgreSQL runs as.
+        with tempfile.TemporaryDirectory(prefix="hw-house-") as folder:
+            found.append(run_in(Path(folder)))
+    return found
 
 
 class TestRun:
