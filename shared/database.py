@@ -229,13 +229,6 @@ class _FewTripsCursor(extensions.cursor):
                 return
         super().execute(self.connection.framed(query), vars)
 
-    def executemany(self, query: Any, vars_list: Any) -> None:
-        """Send one statement for each set of values; BEGIN, which goes with one only, travels alone."""
-        framed = self.connection.framed(b"SELECT 1")
-        if framed != b"SELECT 1":
-            super().execute(framed)
-        super().executemany(query, vars_list)
-
 
 def commit_with_next(connection: sa.Connection) -> None:
     """Have the connection's next statement commit its transaction: one trip to the database fewer.
@@ -282,6 +275,8 @@ def new_engine(
         # No column is of that type, and asking for it takes a trip for each connection.
         use_native_hstore=False,
         pool_recycle=1800,
+        # Changes of many rows travel together, not one by one. How many rows each has found is not told then.
+        executemany_mode="values_plus_batch",
         connect_args={
             "connection_factory": FewTripsConnection,
             "connect_timeout": 3,

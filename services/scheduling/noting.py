@@ -190,8 +190,13 @@ def _held_on(
         session_id: sum(by_state.get(state, 0) for state in ATTENDED_STATES)
         for session_id, by_state in counts.items()
     }
+    leaders = {
+        one: db.get(clinicians.Clinician, one)
+        for one in {session.facilitator_id for session in sessions.values()}
+    }
     found: dict[str, list[deliveries.Held]] = {}
     for seat, session in attended:
+        leader = leaders[session.facilitator_id]
         own = notes.without_note(seats=[seat], notes=written[session.session_id])
         found.setdefault(seat.episode_id, []).append(
             deliveries.Held(
@@ -199,16 +204,11 @@ def _held_on(
                 kind=session.kind,
                 modality=session.modality,
                 noted=not own,
-                credential_valid=_may_take(db, session, on=day),
+                credential_valid=leader is not None and leader.may_take(kind=session.kind, on=day),
                 people=people[session.session_id],
             )
         )
     return found
-
-
-def _may_take(db: Session, session: attendance.Session, *, on: date) -> bool:
-    clinician = db.get(clinicians.Clinician, session.facilitator_id)
-    return clinician is not None and clinician.may_take(kind=session.kind, on=on)
 
 
 def notes_view(db: Session, found: list[notes.Note]) -> list[dict[str, Any]]:

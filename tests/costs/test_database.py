@@ -7,6 +7,7 @@ in the commit what is bought with that.
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,27 @@ from homeward.postgres import PrivatePostgres
 from services.intake import tables
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
+from services.scheduling.service import Scheduling
 from shared.contracts import roles
 from shared.ids import new_id
 from shared.messaging import announce, inbox, outbox
 from tests.costs.counting import Proxy, postgres
 from tests.messaging import samples
+from tests.scheduling import test_booking as booking
+from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
 from tests.support import Room, settings_for_tests
 
 #: Round trips and statements, BEGIN and COMMIT among them.
 QUESTION = {"round trips": 1, "statements": 1}
-COMMAND = {"round trips": 5, "statements": 9}
+COMMAND = {"round trips": 3, "statements": 7}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 13, "statements": 23}
 #: Of all patients of a day, however many they are.
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
+#: However many seats it has: what changes in many rows travels together.
+ROSTER = {"round trips": 17}
+BOOKING = {"round trips": 10, "statements": 15}
 REACTION = {"round trips": 3, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 16, "statements": 21}
 BATCH_OF_A_HUNDRED = {"round trips": 3, "statements": 5}
@@ -150,6 +157,46 @@ class TestCosts:
         with intake.room.db() as db:
             assert db.scalar(sa.select(sa.func.count()).select_from(tables.referral_rows)) == 200
         assert within(cost, IMPORT_OF_A_HUNDRED), cost
+
+    def test_a_roster_and_a_booking(self, measured):
+        scheduling = measured(Scheduling)
+        room = scheduling.room
+        furnish(room)
+        names = [f"Member {place}" for place in range(12)]
+        for name in names:
+            room.deliver(referral_of(name), *admitted(name))
+        held = [
+            one
+            for name in names
+            for one in room.ask("list_patient_sessions", {"episode_id": ids_of(name)["episode_id"]})["items"]
+            if one["kind"] == "GROUP"
+        ]
+        begins = {one["session_id"]: datetime.fromisoformat(one["starts_at"]) for one in held}
+        members = {
+            one: [seat["patient_id"] for seat in room.ask("get_session", {"session_id": one})["seats"]]
+            for one in begins
+        }
+        fullest = sorted(begins, key=lambda one: (-len(members[one]), begins[one]))[:2]
+        in_turn = iter(sorted(fullest, key=begins.__getitem__))
+
+        def take_roster() -> None:
+            session_id = next(in_turn)
+            room.at(begins[session_id] + timedelta(hours=3))
+            marks = [{"patient_id": member, "mark": "PRESENT"} for member in members[session_id]]
+            room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+
+        cost = scheduling.cost_of(take_roster)
+
+        assert min(len(members[one]) for one in fullest) >= 5
+        assert within(cost, ROSTER), cost
+
+        saturday = booking.SATURDAY + timedelta(days=7)
+        session_id = booking.workshop(room, saturday, capacity=8)["session_id"]
+        patients = iter(names)
+
+        cost = scheduling.cost_of(lambda: booking.book(room, session_id, next(patients)))
+
+        assert within(cost, BOOKING), cost
 
     def test_a_reaction_with_one_insert(self, measured):
         monitoring = measured(short_weeks.ShortWeeks)
