@@ -139,8 +139,12 @@ class Builder:
         #: Emptied databases of houses that have ended: making new ones takes longer than a start.
         self._spare: list[str] = []
 
-    def start(self, **variables: str) -> House:
-        url = self._spare.pop() if self._spare else self._make_databases()
+    def databases(self) -> str:
+        """Return the template of the addresses of empty databases, for one house."""
+        return self._spare.pop() if self._spare else self._make_databases()
+
+    def start(self, *, databases: str = "", **variables: str) -> House:
+        url = databases or self.databases()
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HOMEWARD_")},
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

@@ -88,16 +88,16 @@ class Risk:
 
     def task(self, episode: Episode, *, at: datetime) -> Task:
         """Return the request to screen somebody who was not screened in time."""
-        return self._task(SCREEN_AGAIN_TASK, episode, at=at, within=ASKED_WITHIN)
+        return self._task(episode, task=SCREEN_AGAIN_TASK, at=at, within=ASKED_WITHIN)
 
     def review_task(self, episode: Episode, *, at: datetime) -> Task:
         """Return the request that a licensed clinician weighs a screen that found less."""
-        return self._task(REVIEW_TASK, episode, at=at, within=REVIEWED_WITHIN)
+        return self._task(episode, task=REVIEW_TASK, at=at, within=REVIEWED_WITHIN)
 
-    def _task(self, name: str, episode: Episode, *, at: datetime, within: timedelta) -> Task:
+    def _task(self, episode: Episode, *, task: str, at: datetime, within: timedelta) -> Task:
         return Task(
-            task_id=derived_id(self.answers_id, name),
-            task=name,
+            task_id=derived_id(self.answers_id, task),
+            task=task,
             owner_role=roles.CLINICIAN,
             next_role=roles.SUPERVISOR,
             reason=self.code,
