@@ -56,15 +56,12 @@ class TestTrace:
         assert answer.status == 200
         told = answer.body
         assert (told["kind"], told["trace_id"]) == ("COMMAND", command_id)
-        asked, announced, reaction = told["steps"][:3]
+        asked, announced, *reactions = told["steps"]
         assert (asked["kind"], asked["service"], asked["name"]) == ("COMMAND", "intake", "grant_consent")
         assert (asked["actor_id"], asked["actor_role"]) == ("clinician-1", "clinician")
         assert (announced["name"], announced["of"]) == ("consent_granted", 1)
-        assert (reaction["service"], reaction["name"], reaction["state"]) == (
-            "gateway",
-            "allow_disclosure",
-            "DONE",
-        )
+        (reaction,) = [step for step in reactions if step["service"] == "gateway" and "name" in step]
+        assert (reaction["name"], reaction["state"]) == ("allow_disclosure", "DONE")
 
     def test_tells_who_did_not_answer(self, builder: Builder) -> None:
         house = builder.start(STUBS_AWAY="aftercare")
