@@ -107,6 +107,10 @@ class Program:
         tail = self._log.read_text(errors="replace")[-3000:]
         return ProgramFailed(f"{self.process.args!r}: {why}\n{tail}")
 
+    def processor_seconds(self) -> float:
+        """Return the processor time of the program and all that it started."""
+        return processor_seconds_of(self.process.pid)
+
     def memory_mib(self) -> float:
         """Return the memory of the program and all that it started, what they share counted once."""
         return sum(memory_of(pid)["PSS"] for pid in _family_of(self.process.pid))
@@ -230,6 +234,16 @@ class Parts:
         finally:
             program.stop()
 
+    def processor_seconds(self) -> dict[str, float]:
+        """Return the processor time that the broker and the database server have taken so far."""
+        (postmaster,) = (self.folder / "pg").rglob("postmaster.pid")
+        broker = int((self.node.folder / "pid").read_text())
+        database = int(postmaster.read_text().split()[0])
+        return {
+            "RabbitMQ": processor_seconds_of(broker),
+            "PostgreSQL": processor_seconds_of(database),
+        }
+
     # --- Whose programs -------------------------------------------------------------------------
 
     def of_homeward(
@@ -315,6 +329,17 @@ def memory_of(pid: int) -> dict[str, float]:
             if name in ("Rss", "Pss"):
                 found[name.upper()] = int(rest.split()[0]) / 1024
     return found
+
+
+def processor_seconds_of(pid: int) -> float:
+    """Return the processor time of a process and all that it started, those that have ended included."""
+    ticks = 0
+    for one in _family_of(pid):
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything: its own time, then that of children that have ended.
+            told = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(number) for number in told[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _family_of(pid: int) -> list[int]:

@@ -16,6 +16,9 @@ ENDS = "<!-- end of the last run -->"
 
 _PICTURE = "![What each system does in a second](../bench/results/latest.png)"
 
+#: Connections at which it is told where the processor's time goes.
+PROFILED = 32
+
 _COLOURS = {HOMEWARD: "#1b6e53"}
 
 
@@ -57,7 +60,11 @@ def report_of(run: Run) -> str:
         parts.append("**A quick run: little of each work, so the figures are rough.**")
     if run.left_out:
         parts.append("**Left out:** " + "; ".join(run.left_out))
-    return "\n\n".join([*parts, "### Goals", goals_table(run), "### Figures", table_of(run)])
+    parts += ["### Goals", goals_table(run), "### Figures", table_of(run)]
+    spent = processor_table(run)
+    if spent:
+        parts += ["### Processor time of a request", spent]
+    return "\n\n".join(parts)
 
 
 def goals_table(run: Run) -> str:
@@ -85,6 +92,19 @@ def table_of(run: Run) -> str:
         cells += [memory, f"{times:.2f} ×" if times is not None else "", row.remark or ""]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def processor_table(run: Run) -> str:
+    """Return where the processor's time goes, by process, at the connections at which goals are set."""
+    works = [requests.named(work, PROFILED) for work in (requests.READ, requests.COMMAND)]
+    lines = ["| Work | System | ms in all | by process |", "|---|---|---:|---|"]
+    for row in run.rows:
+        if row.work in works and row.processor_ms:
+            each = ", ".join(f"{name} {_figure(spent)}" for name, spent in row.processor_ms.items() if spent)
+            lines.append(
+                f"| {row.work} | {row.system} | {_figure(sum(row.processor_ms.values()))} | {each} |"
+            )
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

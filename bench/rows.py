@@ -36,12 +36,16 @@ class Row:
     #: The same when half of the work was done.
     memory_mib_at_half: float | None = None
     seconds: float | None = None
+    #: Processor time of one request, in ms, by process.
+    processor_ms: dict[str, float] | None = None
     #: What kept the figure from being what it seems to be: errors, or too little time.
     remark: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return what is known, rounded to what can be believed."""
         wire = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        if self.processor_ms is not None:
+            wire["processor_ms"] = {name: rounded(value) for name, value in self.processor_ms.items()}
         return {name: rounded(value) if isinstance(value, float) else value for name, value in wire.items()}
 
 

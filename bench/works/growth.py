@@ -72,7 +72,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         yield events.react(side, amounts.reactions, work=grown(REACTION, amounts))
     tell("growth: requests")
     with open_house(parts, ("intake", "gateway")) as house:
-        door = requests.door_of(house)
+        door = requests.door_of(parts, house)
         for work, measured in ((READ, requests.read), (COMMAND, requests.command)):
             yield measured(door, CONNECTIONS, amounts.seconds, work=EMPTY.format(work=work))
         tell(f"growth: {amounts.patients} patients behind the requests")

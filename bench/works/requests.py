@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.house import House, open_house
 from bench.load import PATIENCE_SECONDS, Task
-from bench.parts import ROOT, Parts, ProgramFailed, memory_of
+from bench.parts import ROOT, Parts, ProgramFailed, memory_of, processor_seconds_of
 from bench.rows import HOMEWARD, Row
 from tests.journeys.house import free_port
 
@@ -69,6 +69,8 @@ class Door:
     port: int
     patient_ids: list[str]
     memory_mib: Callable[[], float]
+    #: Processor time of each process of the system so far, and of broker and database.
+    processor_seconds: Callable[[], dict[str, float]]
     headers: Callable[[str], dict[str, str]] = lambda role: {"Content-Type": "application/json"}
 
 
@@ -95,10 +97,10 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
 def homeward(parts: Parts) -> Iterator[Door]:
     """Open Homeward's gateway with intake behind it."""
     with open_house(parts, ("intake", "gateway")) as house:
-        yield door_of(house)
+        yield door_of(parts, house)
 
 
-def door_of(house: House) -> Door:
+def door_of(parts: Parts, house: House) -> Door:
     """Return the gateway of a house, with people behind it who were referred."""
     site_id = house.post("/v1/sites", json.loads(_SITE), role="operations")["site_id"]
     people = [
@@ -110,6 +112,10 @@ def door_of(house: House) -> Door:
         house.port,
         people,
         lambda: sum(memory_of(process.pid)["PSS"] for process in house.processes.values()),
+        lambda: {
+            **{name: processor_seconds_of(process.pid) for name, process in house.processes.items()},
+            **parts.processor_seconds(),
+        },
         house.headers_of,
     )
 
@@ -137,7 +143,17 @@ def nameko(parts: Parts) -> Iterator[Door]:
         with parts.of_peer(
             "nameko_peer.py", "door", database_url=url, broker_url=broker_url, port=port
         ) as door:
-            yield Door(NAMEKO, port, patient_ids, lambda: records.memory_mib() + door.memory_mib())
+            yield Door(
+                NAMEKO,
+                port,
+                patient_ids,
+                lambda: records.memory_mib() + door.memory_mib(),
+                lambda: {
+                    "service": records.processor_seconds(),
+                    "door": door.processor_seconds(),
+                    **parts.processor_seconds(),
+                },
+            )
 
 
 @contextlib.contextmanager
@@ -148,7 +164,13 @@ def fastapi(parts: Parts, *, workers: int) -> Iterator[Door]:
         asyncpg = url.replace("psycopg2", "asyncpg")
         with parts.of_peer("fastapi_peer.py", str(workers), database_url=asyncpg, port=port) as server:
             system = FASTAPI if workers == 1 else FASTAPI_2
-            yield Door(system, port, patient_ids, server.memory_mib)
+            yield Door(
+                system,
+                port,
+                patient_ids,
+                server.memory_mib,
+                lambda: {"server": server.processor_seconds(), **parts.processor_seconds()},
+            )
 
 
 @contextlib.contextmanager
@@ -232,6 +254,14 @@ def load_row(work: str, system: str, task: Task) -> Row:
 
 
 def _row(door: Door, work: str, task: Task) -> Row:
+    before = door.processor_seconds()
     row = load_row(work, door.system, task)
-    # Asked afterwards: what the load made of it is what counts.
-    return dataclasses.replace(row, memory_mib=door.memory_mib())
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in door.processor_seconds().items()}
+    # Those that are not counted cost as much.
+    requests = (row.per_second or 0.0) * (task.seconds + task.warm_up_seconds)
+    return dataclasses.replace(
+        row,
+        # Asked afterwards: what the load made of it is what counts.
+        memory_mib=door.memory_mib(),
+        processor_ms={name: 1000 * each / requests for name, each in spent.items()} if requests else None,
+    )

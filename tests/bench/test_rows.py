@@ -134,6 +134,15 @@ class TestTheReport:
         assert "quick" in text
         assert "floor: no broker" in text
 
+    def test_tells_where_the_processors_time_goes(self):
+        work = requests.named(requests.COMMAND, report.PROFILED)
+        spent = {"intake": 5.6, "gateway": 3.41, "RabbitMQ": 2.1}
+
+        text = report.report_of(run_of(Row(work=work, system=HOMEWARD, processor_ms=spent)))
+
+        assert f"| {work} | Homeward | 11.1 | intake 5.6, gateway 3.41, RabbitMQ 2.1 |" in text
+        assert "Processor time" not in report.report_of(run_of(Row(work=work, system=HOMEWARD)))
+
     def test_draws_what_there_is(self, tmp_path):
         run = run_of(
             Row(work=events.REACTION, system=HOMEWARD, per_second=3000.0),

@@ -4,7 +4,7 @@ import pytest
 
 from bench.parts import Parts
 from bench.rows import HOMEWARD
-from bench.works import events, floor, scheduling
+from bench.works import events, floor, requests, scheduling
 
 #: Enough for two transactions, one batch after the other.
 VERY_LITTLE = events.Amounts(
@@ -39,6 +39,16 @@ def test_reactions_and_their_latency_are_measured(parts):
     assert one.work != several.work
     assert 0 < evenly.p50_ms <= evenly.p99_ms
     assert evenly.per_second is None
+
+
+def test_commands_and_the_processor_time_of_each_are_measured(parts, monkeypatch):
+    monkeypatch.setattr(requests, "PATIENTS", 1)
+    with requests.homeward(parts) as door:
+        row = requests.command(door, connections=4, seconds=1.0)
+
+    assert row.per_second > 0
+    assert set(row.processor_ms) == {"intake", "gateway", "RabbitMQ", "PostgreSQL"}
+    assert min(row.processor_ms.values()) > 0
 
 
 def test_a_program_and_its_clinic_day_are_measured(parts):
