@@ -263,14 +263,9 @@ class _Found:
         return _id(self.told, "seat_id")
 
     @property
-    def level(self) -> str:
-        """Return the gravest level."""
-        return max(level for _, level in self.concerns)
-
-    @property
-    def gravest(self) -> str:
-        """Return the concern that has it."""
-        return max(self.concerns, key=lambda one: one[1])[0]
+    def gravest(self) -> Concern:
+        """Return the concern whose level is the highest."""
+        return max(self.concerns, key=lambda one: one[1])
 
     def concern_id(self, command_id: str, concern: str) -> str:
         """Return the identity of a concern, the same however often the command comes."""
@@ -321,17 +316,18 @@ def _written_or_paged(request: Request, refusal: Refusal, found: list[_Found]) -
             raise Unavailable("The database does not answer.") from None
 
     # What nobody could read was heard by nobody, though somebody is asked about it.
-    seen = dict.fromkeys(concern for one in found for concern in one.concerns)
-    told = tuple(dict.fromkeys(concern for concern, level in seen if (concern, level) != dangers.UNREAD))
+    heard = [concern for one in found for concern in one.concerns if concern != dangers.UNREAD]
+    told = tuple(dict.fromkeys(name for name, _ in heard))
     try:
         own, replayed = announce_it()
     except Exception as error:
-        gravest = max(found, key=lambda one: one.level)
+        gravest = max(found, key=lambda one: one.gravest[1])
+        concern, level = gravest.gravest
         log.error("danger_not_announced", route=request.name, error=type(error).__name__)
         if not request.door.unwritten.take(
-            gravest.concern_id(command_id, gravest.gravest),
+            gravest.concern_id(command_id, concern),
             tenant_id=request.known_caller.tenant_id,
-            level=gravest.level,
+            level=level,
             write=announce_it,
         ):
             raise

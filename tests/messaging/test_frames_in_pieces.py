@@ -15,11 +15,8 @@ from typing import Self
 import pytest
 
 from homeward.postgres import PrivatePostgres
-from shared.database import new_engine
-from shared.ids import new_id
 from shared.settings import environment_of
-from tests.messaging import ferry
-from tests.messaging.test_promises_on_brokers import ALL, Driven
+from tests.messaging.test_promises_on_brokers import Databases, Driven
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
 
@@ -73,19 +70,13 @@ class BreakingUp:
 @pytest.fixture
 def process(postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode) -> Iterator[Driven]:
     """Several services in one process, and such a network between them and the broker."""
-    run = new_id().replace("-", "")
-    names = [f"{service}_{run}" for service in ALL]
-    postgres_server.create_databases(names)
-    for name in names:
-        engine = new_engine(postgres_server.url_of(name))
-        ferry.metadata.create_all(engine)
-        engine.dispose()
+    databases = Databases(postgres_server)
     with BreakingUp(rabbitmq_node.port) as network:
         corner = urllib.parse.quote(rabbitmq_node.virtual_host())
         settings = settings_for_tests(
             HOMEWARD_CLOCK="real",
             HOMEWARD_COMMAND_DEADLINE_SECONDS="20",
-            HOMEWARD_DATABASE_URL=postgres_server.url_of("{service}_" + run),
+            HOMEWARD_DATABASE_URL=databases.url,
             HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{network.port}/{corner}",
         )
         driven = Driven(environment_of(settings))
@@ -95,7 +86,7 @@ def process(postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode) -> Iter
         yield driven
         bound.cancel()
         driven.kill()
-    postgres_server.drop_databases(names)
+    databases.drop()
 
 
 def test_every_answer_arrives_though_frames_arrive_in_pieces(process: Driven) -> None:

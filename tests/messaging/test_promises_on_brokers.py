@@ -16,10 +16,9 @@ from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
 from tests import forked
-from tests.conftest import emptied
 from tests.messaging import ferry
 from tests.nodes import RabbitNode
-from tests.support import settings_for_tests
+from tests.support import emptied, settings_for_tests
 
 ALL = ("monitoring", "aftercare", "intake", "gateway", "scheduling")
 

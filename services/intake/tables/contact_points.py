@@ -84,15 +84,13 @@ mapper.map_imperatively(messages.Message, message_rows)
 
 sealed(contact_points.ContactPoint, key="contact_point_id", fields=("address",))
 
+_OF_THE_PATIENT = sa.and_(
+    contact_point_rows.c.patient_id == patient_rows.c.patient_id,
+    contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
+)
 _JOINED = (
     sa.select(people.Patient, contact_points.ContactPoint)
-    .outerjoin(
-        contact_points.ContactPoint,
-        sa.and_(
-            contact_point_rows.c.patient_id == patient_rows.c.patient_id,
-            contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
-        ),
-    )
+    .outerjoin(contact_points.ContactPoint, _OF_THE_PATIENT)
     .where(patient_rows.c.patient_id == sa.bindparam("of_patient"))
 )
 _WITH_CONTACTS = written_once(_JOINED, narrowed=(contact_points.ContactPoint,))
@@ -130,13 +128,7 @@ def reached_at(
     """Return who is reached at an address now, each with the contact point, by id of the patient."""
     query = (
         sa.select(people.Patient, contact_points.ContactPoint)
-        .join(
-            contact_points.ContactPoint,
-            sa.and_(
-                contact_point_rows.c.patient_id == patient_rows.c.patient_id,
-                contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
-            ),
-        )
+        .join(contact_points.ContactPoint, _OF_THE_PATIENT)
         .where(
             contact_point_rows.c.address_index == address_index,
             contact_point_rows.c.kind == kind,
@@ -164,9 +156,7 @@ def patients_without_contact_point(
     """
     own = {"PHONE": patient_rows.c.phone_sealed, "EMAIL": patient_rows.c.email_sealed}[kind]
     theirs = sa.select(contact_point_rows.c.contact_point_id).where(
-        contact_point_rows.c.tenant_id == patient_rows.c.tenant_id,
-        contact_point_rows.c.patient_id == patient_rows.c.patient_id,
-        contact_point_rows.c.kind == kind,
+        _OF_THE_PATIENT, contact_point_rows.c.kind == kind
     )
     query = sa.select(people.Patient).where(own.is_not(None), ~theirs.exists())
     if among is not None:
