@@ -14,7 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from shared.contracts.event import write_moment
-from shared.database import commit_with_next, moment, plumbing, reference, send_with_next, tenant_column
+from shared.database import (
+    CLEANED_UP_OFTEN,
+    commit_with_next,
+    moment,
+    plumbing,
+    reference,
+    send_with_next,
+    tenant_column,
+)
 
 audit = sa.Table(
     "audit",
@@ -38,6 +46,7 @@ audit = sa.Table(
     sa.Index("ix_audit_unlinked", "position", postgresql_where=sa.text("link IS NULL")),
     sa.Index("ix_audit_about", "tenant_id", "about_id"),
     sa.Index("ix_audit_cause", "cause_id"),
+    postgresql_with=CLEANED_UP_OFTEN,
 )
 
 #: Rows linked in one go.

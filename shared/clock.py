@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from shared.database import moment, origin_of, plumbing
+from shared.database import CLEANED_UP_OFTEN, moment, origin_of, plumbing
 
 timers = sa.Table(
     "timers",
@@ -40,6 +40,7 @@ timers = sa.Table(
     sa.Column("next_attempt_at", moment()),
     sa.Column("error", sa.String(200)),
     sa.Index("ix_timers_due", "due_at", postgresql_where=sa.text("state = 'waiting'")),
+    postgresql_with=CLEANED_UP_OFTEN,
 )
 
 job_runs = sa.Table(

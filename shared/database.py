@@ -21,6 +21,7 @@ from shared.contracts.event import Actor
 from shared.sealing import blind_index, sealed
 
 __all__ = [
+    "CLEANED_UP_OFTEN",
     "WITHOUT_WAITING_FOR_THE_DISK",
     "Origin",
     "blind_index",
@@ -50,6 +51,11 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+#: Storage parameters of a table whose rows are found by what has not been done with them yet, and are then
+#: changed once: the index of what is left keeps an entry for each row until the table is cleaned up. Left to
+#: its own, PostgreSQL waits for a fifth of the table, so that looking costs more the longer the past is.
+CLEANED_UP_OFTEN = {"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_threshold": "5000"}
 
 #: Tables that every service has: outbox, inbox, commands, timers, audit. Each is declared beside
 #: the code that uses it, and copied into the service's own metadata.

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import (
+    CLEANED_UP_OFTEN,
     WITHOUT_WAITING_FOR_THE_DISK,
     commit_with_next,
     moment,
@@ -41,10 +42,11 @@ outbox = sa.Table(
     sa.Column("announced_at", moment(), nullable=False),
     sa.Column("dispatched_at", moment()),
     sa.Index("ix_outbox_undispatched", "position", postgresql_where=sa.text("dispatched_at IS NULL")),
+    postgresql_with=CLEANED_UP_OFTEN,
 )
 
 #: Events published in one go.
-RELAY_BATCH = 200
+RELAY_BATCH = 500
 #: Age at which an event that was not dispatched counts as left behind: whoever announced it would have
 #: sent it. Well within the five seconds in which the first one is sent once a broker is back.
 LEFT_BEHIND_AFTER = timedelta(seconds=3)
@@ -277,6 +279,8 @@ def relay_once(
     Rows are claimed with SKIP LOCKED, so copies share the work, and never by a watermark, so that
     a transaction that commits late is not passed over.
 
+    A mark that is lost with the server has its event sent again.
+
     :raises Exception: whatever the publisher raises when not all is confirmed; the rows stay.
     """
     with engine.begin() as connection:
@@ -284,6 +288,7 @@ def relay_once(
         if not rows:
             return 0
         publisher.publish([(row.type, row.body) for row in rows])
+        send_with_next(connection, WITHOUT_WAITING_FOR_THE_DISK)
         commit_with_next(connection)
         connection.execute(
             _DISPATCHED, {"positions": [row.position for row in rows], "now": clock.real_now()}

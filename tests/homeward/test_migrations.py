@@ -1,0 +1,42 @@
+"""The databases as their migrations leave them: what the tables say, and nothing else."""
+
+import pytest
+import sqlalchemy as sa
+
+from homeward import schema
+from homeward.packages import metadata_of
+from homeward.postgres import PrivatePostgres
+from shared.contracts.event import SERVICES
+from shared.database import new_engine
+from shared.ids import new_id
+from tests.support import settings_for_tests
+from tests.templates import create_migrated
+
+pytestmark = pytest.mark.database
+
+
+@pytest.mark.parametrize("service", SERVICES)
+class TestMigrations:
+    def test_lead_to_the_tables_of_the_service(self, postgres_server: PrivatePostgres, service: str) -> None:
+        url = create_migrated(postgres_server, new_id().replace("-", ""), (service,))
+
+        assert schema.differences(settings_for_tests(HOMEWARD_DATABASE_URL=url), service) == []
+
+    def test_give_each_table_its_storage_parameters(
+        self, postgres_server: PrivatePostgres, service: str
+    ) -> None:
+        url = create_migrated(postgres_server, new_id().replace("-", ""), (service,))
+        engine = new_engine(url.format(service=service))
+        with engine.connect() as connection:
+            found = {
+                name: dict(option.split("=") for option in options or ())
+                for name, options in connection.execute(
+                    sa.text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'")
+                )
+            }
+        engine.dispose()
+
+        tables = metadata_of(service).tables
+        wanted = {name: table.dialect_options["postgresql"]["with"] or {} for name, table in tables.items()}
+        assert {name: found[name] for name in tables} == wanted
+        assert wanted["outbox"]
