@@ -142,8 +142,10 @@ def _wait_for_quiet(client: CommandClient) -> Quiet:
 
 def _is_at_work(client: CommandClient) -> bool:
     """Return whether this process knows by itself that something is going on."""
-    broker = client.wiring.broker
-    return client.in_flight > 0 or (broker.confirms_effects and broker.carrying > 0)
+    broker, hosts = client.wiring.broker, client.wiring.hosts
+    if client.in_flight > 0 or (broker.confirms_effects and broker.carrying > 0):
+        return True
+    return any(host.is_working() for host in hosts.values())
 
 
 def _look(client: CommandClient, *, first: str, again: bool) -> Stillness:

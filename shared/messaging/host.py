@@ -33,6 +33,9 @@ class Host:
         self.wake_jobs: Callable[[], None] = lambda: None
         self.wake_waiting: Callable[[], None] = lambda: None
         self.wake_due: Callable[[], None] = lambda: None
+        #: Tells whether something is being done here that simulated time waits for, as far as is known
+        #: without asking the database.
+        self.is_working: Callable[[], bool] = lambda: False
         #: Called when there is a notification to send.
         self.wake_sending: Callable[[], None] = lambda: None
         #: What the service tells metrics of its own, if it tells anything.

@@ -68,8 +68,14 @@ class Loop:
         self._name = name
         self._step = step
         self._wake = Signal()
+        self._rests = False
         self._stopping = False
         self._thread = eventlet.spawn(self._run)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it is in the midst of a step, or has been told that there is one to do."""
+        return not self._rests or self._wake.ready()
 
     def wake(self) -> None:
         """Have the step done soon."""
@@ -89,8 +95,9 @@ class Loop:
                     exc_place=inbox.place_of(error),
                 )
                 eventlet.sleep(PAUSE_SECONDS)
+            self._rests = True
             self._wake.wait()
-            self._wake = Signal()
+            self._rests, self._wake = False, Signal()
 
     def stop(self, *, patience_seconds: float | None = None) -> None:
         """Finish the step in hand, or roll it back when that takes too long, and do no more."""
@@ -136,6 +143,7 @@ class Traffic(SharedExtension):
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine) == audit.LINK_BATCH)
         host.wake_relay, host.wake_marking, host.wake_jobs = relay.wake, marking.wake, jobs.wake
         host.wake_waiting = retries.wake
+        host.is_working = lambda: any(loop.is_working for loop in (relay, marking, retries, due, jobs))
         notifications = sending.Sending(host)
         send = Loop("notifications", notifications.step)
         host.wake_sending = notifications.wake = send.wake

@@ -18,9 +18,9 @@ from shared.messaging import backlog, outbox
 from tests.support import Room
 
 #: Rows of the past: pages enough that looking through them could not be missed.
-PAST = 20_000
+PAST = 30_000
 #: Pages that a statement may look at, however long the past is.
-MOST_PAGES = 150
+MOST_PAGES = 250
 
 _SENT = f"""
 INSERT INTO outbox (event_id, tenant_id, type, body, announced_at, dispatched_at)
