@@ -79,12 +79,6 @@ class Ledger:
         with self._lock:
             self.newest_acknowledged = max(self.newest_acknowledged, fact.sent_at)
 
-    @property
-    def acknowledged(self) -> int:
-        """How many events the acknowledged commands are about."""
-        with self._lock:
-            return sum(fact.size for fact in self.facts if fact.acknowledged_at is not None)
-
 
 class Refused(RuntimeError):
     """Raised when a command was not acknowledged for as long as anybody would try."""
@@ -101,6 +95,7 @@ class Load:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
         self._stopping = threading.Event()
         self._pausing = threading.Event()
+        self._imports_no_more = threading.Event()
         self._busy: dict[int, bool] = {}
         self._numbers = itertools.count(1)
         self._seed = seed
@@ -154,6 +149,10 @@ class Load:
     def go_on(self) -> None:
         """End the pause."""
         self._pausing.clear()
+
+    def import_no_more(self) -> None:
+        """Have no more lists imported: people alone are at work from here on."""
+        self._imports_no_more.set()
 
     def stop(self, *, seconds: float = PATIENCE_SECONDS + TRY_SECONDS) -> None:
         """Let everybody finish what they are at."""
@@ -258,7 +257,7 @@ class Load:
         }
 
     def _one_import(self, draws: random.Random) -> None:
-        if self.on_their_way > MOST_ON_THEIR_WAY:
+        if self._imports_no_more.is_set() or self.on_their_way > MOST_ON_THEIR_WAY:
             time.sleep(PAUSE_SECONDS)
             return
         rows = [{"patient": self.person(), "referral_source": "1"} for _ in range(IMPORT_ROWS)]
