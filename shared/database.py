@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 from psycopg2 import extensions
 from sqlalchemy import event
@@ -23,11 +24,16 @@ from shared.sealing import blind_index, sealed
 __all__ = [
     "CLEANED_UP_OFTEN",
     "WITHOUT_WAITING_FOR_THE_DISK",
+    "Condition",
+    "ConditionBroken",
     "Origin",
     "blind_index",
     "blind_index_column",
     "commit_with_next",
+    "go_on_if",
     "id_column",
+    "inserts_put_off",
+    "lost_a_lock",
     "moment",
     "new_engine",
     "new_metadata",
@@ -143,6 +149,49 @@ def origin_of(db: Session) -> Origin:
     return origin
 
 
+class ConditionBroken(Exception):
+    """Raised in place of the result of a statement that was never carried out: the condition did not hold.
+
+    It is no error of the database's own, so nobody takes it for one of what they asked for themselves.
+    """
+
+
+class Condition:
+    """What a transaction rests on: a row that is written on the way to its first statement.
+
+    ``broken`` is why the row could not be written, once that is known, whatever the transaction's code has
+    made of it: nothing of the transaction may stand then.
+    """
+
+    def __init__(self, constraint: str) -> None:
+        """Rest on a row that is the only one under this unique constraint."""
+        self._constraint = constraint
+        #: Whether the database was asked.
+        self.sent = False
+        self.broken: psycopg2.Error | None = None
+
+    @property
+    def row_is_there(self) -> bool:
+        """Whether there was such a row already."""
+        return isinstance(self.broken, psycopg2.errors.UniqueViolation)
+
+    def is_broken_by(self, error: psycopg2.Error) -> bool:
+        """Tell whether an error is about the row, or about a statement that came after it."""
+        if isinstance(error, psycopg2.errors.UniqueViolation):
+            about = error.diag.constraint_name == self._constraint
+        else:
+            # Somebody else was writing the same row, and took too long over it.
+            about = lost_a_lock(error) and self._constraint in (error.diag.context or "")
+        if about:
+            self.broken = error
+        return about
+
+
+def lost_a_lock(error: BaseException | None) -> bool:
+    """Tell whether a lock came too late, or was given up to end a deadlock: tried again, the same may do."""
+    return getattr(error, "pgcode", None) in ("55P03", "40001", "40P01")
+
+
 class FewTripsConnection(extensions.connection):
     """A connection on which what only frames a transaction never travels alone.
 
@@ -155,9 +204,15 @@ class FewTripsConnection(extensions.connection):
         """Connect; the driver itself begins no transactions from here on."""
         super().__init__(*args, **kwargs)
         self._begins = True
+        #: Whether rows that are added, and of which nothing is read, wait as well.
+        self.puts_off_inserts = False
+        self._be_new()
+        self.autocommit = True
+
+    def _be_new(self) -> None:
         self._waiting: list[bytes] = []
         self._commits_next = False
-        self.autocommit = True
+        self._condition: Condition | None = None
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """Return a cursor that sends what waits together with its statement."""
@@ -173,51 +228,75 @@ class FewTripsConnection(extensions.connection):
         """Have the next statement commit the transaction; nothing of what it returns can be read."""
         self._commits_next = True
 
-    def framed(self, statement: str | bytes) -> str | bytes:
+    @property
+    def frames(self) -> bool:
+        """Whether something goes before the next statement or after it."""
+        if self._waiting or self._commits_next:
+            return True
+        return self._begins and self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
+
+    def framed(self, statement: bytes) -> bytes:
         """Return a statement with what has to go before and after it."""
         waiting, commits = self._waiting, self._commits_next
         if self._begins and self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE:
             waiting.insert(0, b"BEGIN")
-        if not waiting and not commits:
-            return statement
-        if isinstance(statement, str):
-            statement = statement.encode(self._codec)
-        framed = b"; ".join([*waiting, statement, *([b"COMMIT"] if commits else [])])
         self._waiting, self._commits_next = [], False
-        return framed
+        if self._condition is not None:
+            self._condition.sent = True
+        return b"; ".join([*waiting, statement, *([b"COMMIT"] if commits else [])])
 
-    def put_off(self, statement: str, parameters: dict[str, Any] | None = None) -> None:
+    def put_off(self, statement: bytes) -> None:
         """Have *statement* sent with the next one, before it."""
-        if parameters is None:
-            self._waiting.append(statement.encode(self._codec))
-        else:
-            with super().cursor() as cursor:
-                self._waiting.append(cursor.mogrify(statement, parameters))
+        self._waiting.append(statement)
+
+    def go_on_if(self, condition: Condition, statement: bytes) -> None:
+        """Have *statement* sent with the next one, which is not carried out where *condition* is broken."""
+        self._condition = condition
+        self._waiting.append(statement)
+
+    def check(self, error: psycopg2.Error) -> None:
+        """Say so where what failed is the condition, not what was asked for.
+
+        :raises ConditionBroken: when it is.
+        """
+        condition = self._condition
+        if condition is not None and condition.is_broken_by(error):
+            raise ConditionBroken from error
 
     def go_back(self, statement: str) -> bool:
-        """Return whether *statement*, a ROLLBACK TO, needs no trip: its savepoint was not made yet."""
-        savepoint = b"SAVEPOINT " + statement.rsplit(" ", 1)[-1].encode(self._codec)
+        """Return whether *statement*, a ROLLBACK TO, needs no trip: its savepoint was never made."""
+        if self._condition is not None and self._condition.broken is not None:
+            # It was to come after the condition, and was not reached.
+            self._waiting = []
+            return True
+        savepoint = b"SAVEPOINT " + statement.rsplit(" ", 1)[-1].encode(self.codec)
         if savepoint not in self._waiting:
             return False
         del self._waiting[self._waiting.index(savepoint) + 1 :]
         return True
 
     def commit(self) -> None:
-        """Commit what was begun, unless the last statement has done so."""
-        self._end("COMMIT")
+        """Commit what was begun, unless the last statement has done so; what still waits goes before."""
+        if all(one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT ")) for one in self._waiting):
+            self._end("COMMIT")
+            return
+        self._commits_next = False
+        with self.cursor() as cursor:
+            cursor.execute("COMMIT")
+        self._be_new()
 
     def rollback(self) -> None:
         """Roll back what was begun, if anything was."""
         self._end("ROLLBACK")
 
     def _end(self, how: str) -> None:
-        self._waiting, self._commits_next = [], False
+        self._be_new()
         if self.closed or self.get_transaction_status() != extensions.TRANSACTION_STATUS_IDLE:
             with super().cursor() as cursor:
                 cursor.execute(how)
 
     #: Everything is sent in this.
-    _codec = "utf-8"
+    codec = "utf-8"
 
 
 class _FewTripsCursor(extensions.cursor):
@@ -227,13 +306,26 @@ class _FewTripsCursor(extensions.cursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # the driver's own name
         """Send one statement; those that only make or forget a savepoint wait for the next."""
+        connection = self.connection
         if isinstance(query, str):
             if query.startswith(("SAVEPOINT ", "RELEASE SAVEPOINT ")):
-                self.connection.put_off(query)
+                connection.put_off(query.encode(connection.codec))
                 return
-            if query.startswith("ROLLBACK TO SAVEPOINT ") and self.connection.go_back(query):
+            if query.startswith("ROLLBACK TO SAVEPOINT ") and connection.go_back(query):
                 return
-        super().execute(self.connection.framed(query), vars)
+            if connection.puts_off_inserts and query.startswith("INSERT ") and " RETURNING " not in query:
+                connection.put_off(self.mogrify(query, vars))
+                return
+        if not connection.frames:
+            super().execute(query, vars)
+            return
+        # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
+        framed = connection.framed(self.mogrify(query, vars))
+        try:
+            super().execute(framed)
+        except psycopg2.Error as error:
+            connection.check(error)
+            raise
 
 
 def commit_with_next(connection: sa.Connection) -> None:
@@ -251,10 +343,45 @@ def send_with_next(
 ) -> None:
     """Have *statement* travel with the connection's next one, before it; what it returns is not read.
 
+    Where none follows, it travels with the commit.
+
     :param parameters: what it names in the driver's way, as ``%(name)s``.
     """
     driver: Any = connection.connection.driver_connection
-    driver.put_off(statement, parameters)
+    driver.put_off(_filled_in(driver, statement, parameters))
+
+
+def go_on_if(
+    connection: sa.Connection, condition: Condition, statement: str, parameters: dict[str, Any]
+) -> None:
+    """Have *statement*, which writes the row of *condition*, travel with the connection's next one.
+
+    Where it cannot be written, that next one raises :class:`ConditionBroken` and was not carried out.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.go_on_if(condition, _filled_in(driver, statement, parameters))
+
+
+def _filled_in(driver: Any, statement: str, parameters: dict[str, Any] | None) -> bytes:
+    if parameters is None:
+        return statement.encode(driver.codec)
+    with driver.cursor() as cursor:
+        filled_in: bytes = cursor.mogrify(statement, parameters)
+    return filled_in
+
+
+@contextlib.contextmanager
+def inserts_put_off(connection: sa.Connection) -> Iterator[None]:
+    """Have rows that are added meanwhile travel with the statement that follows, which there must be.
+
+    One that breaks a rule fails that statement. Those of which something is read back go at once.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.puts_off_inserts = True
+    try:
+        yield
+    finally:
+        driver.puts_off_inserts = False
 
 
 #: Sent with a transaction's statements, lets its commit return before it is on disk. For what is worked out

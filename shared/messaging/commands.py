@@ -9,6 +9,7 @@ import functools
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,16 @@ from sqlalchemy.orm import Session
 from shared import audit, clock, telemetry
 from shared.contracts import roles
 from shared.contracts.event import Actor, read_moment, write_moment
-from shared.database import Origin, act_for, moment, origin_of, plumbing
+from shared.database import (
+    Condition,
+    Origin,
+    act_for,
+    go_on_if,
+    lost_a_lock,
+    moment,
+    origin_of,
+    plumbing,
+)
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal, Unavailable
 from shared.messaging.inbox import place_of, restore, snapshot
 from shared.messaging.outbox import announced_in
@@ -166,7 +176,7 @@ def _reply_to(host: "Host", ask: Ask) -> dict[str, Any]:
         return {"refused": refusal.to_wire()}
     except sa.exc.DBAPIError as error:
         log.warning("database_error", command=ask.name, error=type(error.orig).__name__)
-        if lost_a_lock(error):
+        if lost_a_lock(error.orig):
             return {"refused": StillRunning(retry_after=1).to_wire()}
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
             return {"refused": Unavailable("The database does not answer.", retry_after=2).to_wire()}
@@ -175,14 +185,6 @@ def _reply_to(host: "Host", ask: Ask) -> dict[str, Any]:
         return {"refused": Unavailable("Too much is going on.", retry_after=1).to_wire()}
     except Exception as error:  # noqa: BLE001  # an accident ends the request, not the process
         return _unexpected(ask, error)
-
-
-def lost_a_lock(error: sa.exc.DBAPIError) -> bool:
-    """Tell whether a lock came too late, or was given up to end a deadlock: tried again, the same may do.
-
-    The lock that was waited for is the command's own row, or a row another command holds.
-    """
-    return getattr(error.orig, "pgcode", None) in ("55P03", "40001", "40P01")
 
 
 def _unexpected(ask: Ask, error: Exception) -> dict[str, Any]:
@@ -217,25 +219,56 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
         correlation_id=ask.correlation_id,
         partner=ask.partner,
     )
-    with host.transaction(origin, reads_only=entry.reads_only) as db:
-        if entry.reads_only:
+    if entry.reads_only:
+        with host.transaction(origin, reads_only=True) as db:
             return {"done": method(db, call)}
-        first = _first_answer(db, ask, long=entry.long)
+    return _carry_out_once(host, ask, origin, lambda db: _do(host, db, ask, call))
+
+
+def _carry_out_once(
+    host: "Host", ask: Ask, origin: Origin, do: Callable[[Session], dict[str, Any]]
+) -> dict[str, Any]:
+    """Do what is asked for, or return the answer that was given under the command's id.
+
+    The id is taken on the way to the first statement. Whether it was taken before counts more than whatever
+    came of the rest.
+    """
+    identity = _identity_of(ask)
+    unused = Condition("pk_commands")
+    try:
+        with host.transaction(origin) as db:
+            go_on_if(db.connection(), unused, _TAKE_ID, identity)
+            return do(db)
+    except Exception as error:
+        if unused.broken is None and (
+            unused.sent or isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError)
+        ):
+            raise
+        # Also who is refused before the database was asked for anything hears what the first was told.
+        looks = unused.broken is None or unused.row_is_there
+        first = _first_answer(host, ask, origin, identity) if looks else None
         if first is not None:
             return first
-        if entry.long:
-            if entry.first is not None:
-                entry.first(db, call)
-            remember_answer(db, state="running", content=_request_of(ask))
-            host.wake_jobs()
-            return {"accepted": f"{host.name}.{ask.command_id}"}
-        answer_ = method(db, call)
-        audit.record(db, action=ask.name, about_id=_about(db, answer_))
-        remember_answer(db, state="done", content=answer_)
-        if clock.real_now() >= ask.deadline:
-            # The caller has been told that nothing happened; so nothing may.
-            raise Unavailable("The deadline passed.", retry_after=1)
-        return {"done": answer_}
+        if unused.broken is not None:
+            raise StillRunning(retry_after=1) from None
+        raise
+
+
+def _do(host: "Host", db: Session, ask: Ask, call: Call) -> dict[str, Any]:
+    entry, method = host.commands[ask.name]
+    if entry.long:
+        if entry.first is not None:
+            entry.first(db, call)
+        remember_answer(db, state="running", content=_request_of(ask))
+        host.wake_jobs()
+        return {"accepted": f"{host.name}.{ask.command_id}"}
+    answer_ = method(db, call)
+    audit.record(db, action=ask.name, about_id=_about(db, answer_))
+    remember_answer(db, state="done", content=answer_)
+    if clock.real_now() >= ask.deadline:
+        # The caller has been told that nothing happened; so nothing may.
+        raise Unavailable("The deadline passed.", retry_after=1)
+    return {"done": answer_}
 
 
 @functools.cache
@@ -266,7 +299,21 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
     return None
 
 
-_TAKE_ID = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
+_TAKE_ID = """
+INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, carried_out_at)
+VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, 'done', %(carried_out_at)s)
+"""
+
+
+def _identity_of(ask: Ask) -> dict[str, Any]:
+    said = said_by(ask.name, ask.data, actor_id=ask.actor.actor_id)
+    return {
+        "tenant_id": ask.tenant_id,
+        "command_id": ask.command_id,
+        "name": ask.name,
+        "fingerprint": fingerprint_of(said, command_id=ask.command_id),
+        "carried_out_at": clock.real_now(),
+    }
 
 
 def said_by(name: str, data: Any, *, actor_id: str) -> bytes:
@@ -288,42 +335,35 @@ def is_fingerprint_of(kept: bytes, said: bytes, *, command_id: str) -> bool:
     return any(hmac.compare_digest(kept, form) for form in forms)
 
 
-def _first_answer(db: Session, ask: Ask, *, long: bool) -> dict[str, Any] | None:
-    """Take the command's id, or return the answer that was given under it.
+_USED = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
+
+
+def _first_answer(host: "Host", ask: Ask, origin: Origin, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the answer that was given under the command's id, if it was used before.
 
     To long work that was where to ask for it, and stays so once the work is done.
 
     Where the first is still being carried out, this waits for it as long as locks are waited for.
+
+    :raises CommandIdReused: when it was used for another request.
     """
+    with host.transaction(origin) as db:
+        if db.connection().execute(_USED, identity | {"state": "done"}).first() is not None:
+            # Only taken to see whether it was free: nothing is carried out under it here.
+            db.rollback()
+            return None
+        row = db.execute(
+            sa.select(commands).where(
+                commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id
+            )
+        ).one()
     said = said_by(ask.name, ask.data, actor_id=ask.actor.actor_id)
-    taken = (
-        db.connection()
-        .execute(
-            _TAKE_ID,
-            {
-                "tenant_id": ask.tenant_id,
-                "command_id": ask.command_id,
-                "name": ask.name,
-                "fingerprint": fingerprint_of(said, command_id=ask.command_id),
-                "state": "done",
-                "carried_out_at": clock.real_now(),
-            },
-        )
-        .first()
-    )
-    if taken is not None:
-        return None
-    row = db.execute(
-        sa.select(commands).where(
-            commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id
-        )
-    ).one()
     if not is_fingerprint_of(bytes(row.fingerprint), said, command_id=ask.command_id):
         raise CommandIdReused(
             "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
         )
-    if long:
-        return {"accepted": f"{db.info['origin'].service}.{ask.command_id}", "replayed": True}
+    if host.commands[ask.name][0].long:
+        return {"accepted": f"{host.name}.{ask.command_id}", "replayed": True}
     return {"done": _content(row), "replayed": True}
 
 
@@ -400,7 +440,7 @@ def run_one_job(host: "Host") -> bool:
             restore(db, before)
             remember_answer(db, state="failed", content=refusal.to_wire())
         except Exception as error:  # the job fails, the process does not
-            if isinstance(error, sa.exc.DBAPIError) and lost_a_lock(error):
+            if isinstance(error, sa.exc.DBAPIError) and lost_a_lock(error.orig):
                 # Nobody waits for an answer, so the work is tried again rather than given up.
                 raise
             restore(db, before)

@@ -23,6 +23,7 @@ from shared.database import (
     CLEANED_UP_OFTEN,
     WITHOUT_WAITING_FOR_THE_DISK,
     commit_with_next,
+    inserts_put_off,
     moment,
     origin_of,
     plumbing,
@@ -116,9 +117,10 @@ def _write_pending(db: Session) -> None:
     if db.info.get("reads_only"):
         raise RuntimeError("what was opened to read announces and records nothing")
     safety.watch_announced(db, announced_in(db))
-    # Nothing may be left to write after what is written here: it commits.
-    db.flush()
     connection = db.connection()
+    # Nothing may be left to write after what is written here: it commits.
+    with inserts_put_off(connection):
+        db.flush()
     cursor = connection.connection.cursor()
     try:
         statements = [*clock.pending_statements(db, cursor)]

@@ -1,5 +1,6 @@
 """What frames a transaction travels with its statements, and means what it always meant."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,7 +8,16 @@ import sqlalchemy as sa
 from psycopg2 import extensions
 from sqlalchemy.orm import Session
 
-from shared.database import commit_with_next, new_engine
+from shared.database import (
+    Condition,
+    ConditionBroken,
+    commit_with_next,
+    go_on_if,
+    inserts_put_off,
+    lost_a_lock,
+    new_engine,
+    send_with_next,
+)
 
 _NOTES = sa.Table(
     "notes", sa.MetaData(), sa.Column("note", sa.Integer, primary_key=True), sa.Column("text", sa.String)
@@ -181,6 +191,120 @@ class TestTheLastStatement:
             write(ours, 3)
             ours.commit()
         assert notes_in(engine) == [3]
+
+
+class TestAStatementThatGoesWithTheNext:
+    def test_may_hold_what_looks_like_a_place_to_be_filled(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_next(
+                connection, "INSERT INTO notes (note, text) VALUES (7, %(text)s)", {"text": "100 %(of)s % it"}
+            )
+            write(connection, 8)
+        with engine.connect() as connection:
+            texts = connection.scalars(sa.select(_NOTES.c.text).order_by(_NOTES.c.note))
+            assert list(texts) == ["100 %(of)s % it", "100 % of it"]
+
+    def test_may_be_rows_that_nothing_is_read_of(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            with inserts_put_off(connection):
+                write(connection, 1)
+                connection.execute(_NOTES.insert(), [{"note": number, "text": "%s"} for number in (2, 3)])
+                assert is_idle(connection), "nothing was sent"
+                read = connection.scalar(_NOTES.insert().returning(_NOTES.c.note).values(note=4, text=""))
+            assert (read, notes_in(engine)) == (4, [])
+            commit_with_next(connection)
+            write(connection, 5)
+        assert notes_in(engine) == [1, 2, 3, 4, 5]
+
+    def test_fails_the_next_where_a_row_breaks_a_rule(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            with inserts_put_off(connection):
+                write(connection, 1, 1)
+            with pytest.raises(sa.exc.IntegrityError):
+                connection.execute(sa.text("SELECT 1"))
+            connection.rollback()
+        assert notes_in(engine) == []
+
+    def test_goes_with_the_commit_where_none_follows(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_next(connection, "INSERT INTO notes (note, text) VALUES (1, 'all there is')")
+            assert is_idle(connection)
+        assert notes_in(engine) == [1]
+        with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+            send_with_next(connection, "INSERT INTO notes (note, text) VALUES (1, 'there is one')")
+        with engine.connect() as connection:
+            connection.begin()
+            send_with_next(connection, "INSERT INTO notes (note, text) VALUES (2, 'given up')")
+            connection.rollback()
+            write(connection, 3)
+            connection.commit()
+        assert notes_in(engine) == [1, 3]
+
+
+class TestACondition:
+    TAKE = "INSERT INTO notes (note, text) VALUES (%(note)s, 'taken')"
+
+    def take(self, connection: sa.Connection, number: int) -> Condition:
+        condition = Condition("notes_pkey")
+        go_on_if(connection, condition, self.TAKE, {"note": number})
+        return condition
+
+    def test_that_holds_is_one_with_what_follows(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            condition = self.take(connection, 1)
+            assert (condition.sent, is_idle(connection)) == (False, True)
+            write(connection, 2)
+            assert (condition.sent, condition.broken) == (True, None)
+        assert notes_in(engine) == [1, 2]
+
+    def test_that_does_not_hold_is_told_as_no_error_of_the_databases(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+        with engine.connect() as connection:
+            condition = self.take(connection, 1)
+            with pytest.raises(ConditionBroken):
+                write(connection, 2)
+            connection.rollback()
+            assert condition.row_is_there
+            write(connection, 3)
+            connection.commit()
+        assert notes_in(engine) == [1, 3]
+
+    def test_is_not_broken_by_what_follows(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            condition = self.take(connection, 1)
+            with pytest.raises(sa.exc.ProgrammingError):
+                connection.execute(sa.text("SELECT nothing_of_the_kind"))
+            connection.rollback()
+        assert (condition.sent, condition.broken) == (True, None)
+
+    def test_may_come_before_a_savepoint(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+        for number, left in ((1, [1]), (2, [1, 2, 4])):
+            with engine.connect() as connection:
+                condition = self.take(connection, number)
+                with contextlib.suppress(ConditionBroken, sa.exc.ProgrammingError), connection.begin_nested():
+                    write(connection, 3)
+                    connection.execute(sa.text("SELECT nothing_of_the_kind"))
+                assert condition.row_is_there == (number == 1)
+                if number == 1:
+                    with pytest.raises(sa.exc.DBAPIError):
+                        write(connection, 4)
+                    connection.rollback()
+                else:
+                    write(connection, 4)
+                    connection.commit()
+            assert notes_in(engine) == left
+
+    def test_that_somebody_else_decides_is_waited_for(self, engine: sa.Engine) -> None:
+        with engine.connect() as first, engine.connect() as second:
+            write(first, 1)
+            condition = self.take(second, 1)
+            with pytest.raises(ConditionBroken):
+                write(second, 2)
+            assert not condition.row_is_there
+            assert lost_a_lock(condition.broken)
 
 
 #: What an audit row must tell, and this one does not.
