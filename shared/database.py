@@ -390,7 +390,7 @@ WITHOUT_WAITING_FOR_THE_DISK = "SET LOCAL synchronous_commit = off"
 
 
 def new_engine(
-    url: str, *, pool_size: int = 5, overflow: int = 5, application: str = "homeward"
+    url: str, *, pool_size: int = 10, overflow: int = 0, application: str = "homeward"
 ) -> sa.Engine:
     """Return an engine whose every wait has an end: connecting, locks, statements, dead peers.
 
@@ -400,10 +400,13 @@ def new_engine(
     parsed = sa.make_url(url)
     if parsed.drivername != "postgresql+psycopg2":
         raise ValueError("the database URL must start with postgresql+psycopg2://")
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed,
         pool_size=pool_size,
+        # One that is opened for a statement or two and closed costs the database more than they do.
         max_overflow=overflow,
+        # The same few for as long as they are enough: they know the tables.
+        pool_use_lifo=True,
         pool_timeout=2,
         # No column is of that type, and asking for it takes a trip for each connection.
         use_native_hstore=False,
@@ -423,6 +426,18 @@ def new_engine(
             "tcp_user_timeout": 10000,
         },
     )
+    event.listen(engine, "connect", _read_ids_as_texts)
+    return engine
+
+
+#: Ids are strings in the program: the driver would make an object of each, only to have it written out again.
+_ID = extensions.new_type((2950,), "ID", lambda text, cursor: text)
+_IDS = extensions.new_array_type((2951,), "IDS", _ID)
+
+
+def _read_ids_as_texts(driver: Any, record: Any) -> None:
+    for kind in (_ID, _IDS):
+        extensions.register_type(kind, driver)
 
 
 class _Session(Session):

@@ -233,8 +233,10 @@ class Settings:
     command_deadline_seconds: float = _setting(
         2.0, "How long a command may take until its answer.", read=_seconds
     )
-    pool_size: int = _setting(5, "Database connections that each process keeps.", read=_integer(1, 200))
-    pool_overflow: int = _setting(5, "Database connections opened beyond the pool.", read=_integer(0, 200))
+    pool_size: int = _setting(10, "Database connections that each process keeps.", read=_integer(1, 200))
+    pool_overflow: int = _setting(
+        0, "Database connections opened beyond the pool, and closed after use.", read=_integer(0, 200)
+    )
     drain_seconds: float = _setting(
         25.0, "How long a stopping process finishes what is in hand.", read=_seconds
     )

@@ -18,6 +18,7 @@ from shared.database import (
     new_engine,
     send_with_next,
 )
+from shared.ids import new_id
 
 _NOTES = sa.Table(
     "notes", sa.MetaData(), sa.Column("note", sa.Integer, primary_key=True), sa.Column("text", sa.String)
@@ -191,6 +192,28 @@ class TestTheLastStatement:
             write(ours, 3)
             ours.commit()
         assert notes_in(engine) == [3]
+
+
+class TestConnections:
+    def test_are_kept_where_so_many_were_needed_once(self, engine: sa.Engine) -> None:
+        opened: list[object] = []
+        sa.event.listen(engine, "connect", lambda driver, record: opened.append(driver))
+
+        for _ in range(3):
+            with contextlib.ExitStack() as held:
+                for _ in range(10):
+                    held.enter_context(engine.connect())
+
+        assert len(opened) <= 10
+
+    def test_read_ids_as_the_texts_that_they_are_in_the_program(self, engine: sa.Engine) -> None:
+        one, other = new_id(), new_id()
+        query = sa.text("SELECT CAST(:one AS uuid), CAST(:both AS uuid[]), CAST(NULL AS uuid)")
+
+        with engine.connect() as connection:
+            row = connection.execute(query, {"one": one, "both": [one, other]}).one()
+
+        assert tuple(row) == (one, [one, other], None)
 
 
 class TestAStatementThatGoesWithTheNext:
