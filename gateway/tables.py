@@ -16,7 +16,15 @@ from shared.contracts.event import Envelope
 from shared.contracts.gateway import DisclosureMade
 from shared.contracts.intake import PatientAdmitted, SiteChanged, SiteOpened
 from shared.contracts.scheduling import SessionScheduled
-from shared.database import CLEANED_UP_OFTEN, id_column, moment, new_metadata, reference, tenant_column
+from shared.database import (
+    CLEANED_UP_OFTEN,
+    id_column,
+    moment,
+    new_metadata,
+    reference,
+    send_with_next,
+    tenant_column,
+)
 
 metadata = new_metadata()
 
@@ -163,26 +171,25 @@ _TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
 
 
 #: A whole batch in one statement of one form: what differs is handed over as arrays.
-_KEEP = sa.text(
-    """
-    INSERT INTO archive
-        (event_id, tenant_id, type, patient_id, episode_id, correlation_id, causation_id, body,
-         occurred_at, recorded_at, received_at)
-    SELECT *, :received_at FROM unnest(
-        CAST(:event_ids AS uuid[]), CAST(:tenant_ids AS text[]), CAST(:types AS text[]),
-        CAST(:patient_ids AS uuid[]), CAST(:episode_ids AS uuid[]), CAST(:correlation_ids AS text[]),
-        CAST(:causation_ids AS text[]), CAST(:bodies AS bytea[]),
-        CAST(:occurred_ats AS timestamptz[]), CAST(:recorded_ats AS timestamptz[]))
-    ON CONFLICT DO NOTHING
-    """
-)
+_KEEP = """
+INSERT INTO archive
+    (event_id, tenant_id, type, patient_id, episode_id, correlation_id, causation_id, body,
+     occurred_at, recorded_at, received_at)
+SELECT *, %(received_at)s FROM unnest(
+    CAST(%(event_ids)s AS uuid[]), CAST(%(tenant_ids)s AS text[]), CAST(%(types)s AS text[]),
+    CAST(%(patient_ids)s AS uuid[]), CAST(%(episode_ids)s AS uuid[]), CAST(%(correlation_ids)s AS text[]),
+    CAST(%(causation_ids)s AS text[]), CAST(%(bodies)s AS bytea[]),
+    CAST(%(occurred_ats)s AS timestamptz[]), CAST(%(recorded_ats)s AS timestamptz[]))
+ON CONFLICT DO NOTHING
+"""
 
 
 def keep_events(db: Session, envelopes: Sequence[Envelope], *, received_at: datetime) -> None:
     """Keep events in the archive; those that are there already stay as they are."""
     # Sorted, so that copies that keep the same events wait for each other and never in a circle.
     envelopes = sorted(envelopes, key=lambda envelope: envelope.event_id)
-    db.connection().execute(
+    send_with_next(
+        db.connection(),
         _KEEP,
         {
             "event_ids": [envelope.event_id for envelope in envelopes],
