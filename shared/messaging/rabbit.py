@@ -14,6 +14,7 @@ import amqp
 import eventlet
 import structlog
 from amqp.exceptions import AMQPError
+from eventlet import greenio
 from eventlet.event import Event as Signal
 from eventlet.greenpool import GreenPool
 from eventlet.semaphore import Semaphore
@@ -47,7 +48,11 @@ class Unconfirmed(RuntimeError):
 
 
 class _Link:
-    """One connection and channel, with heartbeats and a lock that keeps frames whole."""
+    """One connection and channel, with heartbeats.
+
+    What is said on it is gathered, and sent by one greenthread as soon as all who have something to say just
+    now have said it: many messages in one go, and frames stay whole.
+    """
 
     def __init__(self, url: str) -> None:
         self._connection = Connection(
@@ -70,16 +75,39 @@ class _Link:
         self.amqp: amqp.Connection = self._connection.connection
         _only_the_reader_reads(self.amqp)
         _read_ahead(self.amqp.transport)
+        self._unsent: list[bytes] = []
+        self._is_sending = self._is_broken = False
+        self._send_now = self.amqp.transport._write  # noqa: SLF001  # as above
+        self.amqp.transport._write = self._send_soon  # noqa: SLF001
         self.channel: amqp.Channel = self._connection.channel()
-        self.lock = Semaphore()
         self._heart = eventlet.spawn(self._beat)
+
+    def _send_soon(self, said: bytes | memoryview) -> None:
+        if self._is_broken:
+            raise OSError("the connection broke")
+        # Copied: py-amqp writes every frame into the same buffer.
+        self._unsent.append(bytes(said))
+        if not self._is_sending:
+            self._is_sending = True
+            eventlet.spawn_n(self._send)
+
+    def _send(self) -> None:
+        try:
+            while self._unsent:
+                unsent, self._unsent = self._unsent, []
+                self._send_now(b"".join(unsent))
+        except OSError:
+            self._is_broken = True
+            # Whoever waits for an answer learns it where answers come from.
+            greenio.shutdown_safe(self.amqp.transport.sock)
+        finally:
+            self._is_sending = False
 
     def _beat(self) -> None:
         while True:
             eventlet.sleep(HEARTBEAT_SECONDS / 2)
             try:
-                with self.lock:
-                    self.amqp.send_heartbeat()
+                self.amqp.send_heartbeat()
             except BROKEN:
                 return
 
@@ -182,15 +210,14 @@ class RabbitBroker:
         with self._publish_lock:
             link = self._publisher()
             try:
-                with link.lock:
-                    for wire_name, body in messages:
-                        link.channel.basic_publish(
-                            amqp.Message(body, content_type="application/cloudevents+json", delivery_mode=2),
-                            exchange=topology.EVENTS_EXCHANGE,
-                            routing_key=wire_name,
-                        )
-                        self._unconfirmed.add(self._next_tag)
-                        self._next_tag += 1
+                for wire_name, body in messages:
+                    link.channel.basic_publish(
+                        amqp.Message(body, content_type="application/cloudevents+json", delivery_mode=2),
+                        exchange=topology.EVENTS_EXCHANGE,
+                        routing_key=wire_name,
+                    )
+                    self._unconfirmed.add(self._next_tag)
+                    self._next_tag += 1
                 with eventlet.Timeout(CONFIRM_SECONDS, Unconfirmed("no confirm in time")):
                     while self._unconfirmed:
                         link.drain(1.0)
@@ -279,7 +306,10 @@ class _Consumer:
 
 
 class EventConsumer(_Consumer):
-    """Takes a service's events in batches and acknowledges each batch after its commit."""
+    """Takes a service's events in batches and acknowledges each batch after its commit.
+
+    While one batch waits for the database, the next one is read from the broker.
+    """
 
     def __init__(self, url: str, service: str, take: Callable[[list[Delivery]], None], *, batch: int) -> None:
         self._take = take
@@ -287,27 +317,66 @@ class EventConsumer(_Consumer):
         super().__init__(url, topology.events_queue_of(service))
 
     def _consume(self, link: _Link) -> None:
-        arrived: list[amqp.Message] = []
+        arrived = _Arrived()
         link.channel.basic_qos(0, 2 * self._batch, False)  # py-amqp takes it so
-        tag = link.channel.basic_consume(self._queue, callback=arrived.append, consumer_tag=new_id())
+        tag = link.channel.basic_consume(self._queue, callback=arrived.add, consumer_tag=new_id())
         self.connected = True
-        while not self._stopping:
-            if not arrived:
+        taking = eventlet.spawn(self._take_all, link, arrived)
+        try:
+            while not self._stopping and not taking.dead:
                 link.drain(0.5)
-                continue
-            while len(arrived) < self._batch and link.drain(GATHER_SECONDS):
-                pass
-            batch, arrived[:] = arrived[: self._batch], arrived[self._batch :]
+        finally:
+            # What is in hand is finished before anything is taken again, here or on another connection.
+            arrived.end()
+            taking.wait()
+        link.channel.basic_cancel(tag)
+
+    def _take_all(self, link: _Link, arrived: "_Arrived") -> None:
+        while batch := arrived.next(self._batch):
             try:
                 self._take([_delivery_of(message) for message in batch])
             except Exception as error:  # noqa: BLE001  # nothing is committed: they must come again
                 log.warning("batch_not_taken", queue=self._queue, error=type(error).__name__)
                 eventlet.sleep(RECONNECT_SECONDS)
                 return
-            with link.lock:
-                link.channel.basic_ack(batch[-1].delivery_tag, multiple=True)
-        with link.lock:
-            link.channel.basic_cancel(tag)
+            link.channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+
+
+class _Arrived:
+    """Messages that were read from the broker and wait to be taken, in their order."""
+
+    def __init__(self) -> None:
+        self._waiting: list[amqp.Message] = []
+        self._came = Signal()
+        self._ended = False
+
+    def add(self, message: amqp.Message) -> None:
+        """Have one more wait."""
+        self._waiting.append(message)
+        self._wake()
+
+    def end(self) -> None:
+        """Have no more taken."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._came.ready():
+            self._came.send()
+
+    def next(self, most: int) -> list[amqp.Message]:
+        """Return what has come, *most* at most, once something has; nothing in the end."""
+        while not self._waiting and not self._ended:
+            self._came.wait()
+            self._came = Signal()
+        before = 0
+        while before < len(self._waiting) < most and not self._ended:
+            before = len(self._waiting)
+            eventlet.sleep(GATHER_SECONDS)
+        if self._ended:
+            return []
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        return batch
 
 
 def _delivery_of(message: amqp.Message) -> Delivery:
@@ -340,20 +409,18 @@ class CommandAnswerer(_Consumer):
         self.connected = True
         while not self._stopping:
             link.drain(0.5)
-        with link.lock:
-            link.channel.basic_cancel(tag)
+        link.channel.basic_cancel(tag)
         self._pool.waitall()
 
     def _reply(self, link: _Link, message: amqp.Message) -> None:
         answer = self._answer(_delivery_of(message).body)
         try:
-            with link.lock:
-                if answer is not None:
-                    link.channel.basic_publish(
-                        amqp.Message(answer, correlation_id=message.properties["correlation_id"]),
-                        routing_key=message.properties["reply_to"],
-                    )
-                link.channel.basic_ack(message.delivery_tag)
+            if answer is not None:
+                link.channel.basic_publish(
+                    amqp.Message(answer, correlation_id=message.properties["correlation_id"]),
+                    routing_key=message.properties["reply_to"],
+                )
+            link.channel.basic_ack(message.delivery_tag)
         except BROKEN as error:
             # It comes again, and gets the answer that is remembered under its id.
             log.warning("reply_not_sent", error=type(error).__name__)
@@ -394,17 +461,16 @@ class _CommandClientLink:
         ask_id = new_id()
         signal = self._waiting[ask_id] = Signal()
         try:
-            with self._link.lock:
-                self._link.channel.basic_publish(
-                    amqp.Message(
-                        body,
-                        reply_to="amq.rabbitmq.reply-to",
-                        correlation_id=ask_id,
-                        expiration=str(max(1, int(seconds * 1000))),
-                        delivery_mode=1,
-                    ),
-                    routing_key=topology.commands_queue_of(service),
-                )
+            self._link.channel.basic_publish(
+                amqp.Message(
+                    body,
+                    reply_to="amq.rabbitmq.reply-to",
+                    correlation_id=ask_id,
+                    expiration=str(max(1, int(seconds * 1000))),
+                    delivery_mode=1,
+                ),
+                routing_key=topology.commands_queue_of(service),
+            )
             reply: bytes | None = signal.wait()
             return reply
         finally:
