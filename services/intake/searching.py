@@ -1,5 +1,6 @@
 """Searches of the directory: what suits somebody, in which order and why, and three other ways."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,7 +76,7 @@ class Live:
 
     def learn(self, near: Iterable[matching.Candidate]) -> None:
         """Ask about those of our sites that were not asked about before."""
-        new = [one.site_id for one in near if one.site_id and one.site_id not in self.groups]
+        new = {one.site_id for one in near if one.site_id and one.site_id not in self.groups}
         if new:
             self.groups |= tables.groups_of(self._db, site_ids=new)
             self.delivered |= tables.evidence_delivered(self._db, site_ids=new, since=self._since)
@@ -114,6 +115,7 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
     ways = [Way(code=None, asked=asked, week=week), *_ways_aside(asked, week)]
     # Three ways aside are mostly enough, and are looked at together with what was asked for.
     near = _near(db, asked, ways[:_AT_ONCE], now=now)
+    live.learn(itertools.chain.from_iterable(near))
     matches = _weigh(ways[0], near[0], live)[: matching.MOST_MATCHES]
     chosen: list[tuple[matching.Match, str | None]] = [(one, None) for one in matches]
     shown = {one.program_id for one in matches}
@@ -121,7 +123,9 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
         if len(chosen) == len(matches) + matching.ALTERNATIVES:
             break
         if number == len(near):
-            near += _near(db, asked, ways[number:], now=now)
+            more = _near(db, asked, ways[number:], now=now)
+            live.learn(itertools.chain.from_iterable(more))
+            near += more
         others = _weigh(way, near[number], live)
         other = next((one for one in others if one.program_id not in shown), None)
         if other is not None:
@@ -152,7 +156,6 @@ def _near(db: Session, asked: Asked, ways: Sequence[Way], *, now: datetime) -> l
 def _weigh(way: Way, near: Iterable[matching.Candidate], live: Live) -> list[matching.Match]:
     """Return the programs that fit in a way, best first."""
     asked = way.asked
-    live.learn(near)
     required = matching.required_week(asked.level)
     found = []
     for one in near:

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, String
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 
 from shared.database import new_metadata
@@ -26,6 +27,14 @@ def belongs_to(name: str, target: str, *, nullable: bool = False) -> Column[str]
     # Deferred, because rows of several tables are written in one flush in no order of ours.
     key = ForeignKey(target, deferrable=True, initially="DEFERRED")
     return Column(name, sa.Uuid(as_uuid=False), key, nullable=nullable)
+
+
+def any_of(name: str) -> Any:
+    """Return what an id is compared to where it may be any of those that a query is filled in with as *name*.
+
+    They are one array: the statement stays the same, however many there are.
+    """
+    return sa.any_(sa.cast(sa.bindparam(name), ARRAY(sa.Uuid(as_uuid=False))))
 
 
 def actor_columns(prefix: str, *, credential: bool = True) -> list[Column[Any]]:

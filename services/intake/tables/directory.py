@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import facilities, matching, program_credentials, programs
-from services.intake.tables.columns import CODE, mapper, metadata, one_of
+from services.intake.tables.columns import CODE, any_of, mapper, metadata, one_of
 from shared.contracts import intake as codes
 from shared.database import id_column, moment, reference, tenant_column
 
@@ -116,15 +116,19 @@ def programs_after(db: Session, *, after: str | None, limit: int) -> list[progra
     return list(db.scalars(query.where(program_rows.c.program_id > after) if after else query))
 
 
+_LISTINGS = sa.select(*_LISTED).where(
+    program_rows.c.tenant_id == sa.bindparam("of_tenant"),
+    program_rows.c.program_id == any_of("of_programs"),
+)
+
+
 def listings_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """Return what a search shows of listings, by their ids: columns by name, no objects.
 
     The long lists of services, which only a profile shows, stay where they are.
     """
-    query = sa.select(*_LISTED).where(
-        program_rows.c.tenant_id == db.info["tenant_id"], program_rows.c.program_id.in_(list(program_ids))
-    )
-    return {row["program_id"]: row for row in db.execute(query).mappings()}
+    asked = {"of_tenant": db.info["tenant_id"], "of_programs": list(program_ids)}
+    return {row["program_id"]: row for row in db.execute(_LISTINGS, asked).mappings()}
 
 
 def lock_credential(db: Session, *, credential_id: str) -> program_credentials.ProgramCredential | None:

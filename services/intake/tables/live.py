@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import matching, programs
-from services.intake.tables.columns import CODE, mapper, metadata
-from shared.database import reference, tenant_column
+from services.intake.tables.columns import CODE, any_of, mapper, metadata
+from shared.database import reference, tenant_column, written_once
 
 staff_rows = Table(
     "program_staff",
@@ -76,11 +76,17 @@ def staff_of(db: Session, *, site_id: str) -> list[programs.StaffMember]:
     return list(db.scalars(query.order_by(staff_rows.c.clinician_id)))
 
 
+_GROUPS = written_once(
+    sa.select(matching.ProgramGroup)
+    .where(group_rows.c.site_id == any_of("of_sites"))
+    .order_by(group_rows.c.group_id)
+)
+
+
 def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matching.ProgramGroup]]:
     """Return the groups of sites of ours, by site; a site without groups has an empty list."""
     found: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
-    query = sa.select(matching.ProgramGroup).where(group_rows.c.site_id.in_(list(found)))
-    for group in db.scalars(query.order_by(group_rows.c.group_id)) if found else ():
+    for group in db.scalars(_GROUPS, {"of_sites": list(found)}) if found else ():
         found[group.site_id].append(group)
     return found
 
@@ -101,28 +107,30 @@ def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
     return {key: int(minutes) for key, minutes in db.execute(query)}
 
 
+_PART = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
+_EVIDENCE = (
+    sa.select(
+        delivery_rows.c.site_id,
+        sa.func.count(sa.distinct(_PART.c.key))
+        .filter(_PART.c.key.in_(matching.EVIDENCE_BASED))
+        .label("approaches"),
+    )
+    .select_from(delivery_rows.join(_PART, sa.true()))
+    .where(
+        delivery_rows.c.tenant_id == sa.bindparam("of_tenant"),
+        delivery_rows.c.site_id == any_of("of_sites"),
+        delivery_rows.c.served_on >= sa.bindparam("since"),
+    )
+    .group_by(delivery_rows.c.site_id)
+)
+
+
 def evidence_delivered(db: Session, *, site_ids: Iterable[str], since: date) -> dict[str, int]:
     """Return how many approaches with evidence each site delivered from a day on; without any, no entry."""
-    named = list(site_ids)
-    if not named:
+    asked = {"of_tenant": db.info["tenant_id"], "of_sites": list(site_ids), "since": since}
+    if not asked["of_sites"]:
         return {}
-    modality = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
-    query = (
-        sa.select(
-            delivery_rows.c.site_id,
-            sa.func.count(sa.distinct(modality.c.key))
-            .filter(modality.c.key.in_(matching.EVIDENCE_BASED))
-            .label("approaches"),
-        )
-        .select_from(delivery_rows.join(modality, sa.true()))
-        .where(
-            delivery_rows.c.tenant_id == db.info["tenant_id"],
-            delivery_rows.c.site_id.in_(named),
-            delivery_rows.c.served_on >= since,
-        )
-        .group_by(delivery_rows.c.site_id)
-    )
-    return {row.site_id: row.approaches for row in db.execute(query)}
+    return {row.site_id: row.approaches for row in db.execute(_EVIDENCE, asked)}
 
 
 def keep_delivery(
