@@ -15,6 +15,7 @@ import select
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from os import fork, waitpid  # before anything is patched: they are to wait
 from pathlib import Path
@@ -87,6 +88,7 @@ class Forked(subprocess.Popen[Any]):
             for descriptor in to_close:
                 os.close(descriptor)
         self._ended = os.pidfd_open(self.pid)
+        weakref.finalize(self, os.close, self._ended)
         self._turn = threading.Lock()
 
     def poll(self) -> int | None:
@@ -102,14 +104,15 @@ class Forked(subprocess.Popen[Any]):
         return int(self.returncode)
 
     def _wait_for(self, seconds: float | None) -> None:
-        with self._turn:
-            if self.returncode is not None:
-                return
-            ending = select.poll()
-            ending.register(self._ended, select.POLLIN)
-            if ending.poll(None if seconds is None else seconds * 1000):
-                self.returncode = self._source.tell({"ended": self.pid})
-                os.close(self._ended)
+        if self.returncode is not None:
+            return
+        ending = select.poll()
+        ending.register(self._ended, select.POLLIN)
+        # Whoever waits keeps nobody else from sending a signal.
+        if ending.poll(None if seconds is None else seconds * 1000):
+            with self._turn:
+                if self.returncode is None:
+                    self.returncode = self._source.tell({"ended": self.pid})
 
 
 class _Source:

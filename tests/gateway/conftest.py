@@ -22,7 +22,7 @@ from homeward.postgres import PrivatePostgres
 from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import DATABASES
-from tests import support
+from tests import forked, support
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -147,8 +147,6 @@ class Builder:
         url = databases or self.databases()
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HOMEWARD_")},
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-            "PYTHONWARNINGS": "ignore",
             "HOMEWARD_DATABASE_URL": url,
             "HOMEWARD_ENCRYPTION_KEY": SETTINGS.encryption_key,
             "HOMEWARD_TOKEN_KEY": KEY,
@@ -157,7 +155,7 @@ class Builder:
             "HOMEWARD_COMMAND_DEADLINE_SECONDS": "2",
             **variables,
         }
-        process = subprocess.Popen(  # our own program
+        process = forked.popen(
             [sys.executable, "-m", "tests.gateway.stubs"],
             cwd=ROOT,
             env=environment,

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,15 @@ class TestForked:
         silent.stdin.close()
 
         assert (silent.wait(60), talkative.wait(60)) == (0, 3)
+
+    def test_is_told_to_end_while_somebody_waits_for_it(self, talk: Talk) -> None:
+        process = talk()
+        told_by(process)
+        ending = threading.Timer(0.2, process.terminate)
+        ending.start()
+
+        assert process.wait(60) == -signal.SIGTERM
+        ending.join()
 
     def test_is_killed_and_waited_for(self, talk: Talk) -> None:
         process = talk()

@@ -29,6 +29,7 @@ from shared.notification import notify
 from shared.notification.sending import Sending
 from shared.notification.tables import notifications
 from shared.settings import Settings, environment_of
+from tests import forked
 from tests.notification.mailroom import SECRET, MailServer, Pager, free_port
 from tests.support import TENANT, settings_for_tests
 
@@ -144,7 +145,7 @@ class Desk:
             **variables,
         }
         with (log or Path(os.devnull)).open("ab") as output:
-            process = subprocess.Popen(
+            process = forked.popen(
                 [sys.executable, "-m", "homeward", "run", self.host.name],
                 env=environment,
                 stdout=output,

@@ -20,6 +20,7 @@ from shared.clock import RealClock
 from shared.ids import new_id
 from shared.messaging.outbox import outbox
 from shared.settings import environment_of
+from tests import forked
 from tests.journeys.house import free_port, wait_until
 from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, settings_for_tests
@@ -48,7 +49,7 @@ class Copy:
         self.room.host.clock = self.room.clock
         self.log_file = folder / "monitoring.log"
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = forked.popen(
                 [sys.executable, "-m", "homeward", "run", "monitoring"],
                 cwd=ROOT,
                 env={**os.environ, **environment_of(self.settings)},
