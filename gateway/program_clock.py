@@ -1,7 +1,7 @@
 """Simulated program time: it stands still until all is quiet, and then jumps to what is next.
 
-Quiet means: no command in flight, nothing unsent in an outbox, nothing waiting in an inbox, no
-timer due and no job running; and the same asked once more, with nothing on its way between services.
+Quiet means: no command in flight, nothing unsent in an outbox, nothing waiting in an inbox, no timer due, no
+job running, and nothing on its way between services; where no messages are counted, the same asked once more.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from shared.contracts.roles import SYSTEM
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.messaging import CommandClient
-from shared.messaging.backlog import stillness
+from shared.messaging.backlog import has_to_do, stillness
 from shared.messaging.traffic import STILLNESS
 
 #: How long a jump waits for quiet before it gives up.
@@ -52,7 +52,9 @@ class Stillness:
     """Who is still at work, and when nobody is, the moment of the next thing due."""
 
     busy: str | None
-    next_due_at: datetime | None
+    next_due_at: datetime | None = None
+    #: Whose that is.
+    next_due_in: str = SERVICES[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ class Quiet:
     sent: int
     ended: int
     next_due_at: datetime | None
+    next_due_in: str
 
 
 def get_clock(client: CommandClient) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, A
         to = min(to, rounded_up(quiet.next_due_at))
     if to > clock.now():
         clock.jump(to)
-        quiet = _wait_for_quiet(client)
+        quiet = _wait_for_quiet(client, first=quiet.next_due_in)
     # What came of it can be read in the feed, whole: a driver decides by it what is next.
     tables.place_all(client.wiring.engine_of("gateway"), wait=True)
     client.quiet = quiet
@@ -115,10 +118,15 @@ def _transactions_ended(client: CommandClient) -> int:
     return sum(host.transactions_ended for host in client.wiring.hosts.values())
 
 
-def _wait_for_quiet(client: CommandClient) -> Quiet:
-    """Return what is known once nothing is going on any more."""
+def _wait_for_quiet(client: CommandClient, *, first: str = SERVICES[0]) -> Quiet:
+    """Return what is known once nothing is going on any more.
+
+    :param first: who is asked first, since it is the most likely to be at work.
+    """
     began, quiet_in_a_row = real_now(), 0
-    first = SERVICES[0]
+    # Where events are confirmed by their effects, and so none are counted, what is begun while the others are
+    # asked is seen by another look only.
+    looks = 2 if client.wiring.broker.confirms_effects else 1
     pause = PAUSE_SECONDS
     while (real_now() - began).total_seconds() < QUIET_SECONDS:
         if _is_at_work(client):
@@ -127,11 +135,18 @@ def _wait_for_quiet(client: CommandClient) -> Quiet:
             continue
         if quiet_in_a_row == 0:
             sent, ended = client.sent, _transactions_ended(client)
-        seen = _look(client, first=first, again=quiet_in_a_row > 0)
+        seen = _look(client, first=first)
         if seen.busy is None:
-            quiet_in_a_row += 1
-            if quiet_in_a_row == 2:
-                return Quiet(at=real_now(), sent=sent, ended=ended, next_due_at=seen.next_due_at)
+            # A command that somebody else sent meanwhile may have begun behind the look.
+            quiet_in_a_row = quiet_in_a_row + 1 if client.sent == sent else 0
+            if quiet_in_a_row == looks:
+                return Quiet(
+                    at=real_now(),
+                    sent=sent,
+                    ended=ended,
+                    next_due_at=seen.next_due_at,
+                    next_due_in=seen.next_due_in,
+                )
             continue
         # Whoever was at work most likely still is: asked first, a look costs one question.
         first, quiet_in_a_row = seen.busy, 0
@@ -148,31 +163,33 @@ def _is_at_work(client: CommandClient) -> bool:
     return any(host.is_working() for host in hosts.values())
 
 
-def _look(client: CommandClient, *, first: str, again: bool) -> Stillness:
-    """Ask the services whether they are at work: *first* first, and the others where it is not.
-
-    :param again: whether nobody was a moment ago. Only then is it worth counting messages.
-    """
-    count_messages = again and not client.wiring.broker.confirms_effects
+def _look(client: CommandClient, *, first: str) -> Stillness:
+    """Ask the services whether they are at work: *first* first, and the others where it is not."""
+    count_messages = not client.wiring.broker.confirms_effects
     answers: dict[str, dict[str, Any]] = {}
     for services in ((first,), tuple(name for name in SERVICES if name != first)):
         answers |= _ask_all(client, services, count_messages=count_messages)
         for service in services:
-            answer = answers[service]
-            if answer["unsent"] or answer["waiting"] or answer["timers_due"] or answer["jobs"]:
-                return Stillness(busy=service, next_due_at=None)
+            if has_to_do(answers[service]):
+                return Stillness(busy=service)
     if count_messages and _on_their_way(client, answers):
-        return Stillness(busy=first, next_due_at=None)
-    return Stillness(busy=None, next_due_at=_first_due(answers))
+        return Stillness(busy=first)
+    return _still(answers)
 
 
 def _next_due(client: CommandClient) -> datetime | None:
-    return _first_due(_ask_all(client, SERVICES, count_messages=False))
+    return _still(_ask_all(client, SERVICES, count_messages=False)).next_due_at
 
 
-def _first_due(answers: dict[str, dict[str, Any]]) -> datetime | None:
-    dues = [read_moment(answer["next_due_at"]) for answer in answers.values() if answer["next_due_at"]]
-    return min(dues, default=None)
+def _still(answers: dict[str, dict[str, Any]]) -> Stillness:
+    """Return that nobody is at work, and what is due first."""
+    dues = {
+        name: read_moment(answer["next_due_at"]) for name, answer in answers.items() if answer["next_due_at"]
+    }
+    if not dues:
+        return Stillness(busy=None)
+    name = min(dues, key=lambda one: dues[one])
+    return Stillness(busy=None, next_due_at=dues[name], next_due_in=name)
 
 
 def _ask_all(

@@ -89,12 +89,31 @@ def _look_unless_known(host: "Host", *, now: datetime) -> sa.Row[Any]:
 def stillness(host: "Host", *, count_messages: bool, only_copy: bool) -> dict[str, Any]:
     """Return what still has to happen here before program time may move, and wake who does it.
 
-    :param count_messages: whether to count events announced and taken in, by type: needed where
-        the broker confirms before it delivers, to tell whether something is on its way.
+    :param count_messages: whether to count, unless there is something to do, events announced and taken in,
+        by type: needed where the broker confirms before it delivers, to tell whether something is on its way.
     :param only_copy: whether no other process has a copy of the service.
     """
     # Asked once: where other processes share it, each time is a question to the database.
     now = host.clock.now()
+    answer = _to_do(host, now=now, only_copy=only_copy)
+    if not count_messages or has_to_do(answer):
+        return answer
+    # In this order one look at each service is enough. Of whatever was taken in by the first count, the look
+    # sees the timers and the second count the events. Whatever is taken in later is missed in the first count
+    # if it was announced by then; if not, it came of something else that is missed.
+    taken = sa.func.count(inbox.c.event_id.distinct())
+    taken_in = _by_type(host, sa.select(inbox.c.type, taken).group_by(inbox.c.type))
+    answer = _to_do(host, now=now, only_copy=only_copy)
+    announced = _by_type(host, sa.select(outbox.c.type, sa.func.count()).group_by(outbox.c.type))
+    return answer | {"announced": announced, "taken": taken_in}
+
+
+def has_to_do(answer: dict[str, Any]) -> bool:
+    """Return whether a service said that something still has to happen in it."""
+    return bool(answer["unsent"] or answer["waiting"] or answer["timers_due"] or answer["jobs"])
+
+
+def _to_do(host: "Host", *, now: datetime, only_copy: bool) -> dict[str, Any]:
     row = _look_unless_known(host, now=now) if only_copy else look(host, now=now)
     timers_due = row.first_timer_at is not None and row.first_timer_at <= now
     timers_due = timers_due or timers.is_job_due(host, now=now)
@@ -103,23 +122,18 @@ def stillness(host: "Host", *, count_messages: bool, only_copy: bool) -> dict[st
     if timers_due:
         host.wake_due()
     next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at, now=now)
-    answer: dict[str, Any] = {
+    return {
         "unsent": row.unsent,
         "waiting": row.waiting,
         "timers_due": timers_due,
         "jobs": row.jobs,
         "next_due_at": write_moment(next_due_at) if next_due_at else None,
     }
-    if count_messages:
-        with host.engine.connect() as connection:
-            answer["announced"] = dict(
-                connection.execute(sa.select(outbox.c.type, sa.func.count()).group_by(outbox.c.type)).all()
-            )
-            taken = sa.func.count(inbox.c.event_id.distinct())
-            answer["taken"] = dict(
-                connection.execute(sa.select(inbox.c.type, taken).group_by(inbox.c.type)).all()
-            )
-    return answer
+
+
+def _by_type(host: "Host", query: sa.Select[Any]) -> dict[str, int]:
+    with host.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return dict(connection.execute(query).all())
 
 
 # --- The alarm -----------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from shared.messaging import CommandClient
 from shared.messaging.traffic import STILLNESS, Wiring
 from tests.support import BEGINNING, settings_for_tests
 
-#: Nothing goes on anywhere, asked twice.
-TWO_LOOKS = 2 * len(SERVICES)
+#: Every service is asked once whether anything goes on.
+ONE_LOOK = len(SERVICES)
 
 
 class QuietServices:
@@ -29,13 +29,20 @@ class QuietServices:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        #: Who was asked, in order.
+        self.order: list[str] = []
         self.next_due_at: datetime | None = None
+        #: Whose that is.
+        self.next_due_in = SERVICES[0]
 
     def ask(self, service: str, body: bytes, *, deadline: datetime) -> bytes:
         self.asked[orjson.loads(body)["name"]] += 1
+        self.order.append(service)
         nothing: dict[str, Any] = dict.fromkeys(("unsent", "waiting", "jobs"), 0) | {"timers_due": False}
-        due = self.next_due_at and write_moment(self.next_due_at)
-        return orjson.dumps({"done": nothing | {"announced": {}, "taken": {}, "next_due_at": due}})
+        due = self.next_due_at if service == self.next_due_in else None
+        return orjson.dumps(
+            {"done": nothing | {"announced": {}, "taken": {}, "next_due_at": due and write_moment(due)}}
+        )
 
 
 @pytest.fixture
@@ -63,9 +70,17 @@ def looks_for(client: CommandClient, *, until: timedelta) -> int:
 
 class TestJumps:
     def test_that_follow_each_other_look_once_between(self, client: CommandClient) -> None:
-        assert looks_for(client, until=timedelta(hours=1)) == 2 * TWO_LOOKS
+        assert looks_for(client, until=timedelta(hours=1)) == 2 * ONE_LOOK
 
-        assert looks_for(client, until=timedelta(hours=2)) == TWO_LOOKS
+        assert looks_for(client, until=timedelta(hours=2)) == ONE_LOOK
+
+    def test_ask_first_whoever_has_something_due(self, client: CommandClient) -> None:
+        broker = client.wiring.broker
+        broker.next_due_at, broker.next_due_in = BEGINNING + timedelta(hours=1), "monitoring"
+
+        looks_for(client, until=timedelta(hours=9))
+
+        assert broker.order[ONE_LOOK] == "monitoring"
 
     def test_stop_at_what_was_due_when_the_last_one_ended(self, client: CommandClient) -> None:
         client.wiring.broker.next_due_at = BEGINNING + timedelta(hours=3)
@@ -82,15 +97,15 @@ class TestJumps:
             "intake", "get_site", {}, tenant_id="t", actor=who, command_id=new_id(), correlation_id=new_id()
         )
 
-        assert looks_for(client, until=timedelta(hours=2)) == 2 * TWO_LOOKS
+        assert looks_for(client, until=timedelta(hours=2)) == 2 * ONE_LOOK
 
     def test_look_again_after_a_while(self, client: CommandClient, monkeypatch: pytest.MonkeyPatch) -> None:
         looks_for(client, until=timedelta(hours=1))
         monkeypatch.setattr(program_clock, "QUIET_LASTS_SECONDS", 0.0)
 
-        assert looks_for(client, until=timedelta(hours=2)) == 2 * TWO_LOOKS
+        assert looks_for(client, until=timedelta(hours=2)) == 2 * ONE_LOOK
 
     def test_to_no_later_than_now_wait_for_quiet_all_the_same(self, client: CommandClient) -> None:
         looks_for(client, until=timedelta(hours=1))
 
-        assert looks_for(client, until=timedelta(hours=1)) == TWO_LOOKS
+        assert looks_for(client, until=timedelta(hours=1)) == ONE_LOOK

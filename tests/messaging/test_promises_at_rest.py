@@ -651,6 +651,33 @@ class TestCalendarJobs:
         assert rests[-1] == 60
 
 
+class TestStillness:
+    @pytest.mark.parametrize("asked_before", range(5))
+    def test_never_hides_what_came_of_an_event_that_is_taken_in_meanwhile(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch, asked_before: int
+    ) -> None:
+        event = room.envelope_of(missed("goat"))
+        asked = []
+
+        def after_so_many(ask: Any) -> Any:
+            def asking(*what: Any, **how: Any) -> Any:
+                if len(asked) == asked_before:
+                    inbox.take(room.host, [inbox.Delivery(event.to_bytes())])
+                asked.append(ask)
+                return ask(*what, **how)
+
+            return asking
+
+        for name in ("_to_do", "_by_type"):
+            monkeypatch.setattr(backlog, name, after_so_many(getattr(backlog, name)))
+
+        answer = backlog.stillness(room.host, count_messages=True, only_copy=False)
+
+        # It has set a timer that is due, and announced something.
+        assert backlog.has_to_do(answer) or not answer["taken"]
+        assert len(asked) == (1 if asked_before == 0 else 4)
+
+
 class TestAuditChain:
     def test_finds_a_row_that_was_changed(self, room: Room) -> None:
         for what in ("goat", "wolf", "cabbage"):
