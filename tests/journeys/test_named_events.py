@@ -14,6 +14,89 @@ CHICAGO = ZoneInfo("America/Chicago")
 TRACKS = ("MORNING", "AFTERNOON", "EVENING")
 
 
+# Those that let weeks pass come first: whoever is left in the program by others would go through them all.
+
+
+@pytest.fixture(scope="module")
+def followed(house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Admit somebody to each track, and let the same 15 days pass for all.
+
+    Return by track the plan that they began with, and their seats.
+    """
+    clinic = Clinic.open(house)
+    patients = {track: clinic.admit(f"Quimby {track}", track=track) for track in TRACKS}
+    plans = {
+        track: house.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
+        for track, patient in patients.items()
+    }
+    house.door.jump(house.door.now() + timedelta(days=15))
+    assert house.parked() == []
+    return {track: (plans[track], clinic.sessions(patients[track])) for track in TRACKS}
+
+
+class TestWeeks:
+    @pytest.mark.parametrize("track", TRACKS)
+    def test_meet_no_obligation_and_have_the_hours_of_the_level(
+        self, followed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]], track: str
+    ) -> None:
+        plan, seats = followed[track]
+        assert (plan["state"], plan["track"]) == ("ACTIVE", track)
+        assert 540 <= plan["weekly_minutes"] < 1140
+        assert len({block["weekday"] for block in plan["blocks"]}) >= 3
+
+        weeks: dict[date, list[dict[str, Any]]] = {}
+        for seat in seats:
+            starts_at, ends_at = _local(seat["starts_at"]), _local(seat["ends_at"])
+            for bound in obligations_around(track):
+                taken_from = datetime.combine(starts_at, time.fromisoformat(bound["starts"]), tzinfo=CHICAGO)
+                taken_to = datetime.combine(starts_at, time.fromisoformat(bound["ends"]), tzinfo=CHICAGO)
+                if starts_at.weekday() == bound["weekday"]:
+                    assert ends_at <= taken_from or starts_at >= taken_to, (seat, bound)
+            monday = starts_at.date() - timedelta(days=starts_at.weekday())
+            weeks.setdefault(monday, []).append(seat)
+        whole = sorted(weeks)[1:-1]
+        assert whole, "a week between the first and the last is whole"
+        for monday in whole:
+            assert len({_local(seat["starts_at"]).date() for seat in weeks[monday]}) >= 3
+            assert 540 <= sum(seat["clinical_minutes"] for seat in weeks[monday]) < 1140
+
+
+class TestProgramGraduated:
+    def test_plans_follow_ups_and_calls_and_makes_the_first_due_after_a_week(self, clinic: Clinic) -> None:
+        patient = clinic.admit("Delacroix")
+        graduated = clinic.graduate(patient)
+        graduated_at = clinic.door.settle()
+        assert graduated["reason_code"] == "1"
+
+        path = f"/v1/episodes/{patient.episode_id}/aftercare-contacts"
+        planned = clinic.door.ask(path)["items"]
+        assert [c["number"] for c in planned if c["kind"] == "FOLLOW_UP"] == [7, 30, 90, 180, 365]
+        assert [c["number"] for c in planned if c["kind"] == "CALL"] == [1]
+        assert not clinic.events(patient, "aftercare_contact_due")
+        clinic.door.jump(graduated_at + timedelta(days=7, hours=12))
+
+        due = {e["data"]["kind"]: e["data"] for e in clinic.events(patient, "aftercare_contact_due")}
+        assert set(due) == {"CALL", "FOLLOW_UP"}
+        assert due["FOLLOW_UP"]["number"] == 7
+        local = read_moment(due["FOLLOW_UP"]["due_at"]).astimezone(CHICAGO)
+        assert local.date() == graduated_at.astimezone(CHICAGO).date() + timedelta(days=7)
+        contact_id = due["FOLLOW_UP"]["contact_id"]
+        attempt = {"channel": "CALL", "outcome": "REACHED"}
+        clinic.post(f"/v1/aftercare-contacts/{contact_id}/attempts", attempt, role="counselor")
+        clinic.door.settle()
+        done = [e["data"] for e in clinic.events(patient, "aftercare_contact_completed")]
+        assert [(d["contact_id"], d["outcome"]) for d in done] == [(contact_id, "REACHED")]
+
+    def test_frees_the_week_of_the_graduate(self, clinic: Clinic) -> None:
+        patient = clinic.admit("Pemberton")
+        ahead = clinic.sessions(patient, after=clinic.door.now())
+        assert ahead
+        clinic.graduate(patient)
+        clinic.door.settle()
+        assert clinic.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")["state"] == "ENDED"
+        assert {seat["state"] for seat in clinic.sessions(patient, after=clinic.door.now())} <= {"CANCELLED"}
+
+
 class TestAssessmentCompleted:
     def test_drafts_a_treatment_plan_within_a_minute(self, clinic: Clinic) -> None:
         patient = clinic.refer("Marlowe")
@@ -101,86 +184,6 @@ class TestSessionMissed:
         # Nothing more is asked of anybody on account of it.
         clinic.door.jump(clinic.door.now() + timedelta(hours=5))
         assert not [e for e in clinic.events(patient, "task_opened") if "overdue" in e["data"]["task"]]
-
-
-class TestProgramGraduated:
-    def test_plans_follow_ups_and_calls_and_makes_the_first_due_after_a_week(self, clinic: Clinic) -> None:
-        patient = clinic.admit("Delacroix")
-        graduated = clinic.graduate(patient)
-        graduated_at = clinic.door.settle()
-        assert graduated["reason_code"] == "1"
-
-        path = f"/v1/episodes/{patient.episode_id}/aftercare-contacts"
-        planned = clinic.door.ask(path)["items"]
-        assert [c["number"] for c in planned if c["kind"] == "FOLLOW_UP"] == [7, 30, 90, 180, 365]
-        assert [c["number"] for c in planned if c["kind"] == "CALL"] == [1]
-        assert not clinic.events(patient, "aftercare_contact_due")
-        clinic.door.jump(graduated_at + timedelta(days=7, hours=12))
-
-        due = {e["data"]["kind"]: e["data"] for e in clinic.events(patient, "aftercare_contact_due")}
-        assert set(due) == {"CALL", "FOLLOW_UP"}
-        assert due["FOLLOW_UP"]["number"] == 7
-        local = read_moment(due["FOLLOW_UP"]["due_at"]).astimezone(CHICAGO)
-        assert local.date() == graduated_at.astimezone(CHICAGO).date() + timedelta(days=7)
-        contact_id = due["FOLLOW_UP"]["contact_id"]
-        attempt = {"channel": "CALL", "outcome": "REACHED"}
-        clinic.post(f"/v1/aftercare-contacts/{contact_id}/attempts", attempt, role="counselor")
-        clinic.door.settle()
-        done = [e["data"] for e in clinic.events(patient, "aftercare_contact_completed")]
-        assert [(d["contact_id"], d["outcome"]) for d in done] == [(contact_id, "REACHED")]
-
-    def test_frees_the_week_of_the_graduate(self, clinic: Clinic) -> None:
-        patient = clinic.admit("Pemberton")
-        ahead = clinic.sessions(patient, after=clinic.door.now())
-        assert ahead
-        clinic.graduate(patient)
-        clinic.door.settle()
-        assert clinic.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")["state"] == "ENDED"
-        assert {seat["state"] for seat in clinic.sessions(patient, after=clinic.door.now())} <= {"CANCELLED"}
-
-
-@pytest.fixture(scope="module")
-def followed(house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Admit somebody at a site of their own to each track, and let the same 15 days pass for all.
-
-    Return by track the plan that they began with, and their seats.
-    """
-    clinics = {track: Clinic.open(house) for track in TRACKS}
-    patients = {track: clinic.admit("Quimby", track=track) for track, clinic in clinics.items()}
-    plans = {
-        track: house.door.ask(f"/v1/episodes/{patient.episode_id}/weekly-plan")
-        for track, patient in patients.items()
-    }
-    house.door.jump(house.door.now() + timedelta(days=15))
-    assert house.parked() == []
-    return {track: (plans[track], clinics[track].sessions(patients[track])) for track in TRACKS}
-
-
-class TestWeeks:
-    @pytest.mark.parametrize("track", TRACKS)
-    def test_meet_no_obligation_and_have_the_hours_of_the_level(
-        self, followed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]], track: str
-    ) -> None:
-        plan, seats = followed[track]
-        assert (plan["state"], plan["track"]) == ("ACTIVE", track)
-        assert 540 <= plan["weekly_minutes"] < 1140
-        assert len({block["weekday"] for block in plan["blocks"]}) >= 3
-
-        weeks: dict[date, list[dict[str, Any]]] = {}
-        for seat in seats:
-            starts_at, ends_at = _local(seat["starts_at"]), _local(seat["ends_at"])
-            for bound in obligations_around(track):
-                taken_from = datetime.combine(starts_at, time.fromisoformat(bound["starts"]), tzinfo=CHICAGO)
-                taken_to = datetime.combine(starts_at, time.fromisoformat(bound["ends"]), tzinfo=CHICAGO)
-                if starts_at.weekday() == bound["weekday"]:
-                    assert ends_at <= taken_from or starts_at >= taken_to, (seat, bound)
-            monday = starts_at.date() - timedelta(days=starts_at.weekday())
-            weeks.setdefault(monday, []).append(seat)
-        whole = sorted(weeks)[1:-1]
-        assert whole, "a week between the first and the last is whole"
-        for monday in whole:
-            assert len({_local(seat["starts_at"]).date() for seat in weeks[monday]}) >= 3
-            assert 540 <= sum(seat["clinical_minutes"] for seat in weeks[monday]) < 1140
 
 
 class TestLapse:
