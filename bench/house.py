@@ -11,10 +11,9 @@ import orjson
 import urllib3
 
 from bench.parts import READY_SECONDS, ROOT, Parts, ProgramFailed, wait_until
-from homeward import schema
 from homeward.greeting import tokens_of
 from shared.ids import new_id
-from shared.settings import DATABASES, Settings, environment_of
+from shared.settings import Settings, environment_of
 from tests.journeys.house import free_port
 from tests.support import settings_for_tests
 
@@ -85,19 +84,18 @@ def open_house(parts: Parts, services: tuple[str, ...]) -> Iterator[House]:
     :raises ProgramFailed: when they do not in time.
     """
     with contextlib.ExitStack() as ending:
-        database_url = ending.enter_context(parts.databases(*DATABASES))
+        database_url = ending.enter_context(parts.migrated_databases())
         settings = settings_for_tests(
             HOMEWARD_CLOCK="real",
             HOMEWARD_DATABASE_URL=database_url,
             HOMEWARD_BROKER_URL=ending.enter_context(parts.virtual_host()),
             HOMEWARD_PORT=str(free_port()),
         )
-        schema.migrate(settings)
         house = House(settings, database_url)
         environment = {**os.environ, **environment_of(settings)}
         for service in services:
             log = ending.enter_context((parts.folder / f"{service}.log").open("ab"))
-            process = subprocess.Popen(
+            process = parts.popen(
                 [sys.executable, "-m", "homeward", "run", "--while-watched", service],
                 cwd=ROOT,
                 env=environment,

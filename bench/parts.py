@@ -28,9 +28,10 @@ from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES
 from shared.ids import new_id
 from shared.messaging import topology
-from shared.settings import environment_of
+from shared.settings import DATABASES, environment_of
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
+from tests.templates import create_migrated
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,18 +45,32 @@ VIRTUAL_HOSTS = 16
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
+#: What starts a process, as :class:`subprocess.Popen` does.
+Popen = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def by_itself(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a process that loads everything itself, and ends when we do."""
+    # Nothing else runs in a thread here.
+    return subprocess.Popen(command, preexec_fn=_die_with_parent, **options)  # noqa: PLW1509
+
 
 class ProgramFailed(RuntimeError):
     """Raised when a program ended, or did not answer in time; quotes the end of its log."""
 
 
 class Program:
-    """A process of a system under measurement."""
+    """A process of a system under measurement.
 
-    def __init__(self, command: list[str], *, environment: dict[str, str], log: Path) -> None:
+    :param popen: what starts it.
+    """
+
+    def __init__(
+        self, command: list[str], *, environment: dict[str, str], log: Path, popen: Popen = by_itself
+    ) -> None:
         self._log = log
         with log.open("ab") as errors:
-            self.process = subprocess.Popen(
+            self.process = popen(
                 command,
                 cwd=ROOT,
                 env=environment,
@@ -64,7 +79,6 @@ class Program:
                 stderr=errors,
                 # A group of its own, so that what it starts goes with it.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # nothing else runs in a thread here
             )
         self._unread = b""
 
@@ -137,10 +151,12 @@ class Parts:
     """Broker, database server, and a folder; a context manager that leaves nothing behind.
 
     :param node: a RabbitMQ node to share; one of its own when not given.
+    :param popen: what starts the processes of Homeward. Those that are measured load everything themselves.
     """
 
-    def __init__(self, *, node: RabbitNode | None = None) -> None:
+    def __init__(self, *, node: RabbitNode | None = None, popen: Popen = by_itself) -> None:
         self._shared_node = node
+        self.popen = popen
         self._ending = contextlib.ExitStack()
         self._numbers = 0
         self._python_of_peers: Path | None = None
@@ -223,11 +239,22 @@ class Parts:
             self.server.drop_databases(made)
 
     @contextlib.contextmanager
-    def running(self, command: list[str], environment: dict[str, str]) -> Iterator[Program]:
+    def migrated_databases(self) -> Iterator[str]:
+        """Make all databases of Homeward, as its migrations leave them, and return their URL as above."""
+        run = new_id().replace("-", "")
+        try:
+            yield create_migrated(self.server, run, DATABASES)
+        finally:
+            self.server.drop_databases([f"{name}_{run}" for name in DATABASES])
+
+    @contextlib.contextmanager
+    def running(
+        self, command: list[str], environment: dict[str, str], *, popen: Popen = by_itself
+    ) -> Iterator[Program]:
         """Run a program that says when it is ready."""
         self._numbers += 1
         log = self.folder / f"program-{self._numbers}.log"
-        program = Program(command, environment={**os.environ, **environment}, log=log)
+        program = Program(command, environment={**os.environ, **environment}, log=log, popen=popen)
         try:
             program.answer()
             yield program
@@ -253,8 +280,8 @@ class Parts:
         settings = settings_for_tests(
             HOMEWARD_CLOCK="real", HOMEWARD_DATABASE_URL=database_url, HOMEWARD_BROKER_URL=broker_url
         )
-        command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
-        return self.running(command, environment_of(settings))
+        environment = environment_of(settings) | {"PYTHONWARNINGS": "ignore"}
+        return self.running([sys.executable, "-m", module, *arguments], environment, popen=self.popen)
 
     def of_peer(
         self,

@@ -5,6 +5,7 @@ import pytest
 from bench.parts import Parts
 from bench.rows import HOMEWARD
 from bench.works import events, floor, requests, scheduling
+from tests import forked
 
 #: Enough for two transactions, one batch after the other.
 VERY_LITTLE = events.Amounts(
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.servers]
 
 @pytest.fixture(scope="module")
 def parts(rabbitmq_node):
-    with Parts(node=rabbitmq_node) as found:
+    with Parts(node=rabbitmq_node, popen=forked.popen) as found:
         yield found
 
 

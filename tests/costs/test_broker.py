@@ -21,6 +21,7 @@ from homeward.postgres import PrivatePostgres
 from shared.database import new_engine
 from shared.ids import new_id
 from shared.settings import environment_of
+from tests import forked
 from tests.costs.counting import Proxy, amqp
 from tests.messaging import ferry
 from tests.nodes import RabbitNode
@@ -74,8 +75,8 @@ def through(proxy: Proxy, environment: dict[str, str], corner: str) -> dict[str,
 class TestFrames:
     def test_of_a_question(self, rabbitmq_node, environment, corner):
         with Proxy(rabbitmq_node.port, amqp) as proxy, ExitStack() as ending:
-            three = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.messaging.three_services"],
+            three = forked.popen(
+                [sys.executable, "-m", "tests.messaging.three_services"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -135,8 +136,8 @@ class TestFrames:
 
 
 def program(name: str, environment: dict[str, str], folder: Path) -> Program:
-    command = [sys.executable, "-W", "ignore", "-m", f"bench.programs.{name}"]
-    return Program(command, environment=environment, log=folder / f"{name}.log")
+    command = [sys.executable, "-m", f"bench.programs.{name}"]
+    return Program(command, environment=environment, log=folder / f"{name}.log", popen=forked.popen)
 
 
 def told(three: "subprocess.Popen[str]", *line: Any) -> Any:
