@@ -156,9 +156,6 @@ class Opening:
         contact_id, lapse_id = self.discharge(discharged)
         plan_id = self.door.get(f"/v1/episodes/{treated.episode_id}/treatment-plan").ok["plan_id"]
         self.do(f"/v1/treatment-plans/{plan_id}/signatures", {"as": "PATIENT"})
-        escalation_id = self.do(
-            "/v1/safety-concerns", {"patient_id": treated.patient_id, "concern": "PHQ9_I9"}
-        )["escalation_id"]
         session_id, seat_id = self.miss_sessions(treated)
         outreach_id = self.door.get(f"/v1/outreach?open=false&episode_id={treated.episode_id}").ok["items"][
             0
@@ -168,6 +165,10 @@ class Opening:
             {"channel": "CALL", "outcome": "NO_ANSWER", "note": SECRETS["outreach"]},
         )
         reviews = self.door.get("/v1/level-reviews").ok["items"]
+        # After the weeks have passed: everybody is reminded of a danger every hour until somebody sees to it.
+        escalation_id = self.do(
+            "/v1/safety-concerns", {"patient_id": treated.patient_id, "concern": "PHQ9_I9"}
+        )["escalation_id"]
         self.close_other_escalations(treated, escalation_id)
         staff_id, shift_id = self.plan_duty()
         inquiry = self.ask_for_help()

@@ -61,6 +61,13 @@ class Clinic:
         coming = [one for one in seats if one["kind"] == "GROUP" and read_moment(one["starts_at"]) > now]
         return min(coming, key=lambda one: str(one["starts_at"]))
 
+    def see_to_dangers(self) -> None:
+        """Answer every open escalation: all are reminded of a danger until somebody does."""
+        for escalation in self.door.get("/v1/escalations").ok["items"]:
+            path = f"/v1/escalations/{escalation['escalation_id']}"
+            self.door.post(f"{path}/acknowledgement").expect(200)
+            self.door.post(f"{path}/closure", {"disposition": "SAFE_PLAN_IN_PLACE"}).expect(200)
+
     def raw(self, method: str, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
         return urllib3.PoolManager(retries=False).request(
             method, self.door.url + path, headers=headers, timeout=30
@@ -104,6 +111,7 @@ class TestDay:
         partner = clinic.token("partner", "officer-1", partner="probation")
         assert clinic.door.get(today, token=partner).status == 404
         assert clinic.door.get(today, token=clinic.patient_token).status == 403
+        clinic.see_to_dangers()
 
     def test_is_printed_without_telling_what_it_is_for(self, clinic: Clinic) -> None:
         starts = read_moment(clinic.next_session()["starts_at"])
