@@ -710,7 +710,6 @@ class Monitoring:
         if episode.calm_from is None or as_of >= episode.calm_from:
             found, band = risk.Risk(index=0, terms=()), "GREEN"
         else:
-            db.flush()
             facts = tables.facts_of(
                 db, episode_id=episode.episode_id, since=min(fact_at, as_of) - tables.FACTS_BACK
             )

@@ -501,26 +501,50 @@ def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, 
 
 def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
     """Return the facts that the risk index counts from a moment on."""
-    which = {"of_episode": episode_id, "since": since}
-    found = db.scalars(_CHECK_INS, which)
-    weeks = db.scalars(_SHORT_WEEKS, which)
+    which = {"of_tenant": origin_of(db).tenant_id, "of_episode": episode_id, "since": since}
+    found: dict[str, list[Any]] = {"seat": [], "check-in": [], "short week": []}
+    # What was changed before is read as it is now.
+    db.flush()
+    for row in db.execute(_FACTS, which):
+        found[row.kind].append(row)
     return risk.Facts(
-        seats=attendances_of(db, episode_id=episode_id, since=since),
-        check_ins=[check_in.fact() for check_in in found],
-        short_weeks=sorted(weeks),
+        seats=[risk.SeatFact(starts_at=row.at, state=row.state) for row in found["seat"]],
+        check_ins=[
+            risk.CheckInFact(
+                at=row.at,
+                craving=row.craving,
+                mood=row.mood,
+                sleep_hours=row.sleep_hours,
+                used=row.used,
+                skill_used=row.coping_skill_used,
+            )
+            for row in found["check-in"]
+        ],
+        short_weeks=[row.at for row in found["short week"]],
     )
 
 
-_CHECK_INS = written_once(
-    sa.select(checkins.CheckIn)
-    .where(check_ins.c.episode_id == _OF_EPISODE, check_ins.c.checked_in_at > _SINCE)
-    .order_by(check_ins.c.checked_in_at, check_ins.c.check_in_id)
-)
-_SHORT_WEEKS = sa.select(short_weeks.c.ends_at).where(
-    short_weeks.c.episode_id == _OF_EPISODE,
-    short_weeks.c.ends_at > _SINCE,
-    # One that was told and is not short after all stays on record, and counts for nothing.
-    short_weeks.c.consecutive_weeks > 0,
+_OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant")
+_ANSWERS = [check_ins.c[name] for name in ("craving", "mood", "sleep_hours", "used", "coping_skill_used")]
+_NO_ANSWERS = [sa.cast(sa.null(), answer.type).label(answer.name) for answer in _ANSWERS]
+_NO_STATE = sa.cast(sa.null(), attendances.c.state.type).label("state")
+
+
+def _facts(kind: str, at: sa.Column[datetime], *told: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    columns = at.table.c
+    return sa.select(sa.literal(kind).label("kind"), at.label("at"), *told).where(
+        columns.tenant_id == _OF_TENANT, columns.episode_id == _OF_EPISODE, at > _SINCE
+    )
+
+
+#: All in one look; each row tells what it is.
+_FACTS = sa.union_all(
+    _facts("seat", attendances.c.starts_at, attendances.c.state, *_NO_ANSWERS),
+    _facts("check-in", check_ins.c.checked_in_at, _NO_STATE, *_ANSWERS),
+    # A week that was told and is not short after all stays on record, and counts for nothing.
+    _facts("short week", short_weeks.c.ends_at, _NO_STATE, *_NO_ANSWERS).where(
+        short_weeks.c.consecutive_weeks > 0
+    ),
 )
 
 

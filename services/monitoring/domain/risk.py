@@ -57,10 +57,18 @@ class CheckInFact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Everything the index is computed from."""
+class SeatFact:
+    """What the mark of a seat says that the index counts."""
 
-    seats: Sequence[Attendance]
+    starts_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything the index is computed from, in any order."""
+
+    seats: Sequence[SeatFact | Attendance]
     check_ins: Sequence[CheckInFact]
     #: Ends of the weeks whose clinical hours stayed under the floor.
     short_weeks: Sequence[datetime]
