@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from services.intake import asking, tables
 from services.intake.domain import coverage
-from services.intake.domain.coverage import Authorization, Coverage
+from services.intake.domain.coverage import Authorization, Coverage, Unit
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.tasks import DONE
@@ -113,9 +113,9 @@ def use_unit(db: Session, event: ServiceDelivered, *, now: datetime) -> None:
     for known in tables.authorizations_of(db, episode_id=event.episode_id):
         if known.decision != coverage.APPROVED or not known.first_on <= event.served_on <= known.last_on:
             continue
-        authorization = tables.lock_authorization(db, authorization_id=known.authorization_id)
-        assert authorization is not None
-        taken = tables.units_of(db, authorization_id=known.authorization_id)
+        found = tables.lock_units(db, authorization_id=known.authorization_id)
+        assert found is not None  # authorisations are never deleted
+        authorization, taken = found
         unit = next((one for one in taken if one.served_on == event.served_on), None)
         if not sum(event.minutes):
             if unit is not None and unit.state == coverage.USED:
@@ -126,15 +126,22 @@ def use_unit(db: Session, event: ServiceDelivered, *, now: datetime) -> None:
         if unit is None:
             unit = authorization.take(event.served_on, taken=taken, now=event.told_at)
             db.add(unit)
+            taken = [*taken, unit]
         unit.state = coverage.USED
-        db.flush()
-        watch(db, authorization, now=now)
+        watch(db, authorization, now=now, taken=taken)
         return
 
 
-def watch(db: Session, authorization: Authorization, *, now: datetime) -> None:
-    """Say that few units or days are left, once each, and ask for more; look again when days run out."""
-    ledger = authorization.count_units(tables.units_of(db, authorization_id=authorization.authorization_id))
+def watch(
+    db: Session, authorization: Authorization, *, now: datetime, taken: Sequence[Unit] | None = None
+) -> None:
+    """Say that few units or days are left, once each, and ask for more; look again when days run out.
+
+    :param taken: the units that are taken of it, where they are known already.
+    """
+    if taken is None:
+        taken = tables.units_of(db, authorization_id=authorization.authorization_id)
+    ledger = authorization.count_units(taken)
     alerts = authorization.tell_low(ledger, now=now)
     for alert in alerts:
         announce(db, alert)

@@ -61,8 +61,8 @@ def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now:
         for day in sorted(set(days) - have):
             own, without = _take_for(db, authorization, day, own=own, now=now)
             given_up += without
-        covering.watch(db, authorization, now=now)
-        watch_reservations(db, authorization, site=site)
+        covering.watch(db, authorization, now=now, taken=own)
+        watch_reservations(db, authorization, site=site, taken=own)
     if given_up:
         # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
         reserve(db, episode, given_up, site=site, now=now)
@@ -143,10 +143,16 @@ def lapse(db: Session, authorization_id: str, *, at: datetime) -> None:
     watch_reservations(db, authorization, site=site)
 
 
-def watch_reservations(db: Session, authorization: Authorization, *, site: Site) -> None:
-    """Look again when the earliest reservation of an authorisation lapses."""
-    units = tables.units_of(db, authorization_id=authorization.authorization_id)
-    first = min((unit.served_on for unit in units if unit.state == coverage.RESERVED), default=None)
+def watch_reservations(
+    db: Session, authorization: Authorization, *, site: Site, taken: Sequence[Unit] | None = None
+) -> None:
+    """Look again when the earliest reservation of an authorisation lapses.
+
+    :param taken: the units that are taken of it, where they are known already.
+    """
+    if taken is None:
+        taken = tables.units_of(db, authorization_id=authorization.authorization_id)
+    first = min((unit.served_on for unit in taken if unit.state == coverage.RESERVED), default=None)
     if first is not None:
         due_at = site.begin_of(first + coverage.RESERVATION_LAPSES_AFTER)
         set_timer(db, RESERVATION_LAPSES, key=authorization.authorization_id, due_at=due_at)

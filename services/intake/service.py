@@ -1308,6 +1308,7 @@ class Intake:
         # An older version of scheduling tells no modalities.
         for what, credited in zip(event.modalities or event.kinds, event.minutes, strict=True):
             minutes[what] = minutes.get(what, 0) + credited
+        tables.keep_attended_day(db, event)
         is_newest = tables.keep_delivery(
             db,
             delivery_id=event.delivery_id,
@@ -1316,7 +1317,6 @@ class Intake:
             minutes=minutes,
             revision=event.revision,
         )
-        tables.keep_attended_day(db, event)
         if is_newest:
             covering.use_unit(db, event, now=now)
             stepping.note_service(db, event, now=now)

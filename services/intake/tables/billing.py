@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from services.intake.tables.columns import metadata
 from services.intake.tables.coverage import authorization_rows, coverage_rows, unit_rows
 from services.intake.tables.people import episode_rows
 from shared.contracts.scheduling import ServiceDelivered
-from shared.database import reference, tenant_column
+from shared.database import reference, send_with_next, tenant_column
 
 #: Days that somebody attended, as scheduling tells them: what of them may be billed, and what not.
 attended_day_rows = Table(
@@ -41,32 +41,38 @@ attended_day_rows = Table(
 )
 
 
+_KEEP_DAY = """
+INSERT INTO attended_days AS known (tenant_id, delivery_id, site_id, patient_id, episode_id, served_on,
+    minutes, attended_minutes, gaps, revision)
+VALUES (%(tenant_id)s, %(delivery_id)s, %(site_id)s, %(patient_id)s, %(episode_id)s, %(served_on)s,
+    %(minutes)s, %(attended_minutes)s, %(gaps)s, %(revision)s)
+ON CONFLICT (tenant_id, delivery_id) DO UPDATE
+SET site_id = excluded.site_id, patient_id = excluded.patient_id, episode_id = excluded.episode_id,
+    served_on = excluded.served_on, minutes = excluded.minutes, attended_minutes = excluded.attended_minutes,
+    gaps = excluded.gaps, revision = excluded.revision
+WHERE known.revision < excluded.revision
+"""
+
+
 def keep_attended_day(db: Session, event: ServiceDelivered) -> None:
-    """Keep what was told of somebody's day, unless something newer is known."""
+    """Have what was told of somebody's day kept with the next statement, unless something newer is known."""
     minutes: dict[str, int] = {}
     for kind, credited in zip(event.kinds, event.minutes, strict=True):
         minutes[kind] = minutes.get(kind, 0) + credited
     told = {
+        "tenant_id": db.info["tenant_id"],
+        "delivery_id": event.delivery_id,
         "site_id": event.site_id,
         "patient_id": event.patient_id,
         "episode_id": event.episode_id,
         "served_on": event.served_on,
-        "minutes": minutes,
+        "minutes": orjson.dumps(minutes).decode(),
         # Whoever told it before there was such a field told of what may be billed only.
         "attended_minutes": event.attended_minutes or sum(event.minutes),
-        "gaps": list(event.gaps),
+        "gaps": orjson.dumps(event.gaps).decode(),
         "revision": event.revision,
     }
-    insert = postgresql.insert(attended_day_rows).values(
-        tenant_id=db.info["tenant_id"], delivery_id=event.delivery_id, **told
-    )
-    db.execute(
-        insert.on_conflict_do_update(
-            index_elements=["tenant_id", "delivery_id"],
-            set_=told,
-            where=attended_day_rows.c.revision < insert.excluded.revision,
-        )
-    )
+    send_with_next(db.connection(), _KEEP_DAY, told)
 
 
 def days_served(db: Session, *, episode_id: str, since: date) -> list[date]:

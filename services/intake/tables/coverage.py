@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 from services.intake.domain import coverage
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
+from shared.database import (
+    id_column,
+    moment,
+    reference,
+    sealed,
+    sealed_column,
+    send_with_next,
+    tenant_column,
+    written_once,
+)
 
 coverage_rows = Table(
     "coverages",
@@ -135,19 +144,66 @@ def authorizations_of(db: Session, *, episode_id: str) -> list[coverage.Authoriz
     return list(db.scalars(_AUTHORIZATIONS, {"of_episode": episode_id}))
 
 
+_LOCK_AUTHORIZATION = """
+SELECT FROM authorizations
+WHERE tenant_id = %(tenant_id)s AND authorization_id = %(authorization_id)s FOR UPDATE
+"""
+_WITH_UNITS = written_once(
+    sa.select(coverage.Authorization, coverage.Unit)
+    .outerjoin(
+        coverage.Unit,
+        sa.and_(
+            unit_rows.c.authorization_id == authorization_rows.c.authorization_id,
+            unit_rows.c.tenant_id == authorization_rows.c.tenant_id,
+        ),
+    )
+    .where(authorization_rows.c.authorization_id == sa.bindparam("of_authorization"))
+    .order_by(unit_rows.c.served_on)
+    .execution_options(populate_existing=True),
+    narrowed=(coverage.Unit,),
+)
+
+
+def lock_units(
+    db: Session, *, authorization_id: str
+) -> tuple[coverage.Authorization, list[coverage.Unit]] | None:
+    """Return an authorisation, locked, and the units that are taken of it, by day, in one look."""
+    locked = {"tenant_id": db.info["tenant_id"], "authorization_id": authorization_id}
+    # The lock is a statement of its own: one that waits for it would see the units as they were before.
+    send_with_next(db.connection(), _LOCK_AUTHORIZATION, locked)
+    rows = db.execute(_WITH_UNITS, {"of_authorization": authorization_id}).all()
+    return (rows[0][0], [unit for _, unit in rows if unit is not None]) if rows else None
+
+
+_UNITS = written_once(
+    sa.select(coverage.Unit)
+    .where(unit_rows.c.authorization_id == sa.bindparam("of_authorization"))
+    .order_by(unit_rows.c.served_on)
+)
+
+
 def units_of(db: Session, *, authorization_id: str) -> list[coverage.Unit]:
     """Return the units that are taken of an authorisation, by day."""
-    query = sa.select(coverage.Unit).where(unit_rows.c.authorization_id == authorization_id)
-    return list(db.scalars(query.order_by(unit_rows.c.served_on)))
+    return list(db.scalars(_UNITS, {"of_authorization": authorization_id}))
+
+
+_UNITS_OF_EPISODE = written_once(
+    sa.select(coverage.Unit)
+    .where(
+        unit_rows.c.authorization_id.in_(
+            sa.select(authorization_rows.c.authorization_id).where(
+                authorization_rows.c.tenant_id == unit_rows.c.tenant_id,
+                authorization_rows.c.episode_id == sa.bindparam("of_episode"),
+            )
+        )
+    )
+    .order_by(unit_rows.c.served_on)
+)
 
 
 def units_of_episode(db: Session, *, episode_id: str) -> list[coverage.Unit]:
     """Return the units that are taken of all authorisations of an episode, by day."""
-    own = sa.select(authorization_rows.c.authorization_id).where(
-        authorization_rows.c.tenant_id == db.info["tenant_id"], authorization_rows.c.episode_id == episode_id
-    )
-    query = sa.select(coverage.Unit).where(unit_rows.c.authorization_id.in_(own))
-    return list(db.scalars(query.order_by(unit_rows.c.served_on)))
+    return list(db.scalars(_UNITS_OF_EPISODE, {"of_episode": episode_id}))
 
 
 _new_seat = postgresql.insert(scheduled_seat_rows)
@@ -163,15 +219,22 @@ def keep_seat(db: Session, *, seat_id: str, episode_id: str, day: date, gone: bo
     return not db.scalar(_KEEP_SEAT, {"tenant_id": db.info["tenant_id"], **seat})
 
 
+_seat = scheduled_seat_rows.c
+_SCHEDULED_DAYS = (
+    sa.select(_seat.day)
+    .where(
+        _seat.tenant_id == sa.bindparam("of_tenant"),
+        _seat.episode_id == sa.bindparam("of_episode"),
+        _seat.day.between(sa.bindparam("since"), sa.bindparam("until")),
+        _seat.gone.is_(False),
+    )
+    .distinct()
+    .order_by(_seat.day)
+)
+
+
 def scheduled_days(db: Session, *, episode_id: str, since: date, until: date | None = None) -> list[date]:
     """Return the days from one to another on which somebody has a seat, in order."""
-    columns = scheduled_seat_rows.c
-    query = sa.select(columns.day).where(
-        columns.tenant_id == db.info["tenant_id"],
-        columns.episode_id == episode_id,
-        columns.day >= since,
-        columns.gone.is_(False),
-    )
-    if until is not None:
-        query = query.where(columns.day <= until)
-    return list(db.scalars(query.distinct().order_by(columns.day)))
+    stretch = {"since": since, "until": until or date.max}
+    own = {"of_tenant": db.info["tenant_id"], "of_episode": episode_id}
+    return list(db.scalars(_SCHEDULED_DAYS, stretch | own))

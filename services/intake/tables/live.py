@@ -1,5 +1,6 @@
 """What scheduling tells of our own sites: who works there, which groups have room, what was delivered."""
 
+import functools
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -162,12 +163,17 @@ def keep_group(db: Session, *, group_id: str, told: dict[str, Any]) -> None:
 
 def _keep_newest(db: Session, table: Table, *, key: dict[str, str], told: dict[str, Any]) -> bool:
     """Keep a row as the newest revision tells it; return whether this was the newest that is known."""
-    insert = postgresql.insert(table).values(tenant_id=db.info["tenant_id"], **key, **told)
-    written = db.execute(
-        insert.on_conflict_do_update(
-            index_elements=["tenant_id", *key],
-            set_=told,
-            where=table.c.revision < insert.excluded.revision,
-        ).returning(table.c.revision)
-    )
+    newest = _newest(table, tuple(key), tuple(told))
+    written = db.execute(newest, {"tenant_id": db.info["tenant_id"], **key, **told})
     return written.first() is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _newest(table: Table, key: tuple[str, ...], told: tuple[str, ...]) -> Any:
+    """Return the statement that keeps a row, written down once for each form of what is told."""
+    insert = postgresql.insert(table)
+    return insert.on_conflict_do_update(
+        index_elements=["tenant_id", *key],
+        set_={name: insert.excluded[name] for name in told},
+        where=table.c.revision < insert.excluded.revision,
+    ).returning(table.c.revision)
