@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from services.aftercare import schemas, tables
 from services.aftercare.domain import contacts, discharge, episodes, graduation, lapses, plans
 from shared import dangers, holds, safety
+from shared.answers import answer_of
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ProgramGraduated
@@ -196,7 +197,7 @@ class Aftercare:
         signed = db.get(discharge.Discharge, call.data["discharge_id"])
         if signed is None:
             raise NotFound("No such discharge.", field="discharge_id")
-        return _dump(schemas.Discharge, signed)
+        return answer_of(schemas.Discharge, signed)
 
     # --- Proposed discharges -----------------------------------------------------------------------
 
@@ -228,7 +229,7 @@ class Aftercare:
         found = tables.page_of_proposals(
             db, open_only=call.data["open"], after=call.data["after"], limit=limit + 1
         )
-        items = [_dump(schemas.DischargeProposal, proposal) for proposal in found[:limit]]
+        items = [answer_of(schemas.DischargeProposal, proposal) for proposal in found[:limit]]
         return {"items": items, "next": items[-1]["proposal_id"] if len(found) > limit else None}
 
     # --- Aftercare plan ----------------------------------------------------------------------------
@@ -326,7 +327,7 @@ class Aftercare:
         found = tables.page_of_contacts(
             db, episode_id=call.data["episode_id"], after=call.data["after"], limit=limit + 1
         )
-        items = [_dump(schemas.AftercareContact, contact) for contact in found[:limit]]
+        items = [answer_of(schemas.AftercareContact, contact) for contact in found[:limit]]
         return {"items": items, "next": items[-1]["contact_id"] if len(found) > limit else None}
 
     @command(schemas.RecordContactAttempt, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
@@ -375,7 +376,7 @@ class Aftercare:
         return {
             "attempt_id": attempt_id,
             "not_counted": not_counted,
-            "contact": _dump(schemas.AftercareContact, contact),
+            "contact": answer_of(schemas.AftercareContact, contact),
             "lapse_id": lapse.lapse_id if lapse else None,
             "reentry_id": reentry.reentry_id if reentry else None,
             "crisis_lines": _crisis_lines(db, lapse) if told else None,
@@ -393,7 +394,7 @@ class Aftercare:
         )
         # A supporter would learn from the number of a site who is treated there.
         lines = _crisis_lines(db, lapse if told.reported_by != "SUPPORTER" else None)
-        return _dump(schemas.LapseReceipt, lapses.receipt(lapse, reentry=reentry, lines=lines))
+        return answer_of(schemas.LapseReceipt, lapses.receipt(lapse, reentry=reentry, lines=lines))
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
@@ -420,12 +421,12 @@ class Aftercare:
             raise NotFound("No such lapse.", field="lapse_id")
         episode = db.get(episodes.Episode, lapse.episode_id) if lapse.episode_id else None
         reentry = tables.reentry_of(db, lapse.lapse_id)
-        view = _dump(schemas.Lapse, lapse)
+        view = answer_of(schemas.Lapse, lapse)
         view["opioid_history"] = episode is not None and episode.knows_opioids
         view["reentry_id"] = reentry.reentry_id if reentry else None
         view["reentry_status"] = reentry.status if reentry else None
         view["level_decision_due_at"] = (
-            schemas.Lapse().dump(reentry)["level_decision_due_at"] if reentry else None
+            answer_of(schemas.Lapse, reentry)["level_decision_due_at"] if reentry else None
         )
         return view
 
@@ -436,11 +437,6 @@ class Aftercare:
 
 
 # --- Steps that several ways in share --------------------------------------------------------------
-
-
-def _dump(schema: type, thing: Any) -> dict[str, Any]:
-    view: dict[str, Any] = schema().dump(thing)
-    return view
 
 
 def _pick(data: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -489,16 +485,16 @@ def _admitted_already(episode: episodes.Episode) -> episodes.Episode:
 
 def _mark_seat(db: Session, mark: SessionAttended | SessionMissed | AttendanceCorrected) -> None:
     _told_of(db, mark)
-    seat = db.get(episodes.Seat, mark.seat_id)
-    if seat is None:
-        seat = episodes.Seat(
-            seat_id=mark.seat_id,
-            episode_id=mark.episode_id,
-            starts_at=mark.starts_at,
-            clinical_minutes=mark.clinical_minutes,
-        )
-        db.add(seat)
-    seat.take(mark)
+    first = episodes.Seat(
+        seat_id=mark.seat_id,
+        episode_id=mark.episode_id,
+        starts_at=mark.starts_at,
+        clinical_minutes=mark.clinical_minutes,
+    )
+    first.take(mark)
+    known = tables.keep_mark(db, first)
+    if known is not None:
+        known.take(mark)
 
 
 def _weigh(
@@ -521,7 +517,7 @@ def _weigh(
 
 def _graduation_view(episode: episodes.Episode, findings: list[graduation.Finding]) -> dict[str, Any]:
     missing = graduation.missing(findings)
-    return _dump(
+    return answer_of(
         schemas.Graduation,
         {
             "episode_id": episode.episode_id,
@@ -537,7 +533,7 @@ def _graduation_view(episode: episodes.Episode, findings: list[graduation.Findin
 
 def _plan_view(plan: plans.AftercarePlan, *, now: datetime) -> dict[str, Any]:
     missing = plan.relapse_prevention.missing(now=now)
-    return _dump(schemas.AftercarePlan, plan) | {"missing": missing, "complete": not missing}
+    return answer_of(schemas.AftercarePlan, plan) | {"missing": missing, "complete": not missing}
 
 
 def _ending(db: Session, episode: episodes.Episode, call: Call) -> discharge.Ending:
@@ -555,7 +551,7 @@ def _end_episode(db: Session, signed: discharge.Discharge, events: list[Event]) 
     for proposal in tables.proposals_of(db, signed.episode_id):
         events += proposal.close(status=discharge.DISCHARGED, at=signed.discharged_at)
     announce_all(db, events)
-    return _dump(schemas.Discharge, signed)
+    return answer_of(schemas.Discharge, signed)
 
 
 def _keep(db: Session, contact: contacts.Contact) -> None:

@@ -347,6 +347,26 @@ def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -
     return episode
 
 
+_SEAT_COLUMNS = tuple(seats.c.keys())
+_KEEP_SEAT = postgresql.insert(seats).on_conflict_do_nothing().returning(seats.c.seat_id)
+
+
+def keep_mark(db: Session, first: episodes.Seat) -> episodes.Seat | None:
+    """Keep the first mark of a seat; return the seat as it was known before, if it was.
+
+    Nearly every mark is the first of its seat, which takes one statement.
+    """
+    row = {name: getattr(first, name) for name in _SEAT_COLUMNS if name != "tenant_id"}
+    # Beside the session, which would look first and write at the end.
+    kept = db.connection().execute(_KEEP_SEAT, {"tenant_id": origin_of(db).tenant_id, **row}).first()
+    if kept is not None:
+        return None
+    known = db.get(episodes.Seat, first.seat_id)
+    if known is None:
+        raise LookupError("the id belongs to another tenant")
+    return known
+
+
 def episode_to_change(db: Session, episode_id: str) -> episodes.Episode | None:
     """Return an episode under its journey's lock."""
     journey_id = db.scalar(sa.select(_Episode.journey_id).filter_by(episode_id=episode_id))
