@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.scheduling import schemas
+from shared.answers import answers_of
 from shared.errors import InvalidInput
 
 #: How far back and ahead a calendar tells when it is not said. Design default: a phone that was away for a
@@ -42,5 +43,4 @@ def entries(found: Iterable[tuple[str, datetime, datetime, bool]]) -> list[dict[
         {"entry_id": entry_id, "starts_at": starts_at, "ends_at": ends_at, "cancelled": cancelled}
         for entry_id, starts_at, ends_at, cancelled in found
     ]
-    dumped: list[dict[str, Any]] = schemas.CalendarEntry(many=True).dump(told)
-    return dumped
+    return answers_of(schemas.CalendarEntry, told)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import schemas, tables
 from services.scheduling.domain import cohorts, records, weeks
+from shared.answers import answers_of
 
 
 def stability_view(db: Session, *, site: records.Site, now: datetime) -> list[dict[str, Any]]:
@@ -29,8 +30,7 @@ def stability_view(db: Session, *, site: records.Site, now: datetime) -> list[di
                 completed=tables.discharged_for(db, episode_ids=there, reason=cohorts.COMPLETED),
             )
         )
-    view: list[dict[str, Any]] = schemas.Cohort(many=True).dump(told)
-    return view
+    return answers_of(schemas.Cohort, told)
 
 
 def _members_then(db: Session, site: records.Site, *, day: date) -> dict[str, set[str]]:

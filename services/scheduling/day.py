@@ -22,7 +22,8 @@ from services.scheduling.domain import (
     records,
     weeks,
 )
-from shared.contracts.event import Event
+from shared.answers import answer_of
+from shared.contracts.event import Event, write_moment
 from shared.errors import InvalidInput, Refusal
 from shared.messaging import announce_all
 
@@ -35,6 +36,14 @@ BOOKED_AHEAD = timedelta(weeks=8)
 
 class StretchNotUsable(InvalidInput):
     """Raised when a stretch of days ends before it begins, or is too long."""
+
+
+def past_of(db: Session, seat: attendance.Seat) -> list[attendance.Seen]:
+    """Return the judged seats of a seat's episode, for a change that finds nobody absent.
+
+    They are counted only where others were told of the seat, and have to be told anew.
+    """
+    return tables.past_of(db, episode_ids=[seat.episode_id])[seat.episode_id] if seat.told else []
 
 
 def check_out(
@@ -51,13 +60,12 @@ def check_out(
 
     :param refused: what stands against the check-out already; a danger is heard all the same.
     """
-    past = tables.past_of(db, episode_ids=[seat.episode_id])
     left = check_outs.check_out(
         seat,
         session=session,
         left_at=left_at,
         answer=answer,
-        past=past[seat.episode_id],
+        past=past_of(db, seat),
         now=now,
         refused=refused,
     )
@@ -67,22 +75,18 @@ def check_out(
 
 
 def checked_out_view(
-    db: Session, session: attendance.Session, seat: attendance.Seat, *, answer: str, left: check_outs.Left
+    roster: tables.Roster, seat: attendance.Seat, *, answer: str, left: check_outs.Left
 ) -> dict[str, Any]:
     """Return a seat after its check-out, with who helps where the answer carries risk."""
-    site = tables.site_of(db, site_id=session.site_id)
+    site = roster.site
     lines = check_outs.crisis_lines(answer=answer, emergency_line=site.emergency_line if site else None)
     not_counted = left.refused.code if left.refused is not None else None
-    view: dict[str, Any] = schemas.CheckedOut().dump(
-        {**columns(seat), "crisis_lines": lines, "not_counted": not_counted}
-    )
-    return view
+    return answer_of(schemas.CheckedOut, {**columns(seat), "crisis_lines": lines, "not_counted": not_counted})
 
 
 def walk_in(
     db: Session,
-    session: attendance.Session,
-    seats: list[attendance.Seat],
+    roster: tables.Roster,
     *,
     patient_id: str,
     arrived_at: datetime,
@@ -92,6 +96,7 @@ def walk_in(
 
     :raises NoSuchPatient: when there is nobody of that id in the program.
     """
+    session, seats = roster.session, roster.seats
     own = next((seat for seat in seats if seat.patient_id == patient_id), None)
     caused: list[Event] = []
     if own is None or own.state in attendance.GIVEN_UP:
@@ -145,7 +150,8 @@ def today_view(db: Session, *, site: records.Site, day: date | None, now: dateti
         until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
     )
     found = clinic_day.day_of(held, now=now)
-    view: dict[str, Any] = schemas.Today().dump(
+    return answer_of(
+        schemas.Today,
         {
             "site_id": site.site_id,
             "day": day,
@@ -153,9 +159,8 @@ def today_view(db: Session, *, site: records.Site, day: date | None, now: dateti
             "as_of": now,
             "sessions": [with_roster(session, seats) for session, seats in held],
             **{name: [columns(seat) for seat in seats] for name, seats in vars(found).items()},
-        }
+        },
     )
-    return view
 
 
 def attendance_view(
@@ -184,7 +189,8 @@ def attendance_view(
         until=weeks.moment_of(day=last + timedelta(days=1), at=time.min, zone=zone),
     )
     past = tables.past_of(db, episode_ids=[episode.episode_id])
-    view: dict[str, Any] = schemas.Attendance().dump(
+    return answer_of(
+        schemas.Attendance,
         {
             "episode_id": episode.episode_id,
             "patient_id": episode.patient_id,
@@ -199,9 +205,8 @@ def attendance_view(
                 seats, floor=episode.weekly_minutes_floor or 0, zone=zone, kept=episode.step_downs
             ),
             "days": attended.days_there(seats, zone=zone),
-        }
+        },
     )
-    return view
 
 
 def balance_view(
@@ -212,10 +217,9 @@ def balance_view(
         db, episode_id=episode.episode_id, since=episode.admitted_at or now, until=now + BOOKED_AHEAD
     )
     found = balance.balance_of(seats, plan=plan, episode=episode, zone=site.time_zone, now=now)
-    view: dict[str, Any] = schemas.Balance().dump(
-        {"episode_id": episode.episode_id, "patient_id": episode.patient_id, **vars(found)}
+    return answer_of(
+        schemas.Balance, {"episode_id": episode.episode_id, "patient_id": episode.patient_id, **vars(found)}
     )
-    return view
 
 
 def rate(
@@ -249,6 +253,12 @@ def with_roster(session: attendance.Session, seats: list[attendance.Seat]) -> di
     """Return a session's columns with its seats, and how many of them are in which state."""
     counts = Counter(seat.state for seat in seats)
     return {**columns(session), "counts": dict(counts), "seats": [columns(seat) for seat in seats]}
+
+
+def session_item(found: dict[str, Any]) -> dict[str, Any]:
+    """Return one session of a page as the schema of it would: a page has a hundred, and each is plain."""
+    moments = {name: write_moment(found[name]) for name in ("starts_at", "ends_at")}
+    return {**found, **moments}
 
 
 def columns(row: Any) -> dict[str, Any]:

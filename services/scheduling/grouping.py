@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import schemas, seating, tables
 from services.scheduling.domain import attendance, groups, planner, plans, records, rooms, weeks
+from shared.answers import answer_of
 from shared.contracts.scheduling import GROUP_ENDED, GroupEnded
 
 
@@ -216,7 +217,8 @@ def ending_view(db: Session, ending: Ending) -> dict[str, Any]:
         }
         for member in ending.left
     ]
-    view: dict[str, Any] = schemas.GroupEnding().dump(
+    return answer_of(
+        schemas.GroupEnding,
         {
             "group_id": ending.group.group_id,
             "site_id": ending.group.site_id,
@@ -226,9 +228,8 @@ def ending_view(db: Session, ending: Ending) -> dict[str, Any]:
             "seats_cancelled": ending.seats_cancelled,
             "moved": moved,
             "without_week": left,
-        }
+        },
     )
-    return view
 
 
 def _slots(plan: plans.WeeklyPlan, places: list[plans.Place]) -> frozenset[_Slot]:

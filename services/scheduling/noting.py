@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from services.scheduling import schemas, tables
 from services.scheduling.day import columns
 from services.scheduling.domain import attendance, clinicians, deliveries, notes, records, weeks
+from shared.answers import answer_of
 from shared.clock import set_timer
 from shared.contracts.event import Actor, Event
 from shared.contracts.scheduling import ATTENDED_STATES
@@ -37,8 +38,7 @@ def set_reminder(db: Session, *, site_id: str, zone: str, after: datetime) -> No
 
 def write(
     db: Session,
-    session: attendance.Session,
-    seats: list[attendance.Seat],
+    roster: tables.Roster,
     *,
     patient_id: str | None,
     text: str,
@@ -49,7 +49,10 @@ def write(
 
     :raises NoteWrittenAlready: when there is one about the same.
     """
-    seat = next((seat for seat in seats if patient_id is not None and seat.patient_id == patient_id), None)
+    session = roster.session
+    seat = next(
+        (one for one in roster.seats if patient_id is not None and one.patient_id == patient_id), None
+    )
     notes.check_can_note(session, seat=seat, of_patient=patient_id is not None, now=now)
     seat_id = seat.seat_id if seat else None
     known = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
@@ -70,35 +73,39 @@ def write(
     return note
 
 
-def locked(db: Session, note_id: str) -> tuple[notes.Note, attendance.Session]:
-    """Return a note and its session, locked: signatures of one session follow one another.
+def locked(db: Session, note_id: str) -> tuple[notes.Note, tables.Roster]:
+    """Return a note and its session's roster, locked: signatures of one session follow one another.
 
     :raises NoSuchNote: when there is none.
     """
     note = db.get(notes.Note, note_id)
     if note is None:
         raise notes.NoSuchNote(field="note_id", rule="must be a note")
-    session = tables.lock_session(db, session_id=note.session_id)
+    roster = tables.lock_roster(db, session_id=note.session_id)
     db.refresh(note)
-    return note, session
+    return note, roster
 
 
-def after_signature(
-    db: Session, session: attendance.Session, caused: list[Event], *, now: datetime
-) -> list[Event]:
+def after_signature(db: Session, roster: tables.Roster, caused: list[Event], *, now: datetime) -> list[Event]:
     """Return what follows from a signature besides what it caused itself."""
-    seats = tables.seats_of(db, session_id=session.session_id)
-    return [*caused, *_in_line(db, session, seats, now=now)]
+    # What was signed just now is read from among the notes.
+    db.flush()
+    written = tables.notes_of(db, session_ids=[roster.session.session_id])
+    return [*caused, *_in_line(db, roster, written=written, now=now)]
 
 
-def after_marks(
-    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
-) -> list[Event]:
+def after_marks(db: Session, roster: tables.Roster, *, now: datetime) -> list[Event]:
     """Return what marks change of the notes that are owed, and of what may be billed."""
-    nobody = not any(seat.state in ATTENDED_STATES for seat in seats)
+    session = roster.session
+    nobody = not any(seat.state in ATTENDED_STATES for seat in roster.seats)
     if nobody and session.noted_at is None and session.note_due_at is None:
         return []
-    return _in_line(db, session, seats, now=now)
+    written: dict[str, list[notes.Note]] = {session.session_id: []}
+    if roster.noted:
+        # Marks are no notes: what they change is written down once, with what is owed.
+        with db.no_autoflush:
+            written = tables.notes_of(db, session_ids=[session.session_id])
+    return _in_line(db, roster, written=written, now=now)
 
 
 def after_renewal(
@@ -116,44 +123,47 @@ def after_renewal(
         )
         for session, seats in held:
             if session.facilitator_id == clinician.clinician_id:
-                caused += _tell_billing(db, session, seats, now=now)
+                roster = tables.Roster(session=session, site=site, seats=seats, noted=True)
+                caused += _tell_billing(db, roster, written={}, now=now)
     return caused
 
 
 def remind(db: Session, *, site_id: str, now: datetime) -> list[Event]:
     """Ask each of a site's clinicians for the oldest note that is overdue."""
-    return notes.ask_for_oldest(tables.overdue_notes(db, now=now, site_id=site_id), now=now)
+    return notes.ask_for_oldest(tables.overdue_at(db, site_id=site_id, now=now), now=now)
 
 
 def _in_line(
-    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
+    db: Session, roster: tables.Roster, *, written: dict[str, list[notes.Note]], now: datetime
 ) -> list[Event]:
-    db.flush()
-    written = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
+    session = roster.session
     was_asked = session.note_asked
-    caused = notes.owe(session, seats=seats, notes=written, now=now)
+    caused = notes.owe(session, seats=roster.seats, notes=written[session.session_id], now=now)
     if was_asked and not session.note_asked:
         db.flush()
-        overdue = tables.overdue_notes(db, now=now, facilitator_id=session.facilitator_id)
+        overdue = tables.overdue_of(db, facilitator_id=session.facilitator_id, now=now)
         caused += notes.ask_for_oldest(overdue, now=now)
-    return [*caused, *_tell_billing(db, session, seats, now=now)]
+    return [*caused, *_tell_billing(db, roster, written=written, now=now)]
 
 
 def _tell_billing(
-    db: Session, session: attendance.Session, seats: list[attendance.Seat], *, now: datetime
+    db: Session, roster: tables.Roster, *, written: dict[str, list[notes.Note]], now: datetime
 ) -> list[Event]:
-    """Tell of the session's day, for each who has a seat in it, what may be billed, where that changed."""
-    site = tables.site_of(db, site_id=session.site_id)
-    concerned = [seat for seat in seats if seat.told]
+    """Tell of the session's day, for each who has a seat in it, what may be billed, where that changed.
+
+    :param written: the notes on sessions of which they are known already.
+    """
+    site = roster.site
+    concerned = [seat for seat in roster.seats if seat.told]
     if site is None or not concerned:
         return []
-    day = weeks.local_day(at=session.starts_at, zone=site.time_zone)
+    day = weeks.local_day(at=roster.session.starts_at, zone=site.time_zone)
     # Locked first: who signs another session of the same day has been told of by then.
     days = {seat.seat_id: _service_day(seat, site=site, day=day) for seat in concerned}
     there = [days[seat.seat_id] for seat in concerned if seat.state in ATTENDED_STATES]
     told = tables.lock_service_days(db, days=list(days.values()), new=there)
-    db.flush()
-    held = _held_on(db, episode_ids=[seat.episode_id for seat in concerned], site=site, day=day)
+    episode_ids = [seat.episode_id for seat in concerned]
+    held = _held_on(db, episode_ids=episode_ids, site=site, day=day, written=written)
     caused: list[Event] = []
     for service_day in told:
         event = service_day.tell(held.get(service_day.episode_id, ()), now=now)
@@ -174,29 +184,29 @@ def _service_day(seat: attendance.Seat, *, site: records.Site, day: date) -> del
 
 
 def _held_on(
-    db: Session, *, episode_ids: list[str], site: records.Site, day: date
+    db: Session,
+    *,
+    episode_ids: list[str],
+    site: records.Site,
+    day: date,
+    written: dict[str, list[notes.Note]],
 ) -> dict[str, list[deliveries.Held]]:
-    """Return what the patients of some episodes attended on a day, by episode."""
+    """Return what the patients of some episodes attended on a day, by episode.
+
+    :param written: the notes on sessions of which they are known already.
+    """
     attended = tables.attended_within(
         db,
         episode_ids=episode_ids,
         since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
         until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
     )
-    sessions = {session.session_id: session for _, session in attended}
-    written = tables.notes_of(db, session_ids=sessions)
-    counts = tables.counts_of(db, session_ids=sessions)
-    people = {
-        session_id: sum(by_state.get(state, 0) for state in ATTENDED_STATES)
-        for session_id, by_state in counts.items()
-    }
-    leaders = {
-        one: db.get(clinicians.Clinician, one)
-        for one in {session.facilitator_id for session in sessions.values()}
-    }
+    unread = {one.session.session_id for one in attended} - set(written)
+    if unread:
+        written = written | tables.notes_of(db, session_ids=unread)
     found: dict[str, list[deliveries.Held]] = {}
-    for seat, session in attended:
-        leader = leaders[session.facilitator_id]
+    for one in attended:
+        seat, session, leader = one.seat, one.session, one.leader
         own = notes.without_note(seats=[seat], notes=written[session.session_id])
         found.setdefault(seat.episode_id, []).append(
             deliveries.Held(
@@ -205,7 +215,7 @@ def _held_on(
                 modality=session.modality,
                 noted=not own,
                 credential_valid=leader is not None and leader.may_take(kind=session.kind, on=day),
-                people=people[session.session_id],
+                people=one.people,
             )
         )
     return found
@@ -215,12 +225,13 @@ def notes_view(db: Session, found: list[notes.Note]) -> list[dict[str, Any]]:
     """Return notes as their readers see them, each with what was added."""
     addenda = tables.addenda_of(db, note_ids=[note.note_id for note in found])
     return [
-        schemas.Note().dump(
+        answer_of(
+            schemas.Note,
             {
                 **columns(note),
                 "text": note.text,
                 "addenda": [{**columns(one), "text": one.text} for one in addenda[note.note_id]],
-            }
+            },
         )
         for note in found
     ]
@@ -235,7 +246,8 @@ def unsigned_view(db: Session, found: list[attendance.Session], *, now: datetime
         own = written[session.session_id]
         without = notes.without_note(seats=seats[session.session_id], notes=own)
         items.append(
-            schemas.UnsignedNote().dump(
+            answer_of(
+                schemas.UnsignedNote,
                 {
                     **columns(session),
                     "due_at": session.note_due_at,
@@ -243,7 +255,7 @@ def unsigned_view(db: Session, found: list[attendance.Session], *, now: datetime
                     "drafts": [note.note_id for note in own if note.state == "DRAFT"],
                     "await_cosignature": [note.note_id for note in own if note.state == "AWAITS_COSIGNATURE"],
                     "patients_without_note": sorted(seat.patient_id for seat in without),
-                }
+                },
             )
         )
     return items

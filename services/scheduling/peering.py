@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import schemas, tables
 from services.scheduling.domain import peers, plans, records
+from shared.answers import answer_of
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Actor
 from shared.messaging import announce, announce_all
@@ -35,11 +36,11 @@ def seek(db: Session, episode_id: str, *, now: datetime) -> None:
     if episode is None or episode.site_id is None:
         return
     site = tables.lock_site(db, site_id=episode.site_id)
-    db.refresh(episode)
-    patient = db.get(records.Patient, episode.patient_id, populate_existing=True)
-    plan = tables.plan_of(db, episode_id=episode_id)
-    if site is None or patient is None or plan is None or episode.admitted_at is None:
+    # Whoever held the lock before may have changed them.
+    found = tables.with_week(db, episode_id=episode_id)
+    if site is None or found is None or episode.admitted_at is None:
         return
+    plan, patient = found.plan, found.patient
     before = tables.matches_of(db, episode_id=episode_id)
     has_one = any(one.newcomer_episode_id == episode_id and one.state in peers.OPEN_STATES for one in before)
     if episode.discharged_at is not None or patient.peers == "NO" or has_one:
@@ -62,30 +63,33 @@ def _people(
     db: Session, episode: records.Episode, plan: plans.WeeklyPlan, site: records.Site
 ) -> tuple[peers.Person, list[peers.Person]]:
     """Return a newcomer, and those of the site who opted in."""
+    assert episode.admitted_at is not None
+    newcomer = tables.Willing(
+        patient_id=episode.patient_id,
+        episode_id=episode.episode_id,
+        journey_id=episode.journey_id,
+        admitted_at=episode.admitted_at,
+        track=plan.track,
+    )
     willing = tables.willing_of_site(db, site_id=site.site_id)
-    held = tables.members_of_groups(db, site_id=site.site_id)
-    closed = {
-        group.group_id
-        for group in tables.groups_of_site(db, site_id=site.site_id)
-        if group.enrolment == "CLOSED"
-    }
-    counts = tables.accompanied(db, episode_ids=[one.episode_id for one, _ in willing])
+    concerned = {one.episode_id for one in (newcomer, *willing)}
+    held = tables.groups_held_by(db, site_id=site.site_id, episode_ids=concerned)
+    counts = tables.accompanied(db, episode_ids=[one.episode_id for one in willing])
 
-    def person(one: records.Episode, own: plans.WeeklyPlan) -> peers.Person:
-        groups = frozenset(group_id for group_id, members in held.items() if one.episode_id in members)
-        assert one.admitted_at is not None
+    def person(one: tables.Willing) -> peers.Person:
+        own = held.get(one.episode_id, {})
         return peers.Person(
             patient_id=one.patient_id,
             episode_id=one.episode_id,
             journey_id=one.journey_id,
             admitted_at=one.admitted_at,
-            track=own.track,
-            groups=groups,
-            cohorts=groups & closed,
+            track=one.track,
+            groups=frozenset(own),
+            cohorts=frozenset(group_id for group_id, enrolment in own.items() if enrolment == "CLOSED"),
             accompanies=counts.get(one.episode_id, 0),
         )
 
-    return person(episode, plan), [person(one, own) for one, own in willing]
+    return person(newcomer), [person(one) for one in willing]
 
 
 def _ask_for_somebody(db: Session, newcomer: peers.Person, *, now: datetime) -> None:
@@ -206,8 +210,7 @@ def leave(db: Session, episode: records.Episode, *, now: datetime) -> None:
 
 def match_view(match: peers.Match) -> dict[str, Any]:
     """Return a match as staff see it."""
-    view: dict[str, Any] = schemas.PeerMatch().dump(match)
-    return view
+    return answer_of(schemas.PeerMatch, match)
 
 
 def offers_view(db: Session, *, patient_id: str) -> list[dict[str, Any]]:
@@ -224,7 +227,8 @@ def offer_view(match: peers.Match, *, patient_id: str) -> dict[str, Any]:
     is_newcomer = match.newcomer_patient_id == patient_id
     known = match.state == "MATCHED"
     outcome = {"DECLINED": "NOT_MATCHED", "WITHDRAWN": "NOT_MATCHED"}.get(match.state, match.state)
-    view: dict[str, Any] = schemas.PeerOffer().dump(
+    return answer_of(
+        schemas.PeerOffer,
         {
             "offer_id": match.newcomer_offer_id if is_newcomer else match.guide_offer_id,
             "patient_id": patient_id,
@@ -235,6 +239,5 @@ def offer_view(match: peers.Match, *, patient_id: str) -> dict[str, Any]:
             "peer_patient_id": (match.guide_patient_id if is_newcomer else match.newcomer_patient_id)
             if known
             else None,
-        }
+        },
     )
-    return view

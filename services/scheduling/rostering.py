@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from services.scheduling import schemas, tables
 from services.scheduling.day import with_roster
 from services.scheduling.domain import attendance, check_outs
+from shared.answers import answer_of
 from shared.contracts.event import Event
 from shared.messaging import Call
 
@@ -19,7 +20,7 @@ def mark_of(row: dict[str, Any]) -> attendance.Mark:
     return attendance.Mark(mark=row["mark"], arrived_at=row.get("arrived_at"), left_at=row.get("left_at"))
 
 
-def record(db: Session, session: attendance.Session, seats: list[attendance.Seat], call: Call) -> list[Event]:
+def record(db: Session, roster: tables.Roster, call: Call) -> list[Event]:
     """Take the marks of a roster and the answers in it; return what they cause.
 
     :raises SessionCalledOff: when the program cancelled the session.
@@ -28,8 +29,9 @@ def record(db: Session, session: attendance.Session, seats: list[attendance.Seat
     :raises SeatGivenUp: when a seat was cancelled.
     :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
     """
+    session = roster.session
     session.check_can_mark(now=call.now)
-    marked = _rows_by_seat(seats, call.data["marks"])
+    marked = _rows_by_seat(roster.seats, call.data["marks"])
     past = tables.past_of(
         db, episode_ids=[seat.episode_id for seat, row in marked if seat.told or row["mark"] == "NO_SHOW"]
     )
@@ -62,14 +64,13 @@ def _rows_by_seat(
     return list(marked.values())
 
 
-def taken_view(
-    db: Session, session: attendance.Session, seats: list[attendance.Seat], call: Call
-) -> dict[str, Any]:
+def taken_view(roster: tables.Roster, call: Call) -> dict[str, Any]:
     """Return the session with its roster, and who helps where an answer carries risk."""
     risky = [row["answer"] for row in call.data["marks"] if row.get("answer", "SAFE") != "SAFE"]
     lines = None
     if risky:
-        site = tables.site_of(db, site_id=session.site_id)
+        site = roster.site
         lines = check_outs.crisis_lines(answer=risky[0], emergency_line=site.emergency_line if site else None)
-    view: dict[str, Any] = schemas.RosterTaken().dump({**with_roster(session, seats), "crisis_lines": lines})
-    return view
+    return answer_of(
+        schemas.RosterTaken, {**with_roster(roster.session, roster.seats), "crisis_lines": lines}
+    )

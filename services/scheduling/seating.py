@@ -5,7 +5,7 @@ and sessions in the order of their ids, so that nobody waits in a circle. What i
 by the database besides: numbered seats, and nobody in two places.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
@@ -97,15 +97,16 @@ def book(
     :raises SessionFull: when none is left and the patient does not wait.
     """
     # The patient's row is locked first, but who asks about another's session hears of that alone.
-    if db.get(attendance.Session, session_id) is None:
-        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
-    patient, episode = in_care(db, patient_id=patient_id)
+    cared_for = tables.lock_patient_in_care(db, patient_id=patient_id)
+    if cared_for is None:
+        _check_is_there(db, session_id)
+        raise records.NoSuchPatient(field="patient_id", rule="must be a patient in treatment")
+    patient, episode = cared_for
     chosen = tables.lock_bookable(db, session_id=session_id)
     held = check_may_sit(db, chosen, patient, episode, now=now)
-    session = chosen.session
-    queue = tables.waits_for(db, session_ids=[session_id]).get(session_id, [])
+    session, taken = chosen.session, chosen.taken
+    queue = _queue_of(db, chosen)
     own = next((one for one in queue if one.patient_id == patient_id), None)
-    taken = tables.numbers_held(db, session_ids=[session_id])[session_id]
     kept = sum(one.state == "OFFERED" and one is not own for one in queue)
     # Whoever could take a seat that became free was offered it: who still waits without an offer is
     # elsewhere then, and keeps nobody out.
@@ -119,6 +120,19 @@ def book(
     return None, own or _join(db, session, episode, now=now)
 
 
+def _check_is_there(db: Session, session_id: str) -> None:
+    if db.get(attendance.Session, session_id) is None:
+        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+
+
+def _queue_of(db: Session, chosen: "tables.Bookable") -> list[waiting.Wait]:
+    """Return who waits for a seat, the first in the row first."""
+    if not chosen.waited_for:
+        return []
+    session_id = chosen.session.session_id
+    return tables.waits_for(db, session_ids=[session_id]).get(session_id, [])
+
+
 def check_may_sit(
     db: Session,
     chosen: "tables.Bookable",
@@ -128,11 +142,13 @@ def check_may_sit(
     now: datetime,
     besides: str = "",
     field: str = "session_id",
+    known: Sequence[booking.Held] | None = None,
 ) -> list[booking.Held]:
     """Refuse a session that this patient cannot sit in; return the patient's seats around it.
 
     :param besides: a seat that is given up for this one.
     :param field: the request's field that names the session.
+    :param known: the patient's seats of a longer stretch, where they are known already.
     """
     session, zone = chosen.session, chosen.site.time_zone
     if episode.site_id != session.site_id:
@@ -148,12 +164,7 @@ def check_may_sit(
         zone=zone,
         now=now,
     )
-    held = tables.held_by(
-        db,
-        patient_id=patient.patient_id,
-        since=session.starts_at - _AROUND,
-        until=session.starts_at + _AROUND,
-    )
+    held = _held_around(db, session, patient_id=patient.patient_id, known=known)
     booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=zone, besides=besides)
     booking.check_ceiling(
         session=session,
@@ -166,12 +177,26 @@ def check_may_sit(
     return held
 
 
+def _held_around(
+    db: Session,
+    session: attendance.Session,
+    *,
+    patient_id: str,
+    known: Sequence[booking.Held] | None = None,
+) -> list[booking.Held]:
+    """Return a patient's seats around a session: its week is among them."""
+    since, until = session.starts_at - _AROUND, session.starts_at + _AROUND
+    if known is not None:
+        return [one for one in known if since <= one.starts_at < until]
+    return tables.held_by(db, patient_id=patient_id, since=since, until=until)
+
+
 def take_seat(
     db: Session,
     session: attendance.Session,
     episode: records.Episode,
     *,
-    taken: set[int],
+    taken: Collection[int],
     held: Sequence[booking.Held],
     origin: str,
     now: datetime,
@@ -258,9 +283,8 @@ def accept(db: Session, *, wait_id: str, patient_id: str | None, now: datetime) 
     db.refresh(wait)
     wait.check_can_take(now=now)
     held = check_may_sit(db, chosen, patient, episode, now=now)
-    taken = tables.numbers_held(db, session_ids=[wait.session_id])[wait.session_id]
     settle_wait(db, wait, outcome="TAKEN", now=now)
-    return take_seat(db, chosen.session, episode, taken=taken, held=held, origin="BOOKED", now=now)
+    return take_seat(db, chosen.session, episode, taken=chosen.taken, held=held, origin="BOOKED", now=now)
 
 
 def leave_waiting_list(db: Session, *, wait_id: str, patient_id: str | None, now: datetime) -> waiting.Wait:
@@ -360,12 +384,7 @@ def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session, *, no
         and not tables.has_place(db, episode_id=wait.episode_id, group_id=group.group_id)
     ):
         return False
-    held = tables.held_by(
-        db,
-        patient_id=wait.patient_id,
-        since=session.starts_at - _AROUND,
-        until=session.starts_at + _AROUND,
-    )
+    held = _held_around(db, session, patient_id=wait.patient_id)
     try:
         booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=site.time_zone)
         booking.check_ceiling(
@@ -418,7 +437,7 @@ def swap(
     booking.check_movable(seat=seat, session=session, now=now)
     booking.check_equivalent(own=session, other=other.session, zone=zone)
     held = check_may_sit(db, other, patient, episode, now=now, besides=seat.seat_id, field="to_session_id")
-    taken = room_in(db, other.session)
+    taken = room_in(db, other)
     _check_floor(db, seat, session, gained=other.session.clinical_minutes, zone=zone)
     _give_up(db, seat, session)
     new = take_seat(db, other.session, episode, taken=taken, held=held, origin="SWAP", now=now)
@@ -448,10 +467,10 @@ def make_up(
     own, other = _own_and_other(db, seat_id=seat_id, to_session_id=to_session_id, patient_id=patient_id)
     seat, session, patient, episode = own
     booking.check_made_up(seat=seat, session=session, other=other.session, zone=other.site.time_zone)
-    if tables.makes_up_for(db, seat_id=seat.seat_id) is not None:
+    if tables.made_up(db, seat_ids=[seat.seat_id]):
         raise booking.NothingToMakeUp(field="seat_id", rule="a session that nothing makes up for yet")
     held = check_may_sit(db, other, patient, episode, now=now, field="to_session_id")
-    taken = room_in(db, other.session)
+    taken = room_in(db, other)
     new = take_seat(
         db,
         other.session,
@@ -480,17 +499,9 @@ def make_up(
 
 
 def alternatives(
-    db: Session,
-    *,
-    seat_id: str,
-    patient_id: str | None,
-    now: datetime,
-    fits: Callable[[attendance.Session], bool] = lambda session: True,
+    db: Session, *, seat_id: str, patient_id: str | None, now: datetime
 ) -> list[tuple[attendance.Session, int]]:
-    """Return the sessions that a seat can be swapped for, or made up in, with their free seats.
-
-    :param fits: which sessions are looked at; all when left out.
-    """
+    """Return the sessions that a seat can be swapped for, or made up in, with their free seats."""
     seat = db.get(attendance.Seat, seat_id)
     if seat is None or patient_id not in (None, seat.patient_id):
         raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
@@ -499,26 +510,64 @@ def alternatives(
     episode = db.get(records.Episode, seat.episode_id)
     if session is None or patient is None or episode is None:
         raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
+    offered = around(db, session, now=now)
+    return those_that_fit(db, offered, seat, session, patient, episode, now=now)
+
+
+def around(
+    db: Session, session: attendance.Session, *, now: datetime, same_lesson: bool = False
+) -> list[tuple["tables.Bookable", int]]:
+    """Return the other sessions to come that could stand for one, with their free seats, by their start.
+
+    :param same_lesson: whether those only that teach the same.
+    """
     offered = [
         one
         for one in tables.bookable_between(
-            db, site_id=session.site_id, since=now, until=session.starts_at + timedelta(days=7)
+            db,
+            site_id=session.site_id,
+            since=now,
+            until=session.starts_at + timedelta(days=7),
+            lesson_of=session if same_lesson else None,
         )
-        if one.session.session_id != session.session_id and fits(one.session)
+        if one.session.session_id != session.session_id
     ]
-    ids = [one.session.session_id for one in offered]
-    taken, queues = tables.numbers_held(db, session_ids=ids), tables.waits_for(db, session_ids=ids)
+    waited_for = [one.session.session_id for one in offered if one.waited_for]
+    queues = tables.waits_for(db, session_ids=waited_for) if waited_for else {}
+    return [(one, _free_in(one, queues.get(one.session.session_id, []))) for one in offered]
+
+
+def _free_in(chosen: "tables.Bookable", queue: Iterable[waiting.Wait]) -> int:
+    """Return the seats that are neither taken nor kept for somebody to whom they were offered."""
+    kept = sum(wait.state == "OFFERED" for wait in queue)
+    return chosen.session.capacity - len(chosen.taken) - kept
+
+
+def those_that_fit(
+    db: Session,
+    offered: Sequence[tuple["tables.Bookable", int]],
+    seat: attendance.Seat,
+    session: attendance.Session,
+    patient: records.Patient,
+    episode: records.Episode,
+    *,
+    now: datetime,
+) -> list[tuple[attendance.Session, int]]:
+    """Return those of some sessions in which a patient can sit instead, with their free seats."""
+    if not offered:
+        return []
+    starts = [one.session.starts_at for one, _ in offered]
+    held = tables.held_by(
+        db, patient_id=patient.patient_id, since=min(starts) - _AROUND, until=max(starts) + _AROUND
+    )
     found = []
-    for one in offered:
-        session_id = one.session.session_id
-        kept = sum(wait.state == "OFFERED" for wait in queues.get(session_id, []))
-        free = one.session.capacity - len(taken[session_id]) - kept
+    for one, free in offered:
         try:
             if seat.state == "SCHEDULED":
                 booking.check_equivalent(own=session, other=one.session, zone=one.site.time_zone)
             else:
                 booking.check_made_up(seat=seat, session=session, other=one.session, zone=one.site.time_zone)
-            check_may_sit(db, one, patient, episode, now=now, besides=seat.seat_id)
+            check_may_sit(db, one, patient, episode, now=now, besides=seat.seat_id, known=held)
         except Refusal:
             continue
         if free > 0:
@@ -538,17 +587,14 @@ def session_of(db: Session, *, seat_id: str) -> attendance.Session:
     return session
 
 
-def room_in(db: Session, session: attendance.Session) -> set[int]:
+def room_in(db: Session, chosen: "tables.Bookable") -> frozenset[int]:
     """Return the seats taken in a session, which is locked.
 
     :raises SessionFull: when none is left besides those that are kept for whoever waits.
     """
-    session_id = session.session_id
-    taken = tables.numbers_held(db, session_ids=[session_id])[session_id]
-    queue = tables.waits_for(db, session_ids=[session_id]).get(session_id, [])
-    if len(taken) + sum(one.state == "OFFERED" for one in queue) >= session.capacity:
+    if _free_in(chosen, _queue_of(db, chosen)) <= 0:
         raise booking.SessionFull(field="to_session_id", rule="a session with a free seat")
-    return taken
+    return chosen.taken
 
 
 def _own_and_other(
@@ -585,12 +631,7 @@ def _check_floor(
     """Refuse to bring the week of a seat under the hours of the level by giving it up."""
     held = [
         one
-        for one in tables.held_by(
-            db,
-            patient_id=seat.patient_id,
-            since=session.starts_at - _AROUND,
-            until=session.starts_at + _AROUND,
-        )
+        for one in _held_around(db, session, patient_id=seat.patient_id)
         if booking.week_of(one.starts_at, zone=zone) == booking.week_of(session.starts_at, zone=zone)
     ]
     before = booking.minutes_in(held)

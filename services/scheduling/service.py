@@ -48,6 +48,7 @@ from services.scheduling.domain import (
 )
 from services.scheduling.solving.solver import Solver
 from shared import holds, safety
+from shared.answers import answer_of
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
@@ -358,7 +359,7 @@ class Scheduling:
             **call.data,
         )
         vetting.record(db, clinician, site, check, now=call.now)
-        return _dumped(schemas.ExclusionCheck(), check)
+        return answer_of(schemas.ExclusionCheck, check)
 
     @question(schemas.ListExclusionChecks, roles=_STAFFING)
     def list_exclusion_checks(self, db: Session, call: Call) -> dict[str, Any]:
@@ -366,7 +367,7 @@ class Scheduling:
         if db.get(clinicians.Clinician, call.data["clinician_id"]) is None:
             raise clinicians.NoSuchClinician(field="clinician_id", rule="must be a clinician")
         found = tables.exclusion_checks_of(db, clinician_id=call.data["clinician_id"])
-        return _dumped(schemas.ExclusionChecks(), {"items": found, "next": None})
+        return answer_of(schemas.ExclusionChecks, {"items": found, "next": None})
 
     @command(schemas.RecordAbsence, roles=_STAFFING)
     def record_absence(self, db: Session, call: Call) -> dict[str, Any]:
@@ -391,7 +392,7 @@ class Scheduling:
         )
         done = staffing.record_absence(db, clinician, site, absence=absence, stand_in=stand_in, now=call.now)
         view = {**_columns(absence), "moved": len(done.moved), "left": _left_view(done.left)}
-        return _dumped(schemas.Absence(), view)
+        return answer_of(schemas.Absence, view)
 
     @command(schemas.HandOverCaseload, roles=_STAFFING)
     def hand_over_caseload(self, db: Session, call: Call) -> dict[str, Any]:
@@ -409,8 +410,8 @@ class Scheduling:
             until=data.get("until"),
             now=call.now,
         )
-        return _dumped(
-            schemas.HandedOver(),
+        return answer_of(
+            schemas.HandedOver,
             {
                 "clinician_id": clinician.clinician_id,
                 "to_clinician_id": to.clinician_id,
@@ -457,13 +458,13 @@ class Scheduling:
             added_at=call.now,
         )
         db.add(room)
-        return _dumped(schemas.Room(), room)
+        return answer_of(schemas.Room, room)
 
     @question(schemas.ListRooms)
     def list_rooms(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the rooms, by label."""
         found = tables.rooms_of_site(db, site_id=call.data.get("site_id"))
-        return _dumped(schemas.Rooms(), {"items": found, "next": None})
+        return answer_of(schemas.Rooms, {"items": found, "next": None})
 
     @command(schemas.PlanSession, roles=(*_STAFFING, roles.CLINICIAN, roles.COUNSELOR))
     def plan_session(self, db: Session, call: Call) -> dict[str, Any]:
@@ -638,7 +639,7 @@ class Scheduling:
     def list_manuals(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the manuals that can be adopted, in their newest versions."""
         newest = [versions[-1] for versions in manuals.all_manuals().values()]
-        return _dumped(schemas.Manuals(), {"items": newest, "next": None})
+        return answer_of(schemas.Manuals, {"items": newest, "next": None})
 
     @question(schemas.GetCurriculumProgress, roles=(*STAFF, roles.PATIENT))
     def get_curriculum_progress(self, db: Session, call: Call) -> dict[str, Any]:
@@ -826,7 +827,7 @@ class Scheduling:
         )
         items = [{**_columns(session), **_columns(seat)} for seat, session in found]
         last = (found[-1][0].starts_at, found[-1][0].seat_id) if len(found) == data["limit"] else None
-        return _dumped(schemas.PatientSessions(), {"items": items, "next": _write_cursor(last)})
+        return answer_of(schemas.PatientSessions, {"items": items, "next": _write_cursor(last)})
 
     # --- Sessions ---------------------------------------------------------------------------------
 
@@ -834,7 +835,7 @@ class Scheduling:
     def list_sessions(self, db: Session, call: Call) -> dict[str, Any]:
         """Return sessions by start, each with how many seats are in which state."""
         data = call.data
-        found = tables.sessions_between(
+        found = tables.page_of_sessions(
             db,
             site_id=data.get("site_id"),
             since=data.get("from_"),
@@ -842,10 +843,8 @@ class Scheduling:
             after=_read_cursor(data.get("after")),
             at_most=data["limit"],
         )
-        counts = tables.counts_of(db, session_ids=[session.session_id for session in found])
-        items = [{**_columns(session), "counts": counts[session.session_id]} for session in found]
-        last = (found[-1].starts_at, found[-1].session_id) if len(found) == data["limit"] else None
-        return _dumped(schemas.Sessions(), {"items": items, "next": _write_cursor(last)})
+        last = (found[-1]["starts_at"], found[-1]["session_id"]) if len(found) == data["limit"] else None
+        return {"items": [day.session_item(one) for one in found], "next": _write_cursor(last)}
 
     @question(schemas.GetSession)
     def get_session(self, db: Session, call: Call) -> dict[str, Any]:
@@ -858,81 +857,80 @@ class Scheduling:
     @command(schemas.CheckIn, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def check_in(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that a patient is at the door, by the desk or by the patient's own app."""
-        session, seats, seat = self._seat_at_door(db, call)
+        roster, seat = self._seat_at_door(db, call)
+        session = roster.session
         if call.actor.role == roles.PATIENT and "arrived_at" in call.data:
             raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
         if call.actor.role == roles.PATIENT:
             clinic_day.check_may_enter(session, arrived_at=call.now)
         if session.mode != "IN_PERSON" and db.get(telehealth.Visit, seat.seat_id) is None:
             raise telehealth.WhereaboutsNeeded
-        past = tables.past_of(db, episode_ids=[seat.episode_id])
         caused = seat.check_in(
             session=session,
             arrived_at=call.data.get("arrived_at", call.now),
-            past=past[seat.episode_id],
+            past=day.past_of(db, seat),
             now=call.now,
         )
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        self._after_marks(db, roster, caused, now=call.now)
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.CheckOut, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def check_out(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that a patient leaves, and hear whether they are safe."""
-        session, seats, seat = self._seat_at_door(db, call)
+        roster, seat = self._seat_at_door(db, call)
         refused = None
         if call.actor.role == roles.PATIENT and "left_at" in call.data:
             refused = attendance.TimesDoNotFit(field="left_at", rule="is for the desk to enter")
         answer, left_at = call.data["answer"], call.data.get("left_at", call.now)
-        left = day.check_out(db, session, seat, answer=answer, left_at=left_at, refused=refused, now=call.now)
-        self._after_marks(db, session, seats, left.caused, now=call.now)
-        return day.checked_out_view(db, session, seat, answer=answer, left=left)
+        left = day.check_out(
+            db, roster.session, seat, answer=answer, left_at=left_at, refused=refused, now=call.now
+        )
+        self._after_marks(db, roster, left.caused, now=call.now)
+        return day.checked_out_view(roster, seat, answer=answer, left=left)
 
     @command(schemas.AddWalkIn, roles=_DESK_AND_CARE)
     def add_walk_in(self, db: Session, call: Call) -> dict[str, Any]:
         """Seat and check in a patient who came without having been booked."""
         tables.hold_enrolment(db, session_ids=[call.data["session_id"]])
-        session = tables.lock_session(db, session_id=call.data["session_id"])
-        seats = tables.seats_of(db, session_id=session.session_id)
+        roster = tables.lock_roster(db, session_id=call.data["session_id"])
         seat, caused = day.walk_in(
             db,
-            session,
-            seats,
+            roster,
             patient_id=call.data["patient_id"],
             arrived_at=call.data.get("arrived_at", call.now),
             now=call.now,
         )
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        self._after_marks(db, roster, caused, now=call.now)
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.RecordRoster, roles=_DESK_AND_CARE)
     def record_roster(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a whole group's marks and what they answered on leaving; the same again changes nothing."""
-        session = tables.lock_session(db, session_id=call.data["session_id"])
-        seats = tables.seats_of(db, session_id=session.session_id)
-        caused = rostering.record(db, session, seats, call)
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return rostering.taken_view(db, session, seats, call)
+        roster = tables.lock_roster(db, session_id=call.data["session_id"])
+        caused = rostering.record(db, roster, call)
+        self._after_marks(db, roster, caused, now=call.now)
+        return rostering.taken_view(roster, call)
 
     @command(schemas.ExcuseAbsence, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def excuse_absence(self, db: Session, call: Call) -> dict[str, Any]:
         """Excuse a patient's absence from one session."""
-        session, seats, seat = self._seat_at_door(db, call)
+        roster, seat = self._seat_at_door(db, call)
+        session = roster.session
         if call.actor.role == roles.PATIENT and "noticed_at" in call.data:
             raise attendance.TimesDoNotFit(field="noticed_at", rule="is for the desk to enter")
-        past = tables.past_of(db, episode_ids=[seat.episode_id])
         caused = seat.excuse(
             session=session,
             reason=call.data["reason"],
             noticed_at=call.data.get("noticed_at", call.now),
-            past=past[seat.episode_id],
+            past=day.past_of(db, seat),
             now=call.now,
         )
         if "note" in call.data:
             seat.note = call.data["note"]
-        self._after_marks(db, session, seats, caused, now=call.now)
+        self._after_marks(db, roster, caused, now=call.now)
         if seat.number is not None:
             self._free_excused(db, session, seat, now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.CorrectAttendance, roles=_DESK_AND_CARE)
     def correct_attendance(self, db: Session, call: Call) -> dict[str, Any]:
@@ -940,25 +938,25 @@ class Scheduling:
         seat = db.get(attendance.Seat, call.data["seat_id"])
         if seat is None:
             raise attendance.NoSuchSeat(field="seat_id", rule="must be a seat")
-        session = tables.lock_session(db, session_id=seat.session_id)
+        roster = tables.lock_roster(db, session_id=seat.session_id)
+        session = roster.session
         session.check_can_mark(now=call.now)
-        seats = tables.seats_of(db, session_id=session.session_id)
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         session.note_mark(now=call.now)
         caused = seat.take(
             mark=rostering.mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
         )
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        self._after_marks(db, roster, caused, now=call.now)
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.CancelSession, roles=(*_DESK_AND_CARE, roles.OPERATIONS))
     def cancel_session(self, db: Session, call: Call) -> dict[str, Any]:
         """Call a session off: nobody is absent from it."""
-        session = tables.lock_session(db, session_id=call.data["session_id"])
-        seats = tables.seats_of(db, session_id=session.session_id)
+        roster = tables.lock_roster(db, session_id=call.data["session_id"])
+        session, seats = roster.session, roster.seats
         past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
         caused = session.cancel(reason=call.data["reason"], seats=seats, past=past, now=call.now)
-        self._after_marks(db, session, seats, caused, now=call.now)
+        self._after_marks(db, roster, caused, now=call.now)
         queue = tables.waits_for(db, session_ids=[session.session_id]).get(session.session_id, [])
         seating.after_calling_off(db, session, queue, now=call.now)
         return _session_view(session, seats)
@@ -1000,13 +998,12 @@ class Scheduling:
     @command(schemas.WriteNote, roles=_CARE)
     def write_note(self, db: Session, call: Call) -> dict[str, Any]:
         """Write a note on a session, or on one patient's part in it; sign it at once where asked to."""
-        session = tables.lock_session(db, session_id=call.data["session_id"])
-        seats = tables.seats_of(db, session_id=session.session_id)
+        roster = tables.lock_roster(db, session_id=call.data["session_id"])
         patient_id, text = call.data.get("patient_id"), call.data["text"]
-        note = noting.write(db, session, seats, patient_id=patient_id, text=text, by=call.actor, now=call.now)
+        note = noting.write(db, roster, patient_id=patient_id, text=text, by=call.actor, now=call.now)
         if call.data["sign"]:
             caused = note.sign(by=call.actor, now=call.now)
-            announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+            announce_all(db, noting.after_signature(db, roster, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.RewriteNote, roles=_CARE)
@@ -1019,17 +1016,17 @@ class Scheduling:
     @command(schemas.SignNote, roles=_CARE)
     def sign_note(self, db: Session, call: Call) -> dict[str, Any]:
         """Sign a note as its author: from then on it does not change."""
-        note, session = noting.locked(db, call.data["note_id"])
+        note, roster = noting.locked(db, call.data["note_id"])
         caused = note.sign(by=call.actor, now=call.now)
-        announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        announce_all(db, noting.after_signature(db, roster, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.CosignNote, roles=_CARE)
     def cosign_note(self, db: Session, call: Call) -> dict[str, Any]:
         """Sign for what somebody without a licence wrote."""
-        note, session = noting.locked(db, call.data["note_id"])
+        note, roster = noting.locked(db, call.data["note_id"])
         caused = note.cosign(by=call.actor, now=call.now)
-        announce_all(db, noting.after_signature(db, session, caused, now=call.now))
+        announce_all(db, noting.after_signature(db, roster, caused, now=call.now))
         return noting.notes_view(db, [note])[0]
 
     @command(schemas.AddAddendum, roles=_CARE)
@@ -1069,10 +1066,10 @@ class Scheduling:
     @command(schemas.GiveFeedback, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def give_feedback(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a patient's word on a session; the last one counts."""
-        _, _, seat = self._seat_at_door(db, call)
+        _, seat = self._seat_at_door(db, call)
         feedback.check_can_rate(seat, now=call.now)
         given = day.rate(db, seat, rating=call.data["rating"], reason=call.data.get("reason"), now=call.now)
-        return _dumped(schemas.Feedback(), {**_columns(given), "reason": given.reason})
+        return answer_of(schemas.Feedback, {**_columns(given), "reason": given.reason})
 
     @question(schemas.ListFeedback, roles=(*_CARE, roles.PATIENT))
     def list_feedback(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1088,7 +1085,7 @@ class Scheduling:
         )
         last = (found[-1].starts_at, found[-1].seat_id) if len(found) == data["limit"] else None
         items = [{**_columns(given), "reason": given.reason} for given in found]
-        return _dumped(schemas.Feedbacks(), {"items": items, "next": _write_cursor(last)})
+        return answer_of(schemas.Feedbacks, {"items": items, "next": _write_cursor(last)})
 
     # --- Calendars --------------------------------------------------------------------------------
 
@@ -1117,8 +1114,8 @@ class Scheduling:
     def join_by_telehealth(self, db: Session, call: Call) -> dict[str, Any]:
         """Check a patient in who takes part from afar, once the clinician may treat them where they are."""
         data = call.data
-        session, seats, seat = self._seat_at_door(db, call)
-        site = db.get(records.Site, session.site_id)
+        roster, seat = self._seat_at_door(db, call)
+        session, site = roster.session, roster.site
         leader = db.get(clinicians.Clinician, session.facilitator_id)
         if site is None or leader is None:
             raise clinicians.NoSuchClinician(field="session_id", rule="must have a clinician")
@@ -1132,8 +1129,8 @@ class Scheduling:
             privacy_attested=data["privacy_attested"],
             on=weeks.local_day(at=call.now, zone=site.time_zone),
         )
-        past = tables.past_of(db, episode_ids=[seat.episode_id])
-        caused = seat.check_in(session=session, arrived_at=call.now, past=past[seat.episode_id], now=call.now)
+        past = day.past_of(db, seat)
+        caused = seat.check_in(session=session, arrived_at=call.now, past=past, now=call.now)
         visit = db.get(telehealth.Visit, seat.seat_id) or telehealth.Visit(
             seat_id=seat.seat_id, session_id=session.session_id
         )
@@ -1146,8 +1143,8 @@ class Scheduling:
             now=call.now,
         )
         db.add(visit)
-        self._after_marks(db, session, seats, caused, now=call.now)
-        return _dumped(schemas.Joined(), _columns(seat))
+        self._after_marks(db, roster, caused, now=call.now)
+        return answer_of(schemas.Joined, _columns(seat))
 
     @question(schemas.GetTelehealthVisit, roles=_CARE)
     def get_telehealth_visit(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1157,7 +1154,7 @@ class Scheduling:
         if visit is None or seat is None:
             raise telehealth.NoSuchVisit(field="seat_id", rule="must have joined from afar")
         told = {"call_back": visit.call_back, "whereabouts": visit.whereabouts}
-        return _dumped(schemas.TelehealthVisit(), {**_columns(visit), **told, "patient_id": seat.patient_id})
+        return answer_of(schemas.TelehealthVisit, {**_columns(visit), **told, "patient_id": seat.patient_id})
 
     # --- Booking by hand --------------------------------------------------------------------------
 
@@ -1181,13 +1178,13 @@ class Scheduling:
             "seat": _columns(seat) if seat else None,
             "wait": wait,
         }
-        return _dumped(schemas.Booking(), view)
+        return answer_of(schemas.Booking, view)
 
     @command(schemas.ReleaseSeat, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def release_seat(self, db: Session, call: Call) -> dict[str, Any]:
         """Give back a seat that was booked by hand; it goes to whoever waits for it."""
         seat = seating.release(db, seat_id=call.data["seat_id"], patient_id=_own_id(call), now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.SwapSeat, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def swap_seat(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1199,7 +1196,7 @@ class Scheduling:
             patient_id=_own_id(call),
             now=call.now,
         )
-        return _dumped(schemas.Seat(), _columns(seat))
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.MakeUpSession, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def make_up_session(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1211,7 +1208,7 @@ class Scheduling:
             patient_id=_own_id(call),
             now=call.now,
         )
-        return _dumped(schemas.Seat(), _columns(seat))
+        return answer_of(schemas.Seat, _columns(seat))
 
     @question(schemas.ListAlternatives, roles=(*STAFF, roles.PATIENT))
     def list_alternatives(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1226,13 +1223,13 @@ class Scheduling:
             }
             for session, free in found
         ]
-        return _dumped(schemas.Alternatives(), {"items": items, "next": None})
+        return answer_of(schemas.Alternatives, {"items": items, "next": None})
 
     @command(schemas.AcceptOffer, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def accept_offer(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a seat that was offered to somebody on a waiting list."""
         seat = seating.accept(db, wait_id=call.data["wait_id"], patient_id=_own_id(call), now=call.now)
-        return _dumped(schemas.Seat(), _columns(seat))
+        return answer_of(schemas.Seat, _columns(seat))
 
     @command(schemas.LeaveWaitingList, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def leave_waiting_list(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1240,7 +1237,7 @@ class Scheduling:
         wait = seating.leave_waiting_list(
             db, wait_id=call.data["wait_id"], patient_id=_own_id(call), now=call.now
         )
-        return _dumped(schemas.Wait(), wait)
+        return answer_of(schemas.Wait, wait)
 
     @question(schemas.ListWaits, roles=(*STAFF, roles.PATIENT))
     def list_waits(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1250,7 +1247,7 @@ class Scheduling:
             raise records.NoSuchEpisode(field="episode_id", rule="must be an episode")
         _own_or_not_there(call, patient_id=episode.patient_id)
         found = tables.waits_of_episode(db, episode_id=episode.episode_id)
-        return _dumped(schemas.Waits(), {"items": found, "next": None})
+        return answer_of(schemas.Waits, {"items": found, "next": None})
 
     @command(schemas.CloseSite, roles=(*_DESK_AND_CARE, roles.OPERATIONS))
     def close_site(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1271,13 +1268,13 @@ class Scheduling:
             "cancelled_session_ids": [session.session_id for session in called_off],
             "under_way_session_ids": [session.session_id for session in under_way],
         }
-        return _dumped(schemas.SiteClosure(), view)
+        return answer_of(schemas.SiteClosure, view)
 
     @question(schemas.ListClosures)
     def list_closures(self, db: Session, call: Call) -> dict[str, Any]:
         """Return the closures of a site that are not over."""
         found = tables.closures_between(db, site_id=call.data["site_id"], since=call.now, until=None)
-        return _dumped(schemas.Closures(), {"items": found, "next": None})
+        return answer_of(schemas.Closures, {"items": found, "next": None})
 
     # --- Peers ------------------------------------------------------------------------------------
 
@@ -1291,7 +1288,7 @@ class Scheduling:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
         peering.prefer(db, patient, preference=call.data["preference"], now=call.now)
         view = {"patient_id": patient_id, "preference": patient.peers, "told_at": patient.peers_told_at}
-        return _dumped(schemas.PeerPreference(), view)
+        return answer_of(schemas.PeerPreference, view)
 
     @question(schemas.ListPeerOffers, roles=(*_CARE, roles.PATIENT))
     def list_peer_offers(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1414,22 +1411,21 @@ class Scheduling:
     @on_timer("roster_overdue")
     def ask_supervisor(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask the supervisor for a roster that the facilitator did not give."""
-        session = tables.lock_session(db, session_id=timer.key)
-        seats = tables.seats_of(db, session_id=session.session_id)
-        announce_all(db, session.ask_supervisor(seats=seats, now=now))
+        roster = tables.lock_roster(db, session_id=timer.key)
+        announce_all(db, roster.session.ask_supervisor(seats=roster.seats, now=now))
 
     @on_timer("session_over")
     def credit_check_ins(self, db: Session, timer: Timer, now: datetime) -> None:
         """Credit those who checked in to a session whose roster never came, and ask for what is missing."""
-        session = tables.lock_session(db, session_id=timer.key)
-        seats = tables.seats_of(db, session_id=session.session_id)
+        roster = tables.lock_roster(db, session_id=timer.key)
+        session, seats = roster.session, roster.seats
         past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
         caused: list[Event] = []
         for seat in seats:
             caused += seat.credit_check_in(session=session, past=past.get(seat.episode_id, []), now=now)
             caused += check_outs.ask(seat, session=session, now=now)
         caused += check_outs.ask_for_question(session, seats=seats, now=now)
-        self._after_marks(db, session, seats, caused, now=now)
+        self._after_marks(db, roster, caused, now=now)
 
     @on_timer("remind_of_notes")
     def remind_of_notes(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1924,10 +1920,8 @@ class Scheduling:
             if not staffing.may_meet(leader, plan.individual, patient, on=through):
                 self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
 
-    def _seat_at_door(
-        self, db: Session, call: Call
-    ) -> tuple[attendance.Session, list[attendance.Seat], attendance.Seat]:
-        """Return the session, its seats and the seat of the patient the request is about."""
+    def _seat_at_door(self, db: Session, call: Call) -> tuple[tables.Roster, attendance.Seat]:
+        """Return the session's roster, locked, and the seat of the patient the request is about."""
         patient_id = call.data.get("patient_id")
         if call.actor.role == roles.PATIENT:
             patient_id = patient_id or call.actor.actor_id
@@ -1935,33 +1929,27 @@ class Scheduling:
                 raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
         elif patient_id is None:
             raise InvalidInput(field="patient_id", rule="Missing data for required field.")
-        session = tables.lock_session(db, session_id=call.data["session_id"])
-        seats = tables.seats_of(db, session_id=session.session_id)
-        for seat in seats:
+        roster = tables.lock_roster(db, session_id=call.data["session_id"])
+        for seat in roster.seats:
             if seat.patient_id == patient_id:
-                return session, seats, seat
+                return roster, seat
         raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
 
-    def _after_marks(
-        self,
-        db: Session,
-        session: attendance.Session,
-        seats: list[attendance.Seat],
-        caused: list[Event],
-        *,
-        now: datetime,
-    ) -> None:
+    def _after_marks(self, db: Session, roster: tables.Roster, caused: list[Event], *, now: datetime) -> None:
         """Announce what marks caused, and keep only the timers that still have something to watch."""
+        session, seats = roster.session, roster.seats
         missed, marked = teaching.newly_missed(session, seats), dosing.newly_marked(seats)
         seating.write_down_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += check_outs.settle_question(session, seats=seats, now=now)
+        # Told last; decided here, so that the session is written down once.
+        settled = session.settle(seats=seats, now=now)
         caused += teaching.offer_again(db, session, missed, now=now)
-        caused += noting.after_marks(db, session, seats, now=now)
+        caused += noting.after_marks(db, roster, now=now)
         # Last of all: who waits here for the turn has every row that others could wait for.
         caused += dosing.weigh_again(db, session, marked, now=now)
-        announce_all(db, [*caused, *session.settle(seats=seats, now=now)])
+        announce_all(db, [*caused, *settled])
         if not any(seat.state == "SCHEDULED" for seat in seats):
             cancel_timer(db, "attendance_grace_over", key=session.session_id)
         if session.roster_asked == "DONE":
@@ -1991,7 +1979,7 @@ def _own_id(call: Call) -> str | None:
 
 
 def _planned_view(session: attendance.Session) -> dict[str, Any]:
-    return _dumped(schemas.PlannedSession(), {**_columns(session), "counts": {}})
+    return answer_of(schemas.PlannedSession, {**_columns(session), "counts": {}})
 
 
 def _left_view(left: list[tuple[attendance.Session, str]]) -> list[dict[str, Any]]:
@@ -2002,14 +1990,9 @@ def _columns(row: Any) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
 
 
-def _dumped(schema: Any, found: Any) -> dict[str, Any]:
-    view: dict[str, Any] = schema.dump(found)
-    return view
-
-
 def _clinician_view(clinician: clinicians.Clinician, *, today: date) -> dict[str, Any]:
-    return _dumped(
-        schemas.Clinician(),
+    return answer_of(
+        schemas.Clinician,
         {
             **_columns(clinician),
             "name": clinician.name,
@@ -2021,7 +2004,7 @@ def _clinician_view(clinician: clinicians.Clinician, *, today: date) -> dict[str
 
 def _group_view(group: groups.Group, *, taken: dict[tuple[str, int], set[int]]) -> dict[str, Any]:
     free = [group.capacity - len(taken.get((group.group_id, day), ())) for day in group.weekdays]
-    return _dumped(schemas.Group(), {**_columns(group), "free_places": free})
+    return answer_of(schemas.Group, {**_columns(group), "free_places": free})
 
 
 def _plan_view(
@@ -2050,8 +2033,8 @@ def _plan_view(
         if hour
         else None
     )
-    return _dumped(
-        schemas.WeeklyPlan(),
+    return answer_of(
+        schemas.WeeklyPlan,
         {
             **_columns(plan),
             "individual": individual,
@@ -2066,12 +2049,12 @@ def _plan_view(
 def _step_downs_view(episode: records.Episode) -> dict[str, Any]:
     agreed = step_downs.agreed_in(episode.step_downs)
     told = {"episode_id": episode.episode_id, "patient_id": episode.patient_id}
-    return _dumped(schemas.AgreedStepDowns(), {**told, "items": agreed, "next": None})
+    return answer_of(schemas.AgreedStepDowns, {**told, "items": agreed, "next": None})
 
 
 def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit, ...]) -> dict[str, Any]:
-    return _dumped(
-        schemas.Obligations(),
+    return answer_of(
+        schemas.Obligations,
         {
             "patient_id": patient.patient_id,
             "site_id": patient.obligations_site_id,
@@ -2084,7 +2067,7 @@ def _obligations_view(patient: records.Patient, fit: tuple[obligations.TrackFit,
 
 
 def _session_view(session: attendance.Session, seats: list[attendance.Seat]) -> dict[str, Any]:
-    return _dumped(schemas.Session(), day.with_roster(session, seats))
+    return answer_of(schemas.Session, day.with_roster(session, seats))
 
 
 def _write_cursor(last: tuple[datetime, str] | None) -> str | None:

@@ -3,7 +3,9 @@
 All of it runs in the transaction of what caused it.
 """
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling import manuals, messages, schemas, seating, tables
 from services.scheduling.domain import attendance, attended, booking, curricula, groups, plans, records, weeks
+from shared.answers import answer_of
 from shared.clock import set_timer
 from shared.contracts.event import Event
 from shared.contracts.scheduling import ModuleOfferedAgain
@@ -98,8 +101,7 @@ def curriculum_view(curriculum: curricula.Curriculum, *, group_ids: Iterable[str
     told = {name: getattr(curriculum, name) for name in ("curriculum_id", "site_id", "title", "modality")}
     told |= {name: getattr(curriculum, name) for name in ("manual", "manual_version", "adopted_at")}
     told |= {"modules": curriculum.taught, "group_ids": sorted(group_ids)}
-    view: dict[str, Any] = schemas.Curriculum().dump(told)
-    return view
+    return answer_of(schemas.Curriculum, told)
 
 
 # --- What groups teach ----------------------------------------------------------------------------
@@ -166,15 +168,17 @@ def newly_missed(session: attendance.Session, seats: Iterable[attendance.Seat]) 
 
 
 def offer_again(
-    db: Session, session: attendance.Session, missed: Iterable[attendance.Seat], *, now: datetime
+    db: Session, session: attendance.Session, missed: Sequence[attendance.Seat], *, now: datetime
 ) -> list[Event]:
     """Tell those who missed what a session taught, and never completed it, when it comes again."""
-    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
-    if curriculum is None or session.module_no is None:
+    if not missed or session.module_no is None:
+        return []
+    lesson = _Missed.of(db, session, missed, now=now)
+    if lesson is None:
         return []
     caused: list[Event] = []
     for seat in missed:
-        found = _again(db, seat, session, curriculum, now=now)
+        found = lesson.again(seat)
         if found is None:
             continue
         caused.append(
@@ -183,7 +187,7 @@ def offer_again(
                 episode_id=seat.episode_id,
                 journey_id=seat.journey_id,
                 seat_id=seat.seat_id,
-                curriculum_id=curriculum.curriculum_id,
+                curriculum_id=lesson.curriculum.curriculum_id,
                 module_no=session.module_no,
                 module_part=session.module_part,
                 occasion=found.occasion,
@@ -195,22 +199,6 @@ def offer_again(
         if found.occasion == "MAKE_UP":
             caused += _tell_of_make_up(db, seat, session, found, now=now)
     return caused
-
-
-def _again(
-    db: Session,
-    seat: attendance.Seat,
-    session: attendance.Session,
-    curriculum: curricula.Curriculum,
-    *,
-    now: datetime,
-) -> curricula.Occasion | None:
-    """Return when what a seat missed is offered again; None once it is completed, or its patient has left."""
-    sat = tables.taught_to(db, episode_id=seat.episode_id)
-    own = curricula.progress(curriculum, sat, now=now)[(session.module_no or 1) - 1]
-    if session.module_part in own.completed:
-        return None
-    return occasion_for(db, seat, session, coming=own.coming.get(session.module_part), now=now)
 
 
 def _tell_of_make_up(
@@ -241,52 +229,137 @@ def still_to_make_up(db: Session, *, seat_id: str, now: datetime) -> list[Event]
         return []
     session = tables.lock_session(db, session_id=seat.session_id)
     db.refresh(seat)
-    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
-    if seat.state != "NO_SHOW" or curriculum is None:
-        return []
-    found = _again(db, seat, session, curriculum, now=now)
+    lesson = _Missed.of(db, session, [seat], now=now) if seat.state == "NO_SHOW" else None
+    found = lesson.again(seat) if lesson is not None else None
     if found is None or found.occasion != "MAKE_UP" or found.starts_at is None:
         return []
     return [*messages.of_make_up_offered(db, seat, starts_at=found.starts_at, now=now)]
 
 
-def occasion_for(
-    db: Session,
-    seat: attendance.Seat,
-    session: attendance.Session,
-    *,
-    coming: attendance.Seat | None,
-    now: datetime,
-) -> curricula.Occasion | None:
-    """Return when what a seat's session taught is offered again; None once its patient has left.
+@dataclass(frozen=True, kw_only=True)
+class _Missed:
+    """What some patients missed, and what decides when it comes again: read for all of them at once."""
 
-    The same week comes first, for its hours are owed too; then a seat that the patient has, a later cycle of
-    their own groups, and another day or group.
+    db: Session
+    session: attendance.Session
+    curriculum: curricula.Curriculum
+    zone: str
+    seats: Sequence[attendance.Seat]
+    now: datetime
 
-    :param coming: the patient's next seat that teaches the same, if they have one.
-    """
-    episode = db.get(records.Episode, seat.episode_id)
-    site = db.get(records.Site, session.site_id)
-    curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
-    if episode is None or episode.discharged_at is not None or site is None or curriculum is None:
-        return None
-    zone = site.time_zone
-    if coming is not None and _same_week(coming.starts_at, session.starts_at, zone=zone):
-        return _own(coming)
-    if seat.state in _CAN_BE_MADE_UP and tables.makes_up_for(db, seat_id=seat.seat_id) is None:
-        found = seating.alternatives(
-            db,
-            seat_id=seat.seat_id,
-            patient_id=None,
-            now=now,
-            fits=lambda other: curricula.same_lesson(session, other),
-        )
-        if found:
-            other, _ = found[0]
-            return curricula.Occasion(
-                occasion="MAKE_UP", starts_at=other.starts_at, session_id=other.session_id
+    @classmethod
+    def of(
+        cls, db: Session, session: attendance.Session, seats: Sequence[attendance.Seat], *, now: datetime
+    ) -> "_Missed | None":
+        """Return what a session taught to those who missed it, if it follows a curriculum."""
+        curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
+        site = tables.site_of(db, site_id=session.site_id)
+        if curriculum is None or site is None:
+            return None
+        return cls(db=db, session=session, curriculum=curriculum, zone=site.time_zone, seats=seats, now=now)
+
+    def again(self, seat: attendance.Seat) -> curricula.Occasion | None:
+        """Return when what a seat missed is offered again; None once it is completed, or its patient left."""
+        sat = self._taught[seat.episode_id]
+        own = curricula.progress(self.curriculum, sat, now=self.now)[(self.session.module_no or 1) - 1]
+        if self.session.module_part in own.completed:
+            return None
+        return self.occasion_for(seat, coming=own.coming.get(self.session.module_part))
+
+    def occasion_for(
+        self, seat: attendance.Seat, *, coming: attendance.Seat | None
+    ) -> curricula.Occasion | None:
+        """Return when what a seat's session taught is offered again; None once its patient has left.
+
+        The same week comes first, for its hours are owed too; then a seat that the patient has, a later
+        cycle of their own groups, and another day or group.
+
+        :param coming: the patient's next seat that teaches the same, if they have one.
+        """
+        episode, patient = self._people.get(seat.episode_id, (None, None))
+        if episode is None or patient is None or episode.discharged_at is not None:
+            return None
+        if coming is not None and _same_week(coming.starts_at, self.session.starts_at, zone=self.zone):
+            return _own(coming)
+        if seat.state in _CAN_BE_MADE_UP and seat.seat_id not in self._made_up:
+            found = seating.those_that_fit(
+                self.db, self._offered, seat, self.session, patient, episode, now=self.now
             )
-    return _own(coming) if coming is not None else _later(db, seat, session, site, curriculum, now=now)
+            if found:
+                other, _ = found[0]
+                return curricula.Occasion(
+                    occasion="MAKE_UP", starts_at=other.starts_at, session_id=other.session_id
+                )
+        return _own(coming) if coming is not None else self._later(seat)
+
+    def _later(self, seat: attendance.Seat) -> curricula.Occasion:
+        """Return the first date after those booked on which the lesson comes, own days first."""
+        today = weeks.local_day(at=self.now, zone=self.zone)
+        plan, own = self._weeks.get(seat.episode_id, (None, []))
+        after = max(today, plan.booked_through or today) if plan is not None else today
+        held: dict[str, list[int]] = {}
+        for place in own:
+            held.setdefault(place.group_id, []).append(place.weekday)
+        joinable = plans.joinable(groups=self._teaching, own=own, on=today)
+        for occasion, days in (
+            (
+                "NEXT_CYCLE",
+                [(group, held[group.group_id]) for group in self._teaching if group.group_id in held],
+            ),
+            ("ANOTHER_DAY", [(group, group.weekdays) for group in joinable]),
+        ):
+            dates = [
+                weeks.moment_of(day=day, at=group.starts, zone=self.zone)
+                for group, weekdays in days
+                if (
+                    day := curricula.next_on(
+                        group,
+                        self.curriculum,
+                        module_no=self.session.module_no or 0,
+                        part=self.session.module_part,
+                        after=after,
+                        weekdays=weekdays,
+                    )
+                )
+            ]
+            if dates:
+                return curricula.Occasion(occasion=occasion, starts_at=min(dates))
+        return curricula.Occasion(occasion="NONE_KNOWN")
+
+    @property
+    def _episode_ids(self) -> list[str]:
+        return [seat.episode_id for seat in self.seats]
+
+    @functools.cached_property
+    def _taught(self) -> dict[str, list[tuple[attendance.Seat, attendance.Session]]]:
+        return tables.taught_to(self.db, episode_ids=self._episode_ids)
+
+    @functools.cached_property
+    def _people(self) -> dict[str, tuple[records.Episode, records.Patient]]:
+        return tables.people_of(self.db, episode_ids=self._episode_ids)
+
+    @functools.cached_property
+    def _made_up(self) -> set[str]:
+        return tables.made_up(self.db, seat_ids=[seat.seat_id for seat in self.seats])
+
+    @functools.cached_property
+    def _offered(self) -> list[tuple[tables.Bookable, int]]:
+        return seating.around(self.db, self.session, now=self.now, same_lesson=True)
+
+    @functools.cached_property
+    def _weeks(self) -> dict[str, tuple[plans.WeeklyPlan, list[plans.Place]]]:
+        found = tables.plans_of(self.db, episode_ids=self._episode_ids)
+        places = tables.places_of(self.db, plan_ids=[plan.plan_id for plan in found])
+        return {plan.episode_id: (plan, places[plan.plan_id]) for plan in found}
+
+    @functools.cached_property
+    def _teaching(self) -> list[groups.Group]:
+        """The groups of the site that follow the curriculum."""
+        return [
+            group
+            for group in tables.groups_of_site(self.db, site_id=self.session.site_id)
+            if group.curriculum_id == self.curriculum.curriculum_id and group.ended_at is None
+        ]
 
 
 def _same_week(one: datetime, other: datetime, *, zone: str) -> bool:
@@ -297,60 +370,12 @@ def _own(coming: attendance.Seat) -> curricula.Occasion:
     return curricula.Occasion(occasion="OWN_SEAT", starts_at=coming.starts_at, session_id=coming.session_id)
 
 
-def _later(
-    db: Session,
-    seat: attendance.Seat,
-    session: attendance.Session,
-    site: records.Site,
-    curriculum: curricula.Curriculum,
-    *,
-    now: datetime,
-) -> curricula.Occasion:
-    """Return the first date after those booked on which the lesson comes, on the patient's own days first."""
-    plan = tables.plan_of(db, episode_id=seat.episode_id)
-    own: list[plans.Place] = []
-    after = weeks.local_day(at=now, zone=site.time_zone)
-    if plan is not None:
-        own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-        after = max(after, plan.booked_through or after)
-    taught = [
-        group
-        for group in tables.groups_of_site(db, site_id=site.site_id)
-        if group.curriculum_id == curriculum.curriculum_id and group.ended_at is None
-    ]
-    held: dict[str, list[int]] = {}
-    for place in own:
-        held.setdefault(place.group_id, []).append(place.weekday)
-    joinable = plans.joinable(groups=taught, own=own, on=weeks.local_day(at=now, zone=site.time_zone))
-    for occasion, days in (
-        ("NEXT_CYCLE", [(group, held[group.group_id]) for group in taught if group.group_id in held]),
-        ("ANOTHER_DAY", [(group, group.weekdays) for group in joinable]),
-    ):
-        dates = [
-            weeks.moment_of(day=day, at=group.starts, zone=site.time_zone)
-            for group, weekdays in days
-            if (
-                day := curricula.next_on(
-                    group,
-                    curriculum,
-                    module_no=session.module_no or 0,
-                    part=session.module_part,
-                    after=after,
-                    weekdays=weekdays,
-                )
-            )
-        ]
-        if dates:
-            return curricula.Occasion(occasion=occasion, starts_at=min(dates))
-    return curricula.Occasion(occasion="NONE_KNOWN")
-
-
 # --- How far a patient is -------------------------------------------------------------------------
 
 
 def progress_view(db: Session, *, episode: records.Episode, now: datetime) -> dict[str, Any]:
     """Return how far a patient is with each curriculum that they meet or have met in an episode."""
-    sat = tables.taught_to(db, episode_id=episode.episode_id)
+    sat = tables.taught_to(db, episode_ids=[episode.episode_id])[episode.episode_id]
     sessions = {session.session_id: session for _, session in sat}
     plan = tables.plan_of(db, episode_id=episode.episode_id)
     places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id] if plan else []
@@ -371,15 +396,15 @@ def progress_view(db: Session, *, episode: records.Episode, now: datetime) -> di
                 "modules": [_module_view(db, one, sessions, now=now) for one in modules],
             }
         )
-    view: dict[str, Any] = schemas.CurriculumProgress().dump(
+    return answer_of(
+        schemas.CurriculumProgress,
         {
             "episode_id": episode.episode_id,
             "patient_id": episode.patient_id,
             "curricula": told,
             "skills": attended.dose_by_skill(sat),
-        }
+        },
     )
-    return view
 
 
 def _module_view(
@@ -391,7 +416,8 @@ def _module_view(
 ) -> dict[str, Any]:
     missed = []
     for part, seat in sorted(own.missed.items()):
-        found = occasion_for(db, seat, sessions[seat.session_id], coming=own.coming.get(part), now=now)
+        lesson = _Missed.of(db, sessions[seat.session_id], [seat], now=now)
+        found = lesson.occasion_for(seat, coming=own.coming.get(part)) if lesson is not None else None
         missed.append(
             {
                 "module_part": part,

@@ -31,8 +31,13 @@ WORKSHOP = derived_id("group", "workshop")
 
 @pytest.fixture
 def room(room_of) -> Room:
-    """Furnish a site whose afternoon workshop follows the life skills manual, a module a week."""
     room = room_of(Scheduling)
+    furnish_with_workshop(room)
+    return room
+
+
+def furnish_with_workshop(room: Room) -> None:
+    """Furnish a site whose afternoon workshop follows the life skills manual, a module a week."""
     furnish(room)
     open_group(
         room,
@@ -43,7 +48,6 @@ def room(room_of) -> Room:
         facilitator_id=add_clinician(room, "Nora", kind="CADC"),
     )
     follow(room, adopt(room, manual="LIFE_SKILLS")["curriculum_id"])
-    return room
 
 
 def adopt(room: Room, **told: Any) -> dict[str, Any]:

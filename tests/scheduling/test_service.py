@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.scheduling import tables
+from services.scheduling import schemas, tables
 from services.scheduling.domain import attendance
 from services.scheduling.service import Scheduling
 from shared.clock import set_timer
@@ -619,6 +619,41 @@ class TestRecordRoster:
 
         assert len(seats) >= 7
         assert len(statements) <= 14
+
+
+class TestListSessions:
+    def test_tells_each_as_its_schema_would(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = _shared_session(room, "Ada", "Ben")
+        room.at(_start_of(room, session_id) + timedelta(hours=3))
+        mark(room, session_id, Ada="PRESENT", Ben="NO_SHOW")
+
+        listed = room.ask("list_sessions", {"site_id": SITE})["items"]
+
+        schema = schemas.SessionSummary()
+        assert [list(schema.dump(schema.load(one)).items()) for one in listed] == [
+            list(one.items()) for one in listed
+        ]
+        counts = [list(one["counts"].items()) for one in listed]
+        assert [("NO_SHOW", 1), ("PRESENT", 1)] in counts
+        assert [("SCHEDULED", 2)] in counts
+
+    def test_turns_its_pages_one_after_the_other(self, room):
+        admit(room, "Ada", "Ben", "Cid")
+        whole = {"site_id": SITE, "from": "2026-02-03T00:00:00Z", "to": "2026-02-10T00:00:00Z"}
+        expected = room.ask("list_sessions", whole)["items"]
+        found, page = [], room.ask("list_sessions", {**whole, "limit": 2})
+        while page["next"] is not None:
+            found += page["items"]
+            page = room.ask("list_sessions", {**whole, "limit": 2, "after": page["next"]})
+        found += page["items"]
+
+        assert found == expected
+        starts = [one["starts_at"] for one in found]
+        assert starts == sorted(starts)
+        assert len(found) > 4
+        assert whole["from"] <= starts[0]
+        assert starts[-1] < whole["to"]
 
 
 class TestExcuseAbsence:

@@ -9,15 +9,14 @@ from services.scheduling.tables.asked import (
     find_asked,
 )
 from services.scheduling.tables.attendance import (
-    counts_of,
     lock_session,
+    page_of_sessions,
     past_of,
     seats,
     seats_between,
     seats_of,
     seats_of_episode,
     sessions,
-    sessions_between,
 )
 from services.scheduling.tables.base import (
     mapper,
@@ -29,7 +28,6 @@ from services.scheduling.tables.booking import (
     bookable_between,
     booked_by_hand,
     cancel_seats,
-    has_place,
     held_by,
     led_between,
     lock_bookable,
@@ -37,7 +35,7 @@ from services.scheduling.tables.booking import (
     lock_sessions,
     lock_sessions_between,
     lock_sessions_of_group,
-    makes_up_for,
+    made_up,
     numbers_held,
     open_seats_of,
     scheduled_sessions_of,
@@ -56,6 +54,7 @@ from services.scheduling.tables.clinicians import (
 )
 from services.scheduling.tables.cohorts import (
     discharged_for,
+    groups_held_by,
     members_of_groups,
     members_within,
 )
@@ -92,12 +91,14 @@ from services.scheduling.tables.notes import (
     lock_service_days,
     note_addenda,
     notes_of,
-    overdue_notes,
+    overdue_at,
+    overdue_of,
     service_days,
     session_notes,
     unsigned_notes,
 )
 from services.scheduling.tables.peers import (
+    Willing,
     accompanied,
     asked_of_episode,
     episodes_without_peer,
@@ -110,6 +111,7 @@ from services.scheduling.tables.peers import (
 )
 from services.scheduling.tables.plans import (
     active_plans,
+    has_place,
     hours_taken,
     members_of,
     numbers_taken,
@@ -118,9 +120,11 @@ from services.scheduling.tables.plans import (
     plan_of,
     plan_with_people,
     plans_met_from_afar,
+    plans_of,
     plans_with_therapists,
     plans_without_week,
     weekly_plans,
+    with_week,
 )
 from services.scheduling.tables.records import (
     add_site,
@@ -131,6 +135,7 @@ from services.scheduling.tables.records import (
     lock_patient_of,
     lock_site,
     patients,
+    people_of,
     present_episode_of,
     site_of,
     sites,
@@ -149,6 +154,10 @@ from services.scheduling.tables.resources import (
     rooms_table,
     telehealth_visits,
 )
+from services.scheduling.tables.rosters import (
+    Roster,
+    lock_roster,
+)
 from services.scheduling.tables.waiting import (
     waits,
     waits_for,
@@ -163,6 +172,8 @@ from services.scheduling.tables.weighed_weeks import (
 
 __all__ = [
     "Bookable",
+    "Roster",
+    "Willing",
     "absences",
     "absences_of",
     "accompanied",
@@ -182,7 +193,6 @@ __all__ = [
     "clinicians_table",
     "closures",
     "closures_between",
-    "counts_of",
     "curricula_by_id",
     "curricula_of_site",
     "curricula_table",
@@ -196,6 +206,7 @@ __all__ = [
     "feedback_of_episode",
     "find_asked",
     "floors_of",
+    "groups_held_by",
     "groups_of_site",
     "groups_table",
     "has_place",
@@ -212,13 +223,14 @@ __all__ = [
     "lock_patient",
     "lock_patient_in_care",
     "lock_patient_of",
+    "lock_roster",
     "lock_service_days",
     "lock_session",
     "lock_sessions",
     "lock_sessions_between",
     "lock_sessions_of_group",
     "lock_site",
-    "makes_up_for",
+    "made_up",
     "mapper",
     "match_of_offer",
     "matches_of",
@@ -234,15 +246,19 @@ __all__ = [
     "numbers_held",
     "numbers_taken",
     "open_seats_of",
-    "overdue_notes",
+    "overdue_at",
+    "overdue_of",
+    "page_of_sessions",
     "past_of",
     "patients",
     "peer_matches",
+    "people_of",
     "places",
     "places_of",
     "plan_of",
     "plan_with_people",
     "plans_met_from_afar",
+    "plans_of",
     "plans_with_therapists",
     "plans_without_week",
     "present_episode_of",
@@ -263,7 +279,6 @@ __all__ = [
     "service_days_of",
     "session_notes",
     "sessions",
-    "sessions_between",
     "sessions_booked",
     "sessions_in_room",
     "sessions_led_by",
@@ -285,4 +300,5 @@ __all__ = [
     "weighed_from",
     "weighed_weeks",
     "willing_of_site",
+    "with_week",
 ]

@@ -1,18 +1,29 @@
 """Sessions and seats, and the named queries about who came."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
 from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
 from shared.contracts.scheduling import ATTENDED_STATES, MODES, SEAT_ORIGINS, SEAT_STATES, SESSION_KINDS
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
+from shared.database import (
+    id_column,
+    moment,
+    origin_of,
+    reference,
+    sealed,
+    sealed_column,
+    send_with_next,
+    tenant_column,
+    written_once,
+)
 
 sessions = Table(
     "sessions",
@@ -141,28 +152,58 @@ def seats_of(db: Session, *, session_id: str) -> list[attendance.Seat]:
     return list(db.scalars(_SEATS, {"of_session": session_id}))
 
 
+_LOCK_SESSION = """
+SELECT FROM sessions WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s FOR NO KEY UPDATE
+"""
+
+
+def send_lock_of_session(db: Session, *, session_id: str) -> None:
+    """Have the next statement wait for the session, and others wait for us: marks follow one another."""
+    locked = {"tenant_id": origin_of(db).tenant_id, "session_id": session_id}
+    send_with_next(db.connection(), _LOCK_SESSION, locked)
+
+
+_PAST = written_once(
+    sa.select(
+        attendance.Seat.episode_id,
+        attendance.Seat.seat_id,
+        attendance.Seat.starts_at,
+        attendance.Seat.state,
+    )
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        attendance.Seat.state.in_(_JUDGED),
+        attendance.Session.clinical_minutes > 0,
+    )
+)
+
+
 def past_of(db: Session, *, episode_ids: Iterable[str]) -> dict[str, list[attendance.Seen]]:
     """Return the judged seats of some episodes, by episode; support groups are no part of it."""
     found: dict[str, list[attendance.Seen]] = {episode_id: [] for episode_id in episode_ids}
     if not found:
         return found
-    rows = db.execute(
-        sa.select(
-            attendance.Seat.episode_id,
-            attendance.Seat.seat_id,
-            attendance.Seat.starts_at,
-            attendance.Seat.state,
-        )
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(
-            attendance.Seat.episode_id.in_(list(found)),
-            attendance.Seat.state.in_(_JUDGED),
-            attendance.Session.clinical_minutes > 0,
-        )
-    )
-    for episode_id, seat_id, starts_at, state in rows:
+    for episode_id, seat_id, starts_at, state in db.execute(_PAST, {"of_episodes": list(found)}):
         found[episode_id].append(attendance.Seen(seat_id=seat_id, starts_at=starts_at, state=state))
     return found
+
+
+_BETWEEN = written_once(
+    sa.select(
+        attendance.Seat.episode_id,
+        attendance.Seat.state,
+        attendance.Seat.credited_minutes,
+        attendance.Session.clinical_minutes,
+    )
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        attendance.Seat.starts_at >= sa.bindparam("since"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+        attendance.Session.clinical_minutes > 0,
+    )
+)
 
 
 def seats_between(
@@ -173,27 +214,69 @@ def seats_between(
     Support groups are left out: that one was called off does not excuse a week of treatment.
     """
     found: dict[str, list[tuple[str, int, int]]] = {episode_id: [] for episode_id in episode_ids}
-    rows = db.execute(
-        sa.select(
-            attendance.Seat.episode_id,
-            attendance.Seat.state,
-            attendance.Seat.credited_minutes,
-            attendance.Session.clinical_minutes,
-        )
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(
-            attendance.Seat.episode_id.in_(list(found)),
-            attendance.Seat.starts_at >= since,
-            attendance.Seat.starts_at < until,
-            attendance.Session.clinical_minutes > 0,
-        )
-    )
+    rows = db.execute(_BETWEEN, {"of_episodes": list(found), "since": since, "until": until})
     for episode_id, state, credited, clinical in rows:
         found[episode_id].append((state, credited, clinical))
     return found
 
 
-def sessions_between(
+#: Before and after all that Homeward knows of, and before every id: a page without these limits.
+_EVER: tuple[datetime, datetime] = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_FIRST_ID = str(UUID(int=0))
+
+_COUNTED = (
+    sa.select(seats.c.state, sa.func.count().label("number"))
+    .where(seats.c.session_id == sessions.c.session_id, seats.c.tenant_id == sessions.c.tenant_id)
+    .correlate(sessions)
+    .group_by(seats.c.state)
+    .subquery()
+)
+#: What a page tells of each session, in the order in which it tells it.
+_PAGE = written_once(
+    sa.select(
+        attendance.Session.session_id,
+        attendance.Session.site_id,
+        attendance.Session.group_id,
+        attendance.Session.kind,
+        attendance.Session.modality,
+        attendance.Session.mode,
+        attendance.Session.facilitator_id,
+        attendance.Session.starts_at,
+        attendance.Session.ends_at,
+        attendance.Session.clinical_minutes,
+        attendance.Session.capacity,
+        attendance.Session.state,
+        attendance.Session.cancellation_reason,
+        attendance.Session.roster_asked,
+        attendance.Session.room_id,
+        attendance.Session.curriculum_id,
+        attendance.Session.module_no,
+        attendance.Session.module_part,
+        attendance.Session.skill_tags,
+        sa.select(
+            sa.func.json_object_agg(
+                _COUNTED.c.state, aggregate_order_by(_COUNTED.c.number, _COUNTED.c.state), type_=JSON
+            )
+        )
+        .scalar_subquery()
+        .label("counts"),
+    )
+    .where(
+        attendance.Session.starts_at >= sa.bindparam("since"),
+        attendance.Session.starts_at < sa.bindparam("until"),
+        sa.tuple_(attendance.Session.starts_at, attendance.Session.session_id)
+        > sa.tuple_(
+            sa.bindparam("after_start", type_=moment()),
+            sa.bindparam("after_id", type_=sa.Uuid(as_uuid=False)),
+        ),
+    )
+    .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+)
+_PAGE_OF_SITE = written_once(_PAGE.where(attendance.Session.site_id == sa.bindparam("of_site")))
+
+
+def page_of_sessions(
     db: Session,
     *,
     site_id: str | None,
@@ -201,38 +284,43 @@ def sessions_between(
     until: datetime | None,
     after: tuple[datetime, str] | None,
     at_most: int,
-) -> list[attendance.Session]:
-    """Return sessions by start and id, from *since* up to but without *until*."""
-    found = (
-        sa.select(attendance.Session)
-        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
-        .limit(at_most)
+) -> list[dict[str, Any]]:
+    """Return what is told of sessions, by start and id, from *since* up to but without *until*.
+
+    Each has the names of its columns, and under ``counts`` how many seats it has in which state.
+    """
+    after_start, after_id = after or (_EVER[0], _FIRST_ID)
+    page = {
+        "since": since or _EVER[0],
+        "until": until or _EVER[1],
+        "after_start": after_start,
+        "after_id": after_id,
+        "at_most": at_most,
+    }
+    rows = (
+        db.execute(_PAGE, page)
+        if site_id is None
+        else db.execute(_PAGE_OF_SITE, {**page, "of_site": site_id})
     )
-    if site_id is not None:
-        found = found.where(attendance.Session.site_id == site_id)
-    if since is not None:
-        found = found.where(attendance.Session.starts_at >= since)
-    if until is not None:
-        found = found.where(attendance.Session.starts_at < until)
-    if after is not None:
-        found = found.where(
-            sa.tuple_(attendance.Session.starts_at, attendance.Session.session_id) > sa.tuple_(*after)
-        )
-    return list(db.scalars(found))
+    return [{**row._mapping, "counts": row.counts or {}} for row in rows]
 
 
-def counts_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return how many seats of each state some sessions have."""
-    found: dict[str, dict[str, int]] = {session_id: {} for session_id in session_ids}
-    rows = db.execute(
-        sa.select(attendance.Seat.session_id, attendance.Seat.state, sa.func.count())
-        .where(attendance.Seat.session_id.in_(list(found)))
-        .group_by(attendance.Seat.session_id, attendance.Seat.state)
-        .order_by(attendance.Seat.session_id, attendance.Seat.state)
+_OF_EPISODE = written_once(
+    sa.select(attendance.Seat, attendance.Session)
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id == sa.bindparam("of_episode"),
+        attendance.Seat.starts_at >= sa.bindparam("since"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+        sa.tuple_(attendance.Seat.starts_at, attendance.Seat.seat_id)
+        > sa.tuple_(
+            sa.bindparam("after_start", type_=moment()),
+            sa.bindparam("after_id", type_=sa.Uuid(as_uuid=False)),
+        ),
     )
-    for session_id, state, count in rows:
-        found[session_id][state] = count
-    return found
+    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+)
 
 
 def seats_of_episode(
@@ -245,17 +333,16 @@ def seats_of_episode(
     at_most: int,
 ) -> list[tuple[attendance.Seat, attendance.Session]]:
     """Return the seats of an episode by start and id, each with its session."""
-    found = (
-        sa.select(attendance.Seat, attendance.Session)
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(attendance.Seat.episode_id == episode_id)
-        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
-        .limit(at_most)
+    after_start, after_id = after or (_EVER[0], _FIRST_ID)
+    rows = db.execute(
+        _OF_EPISODE,
+        {
+            "of_episode": episode_id,
+            "since": since or _EVER[0],
+            "until": until or _EVER[1],
+            "after_start": after_start,
+            "after_id": after_id,
+            "at_most": at_most,
+        },
     )
-    if since is not None:
-        found = found.where(attendance.Seat.starts_at >= since)
-    if until is not None:
-        found = found.where(attendance.Seat.starts_at < until)
-    if after is not None:
-        found = found.where(sa.tuple_(attendance.Seat.starts_at, attendance.Seat.seat_id) > sa.tuple_(*after))
-    return [(seat, session) for seat, session in db.execute(found)]
+    return [(seat, session) for seat, session in rows]

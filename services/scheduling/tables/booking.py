@@ -9,10 +9,43 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import attendance, booking, clinicians, groups, plans, records, rooms
-from services.scheduling.tables.attendance import seats, sessions
-from services.scheduling.tables.groups import hold_enrolment
+from services.scheduling.domain import (
+    attendance,
+    booking,
+    clinicians,
+    groups,
+    plans,
+    records,
+    rooms,
+    waiting,
+)
+from services.scheduling.tables.attendance import seats, send_lock_of_session, sessions
+from services.scheduling.tables.clinicians import clinicians_table
+from services.scheduling.tables.groups import groups_table, hold_enrolment
+from services.scheduling.tables.records import sites
+from services.scheduling.tables.waiting import waits
 from shared.database import origin_of, written_once
+
+_new_session = postgresql.insert(sessions)
+_BOOK_SESSIONS = _new_session.on_conflict_do_update(
+    index_elements=["session_id"],
+    # Whoever led it before may be elsewhere by now.
+    set_={"state": "PLANNED", "facilitator_id": _new_session.excluded.facilitator_id},
+    where=sessions.c.state == "CANCELLED",
+).returning(sessions.c.session_id)
+_OFF = written_once(
+    sa.select(attendance.Session.session_id).where(
+        attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        attendance.Session.state == "CANCELLED_BY_PROGRAM",
+    )
+)
+_new_seat = postgresql.insert(seats)
+_BOOK_SEATS = _new_seat.on_conflict_do_update(
+    index_elements=["seat_id"],
+    set_={"state": "SCHEDULED", "number": _new_seat.excluded.number},
+    # What the patient moved elsewhere stays there.
+    where=sa.and_(seats.c.state == "CANCELLED", seats.c.swapped_to.is_(None)),
+).returning(seats.c.seat_id)
 
 
 def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> tuple[set[str], set[str]]:
@@ -48,33 +81,13 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
         }
         for one in dated
     }
-    insert = postgresql.insert(sessions)
-    new_sessions = db.scalars(
-        insert.on_conflict_do_update(
-            index_elements=["session_id"],
-            # Whoever led it before may be elsewhere by now.
-            set_={"state": "PLANNED", "facilitator_id": insert.excluded.facilitator_id},
-            where=sessions.c.state == "CANCELLED",
-        ).returning(sessions.c.session_id),
-        list(session_rows.values()),
-    ).all()
+    new_sessions = db.scalars(_BOOK_SESSIONS, list(session_rows.values())).all()
+    known = set(session_rows) - set(new_sessions)
     taken: dict[str, set[int]] = {session_id: set() for session_id in session_rows}
-    known = db.execute(
-        sa.select(attendance.Seat.session_id, attendance.Seat.number).where(
-            attendance.Seat.session_id.in_(set(session_rows) - set(new_sessions)),
-            attendance.Seat.number.is_not(None),
-        )
-    )
-    for session_id, number in known:
-        taken[session_id].add(number)
-    off = set(
-        db.scalars(
-            sa.select(attendance.Session.session_id).where(
-                attendance.Session.session_id.in_(set(session_rows) - set(new_sessions)),
-                attendance.Session.state == "CANCELLED_BY_PROGRAM",
-            )
-        )
-    )
+    off: set[str] = set()
+    if known:
+        taken |= numbers_held(db, session_ids=known)
+        off = set(db.scalars(_OFF, {"of_sessions": sorted(known)}))
     seat_rows = []
     for one in dated:
         held = taken[one.session_id]
@@ -104,16 +117,7 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
         )
     if not seat_rows:
         return set(new_sessions), set()
-    insert = postgresql.insert(seats)
-    new_seats = db.scalars(
-        insert.on_conflict_do_update(
-            index_elements=["seat_id"],
-            set_={"state": "SCHEDULED", "number": insert.excluded.number},
-            # What the patient moved elsewhere stays there.
-            where=sa.and_(seats.c.state == "CANCELLED", seats.c.swapped_to.is_(None)),
-        ).returning(seats.c.seat_id),
-        seat_rows,
-    ).all()
+    new_seats = db.scalars(_BOOK_SEATS, seat_rows).all()
     return set(new_sessions), set(new_seats)
 
 
@@ -165,6 +169,79 @@ class Bookable:
     site: records.Site
     group: groups.Group | None
     facilitator: clinicians.Clinician | None
+    #: The numbers of the seats that are taken.
+    taken: frozenset[int]
+    #: Whether anybody waits for a seat.
+    waited_for: bool
+
+
+_HELD_NUMBERS = sa.func.array(
+    sa.select(seats.c.number)
+    .where(
+        seats.c.session_id == sessions.c.session_id,
+        seats.c.tenant_id == sessions.c.tenant_id,
+        seats.c.number.is_not(None),
+    )
+    .correlate(sessions)
+    .scalar_subquery(),
+    type_=postgresql.ARRAY(sa.Integer),
+)
+_WAITED_FOR = (
+    sa.select(waits.c.wait_id)
+    .where(
+        waits.c.session_id == sessions.c.session_id,
+        waits.c.tenant_id == sessions.c.tenant_id,
+        waits.c.state.in_(waiting.STILL_WAITING),
+    )
+    .correlate(sessions)
+    .exists()
+)
+_BOOKABLE = (
+    sa.select(
+        attendance.Session, records.Site, groups.Group, clinicians.Clinician, _HELD_NUMBERS, _WAITED_FOR
+    )
+    .join(
+        records.Site,
+        sa.and_(sites.c.site_id == sessions.c.site_id, sites.c.tenant_id == sessions.c.tenant_id),
+    )
+    .outerjoin(
+        groups.Group,
+        sa.and_(
+            groups_table.c.group_id == sessions.c.group_id, groups_table.c.tenant_id == sessions.c.tenant_id
+        ),
+    )
+    .outerjoin(
+        clinicians.Clinician,
+        sa.and_(
+            clinicians_table.c.clinician_id == sessions.c.facilitator_id,
+            clinicians_table.c.tenant_id == sessions.c.tenant_id,
+        ),
+    )
+)
+_OUTER = (groups.Group, clinicians.Clinician)
+_ONE_BOOKABLE = written_once(
+    _BOOKABLE.where(attendance.Session.session_id == sa.bindparam("of_session")).execution_options(
+        populate_existing=True
+    ),
+    narrowed=_OUTER,
+)
+_BOOKABLE_BETWEEN = written_once(
+    _BOOKABLE.where(
+        attendance.Session.site_id == sa.bindparam("of_site"),
+        attendance.Session.state == "PLANNED",
+        attendance.Session.starts_at >= sa.bindparam("since"),
+        attendance.Session.starts_at < sa.bindparam("until"),
+    ).order_by(attendance.Session.starts_at, attendance.Session.session_id),
+    narrowed=_OUTER,
+)
+_BOOKABLE_LIKE = written_once(
+    _BOOKABLE_BETWEEN.where(
+        attendance.Session.curriculum_id == sa.bindparam("of_curriculum"),
+        attendance.Session.module_no == sa.bindparam("of_module"),
+        attendance.Session.module_part == sa.bindparam("of_part"),
+    ),
+    narrowed=_OUTER,
+)
 
 
 def lock_bookable(db: Session, *, session_id: str) -> Bookable:
@@ -173,41 +250,62 @@ def lock_bookable(db: Session, *, session_id: str) -> Bookable:
     :raises NoSuchSession: when there is none.
     """
     hold_enrolment(db, session_ids=[session_id])
-    row = db.execute(
-        _bookable()
-        .where(attendance.Session.session_id == session_id)
-        .with_for_update(of=attendance.Session, key_share=True)
-        .execution_options(populate_existing=True)
-    ).first()
+    # The lock is a statement of its own: one that waits for it would see the seats as they were before.
+    send_lock_of_session(db, session_id=session_id)
+    row = db.execute(_ONE_BOOKABLE, {"of_session": session_id}).first()
     if row is None:
         raise attendance.NoSuchSession(field="session_id", rule="must be a session")
-    return Bookable(session=row[0], site=row[1], group=row[2], facilitator=row[3])
+    return _bookable(row)
 
 
-def bookable_between(db: Session, *, site_id: str, since: datetime, until: datetime) -> list[Bookable]:
-    """Return the planned sessions of a site that start in a stretch of time, by their start."""
-    rows = db.execute(
-        _bookable()
-        .where(
-            attendance.Session.site_id == site_id,
-            attendance.Session.state == "PLANNED",
-            attendance.Session.starts_at >= since,
-            attendance.Session.starts_at < until,
-        )
-        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+def bookable_between(
+    db: Session,
+    *,
+    site_id: str,
+    since: datetime,
+    until: datetime,
+    lesson_of: attendance.Session | None = None,
+) -> list[Bookable]:
+    """Return the planned sessions of a site that start in a stretch of time, by their start.
+
+    :param lesson_of: a session that teaches what they are to teach.
+    """
+    stretch = {"of_site": site_id, "since": since, "until": until}
+    if lesson_of is None:
+        return [_bookable(row) for row in db.execute(_BOOKABLE_BETWEEN, stretch)]
+    lesson = {
+        "of_curriculum": lesson_of.curriculum_id,
+        "of_module": lesson_of.module_no,
+        "of_part": lesson_of.module_part,
+    }
+    return [_bookable(row) for row in db.execute(_BOOKABLE_LIKE, stretch | lesson)]
+
+
+def _bookable(row: Any) -> Bookable:
+    session, site, group, facilitator, taken, waited_for = row
+    return Bookable(
+        session=session,
+        site=site,
+        group=group,
+        facilitator=facilitator,
+        taken=frozenset(taken),
+        waited_for=waited_for,
     )
-    return [Bookable(session=row[0], site=row[1], group=row[2], facilitator=row[3]) for row in rows]
 
 
-def _bookable() -> Any:
-    return (
-        sa.select(attendance.Session, records.Site, groups.Group, clinicians.Clinician)
-        .join(records.Site, records.Site.site_id == attendance.Session.site_id)
-        .outerjoin(groups.Group, groups.Group.group_id == attendance.Session.group_id)
-        .outerjoin(
-            clinicians.Clinician, clinicians.Clinician.clinician_id == attendance.Session.facilitator_id
-        )
+_IN_CARE = written_once(
+    sa.select(records.Patient, records.Episode)
+    .join(records.Episode, records.Episode.patient_id == records.Patient.patient_id)
+    .where(
+        records.Patient.patient_id == sa.bindparam("of_patient"),
+        records.Episode.admitted_at.is_not(None),
+        records.Episode.discharged_at.is_(None),
     )
+    .order_by(records.Episode.admitted_at.desc(), records.Episode.episode_id)
+    .limit(1)
+    .with_for_update(of=records.Patient, key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_patient_in_care(db: Session, *, patient_id: str) -> tuple[records.Patient, records.Episode] | None:
@@ -215,69 +313,63 @@ def lock_patient_in_care(db: Session, *, patient_id: str) -> tuple[records.Patie
 
     What binds a patient and what they are booked into change one after the other.
     """
-    row = db.execute(
-        sa.select(records.Patient, records.Episode)
-        .join(records.Episode, records.Episode.patient_id == records.Patient.patient_id)
-        .where(
-            records.Patient.patient_id == patient_id,
-            records.Episode.admitted_at.is_not(None),
-            records.Episode.discharged_at.is_(None),
-        )
-        .order_by(records.Episode.admitted_at.desc(), records.Episode.episode_id)
-        .limit(1)
-        .with_for_update(of=records.Patient, key_share=True)
-        .execution_options(populate_existing=True)
-    ).first()
+    row = db.execute(_IN_CARE, {"of_patient": patient_id}).first()
     return (row[0], row[1]) if row else None
+
+
+_HELD = written_once(
+    sa.select(
+        attendance.Seat.seat_id,
+        attendance.Seat.session_id,
+        attendance.Seat.state,
+        attendance.Seat.starts_at,
+        attendance.Seat.ends_at,
+        attendance.Session.clinical_minutes,
+        attendance.Seat.credited_minutes,
+    )
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.patient_id == sa.bindparam("of_patient"),
+        attendance.Seat.starts_at >= sa.bindparam("since"),
+        attendance.Seat.starts_at < sa.bindparam("until"),
+    )
+)
 
 
 def held_by(db: Session, *, patient_id: str, since: datetime, until: datetime) -> list[booking.Held]:
     """Return the seats of a patient that start in a stretch of time, given up ones too."""
-    rows = db.execute(
-        sa.select(
-            seats.c.seat_id,
-            seats.c.session_id,
-            seats.c.state,
-            seats.c.starts_at,
-            seats.c.ends_at,
-            sessions.c.clinical_minutes,
-            seats.c.credited_minutes,
-        )
-        .join(sessions, sessions.c.session_id == seats.c.session_id)
-        .where(
-            seats.c.tenant_id == origin_of(db).tenant_id,
-            seats.c.patient_id == patient_id,
-            seats.c.starts_at >= since,
-            seats.c.starts_at < until,
-        )
-    )
+    rows = db.execute(_HELD, {"of_patient": patient_id, "since": since, "until": until})
     return [booking.Held(**row._mapping) for row in rows]
+
+
+_NUMBERS = written_once(
+    sa.select(attendance.Seat.session_id, attendance.Seat.number).where(
+        attendance.Seat.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        attendance.Seat.number.is_not(None),
+    )
+)
 
 
 def numbers_held(db: Session, *, session_ids: Iterable[str]) -> dict[str, set[int]]:
     """Return the numbers of the seats that are taken in some sessions, by session."""
     found: dict[str, set[int]] = {session_id: set() for session_id in session_ids}
-    rows = db.execute(
-        sa.select(seats.c.session_id, seats.c.number).where(
-            seats.c.tenant_id == origin_of(db).tenant_id,
-            seats.c.session_id.in_(list(found)),
-            seats.c.number.is_not(None),
-        )
-    )
-    for session_id, number in rows:
+    for session_id, number in db.execute(_NUMBERS, {"of_sessions": list(found)}):
         found[session_id].add(number)
     return found
 
 
+_LOCKED_SESSIONS = written_once(
+    sa.select(attendance.Session)
+    .where(attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)))
+    .order_by(attendance.Session.session_id)
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
 def lock_sessions(db: Session, *, session_ids: Iterable[str]) -> dict[str, attendance.Session]:
     """Return some sessions by id, locked in the order of their ids, so that nobody waits in a circle."""
-    rows = db.scalars(
-        sa.select(attendance.Session)
-        .where(attendance.Session.session_id.in_(list(session_ids)))
-        .order_by(attendance.Session.session_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    rows = db.scalars(_LOCKED_SESSIONS, {"of_sessions": list(session_ids)})
     return {session.session_id: session for session in rows}
 
 
@@ -335,41 +427,52 @@ def sessions_in_room(db: Session, room: rooms.Room, *, after: datetime) -> list[
     )
 
 
+_SEATED = written_once(
+    sa.select(attendance.Seat)
+    .where(attendance.Seat.session_id.in_(sa.bindparam("of_sessions", expanding=True)))
+    .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
+    .execution_options(populate_existing=True)
+)
+
+
 def seats_of_sessions(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[attendance.Seat]]:
     """Return the seats of some sessions, by session."""
     found: dict[str, list[attendance.Seat]] = {session_id: [] for session_id in session_ids}
-    rows = db.scalars(
-        sa.select(attendance.Seat)
-        .where(attendance.Seat.session_id.in_(list(found)))
-        .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
-        .execution_options(populate_existing=True)
-    )
-    for seat in rows:
+    for seat in db.scalars(_SEATED, {"of_sessions": list(found)}):
         found[seat.session_id].append(seat)
     return found
+
+
+_OPEN_SEATS = written_once(
+    sa.select(attendance.Seat)
+    .where(
+        attendance.Seat.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        attendance.Seat.state == "SCHEDULED",
+    )
+    .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
+    .execution_options(populate_existing=True)
+)
 
 
 def open_seats_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[attendance.Seat]]:
     """Return the seats of some sessions on which nothing is known yet, by session."""
     found: dict[str, list[attendance.Seat]] = {session_id: [] for session_id in session_ids}
-    rows = db.scalars(
-        sa.select(attendance.Seat)
-        .where(attendance.Seat.session_id.in_(list(found)), attendance.Seat.state == "SCHEDULED")
-        .order_by(attendance.Seat.session_id, attendance.Seat.seat_id)
-        .execution_options(populate_existing=True)
-    )
-    for seat in rows:
+    for seat in db.scalars(_OPEN_SEATS, {"of_sessions": list(found)}):
         found[seat.session_id].append(seat)
     return found
 
 
-def makes_up_for(db: Session, *, seat_id: str) -> attendance.Seat | None:
-    """Return the seat that makes up for a missed one, if there is one that was not given up."""
-    return db.scalar(
-        sa.select(attendance.Seat).where(
-            attendance.Seat.makes_up == seat_id, attendance.Seat.state.not_in(attendance.GIVEN_UP)
-        )
+_MADE_UP = written_once(
+    sa.select(attendance.Seat.makes_up).where(
+        attendance.Seat.makes_up.in_(sa.bindparam("of_seats", expanding=True)),
+        attendance.Seat.state.not_in(attendance.GIVEN_UP),
     )
+)
+
+
+def made_up(db: Session, *, seat_ids: Iterable[str]) -> set[str]:
+    """Return those of some missed seats for which another makes up that was not given up."""
+    return set(db.scalars(_MADE_UP, {"of_seats": list(seat_ids)}))
 
 
 _BOOKED_BY_HAND = written_once(
@@ -394,41 +497,30 @@ def booked_by_hand(
     return found
 
 
+_TAKEN = (
+    sa.select(sa.func.count(seats.c.number))
+    .where(seats.c.session_id == sessions.c.session_id, seats.c.tenant_id == sessions.c.tenant_id)
+    .correlate(sessions)
+    .scalar_subquery()
+)
+_WITH_ROOM = written_once(
+    sa.select(attendance.Session, _TAKEN)
+    .where(
+        attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        attendance.Session.state == "PLANNED",
+        attendance.Session.starts_at > sa.bindparam("after"),
+        attendance.Session.capacity > _TAKEN,
+    )
+    .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+)
+
+
 def sessions_with_room(
     db: Session, *, session_ids: Iterable[str], after: datetime
 ) -> list[tuple[attendance.Session, int]]:
     """Return those of some sessions that are to come and not full, each with how many seats are taken."""
-    held = (
-        sa.select(sa.func.count(attendance.Seat.number))
-        .where(attendance.Seat.session_id == attendance.Session.session_id)
-        .scalar_subquery()
-    )
-    rows = db.execute(
-        sa.select(attendance.Session, held)
-        .where(
-            attendance.Session.session_id.in_(list(session_ids)),
-            attendance.Session.state == "PLANNED",
-            attendance.Session.starts_at > after,
-            held < attendance.Session.capacity,
-        )
-        .order_by(attendance.Session.starts_at, attendance.Session.session_id)
-    )
+    rows = db.execute(_WITH_ROOM, {"of_sessions": list(session_ids), "after": after})
     return [(session, taken) for session, taken in rows]
-
-
-def has_place(db: Session, *, episode_id: str, group_id: str) -> bool:
-    """Tell whether an episode has a standing place in a group."""
-    found = db.scalar(
-        sa.select(plans.Place.plan_id)
-        .join(plans.WeeklyPlan, plans.WeeklyPlan.plan_id == plans.Place.plan_id)
-        .where(
-            plans.WeeklyPlan.episode_id == episode_id,
-            plans.Place.group_id == group_id,
-            plans.Place.number.is_not(None),
-        )
-        .limit(1)
-    )
-    return found is not None
 
 
 def sessions_led_by(
@@ -462,19 +554,33 @@ def states_in_sessions(db: Session, *, session_ids: Iterable[str]) -> dict[str, 
     return {row[0]: row[1] for row in rows}
 
 
+_BOOKED = written_once(
+    sa.select(attendance.Session.session_id).where(
+        attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        attendance.Session.state != "CANCELLED",
+    )
+)
+
+
 def sessions_booked(db: Session, *, session_ids: Iterable[str]) -> set[str]:
     """Return which of some sessions are booked already, or were called off by the program.
 
     One that fell away with its only patient is booked anew.
     """
-    return set(
-        db.scalars(
-            sa.select(attendance.Session.session_id).where(
-                attendance.Session.session_id.in_(list(session_ids)),
-                attendance.Session.state != "CANCELLED",
-            )
-        )
+    return set(db.scalars(_BOOKED, {"of_sessions": list(session_ids)}))
+
+
+_LED = written_once(
+    sa.select(
+        attendance.Session.facilitator_id, attendance.Session.starts_at, attendance.Session.ends_at
+    ).where(
+        attendance.Session.facilitator_id.in_(sa.bindparam("of_leaders", expanding=True)),
+        attendance.Session.state == "PLANNED",
+        attendance.Session.starts_at > sa.bindparam("earliest"),
+        attendance.Session.starts_at < sa.bindparam("until"),
+        attendance.Session.ends_at > sa.bindparam("since"),
     )
+)
 
 
 def led_between(
@@ -482,40 +588,37 @@ def led_between(
 ) -> dict[str, list[tuple[datetime, datetime]]]:
     """Return when some clinicians lead planned sessions that reach into a stretch of time, by clinician."""
     found: dict[str, list[tuple[datetime, datetime]]] = {one: [] for one in clinician_ids}
-    rows = db.execute(
-        sa.select(
-            attendance.Session.facilitator_id, attendance.Session.starts_at, attendance.Session.ends_at
-        ).where(
-            attendance.Session.facilitator_id.in_(list(found)),
-            attendance.Session.state == "PLANNED",
-            # The index is on the start, and no session lasts a day.
-            attendance.Session.starts_at > since - attendance.LONGEST_SESSION,
-            attendance.Session.starts_at < until,
-            attendance.Session.ends_at > since,
-        )
-    )
+    # The index is on the start, and no session lasts a day.
+    stretch = {"since": since, "until": until, "earliest": since - attendance.LONGEST_SESSION}
+    rows = db.execute(_LED, {"of_leaders": list(found), **stretch})
     for clinician_id, starts_at, ends_at in rows:
         found[clinician_id].append((starts_at, ends_at))
     return found
 
 
+_EXISTING = written_once(
+    sa.select(attendance.Seat.seat_id).where(
+        attendance.Seat.seat_id.in_(sa.bindparam("of_seats", expanding=True))
+    )
+)
+
+
 def seats_that_exist(db: Session, *, seat_ids: Iterable[str]) -> set[str]:
     """Return which of some seats somebody has, or had."""
-    return set(
-        db.scalars(sa.select(attendance.Seat.seat_id).where(attendance.Seat.seat_id.in_(list(seat_ids))))
+    return set(db.scalars(_EXISTING, {"of_seats": list(seat_ids)}))
+
+
+_SCHEDULED = written_once(
+    sa.select(attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id == sa.bindparam("of_episode"),
+        attendance.Seat.state == "SCHEDULED",
+        attendance.Seat.starts_at > sa.bindparam("after"),
     )
+    .order_by(attendance.Seat.session_id)
+)
 
 
 def scheduled_sessions_of(db: Session, *, episode_id: str, after: datetime) -> list[str]:
     """Return the sessions to come in which an episode has a seat."""
-    return list(
-        db.scalars(
-            sa.select(attendance.Seat.session_id)
-            .where(
-                attendance.Seat.episode_id == episode_id,
-                attendance.Seat.state == "SCHEDULED",
-                attendance.Seat.starts_at > after,
-            )
-            .order_by(attendance.Seat.session_id)
-        )
-    )
+    return list(db.scalars(_SCHEDULED, {"of_episode": episode_id, "after": after}))

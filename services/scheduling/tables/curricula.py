@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, curricula
 from services.scheduling.tables.base import mapper, metadata
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 curricula_table = Table(
     "curricula",
@@ -43,14 +43,19 @@ def curricula_of_site(db: Session, *, site_id: str | None) -> list[curricula.Cur
     return list(db.scalars(found))
 
 
+_CURRICULA = written_once(
+    sa.select(curricula.Curriculum).where(
+        curricula.Curriculum.curriculum_id.in_(sa.bindparam("of_curricula", expanding=True))
+    )
+)
+
+
 def curricula_by_id(db: Session, *, ids: Iterable[str | None]) -> dict[str, curricula.Curriculum]:
     """Return some curricula by their ids; no query where no id is given."""
     wanted = {one for one in ids if one is not None}
     if not wanted:
         return {}
-    rows = db.scalars(
-        sa.select(curricula.Curriculum).where(curricula.Curriculum.curriculum_id.in_(sorted(wanted)))
-    )
+    rows = db.scalars(_CURRICULA, {"of_curricula": sorted(wanted)})
     return {one.curriculum_id: one for one in rows}
 
 
@@ -71,12 +76,22 @@ def lock_coming_sessions(db: Session, *, group_id: str, after: datetime) -> list
     )
 
 
-def taught_to(db: Session, *, episode_id: str) -> list[tuple[attendance.Seat, attendance.Session]]:
-    """Return the seats of an episode in sessions that follow a curriculum, by start."""
-    rows = db.execute(
-        sa.select(attendance.Seat, attendance.Session)
-        .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
-        .where(attendance.Seat.episode_id == episode_id, attendance.Session.curriculum_id.is_not(None))
-        .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+_TAUGHT = written_once(
+    sa.select(attendance.Seat, attendance.Session)
+    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .where(
+        attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        attendance.Session.curriculum_id.is_not(None),
     )
-    return [(row[0], row[1]) for row in rows]
+    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
+)
+
+
+def taught_to(
+    db: Session, *, episode_ids: Iterable[str]
+) -> dict[str, list[tuple[attendance.Seat, attendance.Session]]]:
+    """Return the seats of some episodes in sessions that follow a curriculum, by episode and start."""
+    found: dict[str, list[tuple[attendance.Seat, attendance.Session]]] = {one: [] for one in episode_ids}
+    for seat, session in db.execute(_TAUGHT, {"of_episodes": list(found)}):
+        found[seat.episode_id].append((seat, session))
+    return found

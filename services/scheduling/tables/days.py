@@ -1,13 +1,16 @@
 """Sessions and seats of a stretch of time: of a site's day, of a patient, of a clinician."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import attendance
+from services.scheduling.domain import attendance, clinicians
 from services.scheduling.domain.attendance import LEAVES_TIME_FREE
+from services.scheduling.tables.attendance import seats, sessions
+from services.scheduling.tables.clinicians import clinicians_table
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.database import written_once
 
@@ -32,9 +35,9 @@ def sessions_of_day(
     db: Session, *, site_id: str, since: datetime, until: datetime
 ) -> list[tuple[attendance.Session, list[attendance.Seat]]]:
     """Return a site's sessions that start within a stretch, each with its seats."""
-    sessions = list(db.scalars(_OF_DAY, {"of_site": site_id, "since": since, "until": until}))
-    seats = rosters_of(db, session_ids=[session.session_id for session in sessions])
-    return [(session, seats[session.session_id]) for session in sessions]
+    held = list(db.scalars(_OF_DAY, {"of_site": site_id, "since": since, "until": until}))
+    seated = rosters_of(db, session_ids=[session.session_id for session in held])
+    return [(session, seated[session.session_id]) for session in held]
 
 
 def rosters_of(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[attendance.Seat]]:
@@ -67,9 +70,28 @@ def seats_within(
     return [(seat, session) for seat, session in rows]
 
 
+_others = seats.alias("others")
+_PEOPLE = (
+    sa.select(sa.func.count())
+    .select_from(_others)
+    .where(
+        _others.c.session_id == sessions.c.session_id,
+        _others.c.tenant_id == sessions.c.tenant_id,
+        _others.c.state.in_(ATTENDED_STATES),
+    )
+    .correlate(sessions)
+    .scalar_subquery()
+)
 _ATTENDED = written_once(
-    sa.select(attendance.Seat, attendance.Session)
+    sa.select(attendance.Seat, attendance.Session, clinicians.Clinician, _PEOPLE)
     .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    .outerjoin(
+        clinicians.Clinician,
+        sa.and_(
+            clinicians_table.c.clinician_id == sessions.c.facilitator_id,
+            clinicians_table.c.tenant_id == sessions.c.tenant_id,
+        ),
+    )
     .where(
         attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
         attendance.Seat.state.in_(ATTENDED_STATES),
@@ -77,16 +99,30 @@ _ATTENDED = written_once(
         attendance.Seat.starts_at < sa.bindparam("until"),
     )
     .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
-    .execution_options(populate_existing=True)
+    .execution_options(populate_existing=True),
+    narrowed=(clinicians.Clinician,),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attended:
+    """A seat on which somebody was there, with its session, who led it, and how many were there."""
+
+    seat: attendance.Seat
+    session: attendance.Session
+    leader: clinicians.Clinician | None
+    people: int
 
 
 def attended_within(
     db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
-) -> list[tuple[attendance.Seat, attendance.Session]]:
-    """Return the seats of some episodes on which somebody was there, each with its session."""
+) -> list[Attended]:
+    """Return the seats of some episodes on which somebody was there, by their start."""
     rows = db.execute(_ATTENDED, {"of_episodes": sorted(set(episode_ids)), "since": since, "until": until})
-    return [(seat, session) for seat, session in rows]
+    return [
+        Attended(seat=seat, session=session, leader=leader, people=people)
+        for seat, session, leader, people in rows
+    ]
 
 
 def has_seat_between(db: Session, *, patient_id: str, since: datetime, until: datetime, besides: str) -> bool:

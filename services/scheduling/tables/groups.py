@@ -8,7 +8,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups
-from services.scheduling.tables.attendance import sessions
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import (
     CURRICULUM_PACES,
@@ -18,7 +17,15 @@ from shared.contracts.scheduling import (
     MODES,
     TRACKS,
 )
-from shared.database import id_column, moment, reference, tenant_column, written_once
+from shared.database import (
+    id_column,
+    moment,
+    origin_of,
+    reference,
+    send_with_next,
+    tenant_column,
+    written_once,
+)
 
 groups_table = Table(
     "groups",
@@ -77,32 +84,35 @@ def groups_of_site(db: Session, *, site_id: str | None) -> list[groups.Group]:
     return list(db.scalars(_GROUPS_OF_SITE, {"of_site": site_id}))
 
 
+_LOCKED_GROUP = written_once(
+    sa.select(groups.Group)
+    .where(groups.Group.group_id == sa.bindparam("of_group"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
 def lock_group(db: Session, *, group_id: str) -> groups.Group | None:
     """Return a group, locked: whoever joins it waits until its enrolment is changed.
 
     Standing places and seats can be written meanwhile; only the question who may join waits.
     """
-    return db.scalar(
-        sa.select(groups.Group)
-        .where(groups.Group.group_id == group_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    return db.scalar(_LOCKED_GROUP, {"of_group": group_id})
+
+
+_HOLD_ENROLMENT = """
+SELECT FROM groups WHERE tenant_id = %(tenant_id)s AND group_id IN (
+    SELECT group_id FROM sessions
+    WHERE tenant_id = %(tenant_id)s AND session_id = ANY(%(session_ids)s::uuid[])
+) ORDER BY group_id FOR SHARE
+"""
 
 
 def hold_enrolment(db: Session, *, session_ids: Iterable[str]) -> None:
-    """Keep the enrolment of the groups of some sessions as it is until the end of this transaction.
+    """Have the next statement keep the enrolment of some sessions' groups until the transaction ends.
 
-    Taken before the sessions are locked, in the order of ids, so that nobody waits in a circle.
+    Taken before the sessions are locked, in the order of ids, so that nobody waits in a circle. What is known
+    of the groups is read after it.
     """
-    db.scalars(
-        sa.select(groups.Group)
-        .where(
-            groups.Group.group_id.in_(
-                sa.select(sessions.c.group_id).where(sessions.c.session_id.in_(list(session_ids)))
-            )
-        )
-        .order_by(groups.Group.group_id)
-        .with_for_update(read=True)
-        .execution_options(populate_existing=True)
-    ).all()
+    held = {"tenant_id": origin_of(db).tenant_id, "session_ids": list(session_ids)}
+    send_with_next(db.connection(), _HOLD_ENROLMENT, held)

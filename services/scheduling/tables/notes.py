@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from shared.database import (
     reference,
     sealed,
     sealed_column,
+    send_with_next,
     tenant_column,
     written_once,
 )
@@ -121,22 +122,27 @@ def addenda_of(db: Session, *, note_ids: Iterable[str]) -> dict[str, list[Addend
     return found
 
 
-def overdue_notes(
-    db: Session, *, now: datetime, site_id: str | None = None, facilitator_id: str | None = None
-) -> list[attendance.Session]:
-    """Return the sessions, locked, whose signed note was due by now."""
-    found = (
-        sa.select(attendance.Session)
-        .where(attendance.Session.note_due_at.is_not(None), attendance.Session.note_due_at <= now)
-        .order_by(attendance.Session.session_id)
-        # Who marks or notes one of them right now is not waited for: the next reminder sees it.
-        .with_for_update(key_share=True, skip_locked=True)
-    )
-    if site_id is not None:
-        found = found.where(attendance.Session.site_id == site_id)
-    if facilitator_id is not None:
-        found = found.where(attendance.Session.facilitator_id == facilitator_id)
-    return list(db.scalars(found))
+_OVERDUE = (
+    sa.select(attendance.Session)
+    .where(attendance.Session.note_due_at.is_not(None), attendance.Session.note_due_at <= sa.bindparam("by"))
+    .order_by(attendance.Session.session_id)
+    # Who marks or notes one of them right now is not waited for: the next reminder sees it.
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_OVERDUE_AT_SITE = written_once(_OVERDUE.where(attendance.Session.site_id == sa.bindparam("of_site")))
+_OVERDUE_OF_LEADER = written_once(
+    _OVERDUE.where(attendance.Session.facilitator_id == sa.bindparam("of_leader"))
+)
+
+
+def overdue_at(db: Session, *, site_id: str, now: datetime) -> list[attendance.Session]:
+    """Return the sessions of a site, locked, whose signed note was due by now."""
+    return list(db.scalars(_OVERDUE_AT_SITE, {"of_site": site_id, "by": now}))
+
+
+def overdue_of(db: Session, *, facilitator_id: str, now: datetime) -> list[attendance.Session]:
+    """Return the sessions that somebody led, locked, whose signed note was due by now."""
+    return list(db.scalars(_OVERDUE_OF_LEADER, {"of_leader": facilitator_id, "by": now}))
 
 
 def unsigned_notes(
@@ -168,6 +174,16 @@ def unsigned_notes(
     return list(db.scalars(found))
 
 
+#: What is known of a day before anything was told of it; nothing else is, so the columns say so.
+_TOLD_OF_DAY = ("delivery_id", "patient_id", "episode_id", "journey_id", "site_id", "served_on")
+_NEW_DAYS = """
+INSERT INTO service_days (delivery_id, patient_id, episode_id, journey_id, site_id, served_on,
+    tenant_id, kinds, minutes, revision)
+SELECT made.*, %(tenant_id)s, '[]'::jsonb, '[]'::jsonb, 0
+FROM unnest(%(delivery_id)s::uuid[], %(patient_id)s::uuid[], %(episode_id)s::uuid[], %(journey_id)s::uuid[],
+    %(site_id)s::uuid[], %(served_on)s::date[]) AS made
+ON CONFLICT DO NOTHING
+"""
 _LOCKED_DAYS = written_once(
     sa.select(ServiceDay)
     .where(ServiceDay.delivery_id.in_(sa.bindparam("of_days", expanding=True)))
@@ -182,27 +198,11 @@ def lock_service_days(db: Session, *, days: list[ServiceDay], new: list[ServiceD
 
     :param new: days that are made where nothing was told of them yet.
     """
-    tenant_id = origin_of(db).tenant_id
-    made = [
-        {
-            "delivery_id": day.delivery_id,
-            "tenant_id": tenant_id,
-            "patient_id": day.patient_id,
-            "episode_id": day.episode_id,
-            "journey_id": day.journey_id,
-            "site_id": day.site_id,
-            "served_on": day.served_on,
-            "kinds": day.kinds,
-            "minutes": day.minutes,
-            "attended_minutes": day.attended_minutes,
-            "gaps": day.gaps,
-            "revision": day.revision,
-        }
+    if new:
         # Sorted, so that two who make the same days wait for each other and never in a circle.
-        for day in sorted(new, key=lambda day: day.delivery_id)
-    ]
-    if made:
-        db.execute(postgresql.insert(service_days).values(made).on_conflict_do_nothing())
+        made = sorted(new, key=lambda day: day.delivery_id)
+        told: dict[str, Any] = {name: [getattr(day, name) for day in made] for name in _TOLD_OF_DAY}
+        send_with_next(db.connection(), _NEW_DAYS, {**told, "tenant_id": origin_of(db).tenant_id})
     return list(db.scalars(_LOCKED_DAYS, {"of_days": [day.delivery_id for day in days]}))
 
 

@@ -1,6 +1,8 @@
 """Matches of peers, and the named queries about who could be one."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
@@ -11,7 +13,7 @@ from services.scheduling.domain import peers, plans, records
 from services.scheduling.domain.asked import Asked
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import PEER_ANSWERS, PEER_DECLINE_REASONS, PEER_STATES
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 from shared.records import PARTIES
 
 peer_matches = Table(
@@ -59,20 +61,22 @@ peer_matches = Table(
 mapper.map_imperatively(peers.Match, peer_matches)
 
 
-def matches_of(db: Session, *, episode_id: str) -> list[peers.Match]:
-    """Return the matches in which somebody takes part, the first proposed first."""
-    return list(
-        db.scalars(
-            sa.select(peers.Match)
-            .where(
-                sa.or_(
-                    peers.Match.newcomer_episode_id == episode_id, peers.Match.guide_episode_id == episode_id
-                )
-            )
-            .order_by(peers.Match.proposed_at, peers.Match.match_id)
-            .execution_options(populate_existing=True)
+_MATCHES = written_once(
+    sa.select(peers.Match)
+    .where(
+        sa.or_(
+            peers.Match.newcomer_episode_id == sa.bindparam("of_episode"),
+            peers.Match.guide_episode_id == sa.bindparam("of_episode"),
         )
     )
+    .order_by(peers.Match.proposed_at, peers.Match.match_id)
+    .execution_options(populate_existing=True)
+)
+
+
+def matches_of(db: Session, *, episode_id: str) -> list[peers.Match]:
+    """Return the matches in which somebody takes part, the first proposed first."""
+    return list(db.scalars(_MATCHES, {"of_episode": episode_id}))
 
 
 def matches_of_patient(db: Session, *, patient_id: str) -> list[peers.Match]:
@@ -110,46 +114,69 @@ def match_of_offer(db: Session, *, offer_id: str) -> peers.Match | None:
     )
 
 
+_ACCOMPANIED = written_once(
+    sa.select(peers.Match.guide_episode_id, sa.func.count())
+    .where(
+        peers.Match.guide_episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        peers.Match.state.in_(peers.OPEN_STATES),
+    )
+    .group_by(peers.Match.guide_episode_id)
+)
+
+
 def accompanied(db: Session, *, episode_ids: Iterable[str]) -> dict[str, int]:
     """Return how many newcomers some people accompany, or may soon."""
-    rows = db.execute(
-        sa.select(peers.Match.guide_episode_id, sa.func.count())
-        .where(
-            peers.Match.guide_episode_id.in_(sorted(episode_ids)),
-            peers.Match.state.in_(peers.OPEN_STATES),
-        )
-        .group_by(peers.Match.guide_episode_id)
-    )
+    rows = db.execute(_ACCOMPANIED, {"of_episodes": sorted(episode_ids)})
     return {episode_id: int(count) for episode_id, count in rows}
 
 
-def willing_of_site(db: Session, *, site_id: str) -> list[tuple[records.Episode, plans.WeeklyPlan]]:
-    """Return the episodes of a site in treatment whose patients opted in, with their plans, by admission."""
-    rows = db.execute(
-        sa.select(records.Episode, plans.WeeklyPlan)
-        .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
-        .join(plans.WeeklyPlan, plans.WeeklyPlan.episode_id == records.Episode.episode_id)
-        .where(
-            plans.WeeklyPlan.site_id == site_id,
-            plans.WeeklyPlan.state == "ACTIVE",
-            records.Episode.discharged_at.is_(None),
-            records.Patient.peers == "YES",
-        )
-        .order_by(records.Episode.admitted_at, records.Episode.episode_id)
+@dataclass(frozen=True, kw_only=True)
+class Willing:
+    """Somebody in treatment with a week, as far as it matters for who could be whose peer."""
+
+    patient_id: str
+    episode_id: str
+    journey_id: str
+    admitted_at: datetime
+    track: str | None
+
+
+_WILLING = written_once(
+    sa.select(
+        records.Episode.patient_id,
+        records.Episode.episode_id,
+        records.Episode.journey_id,
+        records.Episode.admitted_at,
+        plans.WeeklyPlan.track,
     )
-    return [(episode, plan) for episode, plan in rows]
+    .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
+    .join(plans.WeeklyPlan, plans.WeeklyPlan.episode_id == records.Episode.episode_id)
+    .where(
+        plans.WeeklyPlan.site_id == sa.bindparam("of_site"),
+        plans.WeeklyPlan.state == "ACTIVE",
+        records.Episode.discharged_at.is_(None),
+        records.Patient.peers == "YES",
+    )
+    .order_by(records.Episode.admitted_at, records.Episode.episode_id)
+)
+
+
+def willing_of_site(db: Session, *, site_id: str) -> list[Willing]:
+    """Return those in treatment at a site, with a week, who opted in, by admission."""
+    return [Willing(**row._mapping) for row in db.execute(_WILLING, {"of_site": site_id})]
+
+
+_ASKED = written_once(
+    sa.select(Asked)
+    .where(Asked.episode_id == sa.bindparam("of_episode"), Asked.task == sa.bindparam("of_task"))
+    .order_by(Asked.task_id)
+    .with_for_update()
+)
 
 
 def asked_of_episode(db: Session, *, episode_id: str, task: str) -> list[Asked]:
     """Return what was asked about an episode by the name of the task, closed or not."""
-    return list(
-        db.scalars(
-            sa.select(Asked)
-            .where(Asked.episode_id == episode_id, Asked.task == task)
-            .order_by(Asked.task_id)
-            .with_for_update()
-        )
-    )
+    return list(db.scalars(_ASKED, {"of_episode": episode_id, "of_task": task}))
 
 
 def episodes_without_peer(db: Session, *, site_id: str, task: str, at_most: int) -> list[records.Episode]:

@@ -1,6 +1,7 @@
 """Weekly plans with their standing places, and the named queries about them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
@@ -102,6 +103,18 @@ def plan_of(db: Session, *, episode_id: str) -> plans.WeeklyPlan | None:
     return db.scalar(_PLAN, {"of_episode": episode_id})
 
 
+_PLANS = written_once(
+    sa.select(plans.WeeklyPlan).where(
+        plans.WeeklyPlan.episode_id.in_(sa.bindparam("of_episodes", expanding=True))
+    )
+)
+
+
+def plans_of(db: Session, *, episode_ids: Iterable[str]) -> list[plans.WeeklyPlan]:
+    """Return the weekly plans of some episodes, of those that have one."""
+    return list(db.scalars(_PLANS, {"of_episodes": list(episode_ids)}))
+
+
 def plan_with_people(
     db: Session, *, episode_id: str
 ) -> tuple[plans.WeeklyPlan, records.Episode, records.Patient]:
@@ -116,15 +129,40 @@ def plan_with_people(
     return row.WeeklyPlan, row.Episode, row.Patient
 
 
+@dataclass(frozen=True, kw_only=True)
+class WithWeek:
+    """An episode with its patient and its week, as they are now."""
+
+    episode: records.Episode
+    patient: records.Patient
+    plan: plans.WeeklyPlan
+
+
+_WITH_WEEK = written_once(
+    sa.select(records.Episode, records.Patient, plans.WeeklyPlan)
+    .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
+    .join(plans.WeeklyPlan, plans.WeeklyPlan.episode_id == records.Episode.episode_id)
+    .where(records.Episode.episode_id == sa.bindparam("of_episode"))
+    .execution_options(populate_existing=True)
+)
+
+
+def with_week(db: Session, *, episode_id: str) -> WithWeek | None:
+    """Return an episode with its patient and its week, read anew, if it has one."""
+    row = db.execute(_WITH_WEEK, {"of_episode": episode_id}).first()
+    return WithWeek(episode=row[0], patient=row[1], plan=row[2]) if row else None
+
+
+_ACTIVE = written_once(
+    sa.select(plans.WeeklyPlan)
+    .where(plans.WeeklyPlan.site_id == sa.bindparam("of_site"), plans.WeeklyPlan.state == "ACTIVE")
+    .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
+)
+
+
 def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
     """Return the plans of a site that are in force, in the order of confirmation."""
-    return list(
-        db.scalars(
-            sa.select(plans.WeeklyPlan)
-            .where(plans.WeeklyPlan.site_id == site_id, plans.WeeklyPlan.state == "ACTIVE")
-            .order_by(_BEGAN_AT, plans.WeeklyPlan.plan_id)
-        )
-    )
+    return list(db.scalars(_ACTIVE, {"of_site": site_id}))
 
 
 _HOURS_TAKEN = written_once(
@@ -211,18 +249,21 @@ def members_of(
     return [(plan, episode, patient) for plan, episode, patient in rows]
 
 
+_WITHOUT_WEEK = written_once(
+    sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
+    .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
+    .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
+    .where(plans.WeeklyPlan.site_id == sa.bindparam("of_site"), plans.WeeklyPlan.reason.is_not(None))
+    .order_by(records.Episode.admitted_at, plans.WeeklyPlan.plan_id)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+)
+
+
 def plans_without_week(
     db: Session, *, site_id: str, at_most: int | None
 ) -> list[tuple[plans.WeeklyPlan, records.Episode, records.Patient]]:
     """Return the plans for which no week was found, with episode and patient, the longest waiting first."""
-    rows = db.execute(
-        sa.select(plans.WeeklyPlan, records.Episode, records.Patient)
-        .join(records.Episode, records.Episode.episode_id == plans.WeeklyPlan.episode_id)
-        .join(records.Patient, records.Patient.patient_id == plans.WeeklyPlan.patient_id)
-        .where(plans.WeeklyPlan.site_id == site_id, plans.WeeklyPlan.reason.is_not(None))
-        .order_by(records.Episode.admitted_at, plans.WeeklyPlan.plan_id)
-        .limit(at_most)
-    )
+    rows = db.execute(_WITHOUT_WEEK, {"of_site": site_id, "at_most": at_most})
     return [(plan, episode, patient) for plan, episode, patient in rows]
 
 
@@ -239,3 +280,21 @@ def places_of(db: Session, *, plan_ids: Iterable[str]) -> dict[str, list[plans.P
     for place in db.scalars(_PLACES, {"of_plans": list(found)}):
         found[place.plan_id].append(place)
     return found
+
+
+_PLACE_IN_GROUP = written_once(
+    sa.select(plans.Place.plan_id)
+    .join(plans.WeeklyPlan, plans.WeeklyPlan.plan_id == plans.Place.plan_id)
+    .where(
+        plans.WeeklyPlan.episode_id == sa.bindparam("of_episode"),
+        plans.Place.group_id == sa.bindparam("of_group"),
+        plans.Place.number.is_not(None),
+    )
+    .limit(1)
+)
+
+
+def has_place(db: Session, *, episode_id: str, group_id: str) -> bool:
+    """Tell whether an episode has a standing place in a group."""
+    found = db.scalar(_PLACE_IN_GROUP, {"of_episode": episode_id, "of_group": group_id})
+    return found is not None

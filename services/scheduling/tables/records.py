@@ -82,8 +82,9 @@ def _locked(query: sa.Select[Any]) -> sa.Select[Any]:
     return query.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
-_SITE = written_once(sa.select(records.Site).where(records.Site.site_id == sa.bindparam("of_site")))
-_LOCKED_SITE = written_once(_locked(_SITE))
+_LOCKED_SITE = written_once(
+    _locked(sa.select(records.Site).where(records.Site.site_id == sa.bindparam("of_site")))
+)
 _LOCKED_PATIENT = written_once(
     _locked(sa.select(records.Patient).where(records.Patient.patient_id == sa.bindparam("of_patient")))
 )
@@ -131,7 +132,8 @@ def add_site(
 
 def site_of(db: Session, *, site_id: str) -> records.Site | None:
     """Return the site, if it is one of the tenant's."""
-    return db.scalar(_SITE, {"of_site": site_id})
+    # What the transaction has read already is not asked for again.
+    return db.get(records.Site, site_id)
 
 
 def lock_site(db: Session, *, site_id: str) -> records.Site | None:
@@ -183,16 +185,33 @@ def present_episode_of(db: Session, *, patient_id: str) -> records.Episode | Non
     return db.scalar(_PRESENT_EPISODE, {"of_patient": patient_id})
 
 
+_OF_EPISODES: sa.BindParameter[Any] = sa.bindparam("of_episodes", expanding=True)
+_FLOORS = written_once(
+    sa.select(
+        records.Episode.episode_id, records.Episode.weekly_minutes_floor, records.Episode.step_downs
+    ).where(records.Episode.episode_id.in_(_OF_EPISODES))
+)
+_PEOPLE = written_once(
+    sa.select(records.Episode, records.Patient)
+    .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
+    .where(records.Episode.episode_id.in_(_OF_EPISODES))
+)
+
+
+def people_of(
+    db: Session, *, episode_ids: Iterable[str]
+) -> dict[str, tuple[records.Episode, records.Patient]]:
+    """Return some episodes with their patients, by id."""
+    rows = db.execute(_PEOPLE, {"of_episodes": list(episode_ids)})
+    return {episode.episode_id: (episode, patient) for episode, patient in rows}
+
+
 def floors_of(db: Session, *, episode_ids: list[str], week_starts_on: date | None = None) -> dict[str, int]:
     """Return the least clinical minutes a week of some admitted episodes.
 
     :param week_starts_on: the Monday of a week, for which an agreed step-down counts; the level's without.
     """
-    rows = db.execute(
-        sa.select(
-            records.Episode.episode_id, records.Episode.weekly_minutes_floor, records.Episode.step_downs
-        ).where(records.Episode.episode_id.in_(episode_ids))
-    )
+    rows = db.execute(_FLOORS, {"of_episodes": episode_ids})
     return {
         episode_id: step_downs.floor_in(floor=int(floor or 0), kept=kept, week_starts_on=week_starts_on)
         if week_starts_on

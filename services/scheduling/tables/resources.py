@@ -1,7 +1,7 @@
 """Rooms, closures, absences and telehealth visits, and the named queries about them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import clinicians, rooms, telehealth
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import ABSENCE_REASONS, CANCELLATION_REASONS, TELEHEALTH_PLACES
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 #: One number for a room of a tenant.
 _ROOM = "hashtextextended(tenant_id || room_id::text, 0)"
@@ -129,18 +129,33 @@ def leave_room(db: Session, *, group_id: str) -> None:
     db.execute(sa.delete(rooms.RoomHour).where(rooms.RoomHour.group_id == group_id))
 
 
+#: After all that Homeward knows of.
+_NEVER_OVER = datetime.max.replace(tzinfo=UTC)
+_CLOSURES = written_once(
+    sa.select(rooms.Closure)
+    .where(
+        rooms.Closure.site_id == sa.bindparam("of_site"),
+        rooms.Closure.ends_at > sa.bindparam("since"),
+        rooms.Closure.starts_at < sa.bindparam("until"),
+    )
+    .order_by(rooms.Closure.starts_at, rooms.Closure.closure_id)
+)
+_ABSENCES = written_once(
+    sa.select(clinicians.Absence)
+    .where(
+        clinicians.Absence.clinician_id.in_(sa.bindparam("of_clinicians", expanding=True)),
+        clinicians.Absence.ends_at > sa.bindparam("since"),
+    )
+    .order_by(clinicians.Absence.starts_at, clinicians.Absence.absence_id)
+)
+
+
 def closures_between(
     db: Session, *, site_id: str, since: datetime, until: datetime | None
 ) -> list[rooms.Closure]:
     """Return the closures of a site that reach into a stretch of time, by their beginning."""
-    found = (
-        sa.select(rooms.Closure)
-        .where(rooms.Closure.site_id == site_id, rooms.Closure.ends_at > since)
-        .order_by(rooms.Closure.starts_at, rooms.Closure.closure_id)
-    )
-    if until is not None:
-        found = found.where(rooms.Closure.starts_at < until)
-    return list(db.scalars(found))
+    stretch = {"of_site": site_id, "since": since, "until": until or _NEVER_OVER}
+    return list(db.scalars(_CLOSURES, stretch))
 
 
 def absences_of(
@@ -148,11 +163,6 @@ def absences_of(
 ) -> dict[str, list[clinicians.Absence]]:
     """Return the absences of some clinicians that end after a moment, by clinician."""
     found: dict[str, list[clinicians.Absence]] = {one: [] for one in clinician_ids}
-    rows = db.scalars(
-        sa.select(clinicians.Absence)
-        .where(clinicians.Absence.clinician_id.in_(list(found)), clinicians.Absence.ends_at > since)
-        .order_by(clinicians.Absence.starts_at, clinicians.Absence.absence_id)
-    )
-    for absence in rows:
+    for absence in db.scalars(_ABSENCES, {"of_clinicians": list(found), "since": since}):
         found[absence.clinician_id].append(absence)
     return found

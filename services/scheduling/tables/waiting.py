@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import waiting
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import WAIT_OUTCOMES
-from shared.database import id_column, moment, reference, tenant_column
+from shared.database import id_column, moment, reference, tenant_column, written_once
 
 waits = Table(
     "waits",
@@ -40,15 +40,20 @@ waits = Table(
 mapper.map_imperatively(waiting.Wait, waits)
 
 
+_WAITS = written_once(
+    sa.select(waiting.Wait)
+    .where(
+        waiting.Wait.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
+        waiting.Wait.state.in_(waiting.STILL_WAITING),
+    )
+    .order_by(waiting.Wait.session_id, waiting.Wait.joined_at, waiting.Wait.wait_id)
+)
+
+
 def waits_for(db: Session, *, session_ids: Iterable[str]) -> dict[str, list[waiting.Wait]]:
     """Return who still waits for some sessions, by session, the first in the row first."""
     found: dict[str, list[waiting.Wait]] = {}
-    rows = db.scalars(
-        sa.select(waiting.Wait)
-        .where(waiting.Wait.session_id.in_(list(session_ids)), waiting.Wait.state.in_(waiting.STILL_WAITING))
-        .order_by(waiting.Wait.session_id, waiting.Wait.joined_at, waiting.Wait.wait_id)
-    )
-    for wait in rows:
+    for wait in db.scalars(_WAITS, {"of_sessions": list(session_ids)}):
         found.setdefault(wait.session_id, []).append(wait)
     return found
 

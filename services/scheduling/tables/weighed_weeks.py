@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import dose
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.database import origin_of, reference, send_with_next, tenant_column
+from shared.database import origin_of, reference, send_with_next, tenant_column, written_once
 
 weighed_weeks = Table(
     "weighed_weeks",
@@ -44,15 +44,27 @@ def take_weighing_turn(db: Session, *, site_id: str) -> None:
     send_with_next(db.connection(), _TAKE_TURN, {"about": about})
 
 
+_NEWEST_WEIGHED = written_once(
+    sa.select(dose.WeighedWeek)
+    .where(weighed_weeks.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)))
+    .ext(postgresql.distinct_on(weighed_weeks.c.episode_id))
+    .order_by(weighed_weeks.c.episode_id, weighed_weeks.c.week_starts_on.desc())
+    .execution_options(populate_existing=True)
+)
+_WEIGHED_FROM = written_once(
+    sa.select(dose.WeighedWeek)
+    .where(
+        weighed_weeks.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        weighed_weeks.c.week_starts_on >= sa.bindparam("since"),
+    )
+    .order_by(weighed_weeks.c.episode_id, weighed_weeks.c.week_starts_on)
+    .execution_options(populate_existing=True)
+)
+
+
 def newest_weighed(db: Session, *, episode_ids: Iterable[str]) -> dict[str, dose.WeighedWeek]:
     """Return the newest week of each episode that was weighed, of those of which one was."""
-    found = db.scalars(
-        sa.select(dose.WeighedWeek)
-        .where(weighed_weeks.c.episode_id.in_(list(episode_ids)))
-        .ext(postgresql.distinct_on(weighed_weeks.c.episode_id))
-        .order_by(weighed_weeks.c.episode_id, weighed_weeks.c.week_starts_on.desc())
-        .execution_options(populate_existing=True)
-    )
+    found = db.scalars(_NEWEST_WEIGHED, {"of_episodes": list(episode_ids)})
     return {week.episode_id: week for week in found}
 
 
@@ -60,15 +72,7 @@ def weighed_from(
     db: Session, *, episode_ids: Iterable[str], week_starts_on: date
 ) -> dict[str, list[dose.WeighedWeek]]:
     """Return the weighed weeks of some episodes from one on, in order; nothing where that one was not."""
-    rows = db.scalars(
-        sa.select(dose.WeighedWeek)
-        .where(
-            weighed_weeks.c.episode_id.in_(list(episode_ids)),
-            weighed_weeks.c.week_starts_on >= week_starts_on,
-        )
-        .order_by(weighed_weeks.c.episode_id, weighed_weeks.c.week_starts_on)
-        .execution_options(populate_existing=True)
-    )
+    rows = db.scalars(_WEIGHED_FROM, {"of_episodes": list(episode_ids), "since": week_starts_on})
     found: dict[str, list[dose.WeighedWeek]] = {}
     for week in rows:
         found.setdefault(week.episode_id, []).append(week)
