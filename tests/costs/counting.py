@@ -6,7 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from tests.support import Room
 
 #: Classes and methods of AMQP that are worth a name.
 _METHODS = {(60, 40): "publish", (60, 60): "deliver", (60, 80): "ack", (60, 50): "return"}
@@ -115,3 +117,26 @@ def amqp(proxy: Proxy, way: str) -> Callable[[bytes], None]:
             del buffer[:length]
 
     return read
+
+
+class Measured:
+    """A service's room, with a counter between it and the database."""
+
+    def __init__(self, room: Room, proxy: Proxy) -> None:
+        self.room, self._proxy = room, proxy
+
+    def counted(self) -> Counter[str]:
+        """Return what has gone by so far."""
+        return self._proxy.snapshot()
+
+    def cost_of(self, do: Callable[[], Any]) -> Counter[str]:
+        """Return what it costs, once connections are open and queries compiled: so it is done twice."""
+        do()
+        before = self.counted()
+        do()
+        return self.counted() - before
+
+
+def within(cost: Counter[str], ceiling: dict[str, int]) -> bool:
+    assert cost["round trips"] > 0, "nothing was counted"
+    return all(cost[kind] <= most for kind, most in ceiling.items())

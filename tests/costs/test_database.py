@@ -6,9 +6,7 @@ in the commit what is bought with that.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ import sqlalchemy as sa
 
 from bench.programs import short_weeks
 from bench.programs.short_weeks import short_week
-from homeward.postgres import PrivatePostgres
 from services.intake import tables
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
@@ -24,11 +21,11 @@ from services.scheduling.service import Scheduling
 from shared.contracts import roles
 from shared.ids import new_id
 from shared.messaging import announce, inbox, outbox
-from tests.costs.counting import Proxy, postgres
+from tests.costs.counting import within
 from tests.messaging import samples
 from tests.scheduling import test_booking as booking
 from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
-from tests.support import Room, settings_for_tests
+from tests.support import Room
 
 #: Round trips and statements, BEGIN and COMMIT among them.
 QUESTION = {"round trips": 1, "statements": 1}
@@ -39,58 +36,13 @@ IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together.
-ROSTER = {"round trips": 16}
-BOOKING = {"round trips": 9, "statements": 15}
+ROSTER = {"round trips": 7}
+BOOKING = {"round trips": 5, "statements": 13}
 REACTION = {"round trips": 2, "statements": 5}
-REACTION_OF_MONITORING = {"round trips": 15, "statements": 21}
+REACTION_OF_MONITORING = {"round trips": 12, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}
 RELAY_OF_A_HUNDRED = {"round trips": 1, "statements": 4}
 RELAY_OF_A_HUNDRED_LEFT_BEHIND = {"round trips": 2, "statements": 5}
-
-
-class Measured:
-    """A service's room, with a counter between it and the database."""
-
-    def __init__(self, room: Room, proxy: Proxy) -> None:
-        self.room, self._proxy = room, proxy
-
-    def counted(self) -> Counter[str]:
-        """Return what has gone by so far."""
-        return self._proxy.snapshot()
-
-    def cost_of(self, do: Callable[[], Any]) -> Counter[str]:
-        """Return what it costs, once connections are open and queries compiled: so it is done twice."""
-        do()
-        before = self.counted()
-        do()
-        return self.counted() - before
-
-
-@pytest.fixture
-def measured(
-    postgres_server: PrivatePostgres, database_of: Callable[[str], str]
-) -> Iterator[Callable[[type], Measured]]:
-    """Return a function that puts a service into a room whose way to the database is counted."""
-    ending: list[Callable[[], Any]] = []
-
-    def enter(service_class: Any) -> Measured:
-        parsed = sa.make_url(database_of(service_class.name))
-        socket_folder = parsed.query["host"]
-        proxy = Proxy(Path(str(socket_folder)) / ".s.PGSQL.5432", postgres)
-        query = {"sslmode": "disable", "gssencmode": "disable"}
-        through = parsed.set(host="127.0.0.1", port=proxy.port, query=query)
-        room = Room(service_class, url=through.render_as_string(), settings=settings_for_tests())
-        ending.extend([room.close, proxy.__exit__])
-        return Measured(room, proxy)
-
-    yield enter
-    for end in ending:
-        end()
-
-
-def within(cost: Counter[str], ceiling: dict[str, int]) -> bool:
-    assert cost["round trips"] > 0, "nothing was counted"
-    return all(cost[kind] <= most for kind, most in ceiling.items())
 
 
 class TestCosts:

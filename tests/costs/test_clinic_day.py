@@ -1,0 +1,180 @@
+"""What the clinic day costs the database, however many people are in a session: no clock is needed for that.
+
+The ceilings are what it costs now; see :mod:`tests.costs.test_database`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.aftercare.service import Aftercare
+from services.intake.service import Intake
+from services.scheduling.domain import attendance, peers
+from services.scheduling.service import Scheduling
+from shared.contracts.scheduling import ModuleOfferedAgain
+from shared.messaging import inbox
+from tests.aftercare import telling
+from tests.costs.counting import Measured, within
+from tests.intake.test_coverage import MONDAY, Billing, delivered
+from tests.scheduling import test_curricula as curricula
+from tests.scheduling import test_peers as peering
+from tests.scheduling.builders import ADMITTED_AT, SITE, admitted, furnish, ids_of, referral_of
+from tests.support import Room
+
+#: Round trips and statements, BEGIN and COMMIT among them; a timer's are those of looking for it, too.
+SITES_WEEK = {"round trips": 1, "statements": 1}
+CHECK_INS_CREDITED = {"round trips": 12, "statements": 35}
+MISSES_OF_A_MODULE = {"round trips": 26, "statements": 43}
+LOOK_FOR_A_PEER = {"round trips": 31, "statements": 47}
+DAY_DELIVERED = {"round trips": 8, "statements": 13}
+ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8}
+
+
+@pytest.fixture
+def scheduling(measured) -> Measured:
+    return measured(Scheduling)
+
+
+class TestClinicDay:
+    @pytest.mark.parametrize("number", [1, 12])
+    def test_a_sites_week(self, scheduling, number):
+        furnish(scheduling.room)
+        admit(scheduling.room, number)
+        week = {"site_id": SITE, "from": "2026-02-02T00:00:00Z", "to": "2026-02-09T00:00:00Z"}
+
+        cost = scheduling.cost_of(lambda: scheduling.room.ask("list_sessions", week))
+
+        assert sum_of_seats(scheduling.room.ask("list_sessions", week)["items"]) >= 3 * number
+        assert within(cost, SITES_WEEK), cost
+
+    def test_crediting_a_group_whose_roster_never_came(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        names = admit(room, 12)
+        in_turn = iter(fullest(room, names, kind="GROUP"))
+
+        def credit() -> Any:
+            session = next(in_turn)
+            room.at(session["starts_at"])
+            for member in session["members"]:
+                check_in(room, session, member)
+            room.advance(session["ends_at"] + attendance.CHECK_OUT_GRACE - timedelta(seconds=1))
+            room.at(session["ends_at"] + attendance.CHECK_OUT_GRACE)
+            before = scheduling.counted()
+            room.fire_due()
+            (seen,) = [
+                one["counts"]
+                for one in room.ask("list_sessions", {"site_id": SITE, "limit": 200})["items"]
+                if one["session_id"] == session["session_id"]
+            ]
+            assert seen == {"PRESENT": len(session["members"])}
+            return scheduling.counted() - before
+
+        credit()
+        cost = credit()
+
+        assert within(cost, CHECK_INS_CREDITED), cost
+
+    @pytest.mark.parametrize("number", [4, 12])
+    def test_finding_out_that_people_missed_a_module(self, scheduling, number):
+        room = scheduling.room
+        curricula.furnish_with_workshop(room)
+        names = admit(room, number)
+        in_turn = iter(fullest(room, names, kind="EDUCATION"))
+
+        def miss() -> tuple[Any, int]:
+            session = next(in_turn)
+            room.advance(session["starts_at"] - timedelta(minutes=1))
+            check_in(room, session, session["members"][0])
+            room.at(session["starts_at"] + attendance.GRACE)
+            before = scheduling.counted()
+            room.fire_due()
+            return scheduling.counted() - before, len(session["members"]) - 1
+
+        miss()
+        told = len(room.announced_of(ModuleOfferedAgain))
+        cost, missing = miss()
+
+        assert len(room.announced_of(ModuleOfferedAgain)) - told == missing >= number // 4
+        assert within(cost, MISSES_OF_A_MODULE), cost
+
+    @pytest.mark.parametrize("number", [1, 6])
+    def test_looking_for_somebodys_peer(self, scheduling, number):
+        room = scheduling.room
+        furnish(room)
+        names = admit(room, number)
+        peering.prefer(room, "YES", *names)
+        newcomers = ["Eve", "Fay"]
+        peering.admit(room, *newcomers, at=peering.THREE_WEEKS_ON)
+        zone = "America/Chicago"
+        due_at = peers.looked_for_at(admitted_at=peering.THREE_WEEKS_ON, zone=zone)
+        room.advance(due_at - timedelta(seconds=1))
+        room.at(due_at)
+
+        before = scheduling.counted()
+        room.fire_due()
+        cost = scheduling.counted() - before
+
+        assert len(peering.matches(room)) == len(newcomers)
+        assert within(cost, LOOK_FOR_A_PEER), cost
+
+
+class TestWhatFollows:
+    def test_from_a_day_that_was_delivered(self, measured):
+        intake = measured(Intake)
+        billing = Billing(intake.room)
+        billing.authorize(units=10)
+        days = (MONDAY + timedelta(days=ahead) for ahead in range(5))
+
+        cost = intake.cost_of(lambda: take(intake.room, delivered(billing, next(days))))
+
+        (seen,) = billing.seen()["authorizations"]
+        assert seen["ledger"]["used"] == 2
+        assert within(cost, DAY_DELIVERED), cost
+
+    def test_from_somebodys_attendance(self, measured):
+        aftercare = measured(Aftercare)
+        aftercare.room.deliver(telling.admitted())
+        days = iter(range(1, 5))
+
+        cost = aftercare.cost_of(lambda: take(aftercare.room, telling.attended(next(days))))
+
+        assert aftercare.room.waiting == []
+        assert within(cost, ATTENDANCE_REMEMBERED), cost
+
+
+def admit(room: Room, number: int) -> list[str]:
+    names = [f"Member {place}" for place in range(number)]
+    room.at(ADMITTED_AT)
+    for name in names:
+        room.deliver(referral_of(name), *admitted(name))
+    return names
+
+
+def fullest(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, Any]]:
+    """Return the two sessions of a kind in which most people sit, by their start, each with its members."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        episode = {"episode_id": ids_of(name)["episode_id"]}
+        for one in room.ask("list_patient_sessions", episode)["items"]:
+            if one["kind"] == kind:
+                times = {name: datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at")}
+                session = found.setdefault(one["session_id"], {**one, **times, "members": []})
+                session["members"].append(one["patient_id"])
+    most = sorted(found.values(), key=lambda one: (-len(one["members"]), one["starts_at"]))[:2]
+    return sorted(most, key=lambda one: one["starts_at"])
+
+
+def check_in(room: Room, session: dict[str, Any], patient_id: str) -> None:
+    told = {"session_id": session["session_id"], "patient_id": patient_id}
+    room.call("check_in", told, role="front_desk")
+
+
+def sum_of_seats(sessions: list[dict[str, Any]]) -> int:
+    return sum(sum(one["counts"].values()) for one in sessions)
+
+
+def take(room: Room, event: Any) -> None:
+    inbox.take(room.host, [inbox.Delivery(room.envelope_of(event).to_bytes())])
