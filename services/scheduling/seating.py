@@ -96,14 +96,12 @@ def book(
     :param wait: whether the patient waits where no seat is left.
     :raises SessionFull: when none is left and the patient does not wait.
     """
-    # The patient's row is locked first, but who asks about another's session hears of that alone.
-    cared_for = tables.lock_patient_in_care(db, patient_id=patient_id)
-    if cared_for is None:
-        _check_is_there(db, session_id)
+    # Who asks about another's session hears of that alone.
+    wanted = tables.lock_booking(db, session_id=session_id, patient_id=patient_id, around=_AROUND)
+    chosen, patient, episode = wanted.chosen, wanted.patient, wanted.episode
+    if patient is None or episode is None:
         raise records.NoSuchPatient(field="patient_id", rule="must be a patient in treatment")
-    patient, episode = cared_for
-    chosen = tables.lock_bookable(db, session_id=session_id)
-    held = check_may_sit(db, chosen, patient, episode, now=now)
+    held = check_may_sit(db, chosen, patient, episode, now=now, known=wanted.held)
     session, taken = chosen.session, chosen.taken
     queue = _queue_of(db, chosen)
     own = next((one for one in queue if one.patient_id == patient_id), None)
@@ -118,11 +116,6 @@ def book(
     if not wait:
         raise booking.SessionFull
     return None, own or _join(db, session, episode, now=now)
-
-
-def _check_is_there(db: Session, session_id: str) -> None:
-    if db.get(attendance.Session, session_id) is None:
-        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
 
 
 def _queue_of(db: Session, chosen: "tables.Bookable") -> list[waiting.Wait]:

@@ -37,7 +37,7 @@ FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together.
 ROSTER = {"round trips": 7}
-BOOKING = {"round trips": 5, "statements": 13}
+BOOKING = {"round trips": 3, "statements": 13}
 REACTION = {"round trips": 2, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 12, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}

@@ -24,6 +24,7 @@ from services.scheduling.tables.base import (
 )
 from services.scheduling.tables.booking import (
     Bookable,
+    Booking,
     add_dated,
     bookable_between,
     booked_by_hand,
@@ -31,6 +32,7 @@ from services.scheduling.tables.booking import (
     held_by,
     led_between,
     lock_bookable,
+    lock_booking,
     lock_patient_in_care,
     lock_sessions,
     lock_sessions_between,
@@ -172,6 +174,7 @@ from services.scheduling.tables.weighed_weeks import (
 
 __all__ = [
     "Bookable",
+    "Booking",
     "Roster",
     "Willing",
     "absences",
@@ -217,6 +220,7 @@ __all__ = [
     "leave_room",
     "led_between",
     "lock_bookable",
+    "lock_booking",
     "lock_coming_sessions",
     "lock_episode_of",
     "lock_group",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,9 +22,9 @@ from services.scheduling.domain import (
 from services.scheduling.tables.attendance import seats, send_lock_of_session, sessions
 from services.scheduling.tables.clinicians import clinicians_table
 from services.scheduling.tables.groups import groups_table, hold_enrolment
-from services.scheduling.tables.records import sites
+from services.scheduling.tables.records import episodes, patients, sites
 from services.scheduling.tables.waiting import waits
-from shared.database import origin_of, written_once
+from shared.database import origin_of, send_with_next, written_once
 
 _new_session = postgresql.insert(sessions)
 _BOOK_SESSIONS = _new_session.on_conflict_do_update(
@@ -256,6 +256,105 @@ def lock_bookable(db: Session, *, session_id: str) -> Bookable:
     if row is None:
         raise attendance.NoSuchSession(field="session_id", rule="must be a session")
     return _bookable(row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booking:
+    """A session with somebody who wants a seat in it, and the seats that they have around it."""
+
+    chosen: Bookable
+    patient: records.Patient | None
+    #: The present episode; None for whoever is not in treatment.
+    episode: records.Episode | None
+    held: list[booking.Held]
+
+
+_present = episodes.alias("present")
+_PRESENT = (
+    sa.select(_present.c.episode_id)
+    .where(
+        _present.c.tenant_id == sa.bindparam("of_tenant"),
+        _present.c.patient_id == sa.bindparam("of_patient"),
+        _present.c.admitted_at.is_not(None),
+        _present.c.discharged_at.is_(None),
+    )
+    .order_by(_present.c.admitted_at.desc(), _present.c.episode_id)
+    .limit(1)
+    .scalar_subquery()
+)
+_own, _there = seats.alias("own"), sessions.alias("there")
+_AROUND: sa.BindParameter[timedelta] = sa.bindparam("around", type_=sa.Interval)
+_HELD_COLUMNS = {
+    **{
+        name: _own.c[name]
+        for name in ("seat_id", "session_id", "state", "starts_at", "ends_at", "credited_minutes")
+    },
+    "clinical_minutes": _there.c.clinical_minutes,
+}
+_HELD_AROUND = (
+    sa.select(
+        sa.func.json_agg(
+            sa.func.json_build_object(*(part for named in _HELD_COLUMNS.items() for part in named)),
+            type_=postgresql.JSON,
+        )
+    )
+    .select_from(_own.join(_there, _there.c.session_id == _own.c.session_id))
+    .where(
+        _own.c.tenant_id == sa.bindparam("of_tenant"),
+        _own.c.patient_id == sa.bindparam("of_patient"),
+        _own.c.starts_at >= sessions.c.starts_at - _AROUND,
+        _own.c.starts_at < sessions.c.starts_at + _AROUND,
+    )
+    .correlate(sessions)
+    .scalar_subquery()
+)
+_BOOKING = written_once(
+    _BOOKABLE.add_columns(records.Patient, records.Episode, _HELD_AROUND)
+    .outerjoin(
+        records.Patient,
+        sa.and_(
+            patients.c.patient_id == sa.bindparam("of_patient"),
+            patients.c.tenant_id == sa.bindparam("of_tenant"),
+        ),
+    )
+    .outerjoin(records.Episode, episodes.c.episode_id == _PRESENT)
+    .where(attendance.Session.session_id == sa.bindparam("of_session"))
+    .execution_options(populate_existing=True),
+    narrowed=(*_OUTER, records.Patient, records.Episode),
+)
+_LOCK_PATIENT = """
+SELECT FROM patients WHERE tenant_id = %(tenant_id)s AND patient_id = %(patient_id)s FOR NO KEY UPDATE
+"""
+
+
+def lock_booking(db: Session, *, session_id: str, patient_id: str, around: timedelta) -> Booking:
+    """Return a session with somebody who wants a seat in it, and their seats up to *around* before and after.
+
+    Both are locked, the patient first, and who may join is held: what binds a patient and what they are
+    booked into change one after the other.
+
+    :raises NoSuchSession: when there is none.
+    """
+    tenant_id = origin_of(db).tenant_id
+    send_with_next(db.connection(), _LOCK_PATIENT, {"tenant_id": tenant_id, "patient_id": patient_id})
+    hold_enrolment(db, session_ids=[session_id])
+    send_lock_of_session(db, session_id=session_id)
+    whom = {"of_tenant": tenant_id, "of_patient": patient_id}
+    row = db.execute(_BOOKING, {**whom, "of_session": session_id, "around": around}).first()
+    if row is None:
+        raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+    *chosen, patient, episode, held = row
+    return Booking(
+        chosen=_bookable(chosen),
+        patient=patient,
+        episode=episode,
+        held=[_held(one) for one in held or ()],
+    )
+
+
+def _held(told: dict[str, Any]) -> booking.Held:
+    moments = {name: datetime.fromisoformat(told[name]) for name in ("starts_at", "ends_at")}
+    return booking.Held(**{**told, **moments})
 
 
 def bookable_between(
