@@ -123,6 +123,10 @@ class Door:
         """Ask a question, again while nobody answers, and return the body of the answer."""
         return self._patiently("GET", path, **options).ok
 
+    def hang_up(self) -> None:
+        """Close all connections: a gateway that stops gives those that were just used a moment more."""
+        self._pool.clear()
+
     def sign_rules(self) -> None:
         """Put every pack of rules in force that is not yet, as the medical director."""
         for pack in self.ask("/v1/rules")["items"]:
@@ -195,7 +199,8 @@ class House:
         return self._engines[service]
 
     def hang_up(self) -> None:
-        """Close all connections to the databases."""
+        """Close all connections to the gateway and the databases."""
+        self.door.hang_up()
         while self._engines:
             _, engine = self._engines.popitem()
             engine.dispose()
@@ -310,9 +315,9 @@ class DistributedHouse(House):
             self.stop()
             raise
 
-    def start(self, service: str) -> "subprocess.Popen[bytes]":
-        """Start one more copy of a service."""
-        command = [sys.executable, "-m", "homeward", "run", service]
+    def start(self, service: str, *, program: str = "homeward") -> "subprocess.Popen[bytes]":
+        """Start one more copy of a service, run by a module."""
+        command = [sys.executable, "-m", program, "run", service]
         command += ["--simulated-from", write_moment(BEGINNING)]
         with (self.folder / f"{service}.log").open("ab") as log:
             process = self._popen(
