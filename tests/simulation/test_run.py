@@ -1,7 +1,9 @@
 """A small simulation over real HTTP, on the embedded set-up."""
 
 import dataclasses
+import subprocess
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from homeward import embedded
 from homeward.simulation import driver, rows
-from tests import templates
+from tests import forked, templates
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -26,13 +28,13 @@ def asked_by_themselves(row: rows.Admission) -> rows.Admission:
     return dataclasses.replace(row, codes=codes | {"PSOURCE": 1})
 
 
-def run_in(folder: Path) -> dict[str, Any]:
+def run_in(folder: Path, *, popen: Callable[..., Any]) -> dict[str, Any]:
     """Send the first rows of the sample through a fresh set-up."""
     file = rows.read(rows.sample_path())
     some = file.admissions[:14]
     file.admissions = [*map(asked_by_themselves, some[:BY_THEMSELVES]), *some[BY_THEMSELVES:]]
     templates.furnish(folder)
-    server = embedded.start(folder, simulated_from=driver.begins_at())
+    server = embedded.start(folder, simulated_from=driver.begins_at(), popen=popen)
     try:
         return driver.run(file, url=server.url, tokens=server.tokens, seed=7, weeks=WEEKS)
     finally:
@@ -42,10 +44,11 @@ def run_in(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def reports() -> list[dict[str, Any]]:
     found = []
-    for _ in range(2):
+    # Two processes that share nothing, and order no set alike.
+    for popen in (forked.popen, subprocess.Popen):
         # Not pytest's own folder: root's is closed to the user that PostgreSQL runs as.
         with tempfile.TemporaryDirectory(prefix="hw-house-") as folder:
-            found.append(run_in(Path(folder)))
+            found.append(run_in(Path(folder), popen=popen))
     return found
 
 
