@@ -147,8 +147,12 @@ def room_of(engine_of: Callable[[str], sa.Engine]) -> Callable[[type], Room]:
 #: Marks of tests that run whole processes.
 SLOW = ("journey", "rabbitmq", "servers")
 
-#: Folders whose files share a house that takes long to make: one worker runs all of each.
-SHARED_HOUSES = ("tests/faults/", "tests/door/")
+#: Folders and files that share what takes long to make: one worker runs all of each.
+TOGETHER = (
+    ("tests/faults/",),
+    ("tests/door/",),
+    ("tests/journeys/test_kill.py", "tests/journeys/test_any_order.py"),
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -174,17 +178,17 @@ def pytest_runtestloop() -> None:
     gc.enable()
 
 
-class FilesOrSharedHouses(LoadFileScheduling):
-    """Hands a file to a worker as a whole, and a folder whose files share a house."""
+class FilesOrTogether(LoadFileScheduling):
+    """Hands a file to a worker as a whole, and together those that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
-        shared = (folder for folder in SHARED_HOUSES if nodeid.startswith(folder))
-        return next(shared, super()._split_scope(nodeid))
+        together = (places[0] for places in TOGETHER if nodeid.startswith(places))
+        return next(together, super()._split_scope(nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesOrSharedHouses | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesOrTogether | None:
     """Schedule by file where that was asked for."""
-    return FilesOrSharedHouses(config, log) if config.getoption("dist") == "loadfile" else None
+    return FilesOrTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

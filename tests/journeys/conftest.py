@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.journeys import script
 from tests.journeys.clinic import Clinic
 from tests.journeys.house import DistributedHouse, EmbeddedHouse, House
 
@@ -58,6 +59,13 @@ def build_house(request: pytest.FixtureRequest) -> Iterator[Builder]:
     """What builds houses for one test alone."""
     with houses(request) as build:
         yield build
+
+
+@pytest.fixture(scope="session")
+def undisturbed(request: pytest.FixtureRequest) -> script.Recording:
+    """The script, played once and recorded in a house that nobody disturbs."""
+    with houses(request) as build:
+        return script.record(build("embedded"))
 
 
 @pytest.fixture

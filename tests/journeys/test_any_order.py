@@ -1,6 +1,5 @@
 """A recorded journey's events, shuffled and doubled, between two copies of each service: the same rows."""
 
-import dataclasses
 import queue
 import random
 import threading
@@ -22,7 +21,6 @@ from shared.messaging.host import Host
 from tests import support
 from tests.conftest import emptied
 from tests.journeys import script
-from tests.journeys.conftest import houses
 from tests.support import StandingClock
 
 #: When everything recorded has happened: replays know no other now, and may not need one.
@@ -82,56 +80,6 @@ class Copy:
         places = places.where(inbox.inbox.c.state == "waiting").order_by(*places.selected_columns)
         with self.engine.connect() as connection:
             return list(connection.execute(places))
-
-
-@dataclasses.dataclass
-class Recording:
-    """Every event of a script as it went over the wire, and what services held before they came."""
-
-    events: list[bytes]
-    #: Service → rows by table. What commands had made there no event can bring.
-    held: dict[str, dict[str, list[dict[str, Any]]]]
-
-
-#: Before which step the rows of a service are copied. The others build everything on events alone.
-HELD_BEFORE = {"scheduling": "admit", "intake": "graduate"}
-
-#: What is not copied: how the rows came about is no part of the test, except for what was taken in.
-NOT_COPIED = ("outbox", "audit", "commands", "quarantine", "job_runs")
-
-
-@pytest.fixture(scope="module")
-def recorded(request: pytest.FixtureRequest) -> Recording:
-    """Play the script once, and record it."""
-    held: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    with houses(request) as build:
-        house = build("embedded")
-
-        def copy_rows(step: str) -> None:
-            for service, before in HELD_BEFORE.items():
-                if step == before and service not in held:
-                    house.door.settle()
-                    held[service] = rows_of(house.settings.database_url_of(service), service)
-
-        script.play(house, notice=copy_rows)
-        house.door.settle()
-        assert house.parked() == []
-        rows = house.rows("gateway", "SELECT body FROM archive ORDER BY recorded_at, event_id")
-    assert set(held) == set(HELD_BEFORE)
-    return Recording(events=[bytes(row.body) for row in rows], held=held)
-
-
-def rows_of(url: str, service: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of a service by table."""
-    engine = new_engine(url)
-    with engine.connect() as connection:
-        tables = [t for t in schema.metadata_of(service).sorted_tables if t.name not in NOT_COPIED]
-        found = {
-            table.name: [dict(row._mapping) for row in connection.execute(sa.select(table))]
-            for table in tables
-        }
-    engine.dispose()
-    return found
 
 
 def keep_rows(engine: sa.Engine, service: str, held: dict[str, list[dict[str, Any]]]) -> None:
@@ -200,11 +148,13 @@ def replay_into(database_of: Callable[[str], str]) -> Iterator[Callable[..., Rep
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_any_order_of_a_journey_ends_in_the_same_rows(
-    service: str, recorded: Recording, replay_into: Callable[..., Replay]
+    service: str, undisturbed: script.Recording, replay_into: Callable[..., Replay]
 ) -> None:
-    events = one_at_each_site(recorded.events) if service == "scheduling" else recorded.events
+    events = undisturbed.events
+    if service == "scheduling":
+        events = one_at_each_site(events)
     assert len(events) > 100
-    held = recorded.held.get(service, {})
+    held = undisturbed.held.get(service, {})
     in_order, _ = replay_into(service, held)([[body] for body in events], 1)
     assert any(in_order.values())
     for seed in range(5):

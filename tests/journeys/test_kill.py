@@ -14,12 +14,11 @@ from gateway import openapi
 from gateway.service import Gateway
 from shared.contracts.event import EVENTS, SERVICES
 from tests.journeys import script
-from tests.journeys.conftest import SETUPS, Builder, houses
+from tests.journeys.conftest import SETUPS, Builder
 from tests.journeys.house import DistributedHouse, EmbeddedHouse
-from tests.journeys.normal import Dump, bare_event, differences
+from tests.journeys.normal import differences
 
 AnyHouse = EmbeddedHouse | DistributedHouse
-Undisturbed = tuple[str, list[str], Dump]
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -145,36 +144,15 @@ class Reaper:
                     yield event_id, kind
 
 
-def told(house: AnyHouse) -> Dump:
-    """Return all that a house keeps: every table of every service, and every event."""
-    house.door.settle()
-    assert house.parked() == []
-    dump = house.dump()
-    events = house.rows("gateway", "SELECT body FROM archive")
-    dump["gateway"]["archive"] = sorted(bare_event(bytes(body)) for (body,) in events)
-    return dump
-
-
-@pytest.fixture(scope="module", params=SETUPS)
-def undisturbed(request: pytest.FixtureRequest) -> Undisturbed:
-    """The set-up's name, the commands of the script, and what a house keeps that nobody disturbed."""
-    with houses(request) as build:
-        house = build(request.param)
-        sent: list[str] = []
-        house.door.on_command = sent.append
-        script.play(house)
-        kept = told(house)
-    return request.param, sent, kept
-
-
+@pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("seed", [11, 23])
 def test_killed_processes_leave_what_an_undisturbed_run_leaves(
-    undisturbed: Undisturbed, build_house: Builder, seed: int
+    undisturbed: script.Recording, build_house: Builder, setup: str, seed: int
 ) -> None:
-    setup, sent, kept = undisturbed
+    """Both set-ups are held against one run: what is kept depends on the set-up no more than on a kill."""
     house: AnyHouse = build_house(setup)
     # The embedded set-up has one process: it is killed as often as the others have processes.
-    reaper = Reaper(house, strikes(sent, seed=seed))
+    reaper = Reaper(house, strikes(undisturbed.commands, seed=seed))
     house.door.on_command = reaper.notice
     script.play(house)
     reaper.finish()
@@ -183,6 +161,6 @@ def test_killed_processes_leave_what_an_undisturbed_run_leaves(
     assert sorted(service for service, _ in reaper.killed) == sorted(SERVICES)
     for service, in_hand in reaper.killed:
         assert in_hand, f"{service} had nothing in hand when it was killed"
-    assert all(any(tables.values()) for tables in kept.values())
-    found = differences(kept, told(house))
+    assert all(any(tables.values()) for tables in undisturbed.kept.values())
+    found = differences(undisturbed.kept, script.told(house))
     assert not found, "\n".join(found[:40])
