@@ -17,6 +17,7 @@ from shared.contracts.common import SafetyConcernRaised
 from shared.contracts.event import Actor, Envelope, Event
 from shared.contracts.scheduling import SessionScheduled
 from shared.dangers import somebody
+from shared.database import new_engine
 from shared.ids import derived_id, new_id
 from shared.safety import safety_watch
 from tests.gateway.conftest import KEY, MAX_BODY_BYTES, TENANT, Answer, Builder, House
@@ -367,7 +368,7 @@ def archived(house: House, event: Event) -> None:
         actor=Actor(actor_id=event.source, role=roles.SYSTEM),
         correlation_id=new_id(),
     )
-    engine = sa.create_engine(house.database_url.replace("{service}", "gateway"))
+    engine = new_engine(house.database_url.replace("{service}", "gateway"))
     with Session(engine) as db:
         tables.keep_events(db, [envelope], received_at=real_now())
         db.commit()
