@@ -26,8 +26,8 @@ from shared.messaging.traffic import STILLNESS
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0
-#: Pause while this process is known to be at work: to ask it costs nothing.
-SHORT_PAUSE_SECONDS = 0.001
+#: Pause while this process is known to be at work: to ask it costs little.
+SHORT_PAUSE_SECONDS = 0.002
 #: Pause between two looks while something is still going on.
 PAUSE_SECONDS = 0.005
 #: The longest such pause: looking more often would take time from what is going on.
