@@ -73,7 +73,7 @@ class Verdict:
 
 
 @dataclasses.dataclass
-class _Told:
+class Told:
     """One event as the feed tells it."""
 
     event_id: str
@@ -82,6 +82,19 @@ class _Told:
     causation_id: str | None
     service: str
     episode_id: str | None
+
+
+def asked_for(fact: Fact, events: list[Told]) -> list[Told]:
+    """Return which of the events of one kind that a command set off it was to set off.
+
+    Where a service could not take a danger in, the gateway heard it, announced it by itself, and asked for it
+    to be sent again (202). What the service then took is the command's event; the gateway's, of which there
+    is one however often it was sent, only made sure that somebody was paged.
+    """
+    heard = [told for told in events if told.service == "gateway"]
+    if fact.refused["202"] and len(heard) == 1 < len(events):
+        return [told for told in events if told not in heard]
+    return events
 
 
 class Judge:
@@ -96,7 +109,7 @@ class Judge:
                 service, "SELECT event_id::text, type, extract(epoch FROM announced_at) FROM outbox"
             ):
                 self._announced[event_id] = (service, kind, float(at))
-        self._by_correlation: dict[str, list[_Told]] = defaultdict(list)
+        self._by_correlation: dict[str, list[Told]] = defaultdict(list)
         self._caused: dict[str, Counter[str]] = defaultdict(Counter)
         #: Events by episode and kind, of the kinds that others wait for.
         self._waited_for: dict[tuple[str | None, str], list[str]] = defaultdict(list)
@@ -136,7 +149,7 @@ class Judge:
         """How many reactions had their effect."""
         return sum(sum(counts.values()) for counts in self._effects.values())
 
-    def _read_feed(self, load: Load) -> Iterable[_Told]:
+    def _read_feed(self, load: Load) -> Iterable[Told]:
         after = ""
         while True:
             query = "?limit=1000" + (f"&after={after}" if after else "")
@@ -144,7 +157,7 @@ class Judge:
             if status != 200:
                 raise RuntimeError(f"the feed cannot be read: {status}")
             for event in page["items"]:
-                yield _Told(
+                yield Told(
                     event["id"],
                     event["type"].removeprefix("homeward."),
                     event["correlationid"],
@@ -181,7 +194,8 @@ class Judge:
                 took = round(fact.acknowledged_at - fact.sent_at, 2)
                 found.longest_answer_seconds = max(found.longest_answer_seconds or 0.0, took)
             for kind, wanted in fact.announces.items():
-                events = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
+                of_kind = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
+                events = asked_for(fact, of_kind)
                 times = [self._times(told) for told in events]
                 ok = min(times.count(1), wanted)
                 if acknowledged and (len(events) != wanted or times.count(1) != wanted):
@@ -191,7 +205,7 @@ class Judge:
                         f" {len(events)} there, with their effects {times[:5]} times"
                     )
                 found.ok += ok
-                found.duplicated += sum(number > 1 for number in times)
+                found.duplicated += sum(self._times(told) > 1 for told in of_kind)
                 found.duplicated += max(0, len(events) - wanted)
                 if acknowledged:
                     found.lost += max(0, wanted - len(events)) + times.count(0)
@@ -199,7 +213,7 @@ class Judge:
                     found.recovered += ok
         return found
 
-    def _times(self, told: _Told) -> int:
+    def _times(self, told: Told) -> int:
         """Return how often an event had its effects: 1 when each of them is there exactly once."""
         times = [
             self._effects[service][(told.event_id, name)]

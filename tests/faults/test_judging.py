@@ -1,11 +1,14 @@
 """How redeliveries and other figures of a fault are judged, with figures made by hand."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from chaos.__main__ import broken_promises
 from chaos.faults import finished_before
+from chaos.judge import Told, asked_for
+from chaos.load import Fact
 from chaos.relays import Delivery
 
 
@@ -42,3 +45,31 @@ def test_an_effect_counts_for_the_delivery_before_it(
 )
 def test_a_figure_above_what_is_promised_is_told(details: dict[str, Any], broken: list[str]) -> None:
     assert broken_promises(details) == broken
+
+
+def told_by(*services: str) -> list[Told]:
+    return [
+        Told(f"event-{number}", "safety_concern_raised", "c", None, service, None)
+        for number, service in enumerate(services)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refused", "services", "counted"),
+    [
+        pytest.param({"202": 2}, ["gateway", "monitoring"], ["monitoring"], id="heard, then taken"),
+        pytest.param({"202": 1}, ["gateway"], ["gateway"], id="heard, and never taken"),
+        pytest.param({}, ["gateway", "monitoring"], ["gateway", "monitoring"], id="heard without a word"),
+        pytest.param(
+            {"202": 1}, ["gateway"] * 2 + ["monitoring"], ["gateway"] * 2 + ["monitoring"], id="twice"
+        ),
+        pytest.param({"202": 1}, ["gateway"] + ["monitoring"] * 2, ["monitoring"] * 2, id="taken twice"),
+        pytest.param({"503": 1}, ["monitoring"], ["monitoring"], id="away for a while"),
+    ],
+)
+def test_what_the_gateway_heard_is_not_what_the_service_took(
+    refused: dict[str, int], services: list[str], counted: list[str]
+) -> None:
+    fact = Fact("c", "page", "none", {"safety_concern_raised": 1}, 0.0, refused=Counter(refused))
+
+    assert [told.service for told in asked_for(fact, told_by(*services))] == counted
