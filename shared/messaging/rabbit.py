@@ -6,6 +6,7 @@ committed. Commands are transient messages that expire at their deadline; replie
 """
 
 import socket
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,9 @@ RECONNECT_SECONDS = 0.5
 READ_BYTES = 8192
 #: Seconds for which a consumer looks for more messages before it takes the batch it has.
 GATHER_SECONDS = 0.002
+
+#: Seconds that a batch may take, going by the one before: whoever is told to stop finishes the one in hand.
+BATCH_SECONDS = 5.0
 
 #: What a broken connection raises.
 BROKEN = (AMQPError, OSError)
@@ -332,7 +336,9 @@ class EventConsumer(_Consumer):
         link.channel.basic_cancel(tag)
 
     def _take_all(self, link: _Link, arrived: "_Arrived") -> None:
-        while batch := arrived.next(self._batch):
+        most = self._batch
+        while batch := arrived.next(most):
+            began = time.monotonic()
             try:
                 self._take([_delivery_of(message) for message in batch])
             except Exception as error:  # noqa: BLE001  # nothing is committed: they must come again
@@ -340,6 +346,12 @@ class EventConsumer(_Consumer):
                 eventlet.sleep(RECONNECT_SECONDS)
                 return
             link.channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+            most = size_of_next(len(batch), seconds=time.monotonic() - began, most=self._batch)
+
+
+def size_of_next(taken: int, *, seconds: float, most: int) -> int:
+    """Return how many messages to take at once after so many took so long: one at least, *most* at most."""
+    return max(1, min(most, int(taken * BATCH_SECONDS / max(seconds, 0.001))))
 
 
 class _Arrived:

@@ -122,7 +122,10 @@ class Traffic(SharedExtension):
         name = self.container.service_name
         self.host = Host(service, engine=wiring.engine_of(name), clock=wiring.clock, settings=wiring.settings)
         wiring.hosts[name] = self.host
-        self._stops: list[Callable[[], None]] = []
+        #: What takes something in, and is told at once to take no more; and what sends out and writes down
+        #: what came of that, which stops after it, in this order.
+        self._taking: list[Callable[[], None]] = []
+        self._telling: list[Callable[[], None]] = []
         self.consumers: list[Any] = []
 
     def start(self) -> None:
@@ -189,7 +192,7 @@ class Traffic(SharedExtension):
             host.name, lambda body: commands.answer(host, body), at_once=settings.command_prefetch
         )
         self.consumers = [events, answers]
-        self._stops = [
+        self._taking = [
             answers.stop,
             events.stop,
             lambda: ticker.shutdown(wait=False),
@@ -197,6 +200,8 @@ class Traffic(SharedExtension):
             retries.stop,
             jobs.stop,
             watch.stop,
+        ]
+        self._telling = [
             send.stop,
             notifications.stop,
             # What it has not seen confirmed is published again and recognised.
@@ -250,9 +255,12 @@ class Traffic(SharedExtension):
     def stop(self) -> None:
         """Take nothing more, finish what is in hand within the drain time, and hang up after."""
         with eventlet.Timeout(self.wiring.settings.drain_seconds, False):
-            for stop in self._stops:
+            # Side by side: whoever was told later would go on meanwhile, and hold up the others.
+            for stopping in [eventlet.spawn(stop) for stop in self._taking]:
+                stopping.wait()
+            for stop in self._telling:
                 stop()
-        self._stops = []
+        self._taking, self._telling = [], []
 
 
 def measure_backlog(host: Any) -> None:
