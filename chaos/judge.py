@@ -196,7 +196,8 @@ class Judge:
             for kind, wanted in fact.announces.items():
                 of_kind = [told for told in self._by_correlation[fact.correlation_id] if told.kind == kind]
                 events = asked_for(fact, of_kind)
-                times = [self._times(told) for told in events]
+                times_of = {told.event_id: self._times(told) for told in of_kind}
+                times = [times_of[told.event_id] for told in events]
                 ok = min(times.count(1), wanted)
                 if acknowledged and (len(events) != wanted or times.count(1) != wanted):
                     tries = f"{fact.tries} tries {dict(fact.refused)}"
@@ -205,7 +206,7 @@ class Judge:
                         f" {len(events)} there, with their effects {times[:5]} times"
                     )
                 found.ok += ok
-                found.duplicated += sum(self._times(told) > 1 for told in of_kind)
+                found.duplicated += sum(number > 1 for number in times_of.values())
                 found.duplicated += max(0, len(events) - wanted)
                 if acknowledged:
                     found.lost += max(0, wanted - len(events)) + times.count(0)

@@ -1,4 +1,4 @@
-"""Answers as their schemas write them, each made once: making a schema costs more than writing with it."""
+"""Schemas, each made once: making one costs more than reading or writing with it."""
 
 import functools
 from typing import Any
@@ -8,16 +8,17 @@ from marshmallow import Schema
 
 def answer_of(schema: type[Schema], found: Any) -> dict[str, Any]:
     """Return what was found as the answer's schema writes it."""
-    answer: dict[str, Any] = _made(schema).dump(found)
+    answer: dict[str, Any] = made(schema).dump(found)
     return answer
 
 
 def answers_of(schema: type[Schema], found: Any) -> list[dict[str, Any]]:
     """Return each of what was found as the schema writes it."""
-    answers: list[dict[str, Any]] = _made(schema).dump(found, many=True)
+    answers: list[dict[str, Any]] = made(schema).dump(found, many=True)
     return answers
 
 
 @functools.cache
-def _made(schema: type[Schema]) -> Schema:
+def made(schema: type[Schema]) -> Schema:
+    """Return a schema, made once."""
     return schema()

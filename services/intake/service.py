@@ -58,6 +58,7 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from shared import notification, safety
+from shared.answers import answer_of
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged, ReentryRequested
@@ -214,13 +215,13 @@ class Intake:
     def get_self_check_form(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at what a self-check asks now."""
         site = finding.site(db, call.data["site_id"])
-        return views.dump(schemas.SelfCheckForm, inquiring.form_of(db, site, now=call.now))
+        return answer_of(schemas.SelfCheckForm, inquiring.form_of(db, site, now=call.now))
 
     @question(schemas.TakeSelfCheck, roles=_FIRST_CONTACT)
     def take_self_check(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell what a self-check comes to; as a question, it cannot keep anything."""
         site = finding.site(db, call.data["site_id"])
-        return views.dump(schemas.SelfCheck, inquiring.check(db, site, call.data, now=call.now))
+        return answer_of(schemas.SelfCheck, inquiring.check(db, site, call.data, now=call.now))
 
     @command(schemas.SubmitInquiry, roles=_FIRST_CONTACT)
     def submit_inquiry(self, db: Session, call: Call) -> dict[str, Any]:
@@ -229,7 +230,7 @@ class Intake:
         inquiry, key = inquiring.take_in(db, site, call.data, now=call.now)
         told = inquiring.status_of(db, inquiry, site, now=call.now)
         secret = {"status_key": key, "status_link": inquiring.STATUS_LINK.format(status_key=key)}
-        return views.dump(schemas.InquiryReceipt, {"inquiry_id": inquiry.inquiry_id, **told, **secret})
+        return answer_of(schemas.InquiryReceipt, {"inquiry_id": inquiry.inquiry_id, **told, **secret})
 
     @question(schemas.GetInquiryStatus, roles=_FIRST_CONTACT)
     def get_inquiry_status(self, db: Session, call: Call) -> dict[str, Any]:
@@ -313,7 +314,7 @@ class Intake:
             ],
             "refused": [{"line": line, **problem} for line, problem in refused],
         }
-        return views.dump(schemas.ImportReport, report)
+        return answer_of(schemas.ImportReport, report)
 
     @command(schemas.RegisterPartnerReferral, roles=_FIRST_CONTACT)
     def register_partner_referral(self, db: Session, call: Call) -> dict[str, Any]:
@@ -351,7 +352,7 @@ class Intake:
         episode = finding.locked_episode(db, call.data["episode_id"])
         site = finding.site(db, episode.site_id)
         found = stepping.step_down(db, episode, site, call.data, step_down_id=new_id(), at=call.now)
-        return views.dump(schemas.StepDown, found)
+        return answer_of(schemas.StepDown, found)
 
     @question(schemas.GetStepDown)
     def get_step_down(self, db: Session, call: Call) -> dict[str, Any]:
@@ -359,7 +360,7 @@ class Intake:
         found = tables.find_step_down(db, step_down_id=call.data["step_down_id"])
         if found is None:
             raise NotFound("No such step-down.", field="step_down_id")
-        return views.dump(schemas.StepDown, found)
+        return answer_of(schemas.StepDown, found)
 
     @command(schemas.RecordStepDownContact, roles=_DOOR)
     def record_step_down_contact(self, db: Session, call: Call) -> dict[str, Any]:
@@ -369,7 +370,7 @@ class Intake:
             contacting.check_voicemail(db, found.patient_id, tenant_id=call.tenant_id)
         if call.data["outcome"] == "REACHED":
             stepping.note_contact(db, found, at=call.now)
-        return views.dump(schemas.StepDown, found)
+        return answer_of(schemas.StepDown, found)
 
     @command(schemas.RecordDischargeSummary, roles=_DOOR)
     def record_discharge_summary(self, db: Session, call: Call) -> dict[str, Any]:
@@ -377,14 +378,14 @@ class Intake:
         found = stepping.locked(db, call.data["step_down_id"])
         reconciled = call.data["medications_reconciled"]
         stepping.receive_summary(db, found, medications_reconciled=reconciled, at=call.now)
-        return views.dump(schemas.StepDown, found)
+        return answer_of(schemas.StepDown, found)
 
     @command(schemas.ImportEarlierPlan, roles=roles.CARE_TEAM)
     def import_earlier_plan(self, db: Session, call: Call) -> dict[str, Any]:
         """Take over the plan and the skills that somebody brings, as version 0."""
         found = stepping.locked(db, call.data["step_down_id"])
         stepping.import_plan(db, found, call.data, at=call.now)
-        return views.dump(schemas.StepDown, found)
+        return answer_of(schemas.StepDown, found)
 
     @on_timer(stepping.CONTACT_DUE)
     def escalate_step_down_contact(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -424,7 +425,7 @@ class Intake:
     @command(schemas.LookUpPhone, roles=_DOOR)
     def look_up_phone(self, db: Session, call: Call) -> dict[str, Any]:
         """Look up which patients are reached at a telephone number; who was found stands in the audit."""
-        return views.dump(schemas.PhoneLookup, recognising.look_up(db, call))
+        return answer_of(schemas.PhoneLookup, recognising.look_up(db, call))
 
     @command(schemas.AddContactPoint, roles=(*_DOOR, roles.PATIENT))
     def add_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
@@ -445,7 +446,7 @@ class Intake:
     def set_contact_preferences(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what somebody speaks, and how they would rather be reached."""
         contacts = contacting.prefer(db, _own_patient(db, call), call)
-        return views.dump(schemas.ContactPreferences, contacts.patient)
+        return answer_of(schemas.ContactPreferences, contacts.patient)
 
     # --- Episodes and where somebody stands -------------------------------------------------------
 
@@ -454,16 +455,14 @@ class Intake:
         """Look at one episode of care, with the one thing to do next."""
         episode = finding.episode(db, call.data["episode_id"])
         finding.check_own(call, episode.patient_id, field="episode_id")
-        return views.dump(schemas.Episode, episode) | {
-            "next_step": views.next_step(db, episode, now=call.now)
-        }
+        return answer_of(schemas.Episode, episode) | {"next_step": views.next_step(db, episode, now=call.now)}
 
     @question(schemas.GetStatus, roles=(*_DOOR, roles.PATIENT))
     def get_status(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at where somebody stands: one next step, and what to bring."""
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.Status, answering.status_of(db, call, patient))
+        return answer_of(schemas.Status, answering.status_of(db, call, patient))
 
     # --- Assessment and decision ------------------------------------------------------------------
 
@@ -536,7 +535,7 @@ class Intake:
             )
         _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
-        return views.dump(schemas.LevelDecision, decision) | {
+        return answer_of(schemas.LevelDecision, decision) | {
             "next_step": views.next_step(db, episode, now=call.now)
         }
 
@@ -547,7 +546,7 @@ class Intake:
         """Look at which instruments are due for somebody now, in turn."""
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.DueInstruments, answering.due_for(db, call, patient))
+        return answer_of(schemas.DueInstruments, answering.due_for(db, call, patient))
 
     @command(schemas.AnswerInstrument, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def answer_instrument(self, db: Session, call: Call) -> dict[str, Any]:
@@ -557,7 +556,7 @@ class Intake:
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
         kept = answering.keep_answers(db, call, patient)
         (shown,) = answering.views_of(db, [kept], call)
-        return views.dump(schemas.InstrumentAnswers, shown)
+        return answer_of(schemas.InstrumentAnswers, shown)
 
     @on_timer(answering.SCREEN_AGAIN_DUE)
     def ask_to_screen_again(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -577,7 +576,7 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        shown = [views.dump(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
+        shown = [answer_of(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
         return views.page(shown, limit=limit, key="answers_id")
 
     @question(schemas.GetInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
@@ -588,7 +587,7 @@ class Intake:
             raise NotFound("No such answers.", field="answers_id")
         finding.check_own(call, kept.patient_id, field="answers_id")
         (shown,) = answering.views_of(db, [kept], call, version=call.data["version"])
-        return views.dump(schemas.InstrumentAnswers, shown)
+        return answer_of(schemas.InstrumentAnswers, shown)
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
@@ -632,7 +631,7 @@ class Intake:
         )
         db.add(signature)
         announce_all(db, events)
-        return views.dump(schemas.RuleSignature, signature)
+        return answer_of(schemas.RuleSignature, signature)
 
     # --- Consent ----------------------------------------------------------------------------------
 
@@ -652,12 +651,12 @@ class Intake:
         events = consents.grant(consent)
         for earlier in tables.consents_of(db, patient_id=patient.patient_id):
             if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
-                return views.dump(schemas.Consent, earlier)
+                return answer_of(schemas.Consent, earlier)
         db.add(consent)
         announce_all(db, events)
         consenting.watch(db, consent, now=call.now)
         consenting.note_newer(db, consent, at=call.now)
-        return views.dump(schemas.Consent, consent)
+        return answer_of(schemas.Consent, consent)
 
     @command(schemas.RevokeConsent, roles=(*_DOOR, roles.PATIENT))
     def revoke_consent(self, db: Session, call: Call) -> dict[str, Any]:
@@ -672,7 +671,7 @@ class Intake:
         announce_all(db, ended)
         consenting.stop(db, consent, at=call.now)
         consenting.see_to_treatment(db, consent, now=call.now)
-        return views.dump(schemas.Consent, consent)
+        return answer_of(schemas.Consent, consent)
 
     @command(schemas.EndConsent, roles=_DOOR)
     def end_consent(self, db: Session, call: Call) -> dict[str, Any]:
@@ -683,7 +682,7 @@ class Intake:
         ended = consent.end_with(call.data["event"], occurred_at=call.data["occurred_at"], now=call.now)
         announce_all(db, ended)
         consenting.stop(db, consent, at=call.now)
-        return views.dump(schemas.Consent, consent)
+        return answer_of(schemas.Consent, consent)
 
     @question(schemas.ListConsents, roles=(*_DOOR, roles.PATIENT))
     def list_consents(self, db: Session, call: Call) -> dict[str, Any]:
@@ -691,7 +690,7 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.consents_of(db, patient_id=patient.patient_id)
-        return {"items": [views.dump(schemas.Consent, consent) for consent in found], "next": None}
+        return {"items": [answer_of(schemas.Consent, consent) for consent in found], "next": None}
 
     @on_timer(consenting.CONSENT_ENDS)
     def remind_of_consent(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -724,7 +723,7 @@ class Intake:
         """Keep that nobody backs a patient, which the treatment plan then works on."""
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
+        return answer_of(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
 
     @question(schemas.ListSupporters, roles=(*_DOOR, roles.PATIENT))
     def list_supporters(self, db: Session, call: Call) -> dict[str, Any]:
@@ -739,7 +738,7 @@ class Intake:
         """Keep what sets off use, and the tools that somebody has against it now."""
         episode = finding.locked_episode(db, call.data["episode_id"])
         inventory = supporting.record_triggers(db, episode, call)
-        return views.dump(schemas.TriggerInventory, inventory) | {"complete": inventory.is_complete}
+        return answer_of(schemas.TriggerInventory, inventory) | {"complete": inventory.is_complete}
 
     # --- What patients are told, and what they ask not to be told to others ------------------------
 
@@ -762,7 +761,7 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         receipt, notice = telling.give_notice(db, patient, call)
-        return views.dump(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
+        return answer_of(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
 
     @question(schemas.ListNoticeReceipts)
     def list_notice_receipts(self, db: Session, call: Call) -> dict[str, Any]:
@@ -788,14 +787,14 @@ class Intake:
         """Take a patient's request that less be told than consents allow."""
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.Restriction, telling.request_restriction(db, patient, call))
+        return answer_of(schemas.Restriction, telling.request_restriction(db, patient, call))
 
     @command(schemas.AnswerRestriction, roles=privacy.PRIVACY_ROLES)
     def answer_restriction(self, db: Session, call: Call) -> dict[str, Any]:
         """Agree that less is told, or deny it with a reason."""
         restriction = finding.locked_restriction(db, call.data["restriction_id"])
         telling.answer_restriction(db, restriction, call)
-        return views.dump(schemas.Restriction, restriction)
+        return answer_of(schemas.Restriction, restriction)
 
     @command(schemas.EndRestriction, roles=(*_DOOR, roles.PATIENT))
     def end_restriction(self, db: Session, call: Call) -> dict[str, Any]:
@@ -803,7 +802,7 @@ class Intake:
         restriction = finding.locked_restriction(db, call.data["restriction_id"])
         finding.check_own(call, restriction.patient_id, field="restriction_id")
         announce_all(db, restriction.end(actor=call.actor, now=call.now))
-        return views.dump(schemas.Restriction, restriction)
+        return answer_of(schemas.Restriction, restriction)
 
     @question(schemas.ListRestrictions, roles=(*_DOOR, roles.PATIENT))
     def list_restrictions(self, db: Session, call: Call) -> dict[str, Any]:
@@ -811,7 +810,7 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.restrictions_of(db, patient_id=patient.patient_id)
-        return {"items": [views.dump(schemas.Restriction, one) for one in found], "next": None}
+        return {"items": [answer_of(schemas.Restriction, one) for one in found], "next": None}
 
     # --- Who asks for records ---------------------------------------------------------------------
 
@@ -833,7 +832,7 @@ class Intake:
             limit=limit + 1,
         )
         return views.page(
-            [views.dump(schemas.LegalDemand, one) for one in found], limit=limit, key="demand_id"
+            [answer_of(schemas.LegalDemand, one) for one in found], limit=limit, key="demand_id"
         )
 
     @command(schemas.IdentifyDemanded, roles=privacy.PRIVACY_ROLES)
@@ -841,28 +840,28 @@ class Intake:
         """Say whom a demand is about, which puts the hold on."""
         demand = finding.locked_demand(db, call.data["demand_id"])
         records.identify(db, demand, finding.patient(db, call.data["patient_id"]), now=call.now)
-        return views.dump(schemas.LegalDemand, demand)
+        return answer_of(schemas.LegalDemand, demand)
 
     @command(schemas.SettleLegalDemand, roles=privacy.PRIVACY_ROLES)
     def settle_legal_demand(self, db: Session, call: Call) -> dict[str, Any]:
         """Record what was decided about a demand for records; the hold stays."""
         demand = finding.locked_demand(db, call.data["demand_id"])
         records.settle_demand(db, demand, call)
-        return views.dump(schemas.LegalDemand, demand)
+        return answer_of(schemas.LegalDemand, demand)
 
     @command(schemas.ReleaseLegalHold, roles=privacy.PRIVACY_ROLES)
     def release_legal_hold(self, db: Session, call: Call) -> dict[str, Any]:
         """Let what is old about somebody be forgotten again."""
         demand = finding.locked_demand(db, call.data["demand_id"])
         records.release(db, demand, call)
-        return views.dump(schemas.LegalDemand, demand)
+        return answer_of(schemas.LegalDemand, demand)
 
     @command(schemas.RequestRecord, roles=(*_DOOR, roles.PATIENT))
     def request_record(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a request for somebody's own record; one that is open already goes on."""
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
-        return views.dump(schemas.RecordRequest, records.request_record(db, patient, call))
+        return answer_of(schemas.RecordRequest, records.request_record(db, patient, call))
 
     @question(schemas.ListRecordRequests, roles=(*_DOOR, roles.PATIENT))
     def list_record_requests(self, db: Session, call: Call) -> dict[str, Any]:
@@ -870,7 +869,7 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         found = tables.record_requests_of(db, patient_id=patient.patient_id)
-        return {"items": [views.dump(schemas.RecordRequest, one) for one in found], "next": None}
+        return {"items": [answer_of(schemas.RecordRequest, one) for one in found], "next": None}
 
     @question(schemas.GetRecordRequest, roles=(*_DOOR, roles.PATIENT))
     def get_record_request(self, db: Session, call: Call) -> dict[str, Any]:
@@ -879,21 +878,21 @@ class Intake:
         if request is None:
             raise NotFound("No such request.", field="request_id")
         finding.check_own(call, request.patient_id, field="request_id")
-        return views.dump(schemas.RecordRequest, request)
+        return answer_of(schemas.RecordRequest, request)
 
     @command(schemas.DeliverRecord, roles=(*privacy.PRIVACY_ROLES, roles.FRONT_DESK, roles.PATIENT))
     def deliver_record(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that a record was delivered; only the first time stops the clock."""
         request = finding.locked_record_request(db, call)
         records.deliver_record(db, request, call)
-        return views.dump(schemas.RecordRequest, request)
+        return answer_of(schemas.RecordRequest, request)
 
     @command(schemas.AnswerRecordRequest, roles=privacy.PRIVACY_ROLES)
     def answer_record_request(self, db: Session, call: Call) -> dict[str, Any]:
         """Put a request for a record off once, or deny it."""
         request = finding.locked_record_request(db, call)
         records.answer_request(db, request, call)
-        return views.dump(schemas.RecordRequest, request)
+        return answer_of(schemas.RecordRequest, request)
 
     @on_timer(records.RECORD_DUE)
     def escalate_record_request(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -932,7 +931,7 @@ class Intake:
         for address in contacting.read(db, call).mailboxes():
             # It was said by whoever reads there, for all who gave that address.
             notification.stop_messages(db, f"mailto:{address}")
-        return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
+        return answer_of(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": True})
 
     @command(schemas.AllowMessages, roles=(*_DOOR, roles.PATIENT))
     def allow_messages(self, db: Session, call: Call) -> dict[str, Any]:
@@ -942,7 +941,7 @@ class Intake:
         notification.allow_messages(db, notification.person(patient.patient_id))
         for address in contacting.read(db, call).mailboxes():
             notification.allow_messages(db, f"mailto:{address}")
-        return views.dump(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
+        return answer_of(schemas.MessageStop, {"patient_id": patient.patient_id, "stopped": False})
 
     @question(schemas.ListMessages, roles=(*_DOOR, roles.PATIENT))
     def list_messages(self, db: Session, call: Call) -> dict[str, Any]:
@@ -953,7 +952,7 @@ class Intake:
         found = tables.messages_after(
             db, patient_id=patient.patient_id, after=call.data["after"], limit=limit + 1
         )
-        return views.page([views.dump(schemas.Message, one) for one in found], limit=limit, key="message_id")
+        return views.page([answer_of(schemas.Message, one) for one in found], limit=limit, key="message_id")
 
     # --- Admission and referral elsewhere ---------------------------------------------------------
 
@@ -991,7 +990,7 @@ class Intake:
         queueing.note_admission(db, episode, site, actor=call.actor, now=call.now)
         left_open = supporting.ask_for_what_is_open(db, episode, assessment, now=call.now)
         floor, ceiling = admissions.WEEKLY_MINUTES[admission.level]
-        return views.dump(schemas.Admission, admission) | {
+        return answer_of(schemas.Admission, admission) | {
             "weekly_minutes_floor": floor,
             "weekly_minutes_ceiling": ceiling,
             "planned_weeks": admissions.PLANNED_WEEKS,
@@ -1004,13 +1003,13 @@ class Intake:
         """Keep what was found out about somebody in TEDS codes, before or after the admission."""
         episode = finding.locked_episode(db, call.data["episode_id"])
         referral = reporting.keep_codes(db, episode, call.data["teds"])
-        return views.dump(schemas.TedsCodes, referral)
+        return answer_of(schemas.TedsCodes, referral)
 
     @question(schemas.ListTedsRecords, roles=_OFFICE)
     def list_teds_records(self, db: Session, call: Call) -> dict[str, Any]:
         """List the records of a site's admissions in TEDS codes, checked against the code book."""
         found = reporting.records_of(db, finding.site(db, call.data["site_id"]), call.data)
-        shown = [views.dump(schemas.TedsRecord, record) for record in found]
+        shown = [answer_of(schemas.TedsRecord, record) for record in found]
         return views.page(shown, limit=call.data["limit"], key="admission_id")
 
     @command(schemas.ReferElsewhere, roles=_DOOR)
@@ -1083,7 +1082,7 @@ class Intake:
         """Put somebody on the waiting list; a free seat is offered at once, in the order of the law."""
         episode = finding.locked_episode(db, call.data["episode_id"])
         wait = queueing.join(db, episode, finding.site(db, episode.site_id), call.data, now=call.now)
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @question(schemas.GetAdmissionWait, roles=(*STAFF, roles.PATIENT))
     def get_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1092,7 +1091,7 @@ class Intake:
         if wait is None:
             raise NotFound("Nobody waits there.", field="wait_id")
         finding.check_own(call, wait.patient_id, field="wait_id")
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @question(schemas.ListAdmissionWaits)
     def list_admission_waits(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1108,14 +1107,14 @@ class Intake:
         """Take the seat that is offered."""
         wait = finding.locked_wait(db, call)
         queueing.accept(db, wait, now=call.now)
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @command(schemas.DeclineAdmissionOffer, roles=(*_DOOR, roles.PATIENT))
     def decline_admission_offer(self, db: Session, call: Call) -> dict[str, Any]:
         """Let the next have the seat that is offered."""
         wait = finding.locked_wait(db, call)
         queueing.decline(db, wait, now=call.now)
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @command(schemas.RemoveAdmissionWait, roles=_DOOR)
     def remove_admission_wait(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1123,7 +1122,7 @@ class Intake:
         wait = finding.locked_wait(db, call)
         site = finding.site(db, wait.site_id)
         queueing.remove(db, wait, site, reason=call.data["reason"], actor=call.actor, now=call.now)
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @command(schemas.RecordInterimServices, roles=_DOOR)
     def record_interim_services(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1136,7 +1135,7 @@ class Intake:
             provided_at=call.data["provided_at"] or call.now,
             now=call.now,
         )
-        return views.dump(schemas.AdmissionWait, wait)
+        return answer_of(schemas.AdmissionWait, wait)
 
     @command(schemas.AddAdmissionSeats, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.FRONT_DESK))
     def add_admission_seats(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1144,14 +1143,14 @@ class Intake:
         site = finding.site(db, call.data["site_id"])
         seat_ids = [new_id() for _ in range(call.data["seats"])]
         queueing.add_seats(db, site.site_id, seat_ids, freed_at=call.now, now=call.now)
-        return views.dump(schemas.AdmissionSeats, queueing.seats_of(db, site.site_id))
+        return answer_of(schemas.AdmissionSeats, queueing.seats_of(db, site.site_id))
 
     @question(schemas.GetAdmissionWaitReport)
     def get_admission_wait_report(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at how long people waited who were admitted on some days, in the buckets of TEDS."""
         site = finding.site(db, call.data["site_id"])
         days = {"first": call.data["first_on"], "last": call.data["last_on"]}
-        return views.dump(schemas.AdmissionWaitReport, queueing.report(db, site, **days))
+        return answer_of(schemas.AdmissionWaitReport, queueing.report(db, site, **days))
 
     @reacts_to(StandingPlaceFreed)
     def offer_freed_place(self, db: Session, event: StandingPlaceFreed, now: datetime) -> None:
@@ -1183,7 +1182,7 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        items = [views.dump(schemas.LevelReview, review) for review in found]
+        items = [answer_of(schemas.LevelReview, review) for review in found]
         return views.page(items, limit=limit, key="review_id")
 
     @command(schemas.CloseLevelReview, roles=roles.CARE_TEAM)
@@ -1197,7 +1196,7 @@ class Intake:
         task = tables.find_task(db, task_id=review.task().task_id)
         if task is not None:
             announce_all(db, task.close(outcome=tasks.DONE, at=call.now))
-        return views.dump(schemas.LevelReview, review)
+        return answer_of(schemas.LevelReview, review)
 
     @reacts_to(LevelReviewRequested)
     def open_level_review(self, db: Session, event: LevelReviewRequested, now: datetime) -> None:
@@ -1251,7 +1250,7 @@ class Intake:
         episode = tables.lock_open_episode(db, patient_id=patient.patient_id)
         if episode is not None:
             reserving.reserve_scheduled(db, episode, now=call.now)
-        return views.dump(schemas.Coverage, kept)
+        return answer_of(schemas.Coverage, kept)
 
     @command(schemas.RecordAuthorization, roles=(*_DOOR, roles.OPERATIONS))
     def record_authorization(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1292,7 +1291,7 @@ class Intake:
         return {
             "patient_id": episode.patient_id,
             "episode_id": episode.episode_id,
-            "coverages": [views.dump(schemas.Coverage, one) for one in covers],
+            "coverages": [answer_of(schemas.Coverage, one) for one in covers],
             "authorizations": [views.authorization_view(db, one) for one in found],
             "warnings": covering.warnings(db, covers, found, now=call.now),
             "days_not_authorized": [
@@ -1365,14 +1364,14 @@ class Intake:
     def set_rate(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell what a day of care costs at a site from a day on, or what a payer allows for it."""
         finding.site(db, call.data["site_id"])
-        return views.dump(schemas.Rate, costing.set_rate(db, call.data, actor=call.actor, now=call.now))
+        return answer_of(schemas.Rate, costing.set_rate(db, call.data, actor=call.actor, now=call.now))
 
     @question(schemas.ListRates)
     def list_rates(self, db: Session, call: Call) -> dict[str, Any]:
         """List what a day costs at a site."""
         site = finding.site(db, call.data["site_id"])
         found = tables.rates_of(db, site_id=site.site_id)
-        return {"items": [views.dump(schemas.Rate, one) for one in found], "next": None}
+        return {"items": [answer_of(schemas.Rate, one) for one in found], "next": None}
 
     @command(schemas.EstimateCost, roles=(*_DOOR, roles.OPERATIONS))
     def estimate_cost(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1380,14 +1379,14 @@ class Intake:
         episode = finding.locked_episode(db, call.data["episode_id"])
         site = finding.site(db, episode.site_id)
         found = costing.estimate(db, episode, site, call.data, actor=call.actor, now=call.now)
-        return views.dump(schemas.CostEstimate, found)
+        return answer_of(schemas.CostEstimate, found)
 
     @question(schemas.ListCostEstimates, roles=(*STAFF, roles.PATIENT))
     def list_cost_estimates(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody was told that care would cost, and how far a bill would pass it by now."""
         episode = finding.episode(db, call.data["episode_id"])
         finding.check_own(call, episode.patient_id, field="episode_id")
-        return views.dump(schemas.CostEstimates, costing.estimates_view(db, episode))
+        return answer_of(schemas.CostEstimates, costing.estimates_view(db, episode))
 
     @command(schemas.DeclareSelfPay, roles=(*_DOOR, roles.OPERATIONS, roles.PATIENT))
     def declare_self_pay(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1402,21 +1401,21 @@ class Intake:
             asks=call.data["asks_for_estimate"],
             now=call.now,
         )
-        return views.dump(schemas.SelfPay, own)
+        return answer_of(schemas.SelfPay, own)
 
     @command(schemas.AssessFee, roles=(*_DOOR, roles.OPERATIONS))
     def assess_fee(self, db: Session, call: Call) -> dict[str, Any]:
         """Work out what somebody pays by household and income, under the table that is signed."""
         episode = finding.episode(db, call.data["episode_id"])
         found = costing.assess_fee(db, episode, call.data, actor=call.actor, now=call.now)
-        return views.dump(schemas.FeeAssessment, found)
+        return answer_of(schemas.FeeAssessment, found)
 
     @question(schemas.GetFundingPaths, roles=(*STAFF, roles.PATIENT))
     def get_funding_paths(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at the ways to pay for care without cover, each with what to do next."""
         episode = finding.episode(db, call.data["episode_id"])
         finding.check_own(call, episode.patient_id, field="episode_id")
-        return views.dump(schemas.FundingPaths, costing.funding_view(db, episode, now=call.now))
+        return answer_of(schemas.FundingPaths, costing.funding_view(db, episode, now=call.now))
 
     @on_timer(costing.ESTIMATE_DUE)
     def escalate_estimate(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1452,7 +1451,7 @@ class Intake:
         site = finding.site(db, call.data["site_id"])
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"program:{site.site_id}".encode())
         program = directory.list_own(db, site, call.data, now=call.now)
-        return views.dump(schemas.FoundProgram, program) | {"verified": False}
+        return answer_of(schemas.FoundProgram, program) | {"verified": False}
 
     @command(schemas.ImportFacilities, roles=(roles.OPERATIONS,), long=True)
     def import_facilities(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1461,7 +1460,7 @@ class Intake:
         report = directory.import_records(
             db, call.data["rows"], import_id=call.command_id, tenant_id=call.tenant_id, now=call.now
         )
-        return views.dump(schemas.FacilityImport, report)
+        return answer_of(schemas.FacilityImport, report)
 
     @question(schemas.ListPrograms, roles=_SEEKERS)
     def list_programs(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1479,11 +1478,11 @@ class Intake:
         told["credentials"] = [views.credential_view(one, now=call.now) for one in told["credentials"]]
         staff, groups = told.pop("staff"), told.pop("groups")
         return (
-            views.dump(schemas.ProgramProfile, program)
+            answer_of(schemas.ProgramProfile, program)
             | told
             | {
-                "staff": views.dump(schemas.StaffMix, staff) if staff else None,
-                "groups": [views.dump(schemas.ProgramGroup, group) for group in groups],
+                "staff": answer_of(schemas.StaffMix, staff) if staff else None,
+                "groups": [answer_of(schemas.ProgramGroup, group) for group in groups],
             }
         )
 

@@ -1,6 +1,5 @@
 """How what intake keeps is shown: answers of its ways in, as their schemas say."""
 
-import functools
 from datetime import datetime
 from typing import Any
 
@@ -27,22 +26,10 @@ from services.intake.domain.inquiries import Inquiry
 from services.intake.domain.partner_referrals import PartnerReferral
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
+from shared.answers import answer_of
 from shared.contracts import roles
 from shared.contracts.event import write_moment
 from shared.messaging import Call
-
-
-def dump(schema: Any, thing: Any) -> dict[str, Any]:
-    """Return what a schema shows of a thing."""
-    dumped: dict[str, Any] = made(schema).dump(thing)
-    return dumped
-
-
-@functools.cache
-def made(schema: Any) -> Any:
-    """Return a schema, made once."""
-    # Making a schema copies each of its fields, which costs more than what it is made for.
-    return schema()
 
 
 def next_step(db: Session, episode: Episode, *, now: datetime) -> str:
@@ -59,7 +46,7 @@ def site_view(site: Site, *, now: datetime) -> dict[str, Any]:
     shown: dict[str, Any] = {name: getattr(site, name) for name in kept}
     shown["levels_licensed"] = site.levels_on(today)
     shown["licences"] = [{**vars(one), "state": one.state_on(today)} for one in site.held()]
-    return dump(schemas.Site, shown)
+    return answer_of(schemas.Site, shown)
 
 
 def partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dict[str, Any]:
@@ -77,35 +64,35 @@ def partner_referral_view(db: Session, told: PartnerReferral, call: Call) -> dic
         found = tables.find_step_down(db, step_down_id=told.step_down_id)
         shown |= {name: getattr(told, name) for name in ("patient_id", "episode_id", "referral_id")}
         shown["step_down_id"] = found.step_down_id if found else None
-    return dump(schemas.PartnerReferral, shown)
+    return answer_of(schemas.PartnerReferral, shown)
 
 
 def inquiry_status(db: Session, inquiry: Inquiry, *, now: datetime) -> dict[str, Any]:
     """Return where an inquiry stands, for whoever has its key."""
     site = finding.site(db, inquiry.site_id)
-    return dump(schemas.InquiryStatus, inquiring.status_of(db, inquiry, site, now=now))
+    return answer_of(schemas.InquiryStatus, inquiring.status_of(db, inquiry, site, now=now))
 
 
 def inquiry_view(inquiry: Inquiry) -> dict[str, Any]:
     """Return an inquiry as the staff see it."""
-    return dump(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
+    return answer_of(schemas.Inquiry, inquiry) | inquiring.view_of(inquiry)
 
 
 def referral_view(db: Session, referral: Referral, episode: Episode, *, now: datetime) -> dict[str, Any]:
     """Return a referral with the next step of its episode."""
     shown = {"minor": episode.minor, "next_step": next_step(db, episode, now=now)}
-    return dump(schemas.Referral, referral) | shown
+    return answer_of(schemas.Referral, referral) | shown
 
 
 def assessment_view(assessment: Assessment, site: Site) -> dict[str, Any]:
     """Return an assessment, with where help is for whoever is in danger."""
     crisis = assessments.crisis_content(assessment.risk_flags, emergency_phone=site.emergency_phone)
-    return dump(schemas.Assessment, assessment) | {"crisis": crisis}
+    return answer_of(schemas.Assessment, assessment) | {"crisis": crisis}
 
 
 def patient_view(contacts: ContactBook) -> dict[str, Any]:
     """Return who somebody is, and how they are reached."""
-    shown = dump(schemas.Patient, contacts.patient)
+    shown = answer_of(schemas.Patient, contacts.patient)
     return shown | {"contact_points": contact_point_views(contacts, schemas.WayToReach)}
 
 
@@ -115,8 +102,8 @@ def contact_point_views(
     """Return contact points in the order in which to try them; those that are used no more at the end."""
     shown = enumerate(contacts.in_order(), start=1)
     return [
-        *(dump(schema, one) | {"position": place} for place, one in shown),
-        *(dump(schema, one) | {"position": None} for one in (contacts.ended() if ended else ())),
+        *(answer_of(schema, one) | {"position": place} for place, one in shown),
+        *(answer_of(schema, one) | {"position": None} for one in (contacts.ended() if ended else ())),
     ]
 
 
@@ -130,36 +117,36 @@ def supporter_view(db: Session, supporter: supporters.Supporter, *, now: datetim
     """Return a supporter with what they may be told now."""
     consented = tables.consents_of(db, patient_id=supporter.patient_id)
     may_be_told = [] if supporter.ended_at else supporter.classes_told(consented, now=now)
-    return dump(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
+    return answer_of(schemas.Supporter, supporter) | {"may_be_told": may_be_told}
 
 
 def notice_view(told: dict[str, Any]) -> dict[str, Any]:
     """Return a version of the notice, whether it is in force, and to how many it was given."""
     shown = {name: told[name] for name in ("in_force", "given")}
-    return dump(schemas.PrivacyNotice, told["notice"]) | shown
+    return answer_of(schemas.PrivacyNotice, told["notice"]) | shown
 
 
 def receipt_views(db: Session, found: list[notices.NoticeReceipt]) -> list[dict[str, Any]]:
     """Return receipts with the edition of the notice that each is for."""
     editions = {notice.notice_id: notice.edition for notice in tables.all_notices(db)}
-    return [dump(schemas.NoticeReceipt, one) | {"edition": editions[one.notice_id]} for one in found]
+    return [answer_of(schemas.NoticeReceipt, one) | {"edition": editions[one.notice_id]} for one in found]
 
 
 def outward_view(referral: outward.OutwardReferral, follow_ups: list[outward.FollowUp]) -> dict[str, Any]:
     """Return a referral to another program with its follow-ups."""
-    shown = [dump(schemas.FollowUp, follow_up) for follow_up in follow_ups]
-    return dump(schemas.OutwardReferral, referral) | {"follow_ups": shown}
+    shown = [answer_of(schemas.FollowUp, follow_up) for follow_up in follow_ups]
+    return answer_of(schemas.OutwardReferral, referral) | {"follow_ups": shown}
 
 
 def program_view(program: programs.Program, *, now: datetime) -> dict[str, Any]:
     """Return a program, and whether what it says is verified now."""
-    return dump(schemas.FoundProgram, program) | {"verified": program.is_verified(now=now)}
+    return answer_of(schemas.FoundProgram, program) | {"verified": program.is_verified(now=now)}
 
 
 def credential_view(credential: program_credentials.ProgramCredential, *, now: datetime) -> dict[str, Any]:
     """Return a program's credential with its state and next check."""
     recheck_due_at = credential.recheck_due_at()
-    return dump(schemas.ProgramCredential, credential) | {
+    return answer_of(schemas.ProgramCredential, credential) | {
         "status": credential.status(now=now),
         "recheck_due_at": write_moment(recheck_due_at) if recheck_due_at else None,
     }
@@ -168,8 +155,8 @@ def credential_view(credential: program_credentials.ProgramCredential, *, now: d
 def authorization_view(db: Session, one: coverage.Authorization) -> dict[str, Any]:
     """Return an authorisation with its ledger of units."""
     ledger = one.count_units(tables.units_of(db, authorization_id=one.authorization_id))
-    return dump(schemas.Authorization, one) | {
-        "ledger": dump(schemas.UnitLedger, ledger),
+    return answer_of(schemas.Authorization, one) | {
+        "ledger": answer_of(schemas.UnitLedger, ledger),
         "alerts": one.told,
     }
 
@@ -178,7 +165,7 @@ def days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
     """Return the days of a site, those that may be billed or those that may not, and why."""
     site = finding.site(db, call.data["site_id"])
     found = billing.days_of(db, site, call.data, billable=billable, now=call.now)
-    shown = [dump(schemas.AttendedDay, one.line()) for one in found]
+    shown = [answer_of(schemas.AttendedDay, one.line()) for one in found]
     return page(shown, limit=call.data["limit"], key="delivery_id")
 
 
@@ -188,7 +175,7 @@ def match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
     verified = programs.is_verified(listing["verified_from"], listing["verified_until"], now=now)
     # A schema would ask each reason for each field by name, which costs more than the search itself.
     return {
-        "program": dump(schemas.FoundProgram, listing) | {"verified": verified},
+        "program": answer_of(schemas.FoundProgram, listing) | {"verified": verified},
         "score": match.score,
         "miles": match.miles,
         "free_seats": match.free_seats,
@@ -215,10 +202,10 @@ def rules_view(
         ),
         None,
     )
-    return dump(schemas.RulePack, pack) | {
+    return answer_of(schemas.RulePack, pack) | {
         "may_be_signed": pack.may_be_signed(licensed=licensed),
         "in_force": in_force.get(pack.pack) == pack.version,
-        "signature": dump(schemas.RuleSignature, signature) if signature else None,
+        "signature": answer_of(schemas.RuleSignature, signature) if signature else None,
     }
 
 
@@ -226,7 +213,7 @@ def queued_view(queued: dict[str, Any]) -> dict[str, Any]:
     """Return an entry of the waiting list with its place, reason and clocks."""
     wait = queued["wait"]
     running = clocks_of(wait)
-    return dump(schemas.QueuedAdmission, wait) | {
+    return answer_of(schemas.QueuedAdmission, wait) | {
         "position": queued["position"],
         "clocks": [{"clock": name, "due_at": write_moment(due_at)} for name, due_at in running.items()],
     }

@@ -5,7 +5,6 @@ its id: asked again it answers the same and does nothing. One whose deadline has
 carried out. Refusals travel as themselves.
 """
 
-import functools
 import hashlib
 import hmac
 import time
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 import structlog
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, telemetry
+from shared.answers import made
 from shared.contracts import roles
 from shared.contracts.event import Actor, read_moment, write_moment
 from shared.database import (
@@ -206,7 +206,7 @@ def _carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
     if ask.actor.role not in entry.roles:
         raise RoleMayNot(field="role", rule=f"{ask.name} is for {', '.join(entry.roles)}", problems=())
     try:
-        data = _reader_of(entry.schema).load(ask.data)
+        data = made(entry.schema).load(ask.data)
     except ValidationError as error:
         raise InvalidInput.of(error.normalized_messages()) from None
     origin = _origin(host, ask)
@@ -269,12 +269,6 @@ def _do(host: "Host", db: Session, ask: Ask, call: Call) -> dict[str, Any]:
         # The caller has been told that nothing happened; so nothing may.
         raise Unavailable("The deadline passed.", retry_after=1)
     return {"done": answer_}
-
-
-@functools.cache
-def _reader_of(schema: type[Schema]) -> Schema:
-    # Kept: making one costs more than reading with it.
-    return schema()
 
 
 def _origin(host: "Host", ask: Ask) -> Origin:
@@ -414,7 +408,7 @@ def run_one_job(host: "Host") -> bool:
         ask = Ask.from_bytes(orjson.dumps(_content(row)))
         entry, method = host.commands[ask.name]
         try:
-            data = _reader_of(entry.schema).load(ask.data)
+            data = made(entry.schema).load(ask.data)
         except ValidationError as error:
             host.unreadable_jobs.add(ask.command_id)
             log.error("job_unreadable", command=ask.name, error=type(error).__name__)

@@ -224,6 +224,31 @@ def seats_between(
 _EVER: tuple[datetime, datetime] = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _FIRST_ID = str(UUID(int=0))
 
+
+def _beyond(starts_at: Any, id_: Any) -> sa.ColumnElement[bool]:
+    """Return whether a row is of a page: within its stretch, and after the last row of the page before."""
+    last = (
+        sa.bindparam("after_start", type_=moment()),
+        sa.bindparam("after_id", type_=sa.Uuid(as_uuid=False)),
+    )
+    within = sa.and_(starts_at >= sa.bindparam("since"), starts_at < sa.bindparam("until"))
+    return sa.and_(within, sa.tuple_(starts_at, id_) > sa.tuple_(*last))
+
+
+def _page(
+    *, since: datetime | None, until: datetime | None, after: tuple[datetime, str] | None, at_most: int
+) -> dict[str, Any]:
+    """Return what a page is filled in with; what is None limits nothing."""
+    after_start, after_id = after or (_EVER[0], _FIRST_ID)
+    return {
+        "since": since or _EVER[0],
+        "until": until or _EVER[1],
+        "after_start": after_start,
+        "after_id": after_id,
+        "at_most": at_most,
+    }
+
+
 _COUNTED = (
     sa.select(seats.c.state, sa.func.count().label("number"))
     .where(seats.c.session_id == sessions.c.session_id, seats.c.tenant_id == sessions.c.tenant_id)
@@ -232,7 +257,7 @@ _COUNTED = (
     .subquery()
 )
 #: What a page tells of each session, in the order in which it tells it.
-_PAGE = written_once(
+_PAGE_OF_ALL = written_once(
     sa.select(
         attendance.Session.session_id,
         attendance.Session.site_id,
@@ -261,19 +286,11 @@ _PAGE = written_once(
         .scalar_subquery()
         .label("counts"),
     )
-    .where(
-        attendance.Session.starts_at >= sa.bindparam("since"),
-        attendance.Session.starts_at < sa.bindparam("until"),
-        sa.tuple_(attendance.Session.starts_at, attendance.Session.session_id)
-        > sa.tuple_(
-            sa.bindparam("after_start", type_=moment()),
-            sa.bindparam("after_id", type_=sa.Uuid(as_uuid=False)),
-        ),
-    )
+    .where(_beyond(attendance.Session.starts_at, attendance.Session.session_id))
     .order_by(attendance.Session.starts_at, attendance.Session.session_id)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
-_PAGE_OF_SITE = written_once(_PAGE.where(attendance.Session.site_id == sa.bindparam("of_site")))
+_PAGE_OF_SITE = written_once(_PAGE_OF_ALL.where(attendance.Session.site_id == sa.bindparam("of_site")))
 
 
 def page_of_sessions(
@@ -289,16 +306,9 @@ def page_of_sessions(
 
     Each has the names of its columns, and under ``counts`` how many seats it has in which state.
     """
-    after_start, after_id = after or (_EVER[0], _FIRST_ID)
-    page = {
-        "since": since or _EVER[0],
-        "until": until or _EVER[1],
-        "after_start": after_start,
-        "after_id": after_id,
-        "at_most": at_most,
-    }
+    page = _page(since=since, until=until, after=after, at_most=at_most)
     rows = (
-        db.execute(_PAGE, page)
+        db.execute(_PAGE_OF_ALL, page)
         if site_id is None
         else db.execute(_PAGE_OF_SITE, {**page, "of_site": site_id})
     )
@@ -310,13 +320,7 @@ _OF_EPISODE = written_once(
     .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
     .where(
         attendance.Seat.episode_id == sa.bindparam("of_episode"),
-        attendance.Seat.starts_at >= sa.bindparam("since"),
-        attendance.Seat.starts_at < sa.bindparam("until"),
-        sa.tuple_(attendance.Seat.starts_at, attendance.Seat.seat_id)
-        > sa.tuple_(
-            sa.bindparam("after_start", type_=moment()),
-            sa.bindparam("after_id", type_=sa.Uuid(as_uuid=False)),
-        ),
+        _beyond(attendance.Seat.starts_at, attendance.Seat.seat_id),
     )
     .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
@@ -333,16 +337,6 @@ def seats_of_episode(
     at_most: int,
 ) -> list[tuple[attendance.Seat, attendance.Session]]:
     """Return the seats of an episode by start and id, each with its session."""
-    after_start, after_id = after or (_EVER[0], _FIRST_ID)
-    rows = db.execute(
-        _OF_EPISODE,
-        {
-            "of_episode": episode_id,
-            "since": since or _EVER[0],
-            "until": until or _EVER[1],
-            "after_start": after_start,
-            "after_id": after_id,
-            "at_most": at_most,
-        },
-    )
+    page = _page(since=since, until=until, after=after, at_most=at_most)
+    rows = db.execute(_OF_EPISODE, {"of_episode": episode_id, **page})
     return [(seat, session) for seat, session in rows]
