@@ -58,7 +58,8 @@ class _Link:
     now have said it: many messages in one go, and frames stay whole.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, hung_up: Callable[[], None]) -> None:
+        self._hung_up = hung_up
         self._connection = Connection(
             url,
             heartbeat=HEARTBEAT_SECONDS,
@@ -129,6 +130,7 @@ class _Link:
 
     def close(self) -> None:
         """Hang up, without waiting for a peer that may be gone."""
+        self._hung_up()
         self._heart.kill()
         try:
             with eventlet.Timeout(2, False):
@@ -157,6 +159,40 @@ def _read_ahead(transport: Any) -> None:
     transport._quick_recv = lambda wanted: receive(max(wanted, READ_BYTES))  # noqa: SLF001
 
 
+class _Way:
+    """The way of a process to the broker: all that exists there is declared by its first connection.
+
+    After one of them was lost, the next declares it again: the broker may be another one by then.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._one_declares = Semaphore()
+        self._lost = 0
+        #: How many connections had been lost when everything was last declared.
+        self._declared_after: int | None = None
+
+    def link(self) -> _Link:
+        """Connect, and return once everything is there.
+
+        :raises OSError, amqp.exceptions.AMQPError: when the broker is away.
+        """
+        link = _Link(self._url, self._hung_up)
+        try:
+            with self._one_declares:
+                lost = self._lost
+                if self._declared_after != lost:
+                    topology.declare(link.channel)
+                    self._declared_after = lost
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _hung_up(self) -> None:
+        self._lost += 1
+
+
 class RabbitBroker:
     """Carries events, commands and questions between processes."""
 
@@ -164,7 +200,7 @@ class RabbitBroker:
     confirms_effects = False
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._way = _Way(url)
         self._publishing: _Link | None = None
         self._publish_lock = Semaphore()
         self._unconfirmed: set[int] = set()
@@ -186,8 +222,7 @@ class RabbitBroker:
 
     def _publisher(self) -> _Link:
         if self._publishing is None:
-            link = _Link(self._url)
-            topology.declare(link.channel)
+            link = self._way.link()
             link.channel.confirm_select()
             link.channel.events["basic_ack"].add(self._on_ack)
             link.channel.events["basic_nack"].add(self._on_nack)
@@ -234,13 +269,13 @@ class RabbitBroker:
         self, service: str, take: Callable[[list[Delivery]], None], *, batch: int
     ) -> "EventConsumer":
         """Have *take* called with batches of messages for *service*, one batch at a time."""
-        return EventConsumer(self._url, service, take, batch=batch)
+        return EventConsumer(self._way, service, take, batch=batch)
 
     def answer_commands(
         self, service: str, answer: Callable[[bytes], bytes | None], *, at_once: int
     ) -> "CommandAnswerer":
         """Have *answer* called with each command or question for *service*."""
-        return CommandAnswerer(self._url, service, answer, at_once=at_once)
+        return CommandAnswerer(self._way, service, answer, at_once=at_once)
 
     def ask(self, service: str, body: bytes, *, deadline: datetime) -> bytes:
         """Send a command and return the reply.
@@ -254,7 +289,7 @@ class RabbitBroker:
             try:
                 with self._client_lock:
                     if self._client is None or not self._client.alive:
-                        self._client = _CommandClientLink(self._url)
+                        self._client = _CommandClientLink(self._way)
                     client = self._client
                 reply = client.ask(service, body, seconds=seconds)
             except BROKEN:
@@ -276,9 +311,9 @@ class RabbitBroker:
 class _Consumer:
     """A loop that consumes one queue and connects again when the connection breaks."""
 
-    def __init__(self, url: str, queue: str) -> None:
+    def __init__(self, way: _Way, queue: str) -> None:
         self.connected = False
-        self._url = url
+        self._way = way
         self._queue = queue
         self._stopping = False
         self._thread = eventlet.spawn(self._run)
@@ -287,8 +322,7 @@ class _Consumer:
         while not self._stopping:
             link = None
             try:
-                link = _Link(self._url)
-                topology.declare(link.channel)
+                link = self._way.link()
                 self._consume(link)
             except BROKEN as error:
                 log.warning("broker_connection_lost", queue=self._queue, error=type(error).__name__)
@@ -315,10 +349,12 @@ class EventConsumer(_Consumer):
     While one batch waits for the database, the next one is read from the broker.
     """
 
-    def __init__(self, url: str, service: str, take: Callable[[list[Delivery]], None], *, batch: int) -> None:
+    def __init__(
+        self, way: _Way, service: str, take: Callable[[list[Delivery]], None], *, batch: int
+    ) -> None:
         self._take = take
         self._batch = batch
-        super().__init__(url, topology.events_queue_of(service))
+        super().__init__(way, topology.events_queue_of(service))
 
     def _consume(self, link: _Link) -> None:
         arrived = _Arrived()
@@ -404,12 +440,12 @@ class CommandAnswerer(_Consumer):
     """Answers a service's commands, several at once; one is acknowledged when it is answered."""
 
     def __init__(
-        self, url: str, service: str, answer: Callable[[bytes], bytes | None], *, at_once: int
+        self, way: _Way, service: str, answer: Callable[[bytes], bytes | None], *, at_once: int
     ) -> None:
         self._answer = answer
         self._at_once = at_once
         self._pool = GreenPool(at_once)
-        super().__init__(url, topology.commands_queue_of(service))
+        super().__init__(way, topology.commands_queue_of(service))
 
     def _consume(self, link: _Link) -> None:
         link.channel.basic_qos(0, self._at_once, False)  # py-amqp takes it so
@@ -441,11 +477,10 @@ class CommandAnswerer(_Consumer):
 class _CommandClientLink:
     """Sends commands and hands each reply to whom it belongs."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, way: _Way) -> None:
         self.alive = True
         self._waiting: dict[str, Signal] = {}
-        self._link = _Link(url)
-        topology.declare(self._link.channel)
+        self._link = way.link()
         self._link.channel.basic_consume(
             "amq.rabbitmq.reply-to", callback=self._replied, no_ack=True, consumer_tag=new_id()
         )

@@ -39,7 +39,11 @@ def commands_queue_of(service: str) -> str:
 
 
 def declare(channel: amqp.Channel) -> None:
-    """Declare every exchange, queue and binding; doing it again changes nothing."""
+    """Declare every exchange, queue and binding; doing it again changes nothing.
+
+    The bindings are hundreds, so they are all asked for at once: what is declared after those of one service,
+    and answered, shows that the broker has made them.
+    """
     unrouted = Exchange(UNROUTED, type="fanout", durable=True)
     dead = Exchange(DEAD, type="fanout", durable=True)
     events = Exchange(EVENTS_EXCHANGE, type="topic", durable=True, arguments={"alternate-exchange": UNROUTED})
@@ -61,5 +65,5 @@ def declare(channel: amqp.Channel) -> None:
         queue.declare()
         for wire_name in EVENTS:
             if service in receivers_of(wire_name):
-                queue.bind_to(events, routing_key=wire_name)
+                queue.bind_to(events, routing_key=wire_name, nowait=True)
         Queue(commands_queue_of(service), durable=True)(channel).declare()
