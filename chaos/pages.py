@@ -65,7 +65,8 @@ class MailServer:
 class Dangers:
     """Tells dangers over HTTP every few seconds, to monitoring and, independently of it, to intake.
 
-    What is told to intake is taken while monitoring is away, and then nobody but intake can page.
+    What is told to intake is taken while monitoring is away, and then nobody but intake can page. Once a page
+    has left, a clinician takes the escalation, and closes it with what was found.
     """
 
     def __init__(self, house: House, load: Load, mail: MailServer) -> None:
@@ -77,7 +78,7 @@ class Dangers:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, args=(tell,), daemon=True)
-            for tell in (self._tell_monitoring, self._tell_intake)
+            for tell in (self._tell_monitoring, self._tell_intake, self._answer_pages)
         ]
 
     def make_contact(self, *, active: bool = True) -> None:
@@ -156,6 +157,24 @@ class Dangers:
             role="counselor",
             announces={"assessment_completed": 1, "safety_concern_raised": 1},
         )
+
+    def _answer_pages(self) -> None:
+        for escalation in self._asked("/v1/escalations?limit=50").get("items", ()):
+            if escalation["state"] != "OPEN":
+                continue
+            path = f"/v1/escalations/{escalation['escalation_id']}"
+            if not any(page["outcome"] == "SENT" for page in self._asked(path).get("pages", ())):
+                continue
+            for name, what, announced in (
+                ("acknowledgement", {}, "escalation_acknowledged"),
+                ("closure", {"disposition": "EVALUATED_NO_ACTION"}, "escalation_closed"),
+            ):
+                self._load.send(name, f"{path}/{name}", what, role="clinician", announces={announced: 1})
+
+    def _asked(self, path: str) -> dict[str, Any]:
+        """Return what a clinician is told; nothing where nobody answers."""
+        status, told = self._load.request("GET", path, role="clinician")
+        return told if status == 200 else {}
 
     def seconds_to_page(self) -> dict[str, float | None]:
         """Return by correlation id the seconds from the first try to tell a danger to the first page."""
