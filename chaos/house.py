@@ -37,6 +37,8 @@ BACK = tuple(service for service in SERVICES if service != "gateway")
 
 #: Seconds within which a process is ready, a server is back: generous, for a busy machine.
 READY_SECONDS = 90.0
+#: Events that bringing somebody in to the admission sets off, about: those that monitoring has not heard of.
+EVENTS_OF_AN_ADMISSION = 20
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, step: float = 0.05) -> bool:
@@ -314,11 +316,16 @@ class House:
         def count(service: str, query: str) -> int:
             return int(self.rows(service, f"SELECT count(*) FROM {query}")[0][0])
 
+        def waiting(kind: str, service: str) -> int:
+            return count("intake", f"outbox WHERE type = '{kind}'") - count(
+                service, f"inbox WHERE type = '{kind}'"
+            )
+
         announced = sum(count(service, "outbox") for service in SERVICES)
-        referred = count("intake", "outbox WHERE type = 'referral_received'")
         return max(
             announced - count("gateway", "archive"),
-            referred - count("scheduling", "inbox WHERE type = 'referral_received'"),
+            waiting("referral_received", "scheduling"),
+            EVENTS_OF_AN_ADMISSION * waiting("patient_admitted", "monitoring"),
         )
 
     def queue_of(self, service: str) -> str:

@@ -29,8 +29,11 @@ TRY_SECONDS = 40.0
 IMPORT_SECONDS = 300.0
 #: Rows of one import: each is an event with a reaction elsewhere.
 IMPORT_ROWS = 100
-#: Events on their way above which nothing new is imported: a backlog is to come from faults alone.
+#: Events on their way above which nothing new is imported, and above which nobody new is brought in at all: a
+#: backlog is to come from faults alone. People who never pause for breath outrun any machine that is small
+#: enough, and what is left of a run then tells of that.
 MOST_ON_THEIR_WAY = 500
+MOST_FOR_PEOPLE = 2_000
 
 
 @dataclasses.dataclass
@@ -281,6 +284,9 @@ class Load:
 
     def _one_person(self, draws: random.Random) -> None:
         """Bring somebody from the referral to the admission, and hear of a danger or a lapse."""
+        if self.on_their_way > MOST_FOR_PEOPLE:
+            time.sleep(PAUSE_SECONDS)
+            return
         referred = self.refer()
         patient, episode = referred["patient_id"], referred["episode_id"]
         self.send(
