@@ -20,11 +20,13 @@ from homeward.postgres import PrivatePostgres
 from shared import sealing
 from shared.database import new_engine
 from shared.ids import new_id
-from tests import nodes
+from tests import in_memory, nodes
 from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, create_tables, emptied, settings_for_tests
 
 sealing.use_key(settings_for_tests().encryption_key)
+
+in_memory.keep_files_in_memory()
 
 # Thousands of tests and all that they import stay until the end: nobody looks for cycles among them.
 gc.disable()
