@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from tests.support import emptied, settings_for_tests
 
 ALL = ("monitoring", "aftercare", "intake", "gateway", "scheduling")
 
+BROKERS = ("memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq))
+
 #: Events that are announced at once, many batches of them, before their process is killed.
 IN_FLIGHT = 600
 
@@ -30,6 +33,8 @@ class Driven:
     """A process of three services that does what it is told, line by line."""
 
     def __init__(self, environment: dict[str, str]) -> None:
+        #: What had come about when the test began.
+        self._before: dict[str, Any] = {}
         self._process = forked.popen(
             [sys.executable, "-m", "tests.messaging.three_services"],
             stdin=subprocess.PIPE,
@@ -52,11 +57,30 @@ class Driven:
                 continue  # a line of its log
             return json.loads(line)
 
+    def state(self) -> dict[str, Any]:
+        """Return what has come about since the test began."""
+        now = self.do("state")
+        if not self._before:
+            return dict(now)
+        since = {name: now[name] - self._before[name] for name in now if name != "inbox"}
+        return since | {"inbox": dict(Counter(now["inbox"]) - Counter(self._before["inbox"]))}
+
+    def begin(self) -> None:
+        """Wait until all is quiet; what comes about is counted from here."""
+        self._before = {}
+        seen: list[dict[str, Any]] = []
+
+        def is_quiet(state: dict[str, Any]) -> bool:
+            seen.append(state)
+            return state["unsent"] == 0 and "waiting" not in state["inbox"] and seen[-2:-1] == [state]
+
+        self._before = self.until(is_quiet)
+
     def until(self, condition: Callable[[dict[str, Any]], bool], *, seconds: float = 120) -> dict[str, Any]:
         """Wait until the state is as wanted and return it."""
         give_up_at = time.monotonic() + seconds
         while True:
-            state = self.do("state")
+            state = self.state()
             if condition(state):
                 return state
             if time.monotonic() > give_up_at:
@@ -110,22 +134,27 @@ def spare_databases() -> Iterator[list[Databases]]:
         databases.drop()
 
 
-@pytest.fixture(params=["memory", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def process_of_three(
-    request: pytest.FixtureRequest, postgres_server: PrivatePostgres, spare_databases: list[Databases]
-) -> Iterator[Callable[[], Driven]]:
-    """Return a function that starts such a process; each sees the same databases and broker."""
-    databases = spare_databases.pop() if spare_databases else Databases(postgres_server)
+def environment_on(broker: str, databases: Databases, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the variables of processes that share databases and a broker."""
     variables = {
         "HOMEWARD_CLOCK": "real",
         # A command here announces hundreds of events, and the machine may be busy.
         "HOMEWARD_COMMAND_DEADLINE_SECONDS": "6",
         "HOMEWARD_DATABASE_URL": databases.url,
     }
-    if request.param == "rabbitmq":
+    if broker == "rabbitmq":
         node: RabbitNode = request.getfixturevalue("rabbitmq_node")
         variables["HOMEWARD_BROKER_URL"] = node.url.rstrip("/") + "/" + node.virtual_host()
-    environment = environment_of(settings_for_tests(**variables))
+    return environment_of(settings_for_tests(**variables))
+
+
+@pytest.fixture(params=BROKERS)
+def process_of_three(
+    request: pytest.FixtureRequest, postgres_server: PrivatePostgres, spare_databases: list[Databases]
+) -> Iterator[Callable[[], Driven]]:
+    """Return a function that starts such a process; each sees the same databases and broker."""
+    databases = spare_databases.pop() if spare_databases else Databases(postgres_server)
+    environment = environment_on(request.param, databases, request)
     started: list[Driven] = []
 
     def start() -> Driven:
@@ -141,13 +170,26 @@ def process_of_three(
         databases.drop()
 
 
-class TestTheWayOfAnEvent:
-    def test_reaches_each_reacting_service_and_the_archive_once(
-        self, process_of_three: Callable[[], Driven]
-    ) -> None:
-        three = process_of_three()
-        three.do("start", *ALL)
+@pytest.fixture(scope="module", params=BROKERS)
+def process_with_all(request: pytest.FixtureRequest, postgres_server: PrivatePostgres) -> Iterator[Driven]:
+    """Such a process in which all are up, on each broker, for the tests that leave it so."""
+    databases = Databases(postgres_server)
+    process = Driven(environment_on(request.param, databases, request))
+    process.do("start", *ALL)
+    yield process
+    process.kill()
+    databases.drop()
 
+
+@pytest.fixture
+def three(process_with_all: Driven) -> Driven:
+    """The process with all, in which nothing goes on."""
+    process_with_all.begin()
+    return process_with_all
+
+
+class TestTheWayOfAnEvent:
+    def test_reaches_each_reacting_service_and_the_archive_once(self, three: Driven) -> None:
         told = three.do("send", "scheduling", "tell", {"seats": [f"seat {n}" for n in range(300)]})
 
         assert told == {"status": "done", "answer": {"told": 300}}
@@ -167,12 +209,8 @@ class TestTheWayOfAnEvent:
 
         three.until(lambda s: s["inbox"] == {"done": 3} and s["unsent"] == 0)
 
-    def test_keeps_a_failing_event_waiting_and_lets_the_others_pass(
-        self, process_of_three: Callable[[], Driven]
-    ) -> None:
-        three = process_of_three()
+    def test_keeps_a_failing_event_waiting_and_lets_the_others_pass(self, three: Driven) -> None:
         three.do("fail_on", "b")
-        three.do("start", *ALL)
 
         three.do("send", "scheduling", "tell", {"seats": ["a", "b", "c"]})
 
@@ -180,12 +218,9 @@ class TestTheWayOfAnEvent:
         three.do("fail_on")
         three.until(lambda s: s["inbox"] == {"done": 3})
 
-    def test_puts_aside_what_cannot_be_read(self, process_of_three: Callable[[], Driven]) -> None:
-        three = process_of_three()
-        three.do("start", *ALL)
-
+    def test_puts_aside_what_cannot_be_read(self, three: Driven) -> None:
         three.do("publish_raw", "session_missed", "{not an event}")
-        three.do("send", "scheduling", "tell", {"seats": ["a"]})
+        three.do("send", "scheduling", "tell", {"seats": ["d"]})
 
         three.until(lambda s: s["inbox"] == {"done": 1} and s["quarantined"] == 1)
 
@@ -221,20 +256,14 @@ class TestCommands:
         time.sleep(0.5)
         three.until(lambda s: s["inbox"] == {"done": 1} and s["unsent"] == 0)
 
-    def test_answers_many_at_once(self, process_of_three: Callable[[], Driven]) -> None:
-        three = process_of_three()
-        three.do("start", *ALL)
-
+    def test_answers_many_at_once(self, three: Driven) -> None:
         answers = three.do("send_many", "monitoring", "cross", [{"what": f"goat {n}"} for n in range(40)])
 
         assert sorted(answer["answer"]["crossed"] for answer in answers) == sorted(
             f"goat {n}" for n in range(40)
         )
 
-    def test_hands_a_refusal_on_as_itself(self, process_of_three: Callable[[], Driven]) -> None:
-        three = process_of_three()
-        three.do("start", *ALL)
-
+    def test_hands_a_refusal_on_as_itself(self, three: Driven) -> None:
         refused = three.do("send", "monitoring", "cross", {"what": "wolf", "fail": True})
 
         assert (refused["refused"], refused["status"]) == ("ferry_is_full", 409)
