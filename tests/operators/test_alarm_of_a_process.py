@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 import urllib3
 
+from chaos.relays import Relays
 from homeward.postgres import PrivatePostgres
 from services.monitoring.service import Monitoring
 from shared.clock import RealClock
@@ -22,7 +23,7 @@ from shared.messaging.outbox import outbox
 from shared.settings import environment_of
 from tests import forked
 from tests.journeys.house import free_port, wait_until
-from tests.nodes import RabbitNode, node_or_skip
+from tests.nodes import RabbitNode
 from tests.support import Room, settings_for_tests
 from tests.templates import create_migrated
 
@@ -32,14 +33,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class Copy:
-    """One process of monitoring, its database and its broker."""
+    """One process of monitoring, its database and its way to the broker."""
 
-    def __init__(self, server: PrivatePostgres, node: RabbitNode, folder: Path) -> None:
-        self.node = node
+    def __init__(self, server: PrivatePostgres, node: RabbitNode, relays: Relays, folder: Path) -> None:
+        self._relays = relays
+        port = relays.listen("broker", target=node.port)
         run = new_id().replace("-", "")
         self.settings = settings_for_tests(
             HOMEWARD_DATABASE_URL=create_migrated(server, run, ("monitoring",)),
-            HOMEWARD_BROKER_URL=node.url,
+            HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{port}/{node.virtual_host()}",
             HOMEWARD_HEALTH_PORT=str(free_port()),
             HOMEWARD_CLOCK="real",
         )
@@ -57,6 +59,10 @@ class Copy:
                 stdout=log,
                 stderr=log,
             )
+
+    def broker(self, mode: str) -> None:
+        """Have the broker be there ("open"), or away ("cut")."""
+        self._relays.mode("broker", mode)
 
     def ready(self) -> tuple[int, str]:
         """Return how the process answers a probe; 0 when it does not."""
@@ -96,10 +102,9 @@ class Copy:
 
 
 @pytest.fixture
-def copy(postgres_server: PrivatePostgres) -> Iterator[Copy]:
-    node = node_or_skip()
-    with node, tempfile.TemporaryDirectory(prefix="hw-alarm-") as folder:
-        copy = Copy(postgres_server, node, Path(folder))
+def copy(postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode) -> Iterator[Copy]:
+    with Relays() as relays, tempfile.TemporaryDirectory(prefix="hw-alarm-") as folder:
+        copy = Copy(postgres_server, rabbitmq_node, relays, Path(folder))
         try:
             yield copy
         finally:
@@ -109,7 +114,7 @@ def copy(postgres_server: PrivatePostgres) -> Iterator[Copy]:
 class TestAlarm:
     def test_is_raised_while_the_broker_is_away_and_cleared_when_it_is_back(self, copy: Copy) -> None:
         wait_until(lambda: copy.ready()[0] == 200, seconds=60, what="the process is ready")
-        copy.node.stop()
+        copy.broker("cut")
         patient_id = new_id()
         copy.room.call("raise_safety_concern", {"patient_id": patient_id, "concern": "PHQ9_I9"})
         copy.grow_older(timedelta(seconds=31))
@@ -123,7 +128,7 @@ class TestAlarm:
         assert status == 503
         assert "events are unsent for" in because
 
-        copy.node.start()
+        copy.broker("open")
 
         wait_until(lambda: copy.logged("backlog_alarm_cleared"), seconds=60, what="the alarm is cleared")
         wait_until(lambda: copy.ready()[0] == 200, seconds=60, what="the process is ready again")
