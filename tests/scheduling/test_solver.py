@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.scheduling.domain.problem import BLOCK, HOUR, Option, Problem
-from services.scheduling.solving.solver import Solver, SolverFailed, SolverGone
+from services.scheduling.solving.solver import PATIENCE_SECONDS, Solver, SolverFailed, SolverGone
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +63,20 @@ def solver():
     solver.stop()
 
 
+@pytest.fixture(scope="module")
+def shared_solver():
+    solver = Solver()
+    yield solver
+    solver.stop()
+
+
+@pytest.fixture
+def warm(shared_solver):
+    """A solver that answers, and has been asked before: its library takes longer to load than a test."""
+    yield shared_solver
+    shared_solver._patience_seconds = PATIENCE_SECONDS
+
+
 def lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -88,32 +102,32 @@ class TestSolver:
 
         assert lives(solver.pid)
 
-    def test_stays_warm(self, solver):
-        solver.solve(problem())
-        pid = solver.pid
+    def test_stays_warm(self, warm):
+        warm.solve(problem())
+        pid = warm.pid
 
-        solver.solve(problem())
+        warm.solve(problem())
 
-        assert solver.pid == pid
+        assert warm.pid == pid
 
-    def test_says_none_where_no_choice_keeps_the_rules(self, solver):
-        assert solver.solve(problem(floor=1100)) is None
+    def test_says_none_where_no_choice_keeps_the_rules(self, warm):
+        assert warm.solve(problem(floor=1100)) is None
 
-    def test_starts_another_when_the_first_was_killed(self, solver):
-        first_answer = solver.solve(problem())
-        pid = solver.pid
+    def test_starts_another_when_the_first_was_killed(self, warm):
+        first_answer = warm.solve(problem())
+        pid = warm.pid
         os.kill(pid, signal.SIGKILL)
 
-        assert solver.solve(problem()) == first_answer
-        assert solver.pid != pid
+        assert warm.solve(problem()) == first_answer
+        assert warm.pid != pid
 
-    def test_answers_although_it_is_killed_in_the_middle_of_a_search(self, solver):
-        expected = solver.solve(problem())
-        pid = solver.pid
+    def test_answers_although_it_is_killed_in_the_middle_of_a_search(self, warm):
+        expected = warm.solve(problem())
+        pid = warm.pid
         # Stopped, it cannot answer before it is killed: the question is surely lost with it.
         os.kill(pid, signal.SIGSTOP)
         answers = []
-        asking = threading.Thread(target=lambda: answers.append(solver.solve(problem())))
+        asking = threading.Thread(target=lambda: answers.append(warm.solve(problem())))
         asking.start()
         time.sleep(0.3)
         assert answers == []
@@ -122,32 +136,32 @@ class TestSolver:
         asking.join(60)
 
         assert answers == [expected]
-        assert solver.pid != pid
+        assert warm.pid != pid
 
-    def test_waits_for_a_stuck_process_no_longer_than_its_patience(self, solver):
-        expected = solver.solve(problem())
-        pid = solver.pid
+    def test_waits_for_a_stuck_process_no_longer_than_its_patience(self, warm):
+        expected = warm.solve(problem())
+        pid = warm.pid
         os.kill(pid, signal.SIGSTOP)
         # Too short for a new process as well, which has a library to load: nobody answers.
-        solver._patience_seconds = 0.1
+        warm._patience_seconds = 0.1
 
         with pytest.raises(SolverGone):
-            solver.solve(problem())
-        solver._patience_seconds = 60
+            warm.solve(problem())
+        warm._patience_seconds = 60
 
         assert ends(pid)
-        assert solver.solve(problem()) == expected
+        assert warm.solve(problem()) == expected
 
-    def test_tells_when_it_cannot_make_sense_of_a_problem(self, solver):
+    def test_tells_when_it_cannot_make_sense_of_a_problem(self, warm):
         with pytest.raises(SolverFailed):
-            solver.solve(problem(floor="many"))
+            warm.solve(problem(floor="many"))
 
-        assert solver.solve(problem()) is not None
+        assert warm.solve(problem()) is not None
 
-    def test_answers_several_who_ask_at_once(self, solver):
+    def test_answers_several_who_ask_at_once(self, warm):
         answers = []
         askers = [
-            threading.Thread(target=lambda n=n: answers.append((n, solver.solve(problem(4 + n % 3)))))
+            threading.Thread(target=lambda n=n: answers.append((n, warm.solve(problem(4 + n % 3)))))
             for n in range(12)
         ]
 
@@ -159,12 +173,12 @@ class TestSolver:
         assert len(answers) == 12
         assert len({(n % 3, tuple(chosen)) for n, chosen in answers}) == 3
 
-    def test_gives_equal_answers_in_different_processes(self, solver):
+    def test_gives_equal_answers_in_different_processes(self, warm):
         large = problem(28, floor=700)
         answers = []
         for _ in range(3):
-            answers.append(solver.solve(large))
-            solver.stop()
+            answers.append(warm.solve(large))
+            warm.stop()
 
         assert answers[0] == answers[1] == answers[2]
 
