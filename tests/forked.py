@@ -22,6 +22,8 @@ from pathlib import Path
 from socket import AF_UNIX, SOCK_SEQPACKET, recv_fds, send_fds, socket, socketpair
 from typing import IO, Any
 
+from tests.warm_solvers import Stock
+
 ROOT = Path(__file__).parent.parent
 
 #: Most bytes of one order: arguments and an environment.
@@ -213,7 +215,10 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
 def main() -> None:
     """Fork until whoever started this process has ended; in each fork, run what is wanted there."""
     control = socket(fileno=int(sys.argv[1]))
+    stock = Stock()
     _load()
+    # For whoever is forked: its solver is not to load everything either.
+    importlib.import_module("services.scheduling.solving.solver").subprocess = stock  # type: ignore[attr-defined]
     command = _serve(control)
     if command is not None:
         sys.argv = command
