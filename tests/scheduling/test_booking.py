@@ -25,6 +25,7 @@ from shared.contracts.scheduling import (
 from shared.errors import Conflict, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id
 from tests.scheduling.builders import (
+    OPENED_AT,
     SITE,
     add_clinician,
     admitted,
@@ -33,6 +34,7 @@ from tests.scheduling.builders import (
     ids_of,
     open_group,
     referral_of,
+    site_opened,
 )
 from tests.support import Room
 
@@ -96,11 +98,15 @@ SATURDAY = MONDAY + timedelta(days=5, hours=3)
 
 
 class TestLastSeat:
-    def test_goes_to_exactly_one_of_two_hundred_at_once(self, room):
-        session_id = workshop(room, SATURDAY, capacity=1)["session_id"]
+    def test_goes_to_exactly_one_of_two_hundred_at_once(self, room_of):
+        room = room_of(Scheduling)
+        room.at(OPENED_AT)
+        room.deliver(site_opened())
         names = [f"rival {number:03}" for number in range(200)]
-        for name in names:
-            room.deliver(*admitted(name))
+        # Before there is a group: nobody is looked for a week.
+        room.deliver_together([event for name in names for event in admitted(name)])
+        furnish(room)
+        session_id = workshop(room, SATURDAY, capacity=1)["session_id"]
         start = threading.Barrier(8)
         outcomes: list[str] = []
 
