@@ -549,17 +549,44 @@ def schema_of(name: str) -> Schema:
     return request()
 
 
-@dataclass
-class Spoiled:
-    """A body with one thing wrong, and the field that the refusal has to name."""
-
-    field: str
-    body: dict[str, Any]
-    what: Any = None
-
-
 #: Where to put a value: the body is walked along this.
 Place = tuple[str | int, ...]
+
+#: In the place of a value: none at all.
+NOTHING = object()
+
+
+@dataclass
+class Spoiled:
+    """One thing that is wrong with a body."""
+
+    place: Place
+    value: Any
+
+    @property
+    def field(self) -> str:
+        """How a refusal names it."""
+        return ".".join(str(part) for part in self.place)
+
+    def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body with this wrong."""
+        return _without(body, self.place) if self.value is NOTHING else spoil(body, self.place, self.value)
+
+    def leaves(self, other: "Spoiled") -> bool:
+        """Return whether another thing can be wrong in the same body: neither stands within the other."""
+        return any(one != two for one, two in zip(self.place, other.place, strict=False))
+
+
+def together(spoiled: list[Spoiled]) -> Iterator[list[Spoiled]]:
+    """Return what is wrong in as few bodies as can be."""
+    left = spoiled
+    while left:
+        chosen: list[Spoiled] = []
+        for one in left:
+            if all(one.leaves(other) for other in chosen):
+                chosen.append(one)
+        yield chosen
+        left = [one for one in left if one not in chosen]
 
 
 def places(schema: Schema, row: Row) -> Iterator[tuple[Place, fields.Field[Any]]]:
@@ -598,16 +625,11 @@ def spoil(body: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
     return found
 
 
-def named(place: Place) -> str:
-    """Return how a refusal names a place."""
-    return ".".join(str(part) for part in place)
-
-
 def wrong_types(schema: Schema, row: Row) -> Iterator[Spoiled]:
-    """Return the body with a value of another type in each of its fields."""
+    """Return values of another type for each field of the body."""
     for place, one in places(schema, row):
         for value in _wrong_for(one):
-            yield Spoiled(named(place), spoil(row.body, place, value), value)
+            yield Spoiled(place, value)
 
 
 def _wrong_for(one: fields.Field[Any]) -> tuple[Any, ...]:
@@ -628,13 +650,13 @@ def _wrong_for(one: fields.Field[Any]) -> tuple[Any, ...]:
 
 
 def missing(schema: Schema, row: Row) -> Iterator[Spoiled]:
-    """Return the body without each field that it needs, and with nothing in it."""
+    """Return that each field which the body needs is missing, and that there is nothing in it."""
     for place, one in places(schema, row):
         # What stands within something that was left out is not missing.
         if one.required and _is_there(row.body, place[:-1]) and place[-1] != 0:
-            yield Spoiled(named(place), _without(row.body, place))
+            yield Spoiled(place, NOTHING)
             if not one.allow_none:
-                yield Spoiled(named(place), spoil(row.body, place, None))
+                yield Spoiled(place, None)
 
 
 def _is_there(body: Any, place: Place) -> bool:
@@ -656,18 +678,17 @@ def _without(body: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 def unknown(schema: Schema, row: Row) -> Iterator[Spoiled]:
-    """Return the body with a field that nobody knows, at the top and in each part."""
+    """Return a field that nobody knows, at the top and in each part."""
     at: list[Place] = [(), *(place for place, one in places(schema, row) if isinstance(one, fields.Nested))]
     for place in at:
-        where = (*place, "no_such_field")
-        yield Spoiled(named(where), spoil(row.body, where, MARK))
+        yield Spoiled((*place, "no_such_field"), MARK)
 
 
 def impossible_moments(schema: Schema, row: Row) -> Iterator[Spoiled]:
-    """Return the body with days and moments that do not exist."""
+    """Return days and moments that do not exist."""
     for place, one in places(schema, row):
         for value in _impossible_for(one):
-            yield Spoiled(named(place), spoil(row.body, place, value), value)
+            yield Spoiled(place, value)
 
 
 def _impossible_for(one: fields.Field[Any]) -> tuple[str, ...]:
@@ -688,10 +709,10 @@ def _impossible_for(one: fields.Field[Any]) -> tuple[str, ...]:
 
 
 def broken_rules(schema: Schema, row: Row) -> Iterator[Spoiled]:
-    """Return the body with values beyond what a field's rules allow."""
+    """Return values beyond what a field's rules allow."""
     for place, one in places(schema, row):
         for value in _beyond(one):
-            yield Spoiled(named(place), spoil(row.body, place, value), value)
+            yield Spoiled(place, value)
 
 
 def _beyond(one: fields.Field[Any]) -> Iterator[Any]:
@@ -722,4 +743,4 @@ def unknown_ids(schema: Schema, row: Row) -> Iterator[tuple[str, dict[str, str],
         yield name, {**row.ids, name: new_id()}, row.body
     for place, one in places(schema, row):
         if isinstance(one, Id) and place[-1] not in row.free and _is_there(row.body, place):
-            yield named(place), row.ids, spoil(row.body, place, new_id())
+            yield Spoiled(place, None).field, row.ids, spoil(row.body, place, new_id())
