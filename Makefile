@@ -42,10 +42,20 @@ chaos: .venv/made ## Break everything under load, and count what is lost (30 min
 	@$(BIN)/python -m chaos $(if $(QUICK),--quick)
 
 .PHONY: lint
-lint: .venv/made ## Check style, types and the laws of who may import whom.
+lint: .venv/made ## Check style, types and the laws of who may import whom, side by side.
+	@$(MAKE) --jobs style types laws
+
+.PHONY: style
+style: .venv/made
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+
+.PHONY: types
+types: .venv/made
 	@$(BIN)/mypy
+
+.PHONY: laws
+laws: .venv/made
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: sure
