@@ -1,11 +1,9 @@
 """One client, both set-ups: start to ready, answers of four kinds of request, and their effects elsewhere."""
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +13,7 @@ from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES
 from shared.database import new_engine
 from tests.door.program import Opening, assessment
-from tests.journeys.house import DistributedHouse, EmbeddedHouse, House
+from tests.journeys.house import DistributedHouse, EmbeddedHouse, House, discarded_after
 
 EMBEDDED, DISTRIBUTED = "Homeward, embedded", "Homeward, distributed"
 
@@ -46,7 +44,7 @@ def measure(parts: Parts, times: int, tell: Callable[[str], None]) -> Iterator[R
     tell("one client: distributed")
     (parts.folder / "distributed").mkdir()
     house = DistributedHouse(parts.server, parts.node, parts.folder / "distributed")
-    with _stopping(house):
+    with discarded_after(house):
         yield from _under_load(house, DISTRIBUTED, times)
 
 
@@ -59,19 +57,11 @@ def _embedded(folder: Path, times: int) -> Iterator[Row]:
     server.stop()
     began = time.perf_counter()
     house = EmbeddedHouse(folder)
-    with _stopping(house):
+    with discarded_after(house):
         yield Row(work=START, system=EMBEDDED, seconds=time.perf_counter() - began)
         yield from _under_load(house, EMBEDDED, times)
         memory = memory_of(house.running.process.pid)["RSS"]
         yield Row(work=MEMORY, system=EMBEDDED, memory_mib=memory)
-
-
-@contextlib.contextmanager
-def _stopping(house: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        house.stop()
 
 
 def _under_load(house: House, system: str, times: int) -> Iterator[Row]:

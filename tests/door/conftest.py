@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.door.program import Opening, Program
-from tests.journeys.house import EmbeddedHouse, stopped_after
+from tests.journeys.house import EmbeddedHouse, discarded_after
 
 
 @pytest.fixture(scope="package")
@@ -16,7 +16,7 @@ def house() -> Iterator[EmbeddedHouse]:
     with tempfile.TemporaryDirectory(prefix="hw-door-") as folder:
         # The user that PostgreSQL runs as must reach it.
         Path(folder).chmod(0o755)
-        with stopped_after(EmbeddedHouse(Path(folder))) as house:
+        with discarded_after(EmbeddedHouse(Path(folder))) as house:
             yield house
 
 

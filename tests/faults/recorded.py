@@ -88,7 +88,7 @@ def record() -> None:
         server.start()
         node = ending.enter_context(RabbitNode.start_private())
         house = DistributedHouse(server, node, folder)
-        ending.callback(house.stop)
+        ending.callback(house.discard)
         Opening(house).open()
         house.door.settle()
         for service in SERVICES:

@@ -61,6 +61,8 @@ class Clinic:
         self.house = house
         self.number = number
         self.site_id = self.id_of("site")
+        #: Who was admitted, and has not left.
+        self._in_program: list[Patient] = []
         self._sent = 0
 
     @classmethod
@@ -170,6 +172,7 @@ class Clinic:
         self.consent(patient, "TREATMENT", "TPO", "FOLLOW_UP")
         self.post(f"/v1/episodes/{patient.episode_id}/admission")
         self.door.settle()
+        self._in_program.append(patient)
         return patient
 
     # --- In the program -------------------------------------------------------------------------
@@ -219,11 +222,19 @@ class Clinic:
         gate = self.door.ask(f"/v1/episodes/{patient.episode_id}/graduation")
         body = {"exceptions": gate["missing"], "exception_reason": "Moves to her sister in Duluth."}
         path = f"/v1/episodes/{patient.episode_id}/graduation"
+        self._in_program.remove(patient)
         return dict(self.post(path, body, role="supervisor"))
 
     def discharge(self, patient: Patient, *, reason: str = "7") -> dict[str, Any]:
         """Discharge somebody for another reason than completion."""
+        self._in_program.remove(patient)
         return dict(self.post(f"/v1/episodes/{patient.episode_id}/discharge", {"reason_code": reason}))
+
+    def discharge_all(self) -> None:
+        """Discharge whoever is left: whenever time passes for others, it would pass for them too."""
+        for patient in list(self._in_program):
+            self.discharge(patient)
+        self.door.settle()
 
     def lapse(self, patient: Patient) -> dict[str, Any]:
         """Report that somebody returned to use."""

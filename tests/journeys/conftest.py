@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @contextlib.contextmanager
 def houses(request: pytest.FixtureRequest) -> Iterator[Builder]:
-    """Build houses in fresh folders, and stop each of them on every way out."""
+    """Build houses in fresh folders, and end each of them on every way out."""
     with contextlib.ExitStack() as ending:
 
         def build(setup: str, **options: Any) -> House:
@@ -41,7 +41,7 @@ def houses(request: pytest.FixtureRequest) -> Iterator[Builder]:
                 server = request.getfixturevalue("postgres_server")
                 node = request.getfixturevalue("rabbitmq_node")
                 house = DistributedHouse(server, node, folder, **options)
-            ending.callback(house.stop)
+            ending.callback(house.discard)
             return house
 
         yield build
@@ -71,5 +71,7 @@ def undisturbed(request: pytest.FixtureRequest) -> script.Recording:
 @pytest.fixture
 def clinic(house: House) -> Iterator[Clinic]:
     """An open site of its own for one test, at the end of which nothing may have been given up."""
-    yield Clinic.open(house)
+    found = Clinic.open(house)
+    yield found
+    found.discharge_all()
     assert house.parked() == []

@@ -271,6 +271,13 @@ class EmbeddedHouse(House):
         self.hang_up()
         return self.running.stop()
 
+    def discard(self) -> None:
+        """End everything at once: what it kept is of no use to anybody any more."""
+        self.hang_up()
+        self.running.process.kill()
+        self.running.process.wait()
+        PrivatePostgres(self.folder / "postgres").discard()
+
 
 class DistributedHouse(House):
     """One process a service, with RabbitMQ between.
@@ -312,7 +319,7 @@ class DistributedHouse(House):
                 self.wait_until_ready()
         except BaseException:
             print(self.logs[-20_000:])
-            self.stop()
+            self.discard()
             raise
 
     def start(self, service: str, *, program: str = "homeward") -> "subprocess.Popen[bytes]":
@@ -384,21 +391,15 @@ class DistributedHouse(House):
     def logs(self) -> str:
         return "".join(place.read_text() for place in sorted(self.folder.glob("*.log")))
 
-    def stop(self) -> int:
+    def discard(self) -> None:
+        """End everything at once: what it kept is of no use to anybody any more."""
         self.hang_up()
-        status = 0
-        for processes in self.processes.values():
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-        for processes in self.processes.values():
-            for process in processes:
-                try:
-                    status = max(status, process.wait(40))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    status = 1
+        running = [process for processes in self.processes.values() for process in processes]
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait()
         self._server.drop_databases(self._databases)
-        return status
 
 
 def bytes_of(body: "bytes | str") -> bytes:
@@ -423,9 +424,9 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> N
 
 
 @contextlib.contextmanager
-def stopped_after(house: Any) -> Iterator[Any]:
-    """Stop a house on every way out."""
+def discarded_after(house: Any) -> Iterator[Any]:
+    """End a house on every way out."""
     try:
         yield house
     finally:
-        house.stop()
+        house.discard()

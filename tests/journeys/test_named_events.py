@@ -14,9 +14,6 @@ CHICAGO = ZoneInfo("America/Chicago")
 TRACKS = ("MORNING", "AFTERNOON", "EVENING")
 
 
-# Those that let weeks pass come first: whoever is left in the program by others would go through them all.
-
-
 @pytest.fixture(scope="module")
 def followed(house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Admit somebody to each track, and let the same 15 days pass for all.
@@ -31,9 +28,13 @@ def followed(house: House) -> dict[str, tuple[dict[str, Any], list[dict[str, Any
     }
     house.door.jump(house.door.now() + timedelta(days=15))
     assert house.parked() == []
-    return {track: (plans[track], clinic.sessions(patients[track])) for track in TRACKS}
+    found = {track: (plans[track], clinic.sessions(patients[track])) for track in TRACKS}
+    clinic.discharge_all()
+    return found
 
 
+# That weeks pass alike in both set-ups is shown by the script that is played in both: see test_kill.py.
+@pytest.mark.parametrize("house", ["embedded"], indirect=True)
 class TestWeeks:
     @pytest.mark.parametrize("track", TRACKS)
     def test_meet_no_obligation_and_have_the_hours_of_the_level(

@@ -35,7 +35,7 @@ def house(postgres_server, rabbitmq_node, mail) -> Iterator[DistributedHouse]:
                 "HOMEWARD_SAFETY_CONFIRM_SECONDS": "3",
             },
         )
-        ending.callback(house.stop)
+        ending.callback(house.discard)
         yield house
 
 
@@ -111,7 +111,7 @@ class TestDangerToldToAServiceThatIsAway:
             house = DistributedHouse(
                 postgres_server, rabbitmq_node, folder, variables={"HOMEWARD_CLOCK": "real"}
             )
-            ending.callback(house.stop)
+            ending.callback(house.discard)
             yield house
 
     def test_is_one_escalation_also_when_it_is_sent_again(self, house):

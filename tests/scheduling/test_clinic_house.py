@@ -18,7 +18,7 @@ from shared.contracts.event import read_moment, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
 from tests.door.program import Opening, Person
-from tests.journeys.house import EmbeddedHouse, stopped_after
+from tests.journeys.house import EmbeddedHouse, discarded_after
 
 pytestmark = pytest.mark.journey
 
@@ -32,7 +32,7 @@ def house() -> Iterator[EmbeddedHouse]:
     with tempfile.TemporaryDirectory(prefix="hw-day-") as folder:
         # The user that PostgreSQL runs as must reach it.
         Path(folder).chmod(0o755)
-        with stopped_after(EmbeddedHouse(Path(folder))) as house:
+        with discarded_after(EmbeddedHouse(Path(folder))) as house:
             yield house
 
 

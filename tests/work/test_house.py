@@ -14,7 +14,7 @@ import pytest
 from shared.contracts import roles
 from shared.ids import new_id
 from shared.settings import environment_of
-from tests.journeys.house import ROOT, EmbeddedHouse, stopped_after
+from tests.journeys.house import ROOT, EmbeddedHouse, discarded_after
 
 pytestmark = pytest.mark.journey
 
@@ -25,7 +25,7 @@ def house() -> Iterator[EmbeddedHouse]:
     with tempfile.TemporaryDirectory(prefix="hw-work-") as folder:
         # The user that PostgreSQL runs as must reach it.
         Path(folder).chmod(0o755)
-        with stopped_after(EmbeddedHouse(Path(folder))) as house:
+        with discarded_after(EmbeddedHouse(Path(folder))) as house:
             yield house
 
 
