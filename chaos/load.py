@@ -88,13 +88,24 @@ class Refused(RuntimeError):
 
 
 class Load:
-    """People at work in several threads, until they are told to stop."""
+    """People at work in several threads, until they are told to stop.
+
+    :param think_seconds: how long each of them thinks after a command.
+    """
 
     def __init__(
-        self, house: House, ledger: Ledger, *, seed: int, people: int = 2, importers: int = 2
+        self,
+        house: House,
+        ledger: Ledger,
+        *,
+        seed: int,
+        people: int = 2,
+        importers: int = 2,
+        think_seconds: float = 0.0,
     ) -> None:
         self.house = house
         self.ledger = ledger
+        self._think_seconds = think_seconds
         self._pool = urllib3.PoolManager(maxsize=16, retries=False)
         self._stopping = threading.Event()
         self._pausing = threading.Event()
@@ -212,6 +223,7 @@ class Load:
             # Whoever is told to send it again was heard, but what they sent was not kept.
             if 200 <= status < 300 and not answer.get("send_again"):
                 self.ledger.acknowledge(fact)
+                time.sleep(self._think_seconds)
                 return answer
             fact.refused[f"{status} {answer.get('code', '')}".strip()] += 1
             # What it builds on may be on its way still: 404 and 409 are tried again as well.

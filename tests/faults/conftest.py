@@ -20,6 +20,8 @@ from tests.nodes import node_or_skip
 #: What works under a fault, and is judged when the fault is over.
 Judged = Callable[[str], AbstractContextManager[list[Verdict]]]
 
+#: How long people think after a command: faults meet somebody at work, and leave the processor to others too.
+THINK_SECONDS = 0.05
 #: Attempts after which a reaction is parked in these tests.
 CAP = 3
 
@@ -32,16 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.rabbitmq)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scene() -> Iterator[Scene]:
-    """A house that was started for the very first time in a random order, and people to work in it."""
+    """A house that was started for the very first time in a random order, and people to work in it.
+
+    It ends with the tests here: its processes look for work, and are looked at, each second.
+    """
     node = node_or_skip(f"heartbeat = {faults.heartbeat_seconds(quick=True)}\n")
     with contextlib.ExitStack() as ending:
         ending.callback(node.discard)
         atexit.register(ending.close)
         variables = {"HOMEWARD_PARKED_AFTER_ATTEMPTS": str(CAP)}
         house = ending.enter_context(House(node=node, variables=variables, popen=forked.popen))
-        load = Load(house, Ledger(), seed=7, people=2, importers=0)
+        load = Load(house, Ledger(), seed=7, people=2, importers=0, think_seconds=THINK_SECONDS)
         found = Scene(house, load, random.Random(7), quick=True, victims=1)
         load.ledger.fault = "first start"
         faults.first_start(found)
