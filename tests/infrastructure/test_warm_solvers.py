@@ -12,7 +12,10 @@ from services.scheduling.solving.solver import Solver
 from tests.scheduling.test_solver import ends, problem
 from tests.warm_solvers import Stock
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nothing is forked on other systems than Linux"),
+]
 
 
 @pytest.fixture(scope="module")
