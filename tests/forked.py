@@ -218,7 +218,7 @@ def main() -> None:
     stock = Stock()
     _load()
     # For whoever is forked: its solver is not to load everything either.
-    importlib.import_module("services.scheduling.solving.solver").subprocess = stock  # type: ignore[attr-defined]
+    importlib.import_module("services.scheduling.solving.solver").subprocess = stock
     command = _serve(control)
     if command is not None:
         sys.argv = command
