@@ -98,8 +98,8 @@ def noted(server: PrivatePostgres) -> str:
 
 
 class TestStart:
-    def test_gives_urls_that_sqlalchemy_connects_to(self, place, server_in):
-        server = server_in(place / "pg")
+    def test_gives_urls_that_sqlalchemy_connects_to(self, made_before, server_in):
+        server = server_in(made_before)
 
         template = server.start()
         server.create_databases(["homeward_intake"])
@@ -112,14 +112,12 @@ class TestStart:
             assert connection.scalar(sa.text("SHOW listen_addresses")) == ""
         engine.dispose()
 
-    def test_listens_where_only_its_own_user_may_enter(self, place, server_in):
-        server = server_in(place / "pg")
+    def test_listens_where_only_its_own_user_may_enter(self, made_before, server_in):
+        server = server_in(made_before)
         server.start()
 
-        sockets = place / "pg" / "socket"
-
-        assert sockets.stat().st_mode & 0o777 == 0o700
-        assert (place / "pg" / "data").stat().st_mode & 0o077 == 0
+        assert (made_before / "socket").stat().st_mode & 0o777 == 0o700
+        assert (made_before / "data").stat().st_mode & 0o077 == 0
 
     def test_takes_a_path_with_spaces_and_quotes(self, place, server_in):
         server = server_in(place / "my program's data" / "pg")
