@@ -2,6 +2,7 @@
 
 import pytest
 
+import bench.parts
 from bench.parts import Parts
 from bench.rows import HOMEWARD
 from bench.works import events, floor, requests, scheduling
@@ -22,7 +23,9 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.servers]
 
 @pytest.fixture(scope="module")
 def parts(rabbitmq_node):
-    with Parts(node=rabbitmq_node, popen=forked.popen) as found:
+    with pytest.MonkeyPatch.context() as patch, Parts(node=rabbitmq_node, popen=forked.popen) as found:
+        # As many as are needed here: each takes the broker a moment to make.
+        patch.setattr(bench.parts, "VIRTUAL_HOSTS", 5)
         yield found
 
 
