@@ -157,7 +157,7 @@ def test_any_order_of_a_journey_ends_in_the_same_rows(
     held = undisturbed.held.get(service, {})
     in_order, _ = replay_into(service, held)([[body] for body in events], 1)
     assert any(in_order.values())
-    for seed in range(3):
+    for seed in range(5):
         draws = random.Random(seed)
         shuffled = [*events, *events]
         draws.shuffle(shuffled)
