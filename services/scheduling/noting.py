@@ -201,23 +201,25 @@ def _held_on(
         since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
         until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
     )
-    unread = {one.session.session_id for one in attended} - set(written)
+    unread = {one.session_id for one in attended} - set(written)
     if unread:
         written = written | tables.notes_of(db, session_ids=unread)
     found: dict[str, list[deliveries.Held]] = {}
     for one in attended:
-        seat, session, leader = one.seat, one.session, one.leader
-        own = notes.without_note(seats=[seat], notes=written[session.session_id])
-        found.setdefault(seat.episode_id, []).append(
-            deliveries.Held(
-                seat=seat,
-                kind=session.kind,
-                modality=session.modality,
-                noted=not own,
-                credential_valid=leader is not None and leader.may_take(kind=session.kind, on=day),
-                people=one.people,
+        credential_valid = one.leader is not None and one.leader.may_take(kind=one.kind, on=day)
+        for seat in one.seats:
+            found.setdefault(seat["episode_id"], []).append(
+                deliveries.Held(
+                    seat_id=seat["seat_id"],
+                    starts_at=one.starts_at,
+                    credited_minutes=seat["credited_minutes"],
+                    kind=one.kind,
+                    modality=one.modality,
+                    noted=notes.is_noted(seat["seat_id"], notes=written[one.session_id]),
+                    credential_valid=credential_valid,
+                    people=one.people,
+                )
             )
-        )
     return found
 
 

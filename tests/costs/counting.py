@@ -72,7 +72,7 @@ class Proxy:
 
 
 def postgres(proxy: Proxy, way: str) -> Callable[[bytes], None]:
-    """Count round trips (the server is ready for the next query) and statements that it has completed."""
+    """Count round trips (the server is ready for the next query), statements completed, and rows returned."""
     buffer = bytearray()
 
     def read(data: bytes) -> None:
@@ -87,6 +87,8 @@ def postgres(proxy: Proxy, way: str) -> Callable[[bytes], None]:
                 proxy.count("round trips")
             elif buffer[:1] == b"C":
                 proxy.count("statements")
+            elif buffer[:1] == b"D":
+                proxy.count("rows")
             del buffer[:length]
 
     return read

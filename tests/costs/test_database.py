@@ -35,8 +35,9 @@ IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
-#: However many seats it has: what changes in many rows travels together.
-ROSTER = {"round trips": 7}
+#: However many seats it has: what changes in many rows travels together. The rows are the roster and what was
+#: told of each one's day; of the sessions of that day each is read once, not for each patient.
+ROSTER = {"round trips": 7, "rows": 18}
 BOOKING = {"round trips": 3, "statements": 13}
 REACTION = {"round trips": 2, "statements": 5}
 REACTION_OF_MONITORING = {"round trips": 13, "statements": 19}

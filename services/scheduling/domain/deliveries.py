@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from services.scheduling.domain.attendance import Seat
 from services.scheduling.domain.groups import FEWEST_IN_GROUP
-from shared.contracts.scheduling import ATTENDED_STATES, BILLING_GAPS, ServiceDelivered
+from shared.contracts.scheduling import BILLING_GAPS, ServiceDelivered
 
 #: Fewest credited minutes that count as a session, by kind; payers count a group from 45 minutes, an
 #: individual session from 16 and one with the family from 26 (brief 7: 90853, 90832, 90847).
@@ -19,9 +18,11 @@ LEAST_MINUTES_OF_GROUP = 45
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """One session of a patient's day, with what billing asks about it."""
+    """One session of a patient's day at which the patient was there, with what billing asks about it."""
 
-    seat: Seat
+    seat_id: str
+    starts_at: datetime
+    credited_minutes: int
     kind: str
     #: What the session did, one of MODALITIES.
     modality: str
@@ -33,17 +34,12 @@ class Held:
     people: int
 
     @property
-    def attended(self) -> bool:
-        """Whether the patient was there."""
-        return self.seat.state in ATTENDED_STATES
-
-    @property
     def gaps(self) -> set[str]:
         """What stands against billing it, each of BILLING_GAPS."""
         least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
         holds = (
             not self.noted,
-            self.seat.credited_minutes < least,
+            self.credited_minutes < least,
             not self.credential_valid,
             self.kind not in LEAST_MINUTES and self.people < FEWEST_IN_GROUP,
         )
@@ -52,7 +48,7 @@ class Held:
     @property
     def counts(self) -> bool:
         """Whether it may be billed."""
-        return self.attended and not self.gaps
+        return not self.gaps
 
 
 @dataclass(eq=False, kw_only=True)
@@ -74,13 +70,14 @@ class ServiceDay:
     tenant_id: str = ""
 
     def tell(self, held: Iterable[Held], *, now: datetime) -> ServiceDelivered | None:
-        """Return what is to be told now; nothing when others know it already."""
-        there = sorted(
-            (one for one in held if one.attended), key=lambda one: (one.seat.starts_at, one.seat.seat_id)
-        )
+        """Return what is to be told now; nothing when others know it already.
+
+        :param held: the sessions of the day at which the patient was there.
+        """
+        there = sorted(held, key=lambda one: (one.starts_at, one.seat_id))
         kinds = [one.kind for one in there if one.counts]
-        minutes = [one.seat.credited_minutes for one in there if one.counts]
-        attended_minutes = sum(one.seat.credited_minutes for one in there)
+        minutes = [one.credited_minutes for one in there if one.counts]
+        attended_minutes = sum(one.credited_minutes for one in there)
         gaps = [gap for gap in BILLING_GAPS if any(gap in one.gaps for one in there)]
         modalities = [one.modality for one in there if one.counts]
         known = (self.kinds, self.minutes, self.attended_minutes, self.gaps, self.modalities)

@@ -220,11 +220,13 @@ def without_note(*, seats: Iterable[Seat], notes: Iterable[Note]) -> list[Seat]:
     A note about the whole session is about each of them. Design default: payers who want a note for each
     patient get one for each.
     """
-    signed = [note for note in notes if note.state == "SIGNED"]
-    if any(note.seat_id is None for note in signed):
-        return []
-    noted = {note.seat_id for note in signed}
-    return [seat for seat in attended(seats) if seat.seat_id not in noted]
+    written = list(notes)
+    return [seat for seat in attended(seats) if not is_noted(seat.seat_id, notes=written)]
+
+
+def is_noted(seat_id: str, *, notes: Iterable[Note]) -> bool:
+    """Tell whether whoever sat there stands in a signed note of the session."""
+    return any(note.state == "SIGNED" and note.seat_id in (None, seat_id) for note in notes)
 
 
 def owe(session: Session, *, seats: list[Seat], notes: list[Note], now: datetime) -> list[Event]:

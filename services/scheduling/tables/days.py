@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, clinicians
@@ -12,7 +14,7 @@ from services.scheduling.domain.attendance import LEAVES_TIME_FREE
 from services.scheduling.tables.attendance import seats, sessions
 from services.scheduling.tables.clinicians import clinicians_table
 from shared.contracts.scheduling import ATTENDED_STATES
-from shared.database import written_once
+from shared.database import origin_of, written_once
 
 _OF_DAY = written_once(
     sa.select(attendance.Session)
@@ -70,7 +72,7 @@ def seats_within(
     return [(seat, session) for seat, session in rows]
 
 
-_others = seats.alias("others")
+_others, _own = seats.alias("others"), seats.alias("own")
 _PEOPLE = (
     sa.select(sa.func.count())
     .select_from(_others)
@@ -82,9 +84,38 @@ _PEOPLE = (
     .correlate(sessions)
     .scalar_subquery()
 )
+_SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes")
+#: The seats of a session on which somebody of those asked about was there.
+_SAT = (
+    sa.select(
+        _own.c.session_id,
+        sa.func.json_agg(
+            sa.func.json_build_object(*(part for name in _SAT_COLUMNS for part in (name, _own.c[name]))),
+            type_=postgresql.JSON,
+        ).label("seats"),
+    )
+    .where(
+        _own.c.tenant_id == sa.bindparam("of_tenant"),
+        _own.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        _own.c.state.in_(ATTENDED_STATES),
+        _own.c.starts_at >= sa.bindparam("since"),
+        _own.c.starts_at < sa.bindparam("until"),
+    )
+    .group_by(_own.c.session_id)
+    .subquery("sat")
+)
 _ATTENDED = written_once(
-    sa.select(attendance.Seat, attendance.Session, clinicians.Clinician, _PEOPLE)
-    .join(attendance.Session, attendance.Session.session_id == attendance.Seat.session_id)
+    sa.select(
+        attendance.Session.session_id,
+        attendance.Session.kind,
+        attendance.Session.modality,
+        attendance.Session.starts_at,
+        clinicians.Clinician,
+        _PEOPLE.label("people"),
+        _SAT.c.seats,
+    )
+    .select_from(attendance.Session)
+    .join(_SAT, _SAT.c.session_id == sessions.c.session_id)
     .outerjoin(
         clinicians.Clinician,
         sa.and_(
@@ -92,13 +123,6 @@ _ATTENDED = written_once(
             clinicians_table.c.tenant_id == sessions.c.tenant_id,
         ),
     )
-    .where(
-        attendance.Seat.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
-        attendance.Seat.state.in_(ATTENDED_STATES),
-        attendance.Seat.starts_at >= sa.bindparam("since"),
-        attendance.Seat.starts_at < sa.bindparam("until"),
-    )
-    .order_by(attendance.Seat.starts_at, attendance.Seat.seat_id)
     .execution_options(populate_existing=True),
     narrowed=(clinicians.Clinician,),
 )
@@ -106,22 +130,35 @@ _ATTENDED = written_once(
 
 @dataclass(frozen=True, kw_only=True)
 class Attended:
-    """A seat on which somebody was there, with its session, who led it, and how many were there."""
+    """A session at which some of those asked about were there: who led it, how many people, who sat where."""
 
-    seat: attendance.Seat
-    session: attendance.Session
+    session_id: str
+    kind: str
+    modality: str
+    starts_at: datetime
     leader: clinicians.Clinician | None
     people: int
+    #: By column: the seat, its episode and the minutes that are credited.
+    seats: list[dict[str, Any]]
 
 
 def attended_within(
     db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
 ) -> list[Attended]:
-    """Return the seats of some episodes on which somebody was there, by their start."""
-    rows = db.execute(_ATTENDED, {"of_episodes": sorted(set(episode_ids)), "since": since, "until": until})
+    """Return the sessions of a stretch at which somebody of some episodes was there, in no order."""
+    asked = {"of_tenant": origin_of(db).tenant_id, "of_episodes": sorted(set(episode_ids))}
+    rows = db.execute(_ATTENDED, {**asked, "since": since, "until": until})
     return [
-        Attended(seat=seat, session=session, leader=leader, people=people)
-        for seat, session, leader, people in rows
+        Attended(
+            session_id=session_id,
+            kind=kind,
+            modality=modality,
+            starts_at=starts_at,
+            leader=leader,
+            people=people,
+            seats=sat,
+        )
+        for session_id, kind, modality, starts_at, leader, people, sat in rows
     ]
 
 
