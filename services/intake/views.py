@@ -1,5 +1,6 @@
 """How what intake keeps is shown: answers of its ways in, as their schemas say."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -171,11 +172,10 @@ def days_view(db: Session, call: Call, *, billable: bool) -> dict[str, Any]:
 
 def match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
     """Return a program that was found, with the reasons for its rank."""
-    match, listing = found.match, found.listing
-    verified = programs.is_verified(listing["verified_from"], listing["verified_until"], now=now)
+    match = found.match
     # A schema would ask each reason for each field by name, which costs more than the search itself.
     return {
-        "program": answer_of(schemas.FoundProgram, listing) | {"verified": verified},
+        "program": _found_program(found.listing, now=now),
         "score": match.score,
         "miles": match.miles,
         "free_seats": match.free_seats,
@@ -183,6 +183,38 @@ def match_view(found: searching.Found, *, now: datetime) -> dict[str, Any]:
         "week_is_placeable": match.week_is_placeable,
         "reasons": [vars(why) for why in match.reasons],
         "alternative": found.alternative,
+    }
+
+
+#: What is told of a listing just as it stands there, in the order in which it is told.
+_AS_LISTED = (
+    "program_id",
+    "site_id",
+    "origin",
+    "name",
+    "second_name",
+    "street",
+    "second_street",
+    "city",
+    "state",
+    "zip_code",
+    "phone",
+    "website",
+    "latitude",
+    "longitude",
+    "offers",
+)
+
+
+def _found_program(listing: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Return a listing as the schema of it would: a search tells a dozen, and each is plain."""
+    since, until = listing["verified_from"], listing["verified_until"]
+    return {
+        **{name: listing[name] for name in _AS_LISTED},
+        "listed_at": write_moment(listing["listed_at"]),
+        "changed_at": write_moment(listing["changed_at"]),
+        "verified_until": write_moment(until) if until is not None else None,
+        "verified": programs.is_verified(since, until, now=now),
     }
 
 

@@ -369,6 +369,19 @@ class TestSearch:
             ("Farther", "FARTHER"),
         ]
 
+    def test_tells_of_a_program_what_its_profile_tells(self, directory: Directory) -> None:
+        directory.publish()
+        directory.check(directory.licence())
+        directory.take([record()])
+
+        found = directory.search()
+
+        assert len(found["matches"]) == 2
+        for match in found["matches"]:
+            program = match["program"]
+            profile = directory.room.ask("get_program", {"program_id": program["program_id"]}, role="patient")
+            assert program == {name: profile[name] for name in schemas.FoundProgram().fields}
+
     def test_by_busy_blocks_finds_only_weeks_that_fit(self, directory: Directory) -> None:
         directory.publish()
         directory.take([record()])

@@ -181,9 +181,10 @@ def programs_near(
 ) -> list[list[matching.Candidate]]:
     """Return for each box the nearest programs in it that offer all that is asked for.
 
-    One statement for all boxes, because going to the database costs more than what it does there. The
-    box is read from an index, and nearness is that of a plane, which costs next to nothing; the exact
-    distance is for the caller to judge.
+    One statement for all boxes, because going to the database costs more than what it does there. They
+    lie around one place, so what the widest holds is read once, from an index, and each takes its own from
+    that. Nearness is that of a plane, which costs next to nothing; the exact distance is for the caller to
+    judge.
     """
     edges = [_edges(latitude, longitude, radius_miles=box.radius_miles) for box in boxes]
     rows = db.execute(
@@ -194,6 +195,12 @@ def programs_near(
             "here_east": longitude,
             "narrowing": facilities.cosine(latitude) ** 2,
             "now": now,
+            # Boxes around one place: the edges of the widest are the outermost.
+            "southmost": min(edge[0] for edge in edges),
+            "northmost": max(edge[1] for edge in edges),
+            "westmost": min(edge[2] for edge in edges),
+            "eastmost": max(edge[3] for edge in edges),
+            "offered_by_all": sorted(set.intersection(*(set(box.offers) for box in boxes))),
             "numbers": list(range(len(boxes))),
             "south": [edge[0] for edge in edges],
             "north": [edge[1] for edge in edges],
@@ -222,29 +229,38 @@ def _edges(latitude: float, longitude: float, *, radius_miles: float) -> tuple[f
 #: The nearest programs of each box; codes of what is offered have no commas.
 _NEAR = sa.text(
     """
-    SELECT box.number, near.*
-    FROM unnest(
-        CAST(:numbers AS integer[]), CAST(:south AS float8[]), CAST(:north AS float8[]),
-        CAST(:west AS float8[]), CAST(:east AS float8[]), CAST(:offers AS text[]),
-        CAST(:only_verified AS boolean[]), CAST(:only_ours AS boolean[]), CAST(:at_most AS integer[])
-    ) AS box(number, south, north, west, east, offers, only_verified, only_ours, at_most)
-    CROSS JOIN LATERAL (
-        SELECT
-            CAST(program_id AS text) AS program_id, CAST(site_id AS text) AS site_id,
-            latitude, longitude, approaches,
+    WITH box AS MATERIALIZED (
+        SELECT number, south, north, west, east, only_verified, only_ours, at_most,
+            CAST(string_to_array(offers, ',') AS varchar[]) AS wanted
+        FROM unnest(
+            CAST(:numbers AS integer[]), CAST(:south AS float8[]), CAST(:north AS float8[]),
+            CAST(:west AS float8[]), CAST(:east AS float8[]), CAST(:offers AS text[]),
+            CAST(:only_verified AS boolean[]), CAST(:only_ours AS boolean[]), CAST(:at_most AS integer[])
+        ) AS asked (number, south, north, west, east, offers, only_verified, only_ours, at_most)
+    ), around AS MATERIALIZED (
+        SELECT program_id, site_id, latitude, longitude, approaches, offers,
             coalesce(verified_from <= :now AND verified_until > :now, false) AS verified,
-            coalesce(accredited_until > :now, false) AS accredited
+            coalesce(accredited_until > :now, false) AS accredited,
+            (latitude - :here_north) * (latitude - :here_north)
+                + (longitude - :here_east) * (longitude - :here_east) * :narrowing AS far
         FROM programs
         WHERE tenant_id = :tenant_id
-            AND latitude BETWEEN box.south AND box.north
+            AND latitude BETWEEN :southmost AND :northmost
+            AND longitude BETWEEN :westmost AND :eastmost
+            AND offers @> CAST(:offered_by_all AS varchar[])
+    )
+    SELECT box.number, near.*
+    FROM box CROSS JOIN LATERAL (
+        SELECT
+            CAST(program_id AS text) AS program_id, CAST(site_id AS text) AS site_id,
+            latitude, longitude, approaches, verified, accredited
+        FROM around
+        WHERE latitude BETWEEN box.south AND box.north
             AND longitude BETWEEN box.west AND box.east
-            AND offers @> CAST(string_to_array(box.offers, ',') AS varchar[])
+            AND offers @> box.wanted
             AND (NOT box.only_ours OR site_id IS NOT NULL)
-            AND (NOT box.only_verified OR (verified_from <= :now AND verified_until > :now))
-        ORDER BY
-            (latitude - :here_north) * (latitude - :here_north)
-                + (longitude - :here_east) * (longitude - :here_east) * :narrowing,
-            program_id
+            AND (NOT box.only_verified OR verified)
+        ORDER BY far, program_id
         LIMIT box.at_most
     ) AS near
     """
