@@ -157,9 +157,10 @@ def _weigh(way: Way, near: Iterable[matching.Candidate], live: Live) -> list[mat
     """Return the programs that fit in a way, best first."""
     asked = way.asked
     required = matching.required_week(asked.level)
+    miles_to = facilities.miles_from(asked.latitude, asked.longitude)
     found = []
     for one in near:
-        miles = facilities.miles_between(asked.latitude, asked.longitude, one.latitude, one.longitude)
+        miles = miles_to(one.latitude, one.longitude)
         # The box has corners that the circle has not.
         if miles > asked.radius_miles:
             continue

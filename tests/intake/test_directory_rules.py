@@ -410,7 +410,7 @@ candidates = st.builds(
 def matched(candidate: matching.Candidate, **changes: Any) -> matching.Match:
     """Weigh a program for somebody in the Loop."""
     values: dict[str, Any] = {
-        "miles": facilities.miles_between(41.88, -87.63, candidate.latitude, candidate.longitude),
+        "miles": facilities.miles_from(41.88, -87.63)(candidate.latitude, candidate.longitude),
         "radius_miles": 60,
         "busy": [],
         "groups": None,
@@ -471,8 +471,8 @@ class TestOrder:
 
 class TestDistance:
     def test_is_that_of_the_globe(self) -> None:
-        assert facilities.miles_between(41.8781, -87.6298, 42.3314, -83.0458) == pytest.approx(238, abs=2)
-        assert facilities.miles_between(41.88, -87.63, 41.88, -87.63) == 0
+        assert facilities.miles_from(41.8781, -87.6298)(42.3314, -83.0458) == pytest.approx(238, abs=2)
+        assert facilities.miles_from(41.88, -87.63)(41.88, -87.63) == 0
 
 
 def member(*credentials: tuple[str, str], clinician_id: str = "a") -> programs.StaffMember:

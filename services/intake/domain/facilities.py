@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,13 +216,19 @@ def offers_of(services: Iterable[dict[str, Any]]) -> list[str]:
     return sorted(found)
 
 
-def miles_between(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
-    """Return the great-circle distance of two places in miles."""
-    here, there = math.radians(latitude), math.radians(other_latitude)
-    half_up = math.sin((there - here) / 2)
-    half_along = math.sin(math.radians(other_longitude - longitude) / 2)
-    part = half_up * half_up + math.cos(here) * math.cos(there) * half_along * half_along
-    return 2 * EARTH_MILES * math.asin(min(1.0, math.sqrt(part)))
+def miles_from(latitude: float, longitude: float) -> Callable[[float, float], float]:
+    """Return what tells the great-circle distance of other places from one, in miles."""
+    here = math.radians(latitude)
+    narrowing = math.cos(here)
+
+    def miles(other_latitude: float, other_longitude: float) -> float:
+        there = math.radians(other_latitude)
+        half_up = math.sin((there - here) / 2)
+        half_along = math.sin(math.radians(other_longitude - longitude) / 2)
+        part = half_up * half_up + narrowing * math.cos(there) * half_along * half_along
+        return 2 * EARTH_MILES * math.asin(min(1.0, math.sqrt(part)))
+
+    return miles
 
 
 def cosine(degrees: float) -> float:

@@ -213,7 +213,7 @@ def programs_near(
         },
     )
     found: list[list[matching.Candidate]] = [[] for _ in boxes]
-    for number, *columns in rows:
+    for number, *columns in rows.all():
         # By position, in the order of the columns: this runs hundreds of times for each search.
         found[number].append(matching.Candidate(*columns))
     return found
