@@ -6,6 +6,7 @@ What stands against the rest is told too, so that nobody has to search for it at
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from services.scheduling.domain.groups import FEWEST_IN_GROUP
 from shared.contracts.scheduling import BILLING_GAPS, ServiceDelivered
@@ -33,7 +34,7 @@ class Held:
     #: How many patients were there.
     people: int
 
-    @property
+    @cached_property
     def gaps(self) -> set[str]:
         """What stands against billing it, each of BILLING_GAPS."""
         least = LEAST_MINUTES.get(self.kind, LEAST_MINUTES_OF_GROUP)
