@@ -13,6 +13,7 @@ from bench.parts import Parts
 from services.scheduling.service import Scheduling
 from shared import sealing
 from shared.clock import real_now
+from shared.contracts.event import EVENTS
 from shared.contracts.intake import PatientAdmitted, ReferralReceived, SiteOpened
 from shared.contracts.monitoring import PlanActivated
 from shared.ids import derived_id
@@ -125,23 +126,28 @@ FROM met WHERE missed
 """
 
 
+#: Who announces events in a house without monitoring and aftercare, and to which of them intake reacts.
+_ANNOUNCING = ("intake", "scheduling")
+_REACTED_TO = [name for name, event in EVENTS.items() if "intake" in event.reacting]
+_FOR_INTAKE = "SELECT count(*) FROM outbox WHERE type = ANY(%(types)s)"
+_DONE = "SELECT count(DISTINCT event_id) FROM inbox WHERE state = 'done'"
+
+
 @dataclasses.dataclass(frozen=True)
 class Patient:
-    """Somebody in the program, as events name them."""
+    """Somebody in the program, as intake registered them."""
 
     number: int
-
-    @property
-    def ids(self) -> dict[str, Any]:
-        """Return the ids that every event about the patient carries."""
-        return {
-            name: derived_id("bench", name, str(self.number))
-            for name in ("patient_id", "episode_id", "journey_id")
-        }
+    #: The ids that every event about the patient carries.
+    ids: dict[str, Any]
 
 
 class Clinic:
-    """The program. It is filled through the service itself, run in this process beside the house's own."""
+    """The program. It is filled through the service itself, run in this process beside the house's own.
+
+    Intake knows its site and its people: what it does about their sessions is part of what the house does,
+    and what it cannot do yet would be tried again and again beside all that is measured.
+    """
 
     def __init__(self, house: House, parts: Parts) -> None:
         self.house, self._parts = house, parts
@@ -162,7 +168,16 @@ class Clinic:
 
     def open(self, *, groups: int, patients: int) -> None:
         """Open the site with its staff and groups, and admit patients, each with a life of their own."""
+        site = {
+            "site_id": self.site_id,
+            "name": "Lakeside",
+            "time_zone": ZONE,
+            "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
+        self.house.post("/v1/sites", site, role="operations")
         self.room.at(real_now())
+        # Told here as well, so that nothing waits for the broker.
         self.room.deliver(
             SiteOpened(
                 site_id=self.site_id,
@@ -199,7 +214,7 @@ class Clinic:
 
     def admit(self) -> float:
         """Admit one more patient; return the seconds from the event's arrival to the commit of the week."""
-        patient = Patient(len(self.patients))
+        patient = self._refer(len(self.patients))
         self.patients.append(patient)
         self.room.at(real_now())
         now = self.room.now
@@ -240,6 +255,16 @@ class Clinic:
         inbox.take(self.room.host, [delivery])
         return clock.perf_counter() - began
 
+    def _refer(self, number: int) -> Patient:
+        person = {
+            "given_name": f"Number {number}",
+            "family_name": "Measured",
+            "birth_date": f"19{50 + number % 50}-03-{number % 28 + 1:02}",
+        }
+        referral = {"site_id": self.site_id, "referral_source": "7", "patient": person}
+        told = self.house.post("/v1/referrals", referral, role="clinician")
+        return Patient(number, {name: told[name] for name in ("patient_id", "episode_id", "journey_id")})
+
     def members(self) -> dict[str, int]:
         """Return how many patients have a standing place in each group."""
         rows = self._ask("SELECT group_id, count(DISTINCT plan_id) FROM places GROUP BY group_id")
@@ -278,13 +303,21 @@ class Clinic:
         )
         return int(told[0][0])
 
-    def unsent(self) -> int:
-        """Return how many events the house has not published yet."""
-        return int(self._ask("SELECT count(*) FROM outbox WHERE dispatched_at IS NULL")[0][0])
+    def is_settled(self) -> bool:
+        """Return whether all that was announced is archived, and intake has done what it does about it."""
+        announced = sum(self._count(service, "SELECT count(*) FROM outbox") for service in _ANNOUNCING)
+        for_intake = sum(self._count(service, _FOR_INTAKE, types=_REACTED_TO) for service in _ANNOUNCING)
+        archived = self._count("gateway", "SELECT count(*) FROM archive")
+        return archived >= announced and self._count("intake", _DONE) >= for_intake
+
+    def _count(self, database: str, statement: str, **more: Any) -> int:
+        with self._cursor(database) as cursor:
+            cursor.execute(statement, more)
+            return int(cursor.fetchone()[0])
 
     @contextlib.contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        with contextlib.closing(self._parts.connect(self.house.database_url, "scheduling")) as connection:
+    def _cursor(self, database: str = "scheduling") -> Iterator[Any]:
+        with contextlib.closing(self._parts.connect(self.house.database_url, database)) as connection:
             yield connection.cursor()
 
     def _do(self, statement: str, **more: Any) -> None:

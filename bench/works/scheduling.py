@@ -60,6 +60,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         tell(f"scheduling: {amounts.patients} patients, {amounts.groups} groups")
         clinic.open(groups=amounts.groups, patients=amounts.patients)
         size = f"{clinic.with_a_week()} of {amounts.patients} patients have a week"
+        _settle(clinic)
         yield Row(
             work=PLAN,
             system=HOMEWARD,
@@ -68,8 +69,6 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         )
         tell(f"scheduling: {amounts.stored} sessions behind it")
         clinic.put_behind(amounts.stored)
-        # What the filling has announced is out, so that nothing of it is measured.
-        wait_until(lambda: clinic.unsent() == 0, seconds=PATIENCE_SECONDS, step=0.5)
         stored = f"{amounts.stored:,} sessions stored"
         for work, requests in (
             (BOOK, _bookings(clinic, amounts.requests)),
@@ -78,9 +77,20 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
             (CLINICIANS_WEEK, _weeks_of_clinicians(clinic, amounts.requests)),
             (SITES_WEEK, _weeks_of_site(clinic, amounts.requests)),
         ):
+            _settle(clinic)
             yield Row(work=work, system=HOMEWARD, remark=stored, **_timed(requests))
+        _settle(clinic)
         yield _move(clinic)
         yield _sweep(clinic, amounts.of_a_day)
+
+
+def _settle(clinic: Clinic) -> None:
+    """Wait until what was announced before has had its effects, so that none of them is measured.
+
+    :raises ProgramFailed: when that takes too long.
+    """
+    if not wait_until(clinic.is_settled, seconds=PATIENCE_SECONDS, step=0.5):
+        raise ProgramFailed("what was announced before has not had its effects in time")
 
 
 def _timed(requests: list[Callable[[], Any]]) -> dict[str, Any]:
