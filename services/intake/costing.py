@@ -177,10 +177,10 @@ def declare(
 
 def note_week(db: Session, event: ScheduleConfirmed, *, now: datetime) -> None:
     """Know of a week that somebody agreed on: it starts the clock of whoever pays themself."""
-    episode = tables.find_episode(db, episode_id=event.episode_id)
-    site = tables.find_site(db, site_id=episode.site_id) if episode else None
-    if episode is None or site is None:
+    found = tables.find_episode_and_site(db, episode_id=event.episode_id)
+    if found is None:
         raise TooEarly
+    episode, site = found
     own = _self_pay(db, episode)
     own.note_week(first_session_at=event.first_session_at, days=event.days, confirmed_at=event.confirmed_at)
     settle(db, own, episode, site, now=now)

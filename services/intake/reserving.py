@@ -198,8 +198,7 @@ def _give_back(db: Session, authorization: Authorization, *, days: set[date]) ->
 
 
 def _where(db: Session, episode_id: str) -> tuple[Episode, Site]:
-    episode = tables.find_episode(db, episode_id=episode_id)
-    site = tables.find_site(db, site_id=episode.site_id) if episode else None
-    if episode is None or site is None:
+    found = tables.find_episode_and_site(db, episode_id=episode_id)
+    if found is None:
         raise TooEarly
-    return episode, site
+    return found

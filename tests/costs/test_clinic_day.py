@@ -18,6 +18,7 @@ from shared.messaging import inbox
 from tests.aftercare import telling
 from tests.costs.counting import Measured, within
 from tests.intake.test_coverage import MONDAY, Billing, delivered
+from tests.intake.test_reserving import scheduled
 from tests.scheduling import test_curricula as curricula
 from tests.scheduling import test_peers as peering
 from tests.scheduling.builders import ADMITTED_AT, SITE, admitted, furnish, ids_of, referral_of
@@ -28,6 +29,7 @@ SITES_WEEK = {"round trips": 1, "statements": 1}
 CHECK_INS_CREDITED = {"round trips": 12, "statements": 35}
 MISSES_OF_A_MODULE = {"round trips": 26, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 31, "statements": 47}
+SEAT_BOOKED = {"round trips": 12, "statements": 15}
 DAY_DELIVERED = {"round trips": 8, "statements": 13}
 ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8}
 
@@ -122,6 +124,18 @@ class TestClinicDay:
 
 
 class TestWhatFollows:
+    def test_from_a_seat_that_was_booked(self, measured):
+        intake = measured(Intake)
+        billing = Billing(intake.room)
+        billing.authorize(units=10)
+        days = (MONDAY + timedelta(days=ahead) for ahead in range(1, 5))
+
+        cost = intake.cost_of(lambda: take(intake.room, scheduled(billing, next(days))))
+
+        (seen,) = billing.seen()["authorizations"]
+        assert seen["ledger"]["reserved"] == 2
+        assert within(cost, SEAT_BOOKED), cost
+
     def test_from_a_day_that_was_delivered(self, measured):
         intake = measured(Intake)
         billing = Billing(intake.room)

@@ -175,6 +175,7 @@ from services.intake.tables.rights import (
 )
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
 from services.intake.tables.sites import (
+    find_episode_and_site,
     find_site,
     hold_site,
     lock_site,
@@ -258,6 +259,7 @@ __all__ = [
     "find_coverage",
     "find_duty",
     "find_episode",
+    "find_episode_and_site",
     "find_inquiry",
     "find_inquiry_by_key",
     "find_instrument_answers",

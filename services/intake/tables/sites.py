@@ -5,12 +5,12 @@ from sqlalchemy import Column, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from services.intake.domain import sites
+from services.intake.domain import episodes, sites
 from services.intake.tables.columns import mapper, metadata
 from services.intake.tables.inquiries import inquiry_rows
 from services.intake.tables.live import group_rows
 from services.intake.tables.people import episode_rows
-from shared.database import moment, reference, tenant_column
+from shared.database import moment, reference, tenant_column, written_once
 
 site_rows = Table(
     "sites",
@@ -38,6 +38,24 @@ mapper.map_imperatively(sites.Site, site_rows, primary_key=[site_rows.c.site_id]
 def find_site(db: Session, *, site_id: str) -> sites.Site | None:
     """Return a site, if it is there."""
     return db.get(sites.Site, site_id)
+
+
+_EPISODE_AND_SITE = written_once(
+    sa.select(episodes.Episode, sites.Site)
+    .join(
+        sites.Site,
+        sa.and_(
+            site_rows.c.site_id == episode_rows.c.site_id, site_rows.c.tenant_id == episode_rows.c.tenant_id
+        ),
+    )
+    .where(episode_rows.c.episode_id == sa.bindparam("of_episode"))
+)
+
+
+def find_episode_and_site(db: Session, *, episode_id: str) -> tuple[episodes.Episode, sites.Site] | None:
+    """Return an episode and the site where it is, if both are there."""
+    row = db.execute(_EPISODE_AND_SITE, {"of_episode": episode_id}).first()
+    return (row[0], row[1]) if row else None
 
 
 def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
