@@ -14,7 +14,7 @@ from shared import audit, clock, safety, telemetry
 from shared.clock import Timer, job_runs, retry_delay, timers
 from shared.contracts.event import Actor
 from shared.contracts.roles import SYSTEM
-from shared.database import Origin, act_for, origin_of
+from shared.database import Origin, act_for, origin_of, send_with_next
 from shared.ids import new_id
 from shared.messaging.inbox import place_of, restore, snapshot
 
@@ -60,6 +60,10 @@ _MORE_DUE = (
 )
 
 
+#: The rows of those that fire; they are locked.
+_FIRED = "DELETE FROM timers WHERE tenant_id = %(tenant_id)s AND name = %(name)s AND key IN %(keys)s"
+
+
 def fire_one(host: "Host") -> int:
     """Fire one timer that is due, or as many of its kind as are taken at once; return how many were due.
 
@@ -78,16 +82,12 @@ def fire_one(host: "Host") -> int:
             kind = {"tenant_id": first.tenant_id, "name": first.name, "key": first.key}
             rows += db.execute(_MORE_DUE, {**moments, **kind, "at_most": entry.at_once - 1}).all()
         fired = [_timer_of(row) for row in rows]
-        these_rows = sa.and_(
-            timers.c.tenant_id == first.tenant_id,
-            timers.c.name == first.name,
-            timers.c.key.in_([timer.key for timer in fired]),
-        )
-        # Gone before the method runs, so that the method can set the same timer anew.
+        these = {"tenant_id": first.tenant_id, "name": first.name, "keys": tuple(row.key for row in rows)}
         before = snapshot(db)
         try:
             with db.begin_nested():
-                db.execute(timers.delete().where(these_rows))
+                # Gone before whatever the method asks for, so that the method can set the same timer anew.
+                send_with_next(db.connection(), _FIRED, these)
                 act_for(db, _origin_of(host, fired[0], now=now))
                 method(db, fired if entry.at_once > 1 else fired[0], now)
                 for timer in fired:
@@ -102,9 +102,8 @@ def fire_one(host: "Host") -> int:
             too_often = attempts >= host.settings.parked_after_attempts and len(fired) == 1
             _note_failure(
                 db,
-                these_rows,
+                these,
                 error,
-                name=first.name,
                 attempts=attempts,
                 parked=too_often and not entry.never_parked,
                 delay=_delay(host, attempts, never_parked=entry.never_parked),
@@ -154,25 +153,28 @@ def _origin_of(host: "Host", timer: Timer, *, now: datetime) -> Origin:
 
 def _note_failure(
     db: sa.orm.Session,
-    these_rows: sa.ColumnElement[bool],
+    these: dict[str, Any],
     error: Exception,
     *,
-    name: str,
     attempts: int,
     parked: bool,
     delay: timedelta,
 ) -> None:
-    """Have what failed tried again later, or parked."""
+    """Have what failed tried again later, or parked.
+
+    :param these: tenant, name and keys of the timers.
+    """
     log.error(
         "timer_failed",
-        timer=name,
+        timer=these["name"],
         error=type(error).__name__,
         attempts=attempts,
         exc_place=place_of(error),
     )
+    these_rows = (timers.c.tenant_id == these["tenant_id"], timers.c.name == these["name"])
     db.execute(
         timers.update()
-        .where(these_rows)
+        .where(*these_rows, timers.c.key.in_(these["keys"]))
         .values(
             attempts=attempts,
             error=type(error).__name__,

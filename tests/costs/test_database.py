@@ -18,11 +18,13 @@ from services.intake import tables
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
 from services.scheduling.service import Scheduling
+from shared import clock
 from shared.contracts import roles
 from shared.ids import new_id
 from shared.messaging import announce, inbox, outbox
+from shared.messaging.timers import fire_one
 from tests.costs.counting import within
-from tests.messaging import samples
+from tests.messaging import ferry, samples
 from tests.scheduling import test_booking as booking
 from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
 from tests.support import Room
@@ -40,6 +42,8 @@ NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 ROSTER = {"round trips": 7, "rows": 18}
 BOOKING = {"round trips": 3, "statements": 13}
 REACTION = {"round trips": 2, "statements": 5}
+#: The look for it and the commit among them.
+TIMER = {"round trips": 3, "statements": 8}
 REACTION_OF_MONITORING = {"round trips": 13, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}
 RELAY_OF_A_HUNDRED = {"round trips": 1, "statements": 4}
@@ -168,6 +172,24 @@ class TestCosts:
 
         assert effects_in(monitoring.room) == 200
         assert within(cost, BATCH_OF_A_HUNDRED), cost
+
+    def test_a_timer_with_one_insert(self, measured):
+        monitoring = measured(ferry.Ferry)
+        room = monitoring.room
+        ferry.metadata.create_all(room.engine)
+
+        def arrival_of(what: str) -> Counter[str]:
+            with room.db() as db:
+                clock.set_timer(db, "arrive", key=what, due_at=room.now)
+            before = monitoring.counted()
+            fire_one(room.host)
+            return monitoring.counted() - before
+
+        arrival_of("goat")
+        cost = arrival_of("wolf")
+
+        assert room.timers() == []
+        assert within(cost, TIMER), cost
 
     def test_a_reaction_of_monitoring(self, measured):
         monitoring = measured(Monitoring)
