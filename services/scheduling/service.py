@@ -1419,13 +1419,19 @@ class Scheduling:
         """Credit those who checked in to a session whose roster never came, and ask for what is missing."""
         roster = tables.lock_roster(db, session_id=timer.key)
         session, seats = roster.session, roster.seats
-        past = tables.past_of(db, episode_ids=[seat.episode_id for seat in seats if seat.told])
+        checked_in = [seat for seat in seats if seat.state == "CHECKED_IN"]
+        past = tables.past_of(db, episode_ids=[seat.episode_id for seat in checked_in if seat.told])
         caused: list[Event] = []
         for seat in seats:
             caused += seat.credit_check_in(session=session, past=past.get(seat.episode_id, []), now=now)
             caused += check_outs.ask(seat, session=session, now=now)
         caused += check_outs.ask_for_question(session, seats=seats, now=now)
-        self._after_marks(db, roster, caused, now=now)
+        if checked_in:
+            self._after_marks(db, roster, caused, now=now)
+            return
+        # The roster has come, and what it caused was told with it: only check-outs are missing.
+        announce_all(db, caused)
+        self._watch(db, roster, now=now)
 
     @on_timer("remind_of_notes")
     def remind_of_notes(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1936,7 +1942,7 @@ class Scheduling:
         raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
 
     def _after_marks(self, db: Session, roster: tables.Roster, caused: list[Event], *, now: datetime) -> None:
-        """Announce what marks caused, and keep only the timers that still have something to watch."""
+        """Announce what marks caused, and what follows from them."""
         session, seats = roster.session, roster.seats
         missed, marked = teaching.newly_missed(session, seats), dosing.newly_marked(seats)
         seating.write_down_returned(db, seats)
@@ -1950,6 +1956,11 @@ class Scheduling:
         # Last of all: who waits here for the turn has every row that others could wait for.
         caused += dosing.weigh_again(db, session, marked, now=now)
         announce_all(db, [*caused, *settled])
+        self._watch(db, roster, now=now)
+
+    def _watch(self, db: Session, roster: tables.Roster, *, now: datetime) -> None:
+        """Keep only the timers of a session that still have something to watch."""
+        session, seats = roster.session, roster.seats
         if not any(seat.state == "SCHEDULED" for seat in seats):
             cancel_timer(db, "attendance_grace_over", key=session.session_id)
         if session.roster_asked == "DONE":
