@@ -132,7 +132,7 @@ class SimulatedClock:
     def jump(self, to: datetime) -> datetime:
         """Move program time forward to *to*; a moment in the past moves nothing."""
         latest = sa.func.greatest(program_clock.c.now, to)
-        with self._engine.begin() as connection:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             self._known = connection.execute(
                 program_clock.update().values(now=latest).returning(program_clock.c.now)
             ).scalar_one()
@@ -226,11 +226,17 @@ def cancel_timer(db: Session, name: str, *, key: str) -> None:
     db.info.setdefault("timers", {})[(origin_of(db).tenant_id, name, key)] = None
 
 
+def has_set_timers(db: Session) -> bool:
+    """Return whether a transaction that has ended set or cancelled any timer."""
+    return "timers_written" in db.info
+
+
 def pending_statements(db: Session, cursor: Any) -> list[bytes]:
     """Return the statements, two at most, that write what the transaction set and cancelled."""
     pending = db.info.pop("timers", None)
     if not pending:
         return []
+    db.info["timers_written"] = True
     statements = []
     cancelled = tuple(place for place, wanted in pending.items() if wanted is None)
     if cancelled:

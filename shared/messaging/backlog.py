@@ -73,16 +73,19 @@ def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
 
 
 def _look_unless_known(host: "Host", *, now: datetime) -> sa.Row[Any]:
-    """Look, unless no transaction of this process has ended since the last look.
+    """Look, unless no transaction of this process has changed what there is to do since the last look.
 
     For a service whose only copy is in this process: simulated time looks thousands of times at
     services in which nothing has happened. What another process may have written, such as an
     operator's retry, wakes a loop within a second, and that one's transaction is seen here.
     """
     # Noted before the look, so that what ends meanwhile is looked at again.
-    ended = host.transactions_ended
-    if host.last_look is None or host.last_look[0] != ended:
-        host.last_look = (ended, look(host, now=now))
+    changed, doubts = host.duties_changed, host.sending.doubts
+    if host.last_look is None or host.last_look[0] != changed or not host.sending.knows_all:
+        found = look(host, now=now)
+        host.last_look = (changed, found)
+        if not found.unsent:
+            host.sending.settle(doubts)
     return host.last_look[1]
 
 
@@ -115,15 +118,19 @@ def has_to_do(answer: dict[str, Any]) -> bool:
 
 def _to_do(host: "Host", *, now: datetime, only_copy: bool) -> dict[str, Any]:
     row = _look_unless_known(host, now=now) if only_copy else look(host, now=now)
+    # What is sent and only to be marked is unsent to the database, and nobody need wait for that.
+    unsent = host.sending.unsent if only_copy and host.sending.knows_all else row.unsent
     timers_due = row.first_timer_at is not None and row.first_timer_at <= now
     timers_due = timers_due or timers.is_job_due(host, now=now)
+    if unsent > host.sending.unsent:
+        host.wake_marking()
     if row.waiting:
         host.wake_waiting()
     if timers_due:
         host.wake_due()
     next_due_at = timers.next_due(host, first_timer_at=row.first_timer_at, now=now)
     return {
-        "unsent": row.unsent,
+        "unsent": unsent,
         "waiting": row.waiting,
         "timers_due": timers_due,
         "jobs": row.jobs,

@@ -137,6 +137,8 @@ class Builtin:
     roles: tuple[str, ...] = _OPERATORS
     reads_only: bool = True
     long: ClassVar[bool] = False
+    #: What was parked is to be tried again.
+    by_the_book: ClassVar[bool] = False
 
 
 #: By name. Commands are remembered by their id and written into the audit as any other.

@@ -235,8 +235,9 @@ def _carry_out_once(
     """
     identity = _identity_of(ask)
     unused = Condition("pk_commands")
+    by_the_book = host.commands[ask.name][0].by_the_book
     try:
-        with host.transaction(origin) as db:
+        with host.transaction(origin, by_the_book=by_the_book) as db:
             go_on_if(db.connection(), unused, _TAKE_ID, identity)
             return do(db)
     except Exception as error:

@@ -42,6 +42,8 @@ class Command(Entrypoint):
         self.schema = schema
         self.roles = roles
         self.long = long
+        #: Whether what it leaves to do is what it announces and the timers that it sets.
+        self.by_the_book = not long
         self.first = first
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from sqlalchemy.orm import Session
 
-from shared.clock import CalendarJob, OnTimer, ProgramClock
+from shared.clock import CalendarJob, OnTimer, ProgramClock, has_set_timers
 from shared.database import Origin, transaction
 from shared.messaging import builtin, outbox
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
@@ -45,6 +45,10 @@ class Host:
         #: Transactions of this process on the service's database that may have written and have
         #: ended, however they did.
         self.transactions_ended = 0
+        #: How often events were taken in by this process, however that ended.
+        self.times_taken_in = 0
+        #: How many of the transactions may have left something to do other than to send what they announced.
+        self.duties_changed = 0
         #: That number before the newest look at what there is to do, and what was seen.
         self.last_look: tuple[int, sa.Row[Any]] | None = None
         #: Since when the oldest unsent event waits, as it was measured last.
@@ -90,16 +94,29 @@ class Host:
         return [name for name, (entry, _) in self.commands.items() if entry.long]
 
     @contextlib.contextmanager
-    def transaction(self, origin: Origin | None, *, reads_only: bool = False) -> Iterator[Session]:
-        """Open a transaction whose announcements wake this process's relay after the commit."""
+    def transaction(
+        self, origin: Origin | None, *, reads_only: bool = False, by_the_book: bool = False
+    ) -> Iterator[Session]:
+        """Open a transaction whose announcements wake this process's relay after the commit.
+
+        :param by_the_book: whether all that is left to do after it is what it announces and the timers that
+            it sets, so that where it has set none, nobody need look for more.
+        """
+        leaves_duties = True
         try:
             with transaction(self.engine, origin, reads_only=reads_only) as db:
                 db.info["host"] = self
                 db.info["hand_over"] = self._hand_over
                 yield db
+            leaves_duties = not by_the_book or has_set_timers(db)
+        except BaseException:
+            # The commit may have arrived all the same: then its events are in the outbox only.
+            self.sending.doubt()
+            raise
         finally:
             if not reads_only:
                 self.transactions_ended += 1
+                self.duties_changed += leaves_duties
 
     def relay(self, publisher: outbox.Publisher) -> bool:
         """Publish one batch of what was announced; return whether there may be more."""
@@ -107,7 +124,8 @@ class Host:
             return self.sending.step(publisher)
         finally:
             self.transactions_ended += 1
-            self.wake_marking()
+            if self.sending.unmarked >= outbox.MARKED_AT_ONCE:
+                self.wake_marking()
 
     def mark_sent(self) -> bool:
         """Mark what was published and confirmed; return whether there is more."""

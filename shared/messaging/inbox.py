@@ -100,15 +100,18 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
             _set_aside(host, envelope, delivery.body)
         else:
             batches[envelope.tenant_id].append((envelope, delivery.body))
-    for batch in batches.values():
-        _take_batch(host, batch)
+    try:
+        for batch in batches.values():
+            _take_batch(host, batch)
+    finally:
+        host.times_taken_in += 1
 
 
 def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
     try:
         # Asked once: simulated time stands still while there is anything to do.
         now = host.clock.now()
-        with host.transaction(None) as db:
+        with host.transaction(None, by_the_book=True) as db:
             new = _note_received(host, db, [envelope for envelope, _ in batch])
             if host.every_event is not None:
                 act_for(db, origin_of_reaction(host, batch[0][0], now=now))

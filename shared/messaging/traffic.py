@@ -163,7 +163,8 @@ class Traffic(SharedExtension):
         }
 
         def look() -> None:
-            """Wake the loops that have work which nothing has told them of."""
+            """Mark what was sent since, and wake the loops that have work which nothing has told them of."""
+            host.mark_sent()
             found = backlog.look(host, now=host.clock.now())
             if found.unsent:
                 host.sending.look_behind()
@@ -207,6 +208,7 @@ class Traffic(SharedExtension):
             # What it has not seen confirmed is published again and recognised.
             lambda: relay.stop(patience_seconds=RELAY_PATIENCE_SECONDS),
             marking.stop,
+            lambda: mark_the_rest(host),
             linking.stop,
         ]
 
@@ -261,6 +263,14 @@ class Traffic(SharedExtension):
             for stop in self._telling:
                 stop()
         self._taking, self._telling = [], []
+
+
+def mark_the_rest(host: Any) -> None:
+    """Mark what was sent, as the last thing; where the database is away, it is sent again and recognised."""
+    try:
+        host.mark_sent()
+    except sa.exc.SQLAlchemyError as error:
+        log.warning("database_away", service=host.name, error=type(error).__name__)
 
 
 def measure_backlog(host: Any) -> None:

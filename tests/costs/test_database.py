@@ -21,7 +21,7 @@ from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts import roles
 from shared.ids import new_id
-from shared.messaging import announce, inbox, outbox
+from shared.messaging import announce, backlog, inbox, outbox
 from shared.messaging.timers import fire_one
 from tests.costs.counting import within
 from tests.messaging import ferry, samples
@@ -190,6 +190,18 @@ class TestCosts:
 
         assert room.timers() == []
         assert within(cost, TIMER), cost
+
+    def test_asking_what_is_left_to_do_after_nothing_was(self, measured):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+        for _ in range(2):
+            take(monitoring.room, 1)
+            before = monitoring.counted()
+            found = backlog.stillness(monitoring.room.host, count_messages=False, only_copy=True)
+            cost = monitoring.counted() - before
+
+        assert not backlog.has_to_do(found)
+        assert cost["round trips"] == 0
 
     def test_a_reaction_of_monitoring(self, measured):
         monitoring = measured(Monitoring)

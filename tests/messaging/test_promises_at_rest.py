@@ -171,6 +171,29 @@ class TestRelay:
 
         assert self.unsent(room) == 0
 
+    def test_marks_with_the_moment_of_the_confirm(self, room: Room) -> None:
+        room.call("cross", {"what": "goat"})
+        room.host.relay(_Paper())
+        confirmed_by = clock.real_now()
+
+        room.host.mark_sent()
+
+        with room.engine.connect() as connection:
+            (marked_with,) = connection.scalars(sa.select(outbox.outbox.c.dispatched_at)).all()
+        assert marked_with <= confirmed_by
+
+    def test_has_many_marked_at_once_and_few_with_the_next_look(self, room: Room, monkeypatch) -> None:
+        room.host.relay(_Paper())
+        monkeypatch.setattr(outbox, "MARKED_AT_ONCE", 3)
+        woken: list[int] = []
+        room.host.wake_marking = lambda: woken.append(room.host.sending.unmarked)
+
+        for what in ("goat", "wolf", "cabbage"):
+            room.call("cross", {"what": what})
+            room.host.relay(_Paper())
+
+        assert woken == [3]
+
     def test_marks_later_what_it_could_not_mark(self, room: Room) -> None:
         paper = _Paper()
         room.host.relay(paper)
@@ -510,6 +533,83 @@ def set_convoy(room: Room, *names: str) -> dict[str, str]:
             causes[name] = db.info["origin"].correlation_id
             clock.set_timer(db, "arrive_in_convoy", key=name, due_at=room.now)
     return causes
+
+
+class TestStillnessOfAnOnlyCopy:
+    """What simulated time waits for, of a service that has its only copy in this process."""
+
+    @pytest.fixture(autouse=True)
+    def _looked_at(self, room: Room) -> None:
+        assert still(room) == {}
+
+    def test_ends_with_an_event_until_it_is_sent_though_not_marked(self, room: Room) -> None:
+        room.deliver(missed("s1"))
+
+        assert still(room)["unsent"] == 1
+        room.host.relay(_Paper())
+        assert "unsent" not in still(room)
+
+    def test_ends_with_an_event_that_the_broker_did_not_take(self, room: Room) -> None:
+        paper = _Paper()
+        paper.broken = True
+        room.deliver(missed("s1"))
+        with pytest.raises(OSError, match="gone"):
+            room.host.relay(paper)
+
+        assert still(room)["unsent"] == 1
+        relay_once(room.engine, _Paper())
+        assert "unsent" not in still(room)
+
+    def test_ends_with_an_event_for_which_there_was_no_room(self, room: Room, monkeypatch) -> None:
+        monkeypatch.setattr(outbox, "MOST_FRESH", 0)
+
+        room.deliver(missed("s1"))
+
+        assert still(room)["unsent"] == 1
+
+    def test_ends_with_a_timer(self, room: Room) -> None:
+        room.deliver(missed("s1"))
+
+        assert still(room)["timers_due"]
+        room.fire_due()
+        assert "timers_due" not in still(room)
+
+    def test_ends_with_the_timer_of_a_command(self, room: Room) -> None:
+        room.call("cross", {"what": "goat"})
+
+        assert still(room)["timers_due"]
+
+    def test_ends_with_a_reaction_that_waits(self, room: Room) -> None:
+        room.deliver(attended("s1"))
+
+        assert still(room) == {"waiting": 1}
+
+    def test_ends_with_long_work(self, room: Room) -> None:
+        room.call("cross_slowly", {"what": "elephant"})
+
+        assert still(room) == {"jobs": 1}
+        room.run_jobs()
+        assert still(room) == {}
+
+    def test_ends_with_what_an_operator_has_tried_again(self, room: Room) -> None:
+        FAILING.add(derived_id("s1"))
+        event = room.envelope_of(missed("s1"))
+        inbox.take(room.host, [inbox.Delivery(event.to_bytes())])
+        while room.waiting:
+            room.settle()
+        FAILING.discard(derived_id("s1"))
+        assert still(room) == {}
+
+        item = {"item_id": event.event_id, "why": "mended"}
+        room.call("retry_parked", item, role=roles.OPERATIONS)
+
+        assert still(room) == {"waiting": 1}
+
+
+def still(room: Room) -> dict[str, Any]:
+    """Return what is still to be done, as the program clock asks for it."""
+    found = backlog.stillness(room.host, count_messages=False, only_copy=True)
+    return {name: value for name, value in found.items() if value and name != "next_due_at"}
 
 
 class TestTimers:
