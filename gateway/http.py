@@ -285,7 +285,7 @@ class Request:
     def transaction(self, *, reads_only: bool = False) -> Iterator[tuple[Session, Origin]]:
         """Open a transaction on the gateway's database that acts for the caller."""
         origin = self.origin()
-        with self.door.traffic.host.transaction(origin, reads_only=reads_only) as db:
+        with self.door.traffic.host.transaction(origin, reads_only=reads_only, by_the_book=True) as db:
             yield db, origin
 
 
@@ -302,6 +302,8 @@ class Door(SharedExtension):
         self._pool = GreenPool(MAX_CONNECTIONS)
         self._listener: Any = None
         self._accepting: Any = None
+        #: How often events had been taken in when last all of them had their place.
+        self._placed = -1
         self._in_flight = 0
         self._database_checked_at = float("-inf")
         self._database_answers = False
@@ -339,7 +341,7 @@ class Door(SharedExtension):
         engine = self.wiring.engine_of("gateway")
         self.accesses = Accesses(engine)
         self.unwritten = Unwritten(self.settings, self.wiring.clock)
-        self._placing = Loop("positions", lambda: tables.place_all(engine))
+        self._placing = Loop("positions", self.place_all)
         self._ticking = eventlet.spawn(self._tick)
         self._server = wsgi.Server(
             self._listener,
@@ -355,6 +357,20 @@ class Door(SharedExtension):
         self.wiring.http_port = self.address[1]
         self._accepting = eventlet.spawn(self._accept)
         log.info("door_open", port=self.address[1])
+
+    def place_all(self, *, wait: bool = False) -> None:
+        """Give every event its place in the feed, unless it is known here that none has come since.
+
+        :param wait: whether to wait for whoever does this now.
+        """
+        # Noted before, so that what is taken in meanwhile is looked for the next time.
+        taken_in = self.traffic.host.times_taken_in
+        # Where events are confirmed by their effects, nobody else keeps any.
+        if taken_in != self._placed or not self.wiring.broker.confirms_effects:
+            tables.place_all(self.wiring.engine_of("gateway"), wait=wait)
+            if wait:
+                # Who does not wait leaves the newest to whoever does this now.
+                self._placed = taken_in
 
     def _tick(self) -> None:
         """Have within a second written what waits to be, and events placed, though nobody asks for it."""

@@ -100,8 +100,6 @@ def jump_clock(client: CommandClient, *, no_later_than: datetime) -> dict[str, A
     if to > clock.now():
         clock.jump(to)
         quiet = _wait_for_quiet(client, first=quiet.next_due_in)
-    # What came of it can be read in the feed, whole: a driver decides by it what is next.
-    tables.place_all(client.wiring.engine_of("gateway"), wait=True)
     client.quiet = quiet
     return {"now": write_moment(clock.now()), "simulated": True, "next_due_at": _written(quiet.next_due_at)}
 

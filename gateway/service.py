@@ -94,7 +94,7 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
         """Return a page of the feed."""
         asked = forwarding.loaded(schemas.ListEvents, forwarding.data_of(request))
         # What was announced a moment ago has its place before the page is cut.
-        tables.place_all(request.door.wiring.engine_of("gateway"))
+        request.door.place_all()
         audience = Audience.of(request.known_caller)
         confirmed: standing.Standing = {}
         if audience.recipient_id:
@@ -263,6 +263,8 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
             return Response.of(first, replayed=True)
         asked = forwarding.loaded(schemas.JumpClock, forwarding.data_of(request))
         answer = program_clock.jump_clock(self.commands, **asked)
+        # What came of it can be read in the feed, whole: a driver decides by it what is next.
+        request.door.place_all(wait=True)
         repeats.remember(request, answer)
         return Response.of(answer)
 

@@ -166,8 +166,14 @@ calendar_addresses = sa.Table(
 _PLACE_LOCK = 4_202_001
 #: Events placed in one go.
 _PLACE_BATCH = 2000
-_WAIT_FOR_PLACE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_PLACE_LOCK))
-_TRY_PLACE_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_PLACE_LOCK))
+#: Taken in a statement of its own, so that the next one sees all that the writer before has committed; it
+#: travels with that one, which asks what came of it.
+_TRY_PLACE_LOCK = (
+    f"SELECT set_config('homeward.places', CAST(pg_try_advisory_xact_lock({_PLACE_LOCK}) AS text), true)"
+)
+_WAIT_FOR_PLACE_LOCK = (
+    f"SELECT pg_advisory_xact_lock({_PLACE_LOCK}), set_config('homeward.places', 'true', true)"
+)
 
 
 #: A whole batch in one statement of one form: what differs is handed over as arrays.
@@ -213,7 +219,8 @@ def keep_events(db: Session, envelopes: Sequence[Envelope], *, received_at: date
 _PLACE = sa.text(
     f"""
     WITH unplaced AS (
-        SELECT ctid AS row, event_id, tenant_id, recorded_at FROM archive WHERE position IS NULL
+        SELECT ctid AS row, event_id, tenant_id, recorded_at FROM archive
+        WHERE position IS NULL AND current_setting('homeward.places') = 'true'
         ORDER BY recorded_at, event_id LIMIT {_PLACE_BATCH}
     ), ends AS MATERIALIZED (
         SELECT tenant_id, coalesce((
@@ -249,11 +256,7 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
         if not connection.scalar(_ANY_UNPLACED):
             return 0
     with engine.begin() as connection:
-        if wait:
-            connection.execute(_WAIT_FOR_PLACE_LOCK)
-        elif not connection.scalar(_TRY_PLACE_LOCK):
-            return 0
-        # A statement of its own, begun under the lock: it sees what the writer before committed.
+        send_with_next(connection, _WAIT_FOR_PLACE_LOCK if wait else _TRY_PLACE_LOCK)
         return int(connection.execute(_PLACE).rowcount)
 
 
@@ -266,19 +269,23 @@ def place_all(engine: sa.Engine, *, wait: bool = False) -> None:
         pass
 
 
+_AFTER = (
+    sa.select(archive.c.position, archive.c.type, archive.c.patient_id, archive.c.body)
+    .where(archive.c.tenant_id == sa.bindparam("of_tenant"), archive.c.position > sa.bindparam("after"))
+    .order_by(archive.c.position)
+    .limit(sa.bindparam("at_most"))
+)
+_AFTER_OF_TYPES = _AFTER.where(archive.c.type.in_(sa.bindparam("of_types", expanding=True)))
+
+
 def events_after(
     db: Session, *, tenant_id: str, position: int, types: Sequence[str], limit: int
 ) -> Sequence[Any]:
     """Return placed events of a tenant after a position, in the order of their places."""
-    query = (
-        sa.select(archive.c.position, archive.c.type, archive.c.patient_id, archive.c.body)
-        .where(archive.c.tenant_id == tenant_id, archive.c.position > position)
-        .order_by(archive.c.position)
-        .limit(limit)
-    )
+    asked = {"of_tenant": tenant_id, "after": position, "at_most": limit}
     if types:
-        query = query.where(archive.c.type.in_(types))
-    return db.execute(query).all()
+        return db.execute(_AFTER_OF_TYPES, {**asked, "of_types": list(types)}).all()
+    return db.execute(_AFTER, asked).all()
 
 
 #: Read out of the event itself: an older version did not keep them beside it.
