@@ -11,8 +11,9 @@ import pytest
 
 from services.aftercare.service import Aftercare
 from services.intake.service import Intake
-from services.scheduling.domain import attendance, peers
+from services.scheduling.domain import attendance, check_outs, peers
 from services.scheduling.service import Scheduling
+from shared.contracts.common import TaskOpened
 from shared.contracts.scheduling import ModuleOfferedAgain
 from shared.messaging import inbox
 from tests.aftercare import telling
@@ -27,6 +28,7 @@ from tests.support import Room
 #: Round trips and statements, BEGIN and COMMIT among them; a timer's are those of looking for it, too.
 SITES_WEEK = {"round trips": 1, "statements": 1}
 CHECK_INS_CREDITED = {"round trips": 12, "statements": 35}
+END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
 MISSES_OF_A_MODULE = {"round trips": 26, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 31, "statements": 47}
 SEAT_BOOKED = {"round trips": 12, "statements": 15}
@@ -78,6 +80,31 @@ class TestClinicDay:
         cost = credit()
 
         assert within(cost, CHECK_INS_CREDITED), cost
+
+    def test_the_end_of_a_session_whose_roster_has_come(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        names = admit(room, 12)
+        in_turn = iter(fullest(room, names, kind="GROUP"))
+
+        def end() -> Any:
+            session = next(in_turn)
+            over_at = session["ends_at"] + attendance.CHECK_OUT_GRACE
+            room.advance(over_at - timedelta(seconds=1))
+            marks = [{"patient_id": member, "mark": "PRESENT"} for member in session["members"]]
+            told = {"session_id": session["session_id"], "marks": marks}
+            room.call("record_roster", told, role="counselor")
+            room.at(over_at)
+            before = scheduling.counted()
+            room.fire_due()
+            return scheduling.counted() - before
+
+        end()
+        cost = end()
+
+        asked = [one.about_id for one in room.announced_of(TaskOpened) if one.task == check_outs.UNASKED]
+        assert len(asked) == 2
+        assert within(cost, END_AFTER_A_ROSTER), cost
 
     @pytest.mark.parametrize("number", [4, 12])
     def test_finding_out_that_people_missed_a_module(self, scheduling, number):
