@@ -177,7 +177,7 @@ def declare(
 
 def note_week(db: Session, event: ScheduleConfirmed, *, now: datetime) -> None:
     """Know of a week that somebody agreed on: it starts the clock of whoever pays themself."""
-    found = tables.find_episode_and_site(db, episode_id=event.episode_id)
+    found = tables.episode_at_site(db, episode_id=event.episode_id)
     if found is None:
         raise TooEarly
     episode, site = found

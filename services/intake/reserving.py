@@ -17,6 +17,7 @@ from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
 from shared.contracts.scheduling import SeatCancelled, SessionMissed, SessionScheduled
+from shared.database import inserts_put_off
 from shared.errors import TooEarly
 
 #: Timer of the day from which a reserved unit that nobody used is given back; its key is the authorisation.
@@ -39,8 +40,8 @@ def drop_seat(db: Session, event: SeatCancelled | SessionMissed, *, now: datetim
     tables.keep_seat(db, seat_id=event.seat_id, episode_id=event.episode_id, day=day, gone=True)
     if day in tables.scheduled_days(db, episode_id=episode.episode_id, since=day, until=day):
         return
-    for authorization in tables.authorizations_of(db, episode_id=episode.episode_id):
-        _give_back(db, authorization, days={day})
+    for _, units in tables.lock_ledger(db, episode_id=episode.episode_id, days=[day]):
+        _give_back(db, units, days={day})
     # A unit that is free again may be for a day that has none.
     reserve_scheduled(db, episode, now=now)
 
@@ -48,26 +49,25 @@ def drop_seat(db: Session, event: SeatCancelled | SessionMissed, *, now: datetim
 def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now: datetime) -> None:
     """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none."""
     given_up: list[date] = []
-    for authorization_id in [
-        one.authorization_id
-        for one in tables.authorizations_of(db, episode_id=episode.episode_id)
-        if one.decision == coverage.APPROVED and any(one.first_on <= day <= one.last_on for day in days)
-    ]:
-        authorization = tables.lock_authorization(db, authorization_id=authorization_id)
-        assert authorization is not None  # authorisations are never deleted
-        taken = tables.units_of_episode(db, episode_id=episode.episode_id)
-        have = {unit.served_on for unit in taken}
-        own = [unit for unit in taken if unit.authorization_id == authorization_id]
+    ledger = tables.lock_ledger(db, episode_id=episode.episode_id, days=days)
+    have = {unit.served_on for _, units in ledger for unit in units}
+    for authorization, taken in ledger:
+        if authorization.decision != coverage.APPROVED:
+            continue
+        if not any(authorization.first_on <= day <= authorization.last_on for day in days):
+            continue
+        own = taken
         for day in sorted(set(days) - have):
             own, without = _take_for(db, authorization, day, own=own, now=now)
             given_up += without
+        have = have - set(given_up) | {unit.served_on for unit in own}
         covering.watch(db, authorization, now=now, taken=own)
         watch_reservations(db, authorization, site=site, taken=own)
     if given_up:
         # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
         reserve(db, episode, given_up, site=site, now=now)
     else:
-        settle_warning(db, episode, site=site, now=now)
+        settle_warning(db, episode, site=site, have=have, now=now)
 
 
 def _take_for(
@@ -88,7 +88,8 @@ def _take_for(
     if authorization.may_take(day, taken=own):
         own = [*own, authorization.take(day, taken=own, now=now)]
         db.add(own[-1])
-    db.flush()
+    with inserts_put_off(db.connection()):
+        db.flush()
     return own, without
 
 
@@ -107,12 +108,8 @@ def end(db: Session, authorization: Authorization, *, last_on: date, now: dateti
     :raises InvalidInput: when the new last day is not an earlier one of its own.
     """
     authorization.end(last_on)
-    held = {
-        unit.served_on
-        for unit in tables.units_of(db, authorization_id=authorization.authorization_id)
-        if unit.served_on > last_on
-    }
-    _give_back(db, authorization, days=held)
+    units = tables.units_of(db, authorization_id=authorization.authorization_id)
+    _give_back(db, units, days={unit.served_on for unit in units if unit.served_on > last_on})
     covering.watch(db, authorization, now=now)
     episode = tables.find_episode(db, episode_id=authorization.episode_id)
     if episode is not None:
@@ -124,47 +121,45 @@ def release_after(db: Session, episode: Episode, *, ended_at: datetime) -> None:
     site = tables.find_site(db, site_id=episode.site_id)
     assert site is not None  # an episode is at a site that is open
     last = site.local_day(ended_at)
-    units = tables.units_of_episode(db, episode_id=episode.episode_id)
-    days = {unit.served_on for unit in units if unit.served_on > last}
-    for authorization in tables.authorizations_of(db, episode_id=episode.episode_id) if days else ():
-        _give_back(db, authorization, days=days)
+    taken = tables.units_of_episode(db, episode_id=episode.episode_id)
+    days = {unit.served_on for unit in taken if unit.served_on > last}
+    for _, units in tables.lock_ledger(db, episode_id=episode.episode_id, days=days) if days else ():
+        _give_back(db, units, days=days)
 
 
 def lapse(db: Session, authorization_id: str, *, at: datetime) -> None:
     """Give back what was reserved for days of which nobody told that they were attended."""
-    authorization = tables.lock_authorization(db, authorization_id=authorization_id)
-    episode = tables.find_episode(db, episode_id=authorization.episode_id) if authorization else None
-    site = tables.find_site(db, site_id=episode.site_id) if episode else None
-    if authorization is None or site is None:
+    found = tables.lock_units(db, authorization_id=authorization_id)
+    where = tables.episode_at_site(db, episode_id=found[0].episode_id) if found else None
+    if found is None or where is None:
         return
+    (authorization, units), (_, site) = found, where
     long_ago = site.local_day(at) - coverage.RESERVATION_LAPSES_AFTER
-    units = tables.units_of(db, authorization_id=authorization_id)
-    _give_back(db, authorization, days={unit.served_on for unit in units if unit.served_on <= long_ago})
-    watch_reservations(db, authorization, site=site)
+    _give_back(db, units, days={unit.served_on for unit in units if unit.served_on <= long_ago})
+    left = [unit for unit in units if unit.served_on > long_ago]
+    watch_reservations(db, authorization, site=site, taken=left)
 
 
 def watch_reservations(
-    db: Session, authorization: Authorization, *, site: Site, taken: Sequence[Unit] | None = None
+    db: Session, authorization: Authorization, *, site: Site, taken: Sequence[Unit]
 ) -> None:
-    """Look again when the earliest reservation of an authorisation lapses.
-
-    :param taken: the units that are taken of it, where they are known already.
-    """
-    if taken is None:
-        taken = tables.units_of(db, authorization_id=authorization.authorization_id)
+    """Look again when the earliest of the units that are taken of an authorisation lapses."""
     first = min((unit.served_on for unit in taken if unit.state == coverage.RESERVED), default=None)
     if first is not None:
         due_at = site.begin_of(first + coverage.RESERVATION_LAPSES_AFTER)
         set_timer(db, RESERVATION_LAPSES, key=authorization.authorization_id, due_at=due_at)
 
 
-def settle_warning(db: Session, episode: Episode, *, site: Site, now: datetime) -> None:
-    """Ask for units for scheduled days that have none, once at a time, until every day has its own."""
+def settle_warning(db: Session, episode: Episode, *, site: Site, have: set[date], now: datetime) -> None:
+    """Ask for units for scheduled days that have none, once at a time, until every day has its own.
+
+    :param have: the days that have a unit.
+    """
     covers = tables.coverages_of(db, patient_id=episode.patient_id)
     if not covers:
         # Nothing was ever asked, which is how it is with most who pay themselves.
         return
-    missing = uncovered_days(db, episode, covers, since=site.local_day(now))
+    missing = uncovered_days(db, episode, covers, since=site.local_day(now), have=have)
     about = f"uncovered:{episode.episode_id}".encode()
     if missing:
         # Two days that are scheduled at once are one reason to ask.
@@ -179,26 +174,37 @@ def settle_warning(db: Session, episode: Episode, *, site: Site, now: datetime) 
         asking.ask(db, coverage.uncovered_task(episode, times=times, begins=begins, now=now))
 
 
-def uncovered_days(db: Session, episode: Episode, covers: Sequence[Coverage], *, since: date) -> list[date]:
-    """Return the scheduled days from a day on that a payer would have to authorise and did not."""
+def uncovered_days(
+    db: Session,
+    episode: Episode,
+    covers: Sequence[Coverage],
+    *,
+    since: date,
+    have: set[date] | None = None,
+) -> list[date]:
+    """Return the scheduled days from a day on that a payer would have to authorise and did not.
+
+    :param have: the days that have a unit, where they are known already.
+    """
     active = [one for one in covers if one.status == "ACTIVE"]
     if not active or not all(one.needs_authorization for one in active):
         return []
     days = tables.scheduled_days(db, episode_id=episode.episode_id, since=since)
-    have = {unit.served_on for unit in tables.units_of_episode(db, episode_id=episode.episode_id)}
+    if have is None:
+        have = {unit.served_on for unit in tables.units_of_episode(db, episode_id=episode.episode_id)}
     return [day for day in days if day not in have]
 
 
-def _give_back(db: Session, authorization: Authorization, *, days: set[date]) -> None:
-    tables.lock_authorization(db, authorization_id=authorization.authorization_id)
-    for unit in tables.units_of(db, authorization_id=authorization.authorization_id):
+def _give_back(db: Session, units: Sequence[Unit], *, days: set[date]) -> None:
+    """Give back what is reserved for some days of an authorisation that is locked."""
+    for unit in units:
         if unit.served_on in days and unit.state == coverage.RESERVED:
             db.delete(unit)
     db.flush()
 
 
 def _where(db: Session, episode_id: str) -> tuple[Episode, Site]:
-    found = tables.find_episode_and_site(db, episode_id=episode_id)
+    found = tables.episode_at_site(db, episode_id=episode_id)
     if found is None:
         raise TooEarly
     return found

@@ -18,6 +18,7 @@ from shared.contracts.scheduling import ModuleOfferedAgain
 from shared.messaging import inbox
 from tests.aftercare import telling
 from tests.costs.counting import Measured, within
+from tests.intake import test_reserving as reserving
 from tests.intake.test_coverage import MONDAY, Billing, delivered
 from tests.intake.test_reserving import scheduled
 from tests.scheduling import test_curricula as curricula
@@ -33,6 +34,8 @@ MISSES_OF_A_MODULE = {"round trips": 26, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 31, "statements": 47}
 SEAT_BOOKED = {"round trips": 12, "statements": 15}
 DAY_DELIVERED = {"round trips": 8, "statements": 13}
+UNIT_RESERVED = {"round trips": 8, "statements": 13}
+UNITS_LAPSED = {"round trips": 7, "statements": 15}
 ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8}
 
 
@@ -174,6 +177,38 @@ class TestWhatFollows:
         (seen,) = billing.seen()["authorizations"]
         assert seen["ledger"]["used"] == 2
         assert within(cost, DAY_DELIVERED), cost
+
+    def test_from_a_seat_whose_day_needs_a_unit(self, measured):
+        intake = measured(Intake)
+        billing = Billing(intake.room)
+        billing.authorize(units=10)
+        days = (MONDAY + timedelta(days=ahead) for ahead in range(1, 5))
+
+        cost = intake.cost_of(lambda: take(intake.room, reserving.scheduled(billing, next(days))))
+
+        (seen,) = billing.seen()["authorizations"]
+        assert seen["ledger"]["reserved"] == 2
+        assert within(cost, UNIT_RESERVED), cost
+
+    def test_from_days_of_which_nobody_told(self, measured):
+        intake = measured(Intake)
+        billing = Billing(intake.room)
+        billing.authorize(units=10)
+        for ahead in range(1, 4):
+            intake.room.deliver(reserving.scheduled(billing, MONDAY + timedelta(days=ahead)))
+        lapses = [at for name, _, at in intake.room.timers() if name == "reserved_unit_lapses"]
+        intake.room.advance(lapses[0])
+        next_at = next(at for name, _, at in intake.room.timers() if name == "reserved_unit_lapses")
+        intake.room.advance(next_at - timedelta(seconds=1))
+        intake.room.at(next_at)
+
+        before = intake.counted()
+        intake.room.fire_due()
+        cost = intake.counted() - before
+
+        (seen,) = billing.seen()["authorizations"]
+        assert seen["ledger"]["reserved"] == 1
+        assert within(cost, UNITS_LAPSED), cost
 
     def test_from_somebodys_attendance(self, measured):
         aftercare = measured(Aftercare)

@@ -80,6 +80,7 @@ from services.intake.tables.coverage import (
     keep_seat,
     lock_authorization,
     lock_coverage,
+    lock_ledger,
     lock_units,
     scheduled_days,
     scheduled_seat_rows,
@@ -175,7 +176,7 @@ from services.intake.tables.rights import (
 )
 from services.intake.tables.rules import rule_signature_rows, rule_signatures
 from services.intake.tables.sites import (
-    find_episode_and_site,
+    episode_at_site,
     find_site,
     hold_site,
     lock_site,
@@ -247,6 +248,7 @@ __all__ = [
     "demands_after",
     "disclosing_consents_of",
     "duty_rows",
+    "episode_at_site",
     "episode_rows",
     "estimate_rows",
     "estimates_of",
@@ -259,7 +261,6 @@ __all__ = [
     "find_coverage",
     "find_duty",
     "find_episode",
-    "find_episode_and_site",
     "find_inquiry",
     "find_inquiry_by_key",
     "find_instrument_answers",
@@ -313,6 +314,7 @@ __all__ = [
     "lock_episode",
     "lock_follow_ups",
     "lock_inquiry",
+    "lock_ledger",
     "lock_message",
     "lock_open_episode",
     "lock_open_episodes",

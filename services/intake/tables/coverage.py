@@ -1,5 +1,6 @@
 """Cover: payers' answers, authorisations and the units that are taken of them."""
 
+from collections.abc import Collection
 from datetime import date
 
 import sqlalchemy as sa
@@ -148,7 +149,7 @@ _LOCK_AUTHORIZATION = """
 SELECT FROM authorizations
 WHERE tenant_id = %(tenant_id)s AND authorization_id = %(authorization_id)s FOR UPDATE
 """
-_WITH_UNITS = written_once(
+_AND_UNITS = (
     sa.select(coverage.Authorization, coverage.Unit)
     .outerjoin(
         coverage.Unit,
@@ -157,9 +158,12 @@ _WITH_UNITS = written_once(
             unit_rows.c.tenant_id == authorization_rows.c.tenant_id,
         ),
     )
-    .where(authorization_rows.c.authorization_id == sa.bindparam("of_authorization"))
-    .order_by(unit_rows.c.served_on)
-    .execution_options(populate_existing=True),
+    .execution_options(populate_existing=True)
+)
+_WITH_UNITS = written_once(
+    _AND_UNITS.where(authorization_rows.c.authorization_id == sa.bindparam("of_authorization")).order_by(
+        unit_rows.c.served_on
+    ),
     narrowed=(coverage.Unit,),
 )
 
@@ -173,6 +177,43 @@ def lock_units(
     send_with_next(db.connection(), _LOCK_AUTHORIZATION, locked)
     rows = db.execute(_WITH_UNITS, {"of_authorization": authorization_id}).all()
     return (rows[0][0], [unit for _, unit in rows if unit is not None]) if rows else None
+
+
+_LOCK_APPROVED = """
+SELECT FROM authorizations
+WHERE tenant_id = %(tenant_id)s AND episode_id = %(episode_id)s AND decision = 'APPROVED'
+    AND first_on <= %(until)s AND last_on >= %(since)s
+ORDER BY first_on, recorded_at, authorization_id FOR UPDATE
+"""
+_LEDGER = written_once(
+    _AND_UNITS.where(authorization_rows.c.episode_id == sa.bindparam("of_episode")).order_by(
+        authorization_rows.c.first_on,
+        authorization_rows.c.recorded_at,
+        authorization_rows.c.authorization_id,
+        unit_rows.c.served_on,
+    ),
+    narrowed=(coverage.Unit,),
+)
+
+
+def lock_ledger(
+    db: Session, *, episode_id: str, days: Collection[date]
+) -> list[tuple[coverage.Authorization, list[coverage.Unit]]]:
+    """Return an episode's authorisations, oldest first, each with its units by day, in one look.
+
+    Those that were approved for a stretch with any of the days are locked.
+    """
+    if days:
+        stretch = {"since": min(days), "until": max(days)}
+        own = {"tenant_id": db.info["tenant_id"], "episode_id": episode_id}
+        # The lock is a statement of its own: one that waits for it would see the units as they were before.
+        send_with_next(db.connection(), _LOCK_APPROVED, stretch | own)
+    found: dict[str, tuple[coverage.Authorization, list[coverage.Unit]]] = {}
+    for authorization, unit in db.execute(_LEDGER, {"of_episode": episode_id}):
+        _, units = found.setdefault(authorization.authorization_id, (authorization, []))
+        if unit is not None:
+            units.append(unit)
+    return list(found.values())
 
 
 _UNITS = written_once(

@@ -40,21 +40,16 @@ def find_site(db: Session, *, site_id: str) -> sites.Site | None:
     return db.get(sites.Site, site_id)
 
 
-_EPISODE_AND_SITE = written_once(
+_EPISODE_AT_SITE = written_once(
     sa.select(episodes.Episode, sites.Site)
-    .join(
-        sites.Site,
-        sa.and_(
-            site_rows.c.site_id == episode_rows.c.site_id, site_rows.c.tenant_id == episode_rows.c.tenant_id
-        ),
-    )
+    .join(sites.Site, sites.Site.site_id == episodes.Episode.site_id)
     .where(episode_rows.c.episode_id == sa.bindparam("of_episode"))
 )
 
 
-def find_episode_and_site(db: Session, *, episode_id: str) -> tuple[episodes.Episode, sites.Site] | None:
-    """Return an episode and the site where it is, if both are there."""
-    row = db.execute(_EPISODE_AND_SITE, {"of_episode": episode_id}).first()
+def episode_at_site(db: Session, *, episode_id: str) -> tuple[episodes.Episode, sites.Site] | None:
+    """Return an episode and its site, if both are there, in one look."""
+    row = db.execute(_EPISODE_AT_SITE, {"of_episode": episode_id}).first()
     return (row[0], row[1]) if row else None
 
 
