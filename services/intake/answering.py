@@ -129,11 +129,12 @@ def _due_by(
     return suicide_risk.in_turn(due, packs, given=given, episode=episode, site=site, now=now)
 
 
-def keep_answers(db: Session, call: Call, patient: Patient) -> instruments.InstrumentAnswers:
+def keep_answers(
+    db: Session, call: Call, patient: Patient, *, in_force: list[Pack]
+) -> instruments.InstrumentAnswers:
     """Keep what somebody answered, announce every danger in it, and ask humans for what follows."""
     data = call.data
     episode, site = _where(db, patient)
-    in_force = packs_in_force(db)
     pack = _pack(data["instrument"], data["version"], in_force)
     instruments.check_licence(pack, licensed=licensed_packs(db))
     place = _place(db, episode)
@@ -212,10 +213,14 @@ def _ask_humans(
 
 
 def views_of(
-    db: Session, kept: list[instruments.InstrumentAnswers], call: Call, *, version: int | None = None
+    db: Session,
+    kept: list[instruments.InstrumentAnswers],
+    call: Call,
+    *,
+    in_force: list[Pack],
+    version: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return what one person answered and what it amounts to, with where help is where it tells of danger."""
-    in_force = packs_in_force(db)
     helps: dict[bool, dict[str, Any]] = {}
     shown = []
     for one in kept:
@@ -363,8 +368,7 @@ def _due_view(due: Due) -> dict[str, Any]:
 def _help(db: Session, call: Call, *, patient_id: str, in_danger: bool) -> dict[str, Any]:
     """Return whether somebody is there now, and where help is: in danger, or while nobody is."""
     on_duty = tables.somebody_on_duty(db, at=call.now)
-    episode = tables.newest_episode(db, patient_id=patient_id)
-    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    _, site = tables.newest_episode_at_site(db, patient_id=patient_id)
     return {
         "staff_on_duty": on_duty,
         "notice": None if on_duty else instruments.NOBODY_ON_DUTY,
@@ -376,8 +380,7 @@ def _help(db: Session, call: Call, *, patient_id: str, in_danger: bool) -> dict[
 
 
 def _where(db: Session, patient: Patient) -> tuple[Episode, Site]:
-    episode = tables.newest_episode(db, patient_id=patient.patient_id)
-    site = tables.find_site(db, site_id=episode.site_id) if episode else None
+    episode, site = tables.newest_episode_at_site(db, patient_id=patient.patient_id)
     if episode is None or site is None:
         raise NotFound("No such patient.", field="patient_id")
     return episode, site

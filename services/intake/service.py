@@ -554,8 +554,9 @@ class Intake:
         patient = finding.patient(db, call.data["patient_id"])
         finding.check_own(call, patient.patient_id, field="patient_id")
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
-        kept = answering.keep_answers(db, call, patient)
-        (shown,) = answering.views_of(db, [kept], call)
+        in_force = answering.packs_in_force(db)
+        kept = answering.keep_answers(db, call, patient, in_force=in_force)
+        (shown,) = answering.views_of(db, [kept], call, in_force=in_force)
         return answer_of(schemas.InstrumentAnswers, shown)
 
     @on_timer(answering.SCREEN_AGAIN_DUE)
@@ -576,7 +577,9 @@ class Intake:
             after=call.data["after"],
             limit=limit + 1,
         )
-        shown = [answer_of(schemas.InstrumentAnswers, one) for one in answering.views_of(db, found, call)]
+        in_force = answering.packs_in_force(db)
+        told = answering.views_of(db, found, call, in_force=in_force)
+        shown = [answer_of(schemas.InstrumentAnswers, one) for one in told]
         return views.page(shown, limit=limit, key="answers_id")
 
     @question(schemas.GetInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
@@ -586,7 +589,8 @@ class Intake:
         if kept is None:
             raise NotFound("No such answers.", field="answers_id")
         finding.check_own(call, kept.patient_id, field="answers_id")
-        (shown,) = answering.views_of(db, [kept], call, version=call.data["version"])
+        in_force = answering.packs_in_force(db)
+        (shown,) = answering.views_of(db, [kept], call, in_force=in_force, version=call.data["version"])
         return answer_of(schemas.InstrumentAnswers, shown)
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)

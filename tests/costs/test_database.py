@@ -24,6 +24,7 @@ from shared.ids import new_id
 from shared.messaging import announce, backlog, inbox, outbox
 from shared.messaging.timers import fire_one
 from tests.costs.counting import within
+from tests.intake.test_instruments import Desk
 from tests.messaging import ferry, samples
 from tests.scheduling import test_booking as booking
 from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
@@ -35,6 +36,7 @@ COMMAND = {"round trips": 1, "statements": 7}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
+INSTRUMENT_ANSWERED = {"round trips": 9, "statements": 15}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together. The rows are the roster and what was
@@ -94,6 +96,14 @@ class TestCosts:
         cost = intake.cost_of(lambda: open_site(intake.room))
 
         assert within(cost, COMMAND), cost
+
+    def test_an_instrument_that_somebody_answers(self, measured):
+        intake = measured(Intake)
+        desk = Desk(intake.room)
+
+        cost = intake.cost_of(lambda: desk.answer("PHQ9"))
+
+        assert within(cost, INSTRUMENT_ANSWERED), cost
 
     def test_an_import_of_a_hundred_referrals(self, measured):
         intake = measured(Intake)

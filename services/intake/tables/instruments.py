@@ -102,11 +102,17 @@ def find_duty(db: Session, *, shift_id: str) -> duties.Duty | None:
     return db.get(duties.Duty, shift_id)
 
 
+_ON_DUTY = written_once(
+    sa.select(duties.Duty)
+    .where(
+        duty_rows.c.withdrawn_at.is_(None),
+        duty_rows.c.starts_at <= sa.bindparam("at"),
+        duty_rows.c.ends_at > sa.bindparam("at"),
+    )
+    .limit(1)
+)
+
+
 def somebody_on_duty(db: Session, *, at: datetime) -> bool:
     """Tell whether anybody has the duty at a moment."""
-    found = db.scalar(
-        sa.select(duties.Duty).where(
-            duty_rows.c.withdrawn_at.is_(None), duty_rows.c.starts_at <= at, duty_rows.c.ends_at > at
-        )
-    )
-    return found is not None
+    return db.scalar(_ON_DUTY, {"at": at}) is not None

@@ -168,12 +168,19 @@ def find_episode(db: Session, *, episode_id: str) -> episodes.Episode | None:
     return db.get(episodes.Episode, episode_id)
 
 
+#: An open one began last, whatever moments a referral told.
+NEWEST_FIRST = (episode_rows.c.closed_at.desc().nulls_first(), episode_rows.c.opened_at.desc())
+_NEWEST_EPISODE = written_once(
+    sa.select(episodes.Episode)
+    .where(episode_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(*NEWEST_FIRST)
+    .limit(1)
+)
+
+
 def newest_episode(db: Session, *, patient_id: str) -> episodes.Episode | None:
     """Return the episode of a person that began last."""
-    query = sa.select(episodes.Episode).where(episode_rows.c.patient_id == patient_id)
-    # An open one began last, whatever moments a referral told.
-    newest = query.order_by(episode_rows.c.closed_at.desc().nulls_first(), episode_rows.c.opened_at.desc())
-    return db.scalar(newest.limit(1))
+    return db.scalar(_NEWEST_EPISODE, {"of_patient": patient_id})
 
 
 def newest_episodes(db: Session, *, patient_ids: Collection[str]) -> dict[str, episodes.Episode]:

@@ -9,7 +9,7 @@ from services.intake.domain import episodes, sites
 from services.intake.tables.columns import mapper, metadata
 from services.intake.tables.inquiries import inquiry_rows
 from services.intake.tables.live import group_rows
-from services.intake.tables.people import episode_rows
+from services.intake.tables.people import NEWEST_FIRST, episode_rows
 from shared.database import moment, reference, tenant_column, written_once
 
 site_rows = Table(
@@ -51,6 +51,29 @@ def episode_at_site(db: Session, *, episode_id: str) -> tuple[episodes.Episode, 
     """Return an episode and its site, if both are there, in one look."""
     row = db.execute(_EPISODE_AT_SITE, {"of_episode": episode_id}).first()
     return (row[0], row[1]) if row else None
+
+
+_NEWEST_EPISODE = written_once(
+    sa.select(episodes.Episode, sites.Site)
+    .outerjoin(
+        sites.Site,
+        sa.and_(
+            site_rows.c.site_id == episode_rows.c.site_id, site_rows.c.tenant_id == episode_rows.c.tenant_id
+        ),
+    )
+    .where(episode_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(*NEWEST_FIRST)
+    .limit(1),
+    narrowed=(sites.Site,),
+)
+
+
+def newest_episode_at_site(
+    db: Session, *, patient_id: str
+) -> tuple[episodes.Episode, sites.Site | None] | tuple[None, None]:
+    """Return the episode of a person that began last, and its site, in one look."""
+    row = db.execute(_NEWEST_EPISODE, {"of_patient": patient_id}).first()
+    return (row[0], row[1]) if row else (None, None)
 
 
 def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
