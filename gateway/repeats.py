@@ -74,6 +74,12 @@ def first_answer(
     return answer, False
 
 
+_FIRST = sa.select(commands).where(
+    commands.c.tenant_id == sa.bindparam("of_tenant"), commands.c.command_id == sa.bindparam("of_command")
+)
+_KEEP = postgresql.insert(commands).on_conflict_do_nothing()
+
+
 def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any] | None:
     """Return the answer given to this request before, if there was one.
 
@@ -82,11 +88,8 @@ def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any]
     """
     command_id = command_id or request.command_id
     with request.transaction(reads_only=True) as (db, origin):
-        row = db.execute(
-            sa.select(commands).where(
-                commands.c.tenant_id == origin.tenant_id, commands.c.command_id == command_id
-            )
-        ).first()
+        which = {"of_tenant": origin.tenant_id, "of_command": command_id}
+        row = db.connection().execute(_FIRST, which).first()
     if row is None:
         return None
     if not is_fingerprint_of(bytes(row.fingerprint), said(request), command_id=command_id):
@@ -101,18 +104,17 @@ def remember(request: Request, answer: dict[str, Any]) -> None:
     """Keep the answer for when the request is repeated."""
     with request.transaction() as (db, origin):
         commit_with_next(db.connection())
-        db.execute(
-            postgresql.insert(commands)
-            .values(
-                tenant_id=origin.tenant_id,
-                command_id=request.command_id,
-                name=request.name,
-                fingerprint=_fingerprint(request, request.command_id),
-                state="done",
-                content_sealed=seal(orjson.dumps(answer), bound_to=_place(request.command_id)),
-                carried_out_at=real_now(),
-            )
-            .on_conflict_do_nothing()
+        db.connection().execute(
+            _KEEP,
+            {
+                "tenant_id": origin.tenant_id,
+                "command_id": request.command_id,
+                "name": request.name,
+                "fingerprint": _fingerprint(request, request.command_id),
+                "state": "done",
+                "content_sealed": seal(orjson.dumps(answer), bound_to=_place(request.command_id)),
+                "carried_out_at": real_now(),
+            },
         )
 
 

@@ -24,6 +24,7 @@ from shared.database import (
     reference,
     send_with_next,
     tenant_column,
+    without_transactions,
 )
 
 metadata = new_metadata()
@@ -251,11 +252,14 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     One process at a time does this, after the events were committed, so that no event ever
     appears behind a reader. Another one returns 0, or waits for its turn.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # What another one is placing just now counts as unplaced until it has committed.
-        if not connection.scalar(_ANY_UNPLACED):
-            return 0
-    with engine.begin() as connection:
+    if not wait:
+        # Who looks often finds none most of the time.
+        with without_transactions(engine).connect() as connection:
+            # What another one is placing just now counts as unplaced until it has committed.
+            if not connection.scalar(_ANY_UNPLACED):
+                return 0
+    with without_transactions(engine).connect() as connection:
+        # What travels in one trip is one transaction: the lock is held until the places are given.
         send_with_next(connection, _WAIT_FOR_PLACE_LOCK if wait else _TRY_PLACE_LOCK)
         return int(connection.execute(_PLACE).rowcount)
 
@@ -595,25 +599,25 @@ _TASKS = sa.select(
 def keep_task_part(
     db: Session, *, tenant_id: str, task_id: str, newness: str, values: dict[str, Any]
 ) -> None:
-    """Keep one part of a task's row, unless what is kept there is newer.
+    """Have one part of a task's row kept with the next statement, unless what is kept there is newer.
 
     :param newness: the column by which the part tells how new it is.
     """
     row = {"tenant_id": tenant_id, "task_id": task_id, **values}
-    db.connection().execute(_keep_task_part(newness, tuple(row)), row)
+    send_with_next(db.connection(), _keep_task_part(newness, tuple(row)), row)
 
 
 @functools.lru_cache
-def _keep_task_part(newness: str, columns: tuple[str, ...]) -> postgresql.Insert:
+def _keep_task_part(newness: str, columns: tuple[str, ...]) -> str:
     """Return the statement that keeps one kind of part: there are three, each written once."""
-    place = ["tenant_id", "task_id"]
-    insert = postgresql.insert(work).values({name: sa.bindparam(name) for name in columns})
-    known = work.c[newness]
-    return insert.on_conflict_do_update(
-        index_elements=place,
-        set_={name: insert.excluded[name] for name in columns if name not in place},
-        where=sa.or_(known.is_(None), known < insert.excluded[newness]),
-    )
+    place = ("tenant_id", "task_id")
+    told = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in place)
+    values = ", ".join(f"%({name})s" for name in columns)
+    return f"""
+INSERT INTO work ({", ".join(columns)}) VALUES ({values})
+ON CONFLICT (tenant_id, task_id) DO UPDATE SET {told}
+WHERE work.{newness} IS NULL OR work.{newness} < excluded.{newness}
+"""  # noqa: S608  # names of ours
 
 
 def keep_acknowledgement(

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from shared.database import CLEANED_UP_OFTEN, moment, origin_of, plumbing
+from shared.database import CLEANED_UP_OFTEN, moment, origin_of, plumbing, without_transactions
 
 timers = sa.Table(
     "timers",
@@ -93,6 +93,11 @@ class RealClock:
 
 
 _NOW = sa.select(program_clock.c.now)
+_MOVE_ON = (
+    program_clock.update()
+    .values(now=sa.func.greatest(program_clock.c.now, sa.bindparam("to", type_=moment())))
+    .returning(program_clock.c.now)
+)
 
 
 class SimulatedClock:
@@ -125,17 +130,14 @@ class SimulatedClock:
     def now(self) -> datetime:
         """Return the row's moment."""
         if self._known is None or not self._shared_by_process:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with without_transactions(self._engine).connect() as connection:
                 self._known = connection.execute(_NOW).scalar_one()
         return self._known.astimezone(UTC)
 
     def jump(self, to: datetime) -> datetime:
         """Move program time forward to *to*; a moment in the past moves nothing."""
-        latest = sa.func.greatest(program_clock.c.now, to)
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            self._known = connection.execute(
-                program_clock.update().values(now=latest).returning(program_clock.c.now)
-            ).scalar_one()
+        with without_transactions(self._engine).connect() as connection:
+            self._known = connection.execute(_MOVE_ON, {"to": to}).scalar_one()
         return self._known.astimezone(UTC)
 
 

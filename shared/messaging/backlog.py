@@ -11,7 +11,7 @@ from shared import clock, telemetry
 from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
 from shared.contracts.event import Actor, write_moment
 from shared.contracts.roles import SYSTEM
-from shared.database import Origin, act_for, moment, plumbing
+from shared.database import Origin, act_for, moment, plumbing, without_transactions
 from shared.ids import new_id
 from shared.messaging import timers
 from shared.messaging.inbox import inbox
@@ -68,7 +68,7 @@ _LOOK = sa.text(
 def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
     """Return counts of what is unsent, waiting, due and running, and when the next timer is due."""
     asked = {"now": now, "timers": list(host.timers), "jobs": host.long_commands}
-    with host.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with without_transactions(host.engine).connect() as connection:
         return connection.execute(_LOOK, asked).one()
 
 
@@ -139,7 +139,7 @@ def _to_do(host: "Host", *, now: datetime, only_copy: bool) -> dict[str, Any]:
 
 
 def _by_type(host: "Host", query: sa.Select[Any]) -> dict[str, int]:
-    with host.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with without_transactions(host.engine).connect() as connection:
         return dict(connection.execute(query).all())
 
 
@@ -167,7 +167,7 @@ def measure(host: "Host") -> None:
 
     :raises sqlalchemy.exc.SQLAlchemyError: when the database cannot be asked.
     """
-    with host.engine.connect() as connection:
+    with without_transactions(host.engine).connect() as connection:
         found = connection.execute(_MEASURE).one()
         timers.look_at_unknown(host, connection)
         host.measure(connection)

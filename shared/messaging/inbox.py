@@ -240,6 +240,9 @@ def _note_received_one(db: Session, envelope: Envelope, name: str) -> set[tuple[
     return {(row.event_id, row.reaction) for row in noted}
 
 
+_AND_NOW = sa.text("SELECT")
+
+
 def _try(  # one attempt is told by these
     host: "Host",
     db: Session,
@@ -257,6 +260,8 @@ def _try(  # one attempt is told by these
     try:
         with db.begin_nested():
             _react(host, db, envelope, name, react, now=db.info["origin"].now)
+            # What was to travel with the next statement fails here, and not at the commit.
+            db.connection().execute(_AND_NOW)
     except TooEarly:
         restore(db, before)
         outcome = _after_too_early(host, envelope, attempts=attempts, early=early, since=received_at)

@@ -17,7 +17,12 @@ from nameko.extensions import DependencyProvider, SharedExtension
 
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import Actor
-from shared.database import QueriesDoNotOverlap, check_that_queries_overlap, new_engine
+from shared.database import (
+    QueriesDoNotOverlap,
+    check_that_queries_overlap,
+    new_engine,
+    without_transactions,
+)
 from shared.errors import Refusal
 from shared.messaging import inbox
 from shared.settings import Settings
@@ -171,7 +176,7 @@ class Traffic(SharedExtension):
             for kind, loop in loops.items():
                 if getattr(found, kind):
                     loop.wake()
-            if host.jobs:
+            if timers.is_job_due(host, now=host.clock.now()):
                 due.wake()
 
         ticker = BackgroundScheduler(daemon=True)
@@ -280,7 +285,7 @@ def measure_backlog(host: Any) -> None:
 
     try:
         backlog.measure(host)
-        with host.engine.connect() as connection:
+        with without_transactions(host.engine).connect() as connection:
             page = sending.age_of_oldest_page(connection)
             unconfirmed, unpageable = safety.unconfirmed(connection, host)
     except sa.exc.SQLAlchemyError as error:
