@@ -33,6 +33,7 @@ from shared.database import (
     reference,
     sealed,
     sealed_column,
+    send_with_next,
     tenant_column,
     written_once,
 )
@@ -643,10 +644,23 @@ def find_network(db: Session, patient_id: str) -> support.SupportNetwork | None:
 
     So a plan that is drafted at the same moment knows of it, or is known to whoever keeps it.
     """
-    place = sa.func.hashtextextended(patient_id, _SUPPORT_LOCK)
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(place)))
-    query = sa.select(support.SupportNetwork).where(support_networks.c.patient_id == patient_id)
-    return db.scalar(query.execution_options(populate_existing=True))
+    _take_turn(db, patient_id, seed=_SUPPORT_LOCK)
+    return db.scalar(_NETWORK, {"of_patient": patient_id})
+
+
+_NETWORK = written_once(
+    sa.select(support.SupportNetwork)
+    .where(support_networks.c.patient_id == sa.bindparam("of_patient"))
+    .execution_options(populate_existing=True)
+)
+
+
+def _take_turn(db: Session, place: str, *, seed: int = 0) -> None:
+    """Wait with the next statement until nobody else has the turn there, and keep it until the commit."""
+    send_with_next(db.connection(), _TAKE_TURN, {"place": place, "seed": seed})
+
+
+_TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%(place)s, %(seed)s))"
 
 
 def plans_of_patient(db: Session, patient_id: str) -> list[plans.Plan]:
@@ -730,9 +744,7 @@ def has_open_danger(db: Session, *, patient_id: str) -> bool:
 
 def lock_patient(db: Session, *, patient_id: str) -> None:
     """Let nobody else open an escalation of this patient until the end of the transaction."""
-    db.execute(
-        sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"escalation {patient_id}", 0)))
-    )
+    _take_turn(db, f"escalation {patient_id}")
 
 
 # --- On-call duty and pages -----------------------------------------------------------------------
@@ -748,8 +760,7 @@ _OF_ACTIVE_STAFF = sa.and_(
 
 def lock_roster(db: Session) -> None:
     """Let nobody else change the tenant's roster until the end of the transaction."""
-    place = f"roster {origin_of(db).tenant_id}"
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(place, 0))))
+    _take_turn(db, f"roster {origin_of(db).tenant_id}")
 
 
 def tenants(db: Session) -> Sequence[str]:
