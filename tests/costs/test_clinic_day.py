@@ -28,10 +28,10 @@ from tests.support import Room
 
 #: Round trips and statements, BEGIN and COMMIT among them; a timer's are those of looking for it, too.
 SITES_WEEK = {"round trips": 1, "statements": 1}
-CHECK_INS_CREDITED = {"round trips": 12, "statements": 35}
+CHECK_INS_CREDITED = {"round trips": 11, "statements": 35}
 END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
-MISSES_OF_A_MODULE = {"round trips": 26, "statements": 43}
-LOOK_FOR_A_PEER = {"round trips": 31, "statements": 47}
+MISSES_OF_A_MODULE = {"round trips": 25, "statements": 43}
+LOOK_FOR_A_PEER = {"round trips": 29, "statements": 47}
 SEAT_BOOKED = {"round trips": 12, "statements": 15}
 DAY_DELIVERED = {"round trips": 8, "statements": 13}
 UNIT_RESERVED = {"round trips": 8, "statements": 13}
