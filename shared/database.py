@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 import psycopg2
 import sqlalchemy as sa
 from psycopg2 import extensions
@@ -408,6 +409,8 @@ def new_engine(
         # The same few for as long as they are enough: they know the tables.
         pool_use_lifo=True,
         pool_timeout=2,
+        # Several times as fast as the driver's own.
+        json_deserializer=orjson.loads,
         # No column is of that type, and asking for it takes a trip for each connection.
         use_native_hstore=False,
         pool_recycle=1800,

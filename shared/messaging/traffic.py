@@ -103,6 +103,8 @@ class Loop:
             self._rests = True
             self._wake.wait()
             self._rests, self._wake = False, Signal()
+            # Whoever woke it may have an answer to give first.
+            eventlet.sleep(0)
 
     def stop(self, *, patience_seconds: float | None = None) -> None:
         """Finish the step in hand, or roll it back when that takes too long, and do no more."""
