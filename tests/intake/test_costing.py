@@ -209,7 +209,7 @@ class TestSlidingFee:
         found = desk.assess_fee()
 
         assert (found["percent_of_guideline"], found["pays_percent"]) == (122, 20)
-        assert (found["guidelines_year"], found["pack_version"]) == (2026, 2)
+        assert (found["guidelines_year"], found["pack_version"]) == (2026, 3)
 
     def test_lowers_the_estimate_of_whoever_pays_themself(self, desk: Desk) -> None:
         desk.sign_tables()

@@ -243,6 +243,14 @@ class TestSlidingFee:
             sliding_fees.all_packs()[2].guideline(household_size=1, state="HI")
         assert refused.value.problems[0]["field"] == "state"
 
+    @pytest.mark.parametrize(("state", "one", "four"), [("AK", 19_950, 41_250), ("HI", 18_360, 37_950)])
+    def test_the_newest_table_has_one_for_each(self, state: str, one: int, four: int) -> None:
+        newest = sliding_fees.in_effect(sliding_fees.all_packs(), today=date(2026, 2, 2))
+
+        assert newest.guideline(household_size=1, state=state) == one * 100
+        assert newest.guideline(household_size=4, state=state) == four * 100
+        assert newest.guideline(household_size=1, state="IL") == 1_596_000
+
 
 def pays(**changes: Any) -> SelfPay:
     values: dict[str, Any] = {"episode_id": "e", "patient_id": "p", "journey_id": "j", "site_id": SITE_ID}

@@ -30,7 +30,7 @@ class TestCatalogue:
     def test_names_every_pack_once(self) -> None:
         found = [(one.pack, one.version) for one in rules.catalogue()]
 
-        assert len(found) == len(set(found)) == 21
+        assert len(found) == len(set(found)) == 22
         assert ("PLACEMENT_ASAM3", 1) in found
 
     def test_knows_no_other(self) -> None:
