@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -93,7 +94,7 @@ class Gateway:
                 break
             pause = float(response.headers.get("Retry-After") or 0.2 * attempt)
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
-        if response.status >= 400:
+        if response.status >= 400 or _asks_for_it_again(response):
             raise Refused(response.status, _problem_of(response.data), what)
         return orjson.loads(response.data) if response.data else None
 
@@ -110,9 +111,14 @@ class Gateway:
 
 
 def _says_not_now(response: urllib3.BaseHTTPResponse) -> bool:
-    if response.status in NOT_NOW:
+    if response.status in NOT_NOW or _asks_for_it_again(response):
         return True
     return response.status == 409 and _problem_of(response.data).get("code") == STILL_RUNNING
+
+
+def _asks_for_it_again(response: urllib3.BaseHTTPResponse) -> bool:
+    """Tell whether a danger in the request was heard, and nothing else of it taken in."""
+    return response.status == HTTPStatus.ACCEPTED and bool(_problem_of(response.data).get("send_again"))
 
 
 def _problem_of(data: bytes) -> Mapping[str, Any]:
