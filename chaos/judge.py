@@ -88,11 +88,12 @@ def asked_for(fact: Fact, events: list[Told]) -> list[Told]:
     """Return which of the events of one kind that a command set off it was to set off.
 
     Where a service could not take a danger in, the gateway heard it, announced it by itself, and asked for it
-    to be sent again (202). What the service then took is the command's event; the gateway's, of which there
-    is one however often it was sent, only made sure that somebody was paged.
+    to be sent again: in so many words (202), or, where it could not know whether what it wrote down is there,
+    by 503, upon which the balancer tries another gateway. What the service then took is the command's event;
+    the gateway's, of which there is one however often it was sent, only made sure that somebody was paged.
     """
     heard = [told for told in events if told.service == "gateway"]
-    if fact.refused["202"] and len(heard) == 1 < len(events):
+    if (fact.refused["202"] or fact.tried_between) and len(heard) == 1 < len(events):
         return [told for told in events if told not in heard]
     return events
 

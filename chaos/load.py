@@ -15,6 +15,7 @@ import psycopg2
 import urllib3
 
 from chaos.house import House, wait_until
+from chaos.relays import TRIED_AGAIN
 from services.intake.domain import placement
 from shared.ids import derived_id, new_id
 from tests.door.program import assessment
@@ -52,6 +53,8 @@ class Fact:
     tries: int = 0
     #: Statuses of refused tries, for those who want to know why.
     refused: Counter[str] = dataclasses.field(default_factory=Counter)
+    #: Whether the balancer had tried again before there was an answer: of those tries nobody here heard.
+    tried_between: bool = False
 
     @property
     def size(self) -> int:
@@ -117,8 +120,9 @@ class Load:
         #: What went wrong in a thread: no fault may cause that.
         self.problems: list[str] = []
         self.failed_requests = 0
-        #: Correlation ids of all commands that were ever sent.
+        #: Correlation ids of all commands that were ever sent, and of those that the balancer tried again.
         self.sent: set[str] = set()
+        self.tried_between: set[str] = set()
         self.site_id = derived_id("chaos", str(seed), "site")
         self._threads = [threading.Thread(target=self._watch, daemon=True)]
         self._threads += [
@@ -201,6 +205,8 @@ class Load:
             )
         except urllib3.exceptions.HTTPError:
             return 0, {}
+        if TRIED_AGAIN in answer.headers:
+            self.tried_between.add(correlation_id)
         try:
             return answer.status, orjson.loads(answer.data) if answer.data else {}
         except orjson.JSONDecodeError:
@@ -220,6 +226,7 @@ class Load:
             status, answer = self.request(
                 "POST", path, body, role=role, key=fact.correlation_id, correlation_id=fact.correlation_id
             )
+            fact.tried_between = fact.correlation_id in self.tried_between
             # Whoever is told to send it again was heard, but what they sent was not kept.
             if 200 <= status < 300 and not answer.get("send_again"):
                 self.ledger.acknowledge(fact)

@@ -29,6 +29,8 @@ MODES = ("open", "cut", "half_open", "slow", "reset")
 #: Seconds for which each piece is kept back when a relay is slow.
 SLOW_SECONDS = 0.05
 
+#: The header in which the balancer says that it has tried a request again.
+TRIED_AGAIN = "X-Tried-Again"
 #: How often, and for how long, the balancer tries a request again before it gives up on it.
 BALANCER_SECONDS = 30.0
 BALANCER_PAUSE_SECONDS = 0.1
@@ -348,7 +350,9 @@ class _Balancer:
         writer.close()
 
     async def _answer(self, head: bytes, body: bytes) -> bytes:
+        """Return the first answer that is one, with a word on whether there were others before it."""
         self.counts["requests"] += 1
+        said = b""
         ends = asyncio.get_running_loop().time() + BALANCER_SECONDS
         request = head[:-2] + b"Connection: close\r\n\r\n" + body
         while True:
@@ -357,11 +361,12 @@ class _Balancer:
             except (OSError, TimeoutError, asyncio.IncompleteReadError):
                 answer = b""
             if answer and answer.split(b" ", 2)[1] not in (b"502", b"503", b"504"):
-                return _without_close(answer)
+                return _for_the_client(answer, said)
             if asyncio.get_running_loop().time() > ends:
                 self.counts["given_up"] += 1
-                return _without_close(answer) if answer else _NOBODY
+                return _for_the_client(answer or _NOBODY, said)
             self.counts["tried_again"] += 1
+            said = TRIED_AGAIN.encode() + b": yes"
             await asyncio.sleep(BALANCER_PAUSE_SECONDS)
 
     async def _ask(self, request: bytes) -> bytes:
@@ -387,10 +392,10 @@ def _length_of(head: bytes) -> int:
     return 0
 
 
-def _without_close(answer: bytes) -> bytes:
+def _for_the_client(answer: bytes, said: bytes) -> bytes:
     head, separator, body = answer.partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-    return b"\r\n".join(lines) + separator + body
+    return b"\r\n".join([*lines, said] if said else lines) + separator + body
 
 
 class _Child:

@@ -65,11 +65,13 @@ def told_by(*services: str) -> list[Told]:
         ),
         pytest.param({"202": 1}, ["gateway"] + ["monitoring"] * 2, ["monitoring"] * 2, id="taken twice"),
         pytest.param({"503": 1}, ["monitoring"], ["monitoring"], id="away for a while"),
+        pytest.param({"between": 1}, ["gateway", "intake"], ["intake"], id="heard, then taken elsewhere"),
     ],
 )
 def test_what_the_gateway_heard_is_not_what_the_service_took(
     refused: dict[str, int], services: list[str], counted: list[str]
 ) -> None:
     fact = Fact("c", "page", "none", {"safety_concern_raised": 1}, 0.0, refused=Counter(refused))
+    fact.tried_between = "between" in refused
 
     assert [told.service for told in asked_for(fact, told_by(*services))] == counted
