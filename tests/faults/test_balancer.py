@@ -32,7 +32,7 @@ def a_gateway(status: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("first", "again"), [(503, True), (200, False)])
-def test_whoever_asks_hears_whether_there_was_another_try(first: int, again: bool) -> None:  # noqa: FBT001
+def test_whoever_asks_hears_whether_there_was_another_try(first: int, again: bool) -> None:
     with a_gateway(first) as one, a_gateway(200) as other, Relays() as relays:
         port = relays.balance([one, other])
         answer = urllib3.request("GET", f"http://127.0.0.1:{port}/", timeout=30, retries=False)
