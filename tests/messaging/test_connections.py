@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import urllib.parse
 from collections.abc import Iterator
 
 import amqp
@@ -11,12 +10,10 @@ import pytest
 from homeward.postgres import PrivatePostgres
 from shared.contracts.event import EVENTS
 from shared.messaging import topology
-from shared.settings import environment_of
 from tests.costs.counting import Proxy
 from tests.costs.counting import amqp as frames
-from tests.messaging.test_promises_on_brokers import Databases, Driven
+from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
 from tests.nodes import RabbitNode
-from tests.support import settings_for_tests
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -45,13 +42,7 @@ def network(rabbitmq_node: RabbitNode) -> Iterator[Proxy]:
 def process(postgres_server: PrivatePostgres, corner: str, network: Proxy) -> Iterator[Driven]:
     """Two services in one process."""
     databases = Databases(postgres_server)
-    settings = settings_for_tests(
-        HOMEWARD_CLOCK="real",
-        HOMEWARD_COMMAND_DEADLINE_SECONDS="20",
-        HOMEWARD_DATABASE_URL=databases.url,
-        HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{network.port}/{urllib.parse.quote(corner)}",
-    )
-    driven = Driven(environment_of(settings))
+    driven = process_beyond(network.port, corner, databases)
     yield driven
     driven.kill()
     databases.drop()

@@ -8,17 +8,14 @@ import contextlib
 import socket
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
 from typing import Self
 
 import pytest
 
 from homeward.postgres import PrivatePostgres
-from shared.settings import environment_of
-from tests.messaging.test_promises_on_brokers import Databases, Driven
+from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
 from tests.nodes import RabbitNode
-from tests.support import settings_for_tests
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -72,14 +69,7 @@ def process(postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode) -> Iter
     """Several services in one process, and such a network between them and the broker."""
     databases = Databases(postgres_server)
     with BreakingUp(rabbitmq_node.port) as network:
-        corner = urllib.parse.quote(rabbitmq_node.virtual_host())
-        settings = settings_for_tests(
-            HOMEWARD_CLOCK="real",
-            HOMEWARD_COMMAND_DEADLINE_SECONDS="20",
-            HOMEWARD_DATABASE_URL=databases.url,
-            HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{network.port}/{corner}",
-        )
-        driven = Driven(environment_of(settings))
+        driven = process_beyond(network.port, rabbitmq_node.virtual_host(), databases)
         # A process that understands nothing any more says nothing either.
         bound = threading.Timer(BOUND_SECONDS, driven.kill)
         bound.start()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -146,6 +147,17 @@ def environment_on(broker: str, databases: Databases, request: pytest.FixtureReq
         node: RabbitNode = request.getfixturevalue("rabbitmq_node")
         variables["HOMEWARD_BROKER_URL"] = node.url.rstrip("/") + "/" + node.virtual_host()
     return environment_of(settings_for_tests(**variables))
+
+
+def process_beyond(port: int, corner: str, databases: Databases) -> Driven:
+    """Start such a process whose way to a virtual host of RabbitMQ leads over what listens on a port."""
+    settings = settings_for_tests(
+        HOMEWARD_CLOCK="real",
+        HOMEWARD_COMMAND_DEADLINE_SECONDS="20",
+        HOMEWARD_DATABASE_URL=databases.url,
+        HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{port}/{urllib.parse.quote(corner)}",
+    )
+    return Driven(environment_of(settings))
 
 
 @pytest.fixture(params=BROKERS)
