@@ -21,6 +21,9 @@ DEAD = f"homeward.{VERSION}.dead"
 #: defaults to 20, far fewer than an outage needs; the inbox counts by itself.
 DELIVERY_LIMIT = 1_000_000
 
+#: Milliseconds for which the queue for commands that come together is kept while no copy takes from it.
+TOGETHER_KEPT_MS = 10_000
+
 
 def receivers_of(wire_name: str) -> tuple[str, ...]:
     """Return the services that an event goes to: those that react, and the gateway's archive."""
@@ -36,6 +39,21 @@ def events_queue_of(service: str) -> str:
 def commands_queue_of(service: str) -> str:
     """Return the name of the queue that brings a service its commands and questions."""
     return f"homeward.{VERSION}.{service}.commands"
+
+
+def together_queue_of(service: str) -> str:
+    """Return the name of the queue that brings a service several commands in one message."""
+    return f"homeward.{VERSION}.{service}.together"
+
+
+def declare_together(channel: amqp.Channel, service: str) -> None:
+    """Declare the queue for what a service takes together.
+
+    Only who takes from it declares it, and it goes when nobody has for a while: as long as it is there,
+    somebody who understands what is in it is there, or was a moment ago and is being started again.
+    """
+    name, expires = together_queue_of(service), {"x-expires": TOGETHER_KEPT_MS}
+    Queue(name, durable=True, queue_arguments=expires)(channel).declare()
 
 
 def declare(channel: amqp.Channel) -> None:

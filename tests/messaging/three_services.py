@@ -15,6 +15,7 @@ import sys  # noqa: E402
 from datetime import datetime  # noqa: E402
 from typing import Any  # noqa: E402
 
+import amqp  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
 from marshmallow import Schema, fields  # noqa: E402
 from nameko.containers import ServiceContainer  # noqa: E402
@@ -35,7 +36,9 @@ from shared.messaging import (  # noqa: E402  # noqa: E402
     outbox,
     reacts_to,
     reacts_to_every_event,
+    topology,
 )
+from shared.messaging.links import Way  # noqa: E402
 from shared.messaging.memory import MemoryBroker  # noqa: E402
 from shared.messaging.rabbit import RabbitBroker  # noqa: E402
 from shared.messaging.traffic import Wiring  # noqa: E402
@@ -142,6 +145,45 @@ class ThreeServices:
     def send_many(self, service: str, name: str, datas: list[dict[str, Any]]) -> list[Any]:
         threads = [eventlet.spawn(self.send, service, name, data) for data in datas]
         return [thread.wait() for thread in threads]
+
+    def send_many_and(self, step: str, service: str, name: str, datas: list[dict[str, Any]]) -> list[Any]:
+        """Start or stop the service while the commands are on their way."""
+        threads = [eventlet.spawn(self.send, service, name, data) for data in datas]
+        eventlet.sleep(0.5)
+        getattr(self, step)(service)
+        return [thread.wait() for thread in threads]
+
+    def race(self, service: str, name: str, datas: list[dict[str, Any]]) -> list[int]:
+        """Send all at once and return in which order they were answered."""
+        ended: list[int] = []
+
+        def run(number: int) -> None:
+            self.send(service, name, datas[number])
+            ended.append(number)
+
+        for thread in [eventlet.spawn(run, number) for number in range(len(datas))]:
+            thread.wait()
+        return ended
+
+    def answer_one_by_one(self, service: str) -> str:
+        """Answer a service's commands as the version did that took none together."""
+        link = Way(os.environ["HOMEWARD_BROKER_URL"]).link()
+
+        def answer(message: amqp.Message) -> None:
+            reply = amqp.Message(
+                json.dumps({"done": {"told": "one by one"}}),
+                correlation_id=message.properties["correlation_id"],
+            )
+            link.channel.basic_publish(reply, routing_key=message.properties["reply_to"])
+            link.channel.basic_ack(message.delivery_tag)
+
+        def drain() -> None:
+            while True:
+                link.drain(1.0)
+
+        link.channel.basic_consume(topology.commands_queue_of(service), callback=answer)
+        eventlet.spawn(drain)
+        return "answering"
 
     def fail_on(self, *seats: str) -> str:
         ferry.FAILING.clear()
