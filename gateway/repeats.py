@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -13,14 +12,15 @@ from shared import audit
 from shared.clock import real_now
 from shared.database import Origin, commit_with_next
 from shared.messaging.commands import (
-    CommandIdReused,
+    check_same_request,
     commands,
+    content_of,
     fingerprint_of,
-    is_fingerprint_of,
+    kept_under,
     remember_answer,
     said_by,
 )
-from shared.sealing import seal, unseal
+from shared.sealing import seal
 
 
 def once(
@@ -74,9 +74,6 @@ def first_answer(
     return answer, False
 
 
-_FIRST = sa.select(commands).where(
-    commands.c.tenant_id == sa.bindparam("of_tenant"), commands.c.command_id == sa.bindparam("of_command")
-)
 _KEEP = postgresql.insert(commands).on_conflict_do_nothing()
 
 
@@ -88,15 +85,11 @@ def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any]
     """
     command_id = command_id or request.command_id
     with request.transaction(reads_only=True) as (db, origin):
-        which = {"of_tenant": origin.tenant_id, "of_command": command_id}
-        row = db.connection().execute(_FIRST, which).first()
+        row = kept_under(db, command_id, tenant_id=origin.tenant_id)
     if row is None:
         return None
-    if not is_fingerprint_of(bytes(row.fingerprint), said(request), command_id=command_id):
-        raise CommandIdReused(
-            "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
-        )
-    answer: dict[str, Any] = orjson.loads(unseal(row.content_sealed, bound_to=_place(command_id)))
+    check_same_request(row, said(request))
+    answer: dict[str, Any] = content_of(row)
     return answer
 
 
@@ -112,7 +105,7 @@ def remember(request: Request, answer: dict[str, Any]) -> None:
                 "name": request.name,
                 "fingerprint": _fingerprint(request, request.command_id),
                 "state": "done",
-                "content_sealed": seal(orjson.dumps(answer), bound_to=_place(request.command_id)),
+                "content_sealed": seal(orjson.dumps(answer), bound_to=f"commands:{request.command_id}"),
                 "carried_out_at": real_now(),
             },
         )
@@ -125,7 +118,3 @@ def said(request: Request) -> bytes:
 
 def _fingerprint(request: Request, command_id: str) -> bytes:
     return fingerprint_of(said(request), command_id=command_id)
-
-
-def _place(command_id: str) -> str:
-    return f"commands:{command_id}"

@@ -330,6 +330,27 @@ def is_fingerprint_of(kept: bytes, said: bytes, *, command_id: str) -> bool:
     return any(hmac.compare_digest(kept, form) for form in forms)
 
 
+_KEPT = sa.select(commands).where(
+    commands.c.tenant_id == sa.bindparam("of_tenant"), commands.c.command_id == sa.bindparam("of_command")
+)
+
+
+def kept_under(db: Session, command_id: str, *, tenant_id: str) -> sa.Row[Any] | None:
+    """Return what is kept under a command's id, if anything is."""
+    return db.connection().execute(_KEPT, {"of_tenant": tenant_id, "of_command": command_id}).first()
+
+
+def check_same_request(row: sa.Row[Any], said: bytes) -> None:
+    """Refuse a request that comes under the id of another.
+
+    :raises CommandIdReused: when what is kept under the id is of another request.
+    """
+    if not is_fingerprint_of(bytes(row.fingerprint), said, command_id=row.command_id):
+        raise CommandIdReused(
+            "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
+        )
+
+
 _USED = postgresql.insert(commands).on_conflict_do_nothing().returning(commands.c.command_id)
 
 
@@ -347,19 +368,12 @@ def _first_answer(host: "Host", ask: Ask, origin: Origin, identity: dict[str, An
             # Only taken to see whether it was free: nothing is carried out under it here.
             db.rollback()
             return None
-        row = db.execute(
-            sa.select(commands).where(
-                commands.c.tenant_id == ask.tenant_id, commands.c.command_id == ask.command_id
-            )
-        ).one()
-    said = said_by(ask.name, ask.data, actor_id=ask.actor.actor_id)
-    if not is_fingerprint_of(bytes(row.fingerprint), said, command_id=ask.command_id):
-        raise CommandIdReused(
-            "This key was used for another request.", field="Idempotency-Key", rule="one key, one request"
-        )
+        row = kept_under(db, ask.command_id, tenant_id=ask.tenant_id)
+        assert row is not None  # somebody else took the id
+    check_same_request(row, said_by(ask.name, ask.data, actor_id=ask.actor.actor_id))
     if host.commands[ask.name][0].long:
         return {"accepted": f"{host.name}.{ask.command_id}", "replayed": True}
-    return {"done": _content(row), "replayed": True}
+    return {"done": content_of(row), "replayed": True}
 
 
 def remember_answer(db: Session, *, state: str, content: Any) -> None:
@@ -374,7 +388,8 @@ UPDATE commands SET state = %s, content_sealed = %s WHERE tenant_id = %s AND com
 """
 
 
-def _content(row: Any) -> Any:
+def content_of(row: sa.Row[Any]) -> Any:
+    """Return the answer that is kept, or the request of long work that is still to be done."""
     return orjson.loads(unseal(row.content_sealed, bound_to=f"commands:{row.command_id}"))
 
 
@@ -406,7 +421,7 @@ def run_one_job(host: "Host") -> bool:
         ).first()
         if row is None:
             return False
-        ask = Ask.from_bytes(orjson.dumps(_content(row)))
+        ask = Ask.from_bytes(orjson.dumps(content_of(row)))
         entry, method = host.commands[ask.name]
         try:
             data = made(entry.schema).load(ask.data)
@@ -449,12 +464,8 @@ def get_job(db: Session, *, job_id: str) -> dict[str, Any]:
 
     :raises NotFound: when this tenant has no such job.
     """
-    row = db.execute(
-        sa.select(commands).where(
-            commands.c.tenant_id == db.info["tenant_id"], commands.c.command_id == job_id
-        )
-    ).first()
+    row = kept_under(db, job_id, tenant_id=db.info["tenant_id"])
     if row is None:
         raise NotFound("No such job.", field="job_id")
     ended = row.state != "running"
-    return {"state": row.state, "result": _content(row) if ended else None}
+    return {"state": row.state, "result": content_of(row) if ended else None}
