@@ -54,13 +54,19 @@ class Question(Command):
 
 
 class ReactsTo(Entrypoint):
-    """Wakes a method with the signature ``(self, db, event, now) -> None``, once for each event."""
+    """Wakes a method with the signature ``(self, db, event, now) -> None``, once for each event.
+
+    :param at_once: whether the method takes all events of the kind that came in one batch: it is given a
+        list, and says :func:`because_of` for the one that it is about. Where it fails, it is run for each
+        alone, with a list of one.
+    """
 
     traffic = Traffic()
 
-    def __init__(self, event: type[Event], **kwargs: Any) -> None:
+    def __init__(self, event: type[Event], *, at_once: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event = event
+        self.at_once = at_once
 
 
 class ReactsToEveryEvent(Entrypoint):

@@ -60,7 +60,10 @@ class Host:
         #: Dangers that nobody has confirmed, of tenants that have no fallback address.
         self.unpageable_dangers = 0
         self.commands: dict[str, tuple[Any, Callable[..., dict[str, Any]]]] = {}
+        #: The reactions to each event, by its wire name; each takes one event.
         self.reactions: dict[str, list[tuple[str, Callable[..., None]]]] = {}
+        #: Those of them that take all events of a batch at once as well, by wire name and name.
+        self.reactions_at_once: dict[tuple[str, str], Callable[..., None]] = {}
         self.every_event: Callable[..., None] | None = None
         self.timers: dict[str, tuple[OnTimer, Callable[..., None]]] = {}
         self.jobs: list[tuple[str, CalendarJob, Callable[..., None]]] = []
@@ -75,6 +78,9 @@ class Host:
             if isinstance(entry, Command):
                 self.commands[name] = (entry, method)
             elif isinstance(entry, ReactsTo):
+                if entry.at_once:
+                    self.reactions_at_once[entry.event.wire_name, name] = method
+                    method = _of_one(method)
                 self.reactions.setdefault(entry.event.wire_name, []).append((name, method))
             elif isinstance(entry, ReactsToEveryEvent):
                 self.every_event = method
@@ -137,6 +143,11 @@ class Host:
     def _hand_over(self, fresh: Sequence[outbox.Fresh]) -> None:
         self.sending.take(fresh)
         self.wake_relay()
+
+
+def _of_one(react: Callable[..., None]) -> Callable[..., None]:
+    """Return a reaction to a list of events as one to a single event."""
+    return lambda db, event, now: react(db, [event], now)
 
 
 def ways_in(service_class: type) -> list[tuple[str, Any]]:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
-from shared.contracts.event import EVENTS, Actor, Envelope, UnreadableEvent, write_moment
+from shared.contracts.event import EVENTS, Actor, Envelope, Event, UnreadableEvent, write_moment
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
 from shared.errors import NotFound, TooEarly
@@ -118,9 +118,16 @@ def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
                 host.every_event(db, [envelope for envelope, _ in batch])
             for envelope, _ in batch:
                 for name, react in host.reactions.get(envelope.event.wire_name, ()):
-                    if (envelope.event_id, name) in new:
+                    if (envelope.event_id, name) not in new:
+                        continue
+                    at_once = host.reactions_at_once.get((envelope.event.wire_name, name))
+                    if at_once is None:
                         new.discard((envelope.event_id, name))
                         _react(host, db, envelope, name, react, now=now)
+                        continue
+                    alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
+                    new.difference_update((one.event_id, name) for one in alike)
+                    _react_at_once(host, db, alike, name, at_once, now=now)
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated:
             raise
@@ -181,6 +188,51 @@ def _react(  # one reaction is told by these
     react(db, envelope.event, now)
     telemetry.reactions.labels(name, "done").inc()
     audit.record(db, action=name, about_id=envelope.event.subject)
+
+
+def _of_kind(
+    wire_name: str, batch: list[tuple[Envelope, bytes]], *, new: set[tuple[str, str]], name: str
+) -> list[Envelope]:
+    """Return the events of one kind in a batch to which a reaction is still to be run, each once."""
+    found = {
+        one.event_id: one
+        for one, _ in batch
+        if one.event.wire_name == wire_name and (one.event_id, name) in new
+    }
+    return list(found.values())
+
+
+def _react_at_once(
+    host: "Host",
+    db: Session,
+    envelopes: list[Envelope],
+    name: str,
+    react: Callable[..., None],
+    *,
+    now: datetime,
+) -> None:
+    """Run one reaction to several events; until it turns to one of them, it acts on account of the first."""
+    db.info["taken_at_once"] = {
+        id(envelope.event): (envelope, origin_of_reaction(host, envelope, now=now)) for envelope in envelopes
+    }
+    turn_to(db, envelopes[0].event)
+    react(db, [envelope.event for envelope in envelopes], now)
+    for envelope in envelopes:
+        turn_to(db, envelope.event)
+        telemetry.reactions.labels(name, "done").inc()
+        audit.record(db, action=name, about_id=envelope.event.subject)
+    del db.info["taken_at_once"]
+
+
+def turn_to(db: Session, event: Event) -> None:
+    """Act on account of one of the events that a reaction takes at once; of a single one, go on as before."""
+    several: dict[int, tuple[Envelope, Origin]] = db.info.get("taken_at_once", {})
+    if id(event) not in several:
+        return
+    envelope, origin = several[id(event)]
+    act_for(db, origin)
+    telemetry.traceparent.set(envelope.traceparent)
+    db.info["reacting_to"] = envelope
 
 
 def envelope_reacted_to(db: Session) -> Envelope:

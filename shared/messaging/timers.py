@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from shared import audit, clock, safety, telemetry
 from shared.clock import Timer, job_runs, retry_delay, timers
-from shared.contracts.event import Actor
+from shared.contracts.event import Actor, Event
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, origin_of, send_with_next
 from shared.ids import new_id
-from shared.messaging.inbox import place_of, restore, snapshot
+from shared.messaging.inbox import place_of, restore, snapshot, turn_to
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
@@ -119,12 +119,18 @@ def _delay(host: "Host", attempts: int, *, never_parked: bool) -> timedelta:
     return timedelta() if host.clock.simulated else retry_delay(attempts)
 
 
-def because_of(db: sa.orm.Session, timer: Timer) -> None:
-    """Let what is announced from here on tell as its cause what this one of several timers was set by."""
+def because_of(db: sa.orm.Session, cause: Timer | Event) -> None:
+    """Let what is announced from here on tell as its cause one of several that are taken at once.
+
+    That is an event, or what a timer was set by.
+    """
+    if isinstance(cause, Event):
+        turn_to(db, cause)
+        return
     origin = origin_of(db)
     act_for(
         db,
-        replace(origin, correlation_id=timer.correlation_id, causation_id=timer.causation_id),
+        replace(origin, correlation_id=cause.correlation_id, causation_id=cause.causation_id),
     )
 
 

@@ -9,7 +9,12 @@ from sqlalchemy.orm import Session
 
 from shared.clock import Timer, calendar_job, on_timer, set_timer
 from shared.contracts.event import Event
-from shared.contracts.scheduling import ObligationFitFound, SessionAttended, SessionMissed
+from shared.contracts.scheduling import (
+    ObligationFitFound,
+    SessionAttended,
+    SessionMissed,
+    WeeklyDoseShortfall,
+)
 from shared.database import id_column, new_metadata, tenant_column
 from shared.errors import Conflict, TooEarly
 from shared.ids import derived_id
@@ -99,6 +104,17 @@ class Ferry:
         if not db.scalar(sa.select(crossings.c.what).where(crossings.c.crossing_id == missed)):
             raise TooEarly
         self._write(db, "attended", event.seat_id, "attended")
+
+    @reacts_to(WeeklyDoseShortfall, at_once=True)
+    def carry_short_weeks(self, db: Session, events: list[WeeklyDoseShortfall], now: datetime) -> None:
+        """Write down short weeks that came together, unless one of them fails."""
+        CONVOYS.append([event.patient_id for event in events])
+        for event in events:
+            because_of(db, event)
+            self._write(db, "short week", event.patient_id, "short week")
+            announce(db, fit(event.patient_id))
+            if event.patient_id in FAILING:
+                raise ValueError(event.patient_id)
 
     @on_timer("arrive")
     def arrive(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -1,8 +1,8 @@
 """Events about one invented person."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from shared.contracts.scheduling import SessionAttended, SessionMissed
+from shared.contracts.scheduling import SessionAttended, SessionMissed, WeeklyDoseShortfall
 from shared.ids import derived_id
 
 WHEN = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
@@ -37,4 +37,17 @@ def attended(seat: str) -> SessionAttended:
         clinical_minutes=165,
         credited_minutes=165,
         state="PRESENT",
+    )
+
+
+def short_week(name: str) -> WeeklyDoseShortfall:
+    """Return that somebody's week was too short."""
+    return WeeklyDoseShortfall(
+        patient_id=derived_id(name),
+        episode_id=derived_id(name, "episode"),
+        journey_id=derived_id(name, "journey"),
+        week_starts_on=date(2026, 2, 2),
+        attended_minutes=330,
+        floor_minutes=540,
+        consecutive_weeks=1,
     )

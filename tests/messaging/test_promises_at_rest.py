@@ -22,7 +22,7 @@ from shared.messaging.outbox import relay_once
 from shared.messaging.timers import fire_one, run_due_jobs
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
-from tests.messaging.samples import attended, missed
+from tests.messaging.samples import attended, missed, short_week
 from tests.support import TENANT, Room, settings_for_tests
 
 
@@ -522,6 +522,56 @@ class TestEffectsHappenOnce:
         with room.engine.connect() as connection:
             row = connection.execute(sa.select(inbox.quarantine)).one()
         assert b"Lindqvist" not in bytes(row.body_sealed)
+
+
+class TestReactionToSeveralAtOnce:
+    @pytest.fixture(autouse=True)
+    def no_convoys(self) -> None:
+        ferry.CONVOYS.clear()
+
+    def test_takes_those_of_its_kind_that_came_together_each_once_and_for_its_own_cause(
+        self, room: Room
+    ) -> None:
+        ada, ben, ida = (room.envelope_of(short_week(name)) for name in ("ada", "ben", "ida"))
+        other = room.envelope_of(missed("monday"))
+        room.deliver(ida)
+        ferry.CONVOYS.clear()
+
+        room.deliver_together([ada, other, ben, ada, ida])
+
+        (convoy,) = ferry.CONVOYS
+        assert convoy == [derived_id("ada"), derived_id("ben")]
+        assert rows(room) == ["missed", "short week", "short week", "short week"]
+        assert {state for state, _ in states(room)} == {"done"}
+        causes = {one.event.patient_id: one.causation_id for one in room.announced_envelopes}
+        assert causes == {
+            derived_id(cause.event.seat_id if cause is other else cause.event.patient_id): cause.event_id
+            for cause in (ada, ben, ida, other)
+        }
+        with room.engine.connect() as connection:
+            acts = connection.execute(
+                sa.select(audit.audit.c.about_id, audit.audit.c.cause_id).where(
+                    audit.audit.c.action == "carry_short_weeks"
+                )
+            ).all()
+        assert sorted((act.about_id, act.cause_id) for act in acts) == sorted(
+            (cause.event.patient_id, cause.event_id) for cause in (ada, ben, ida)
+        )
+
+    def test_rolls_back_the_one_that_fails_alone(self, room: Room) -> None:
+        FAILING.add(derived_id("ben"))
+
+        room.deliver_together([room.envelope_of(short_week(name)) for name in ("ada", "ben", "ida")])
+        waiting = room.waiting
+        FAILING.clear()
+        room.settle()
+
+        assert waiting == ["carry_short_weeks"]
+        assert ferry.CONVOYS[0] == [derived_id(name) for name in ("ada", "ben", "ida")]
+        assert {len(convoy) for convoy in ferry.CONVOYS[1:]} == {1}
+        assert rows(room) == ["short week"] * 3
+        assert len(room.announced) == 3
+        assert {state for state, _ in states(room)} == {"done"}
 
 
 def set_convoy(room: Room, *names: str) -> dict[str, str]:
