@@ -232,12 +232,11 @@ def escalate(db: Session, episode_id: str, *, at: datetime) -> None:
     asking.ask(db, own.estimate_task(now=at, overdue=True))
 
 
-def watch_bill(db: Session, *, episode_id: str, now: datetime) -> None:
+def watch_bill(db: Session, own: self_pay.SelfPay, *, now: datetime) -> None:
     """Ask somebody to look at the bill of whoever pays themself once it passes what they were told."""
-    own = tables.find_self_pay(db, episode_id=episode_id)
-    if own is None or not own.pays or own.estimate_id is None:
+    if not own.pays or own.estimate_id is None:
         return
-    if own.may_be_disputed(tables.billable_days_of(db, episode_id=episode_id)):
+    if own.may_be_disputed(tables.billable_days_of(db, episode_id=own.episode_id)):
         asking.ask(db, own.exceeded_task(now=now))
 
 

@@ -80,16 +80,16 @@ def keep_authorization(
     db.add(authorization)
     if authorization.decision == coverage.DENIED:
         asking.ask(db, authorization.denial_task())
-    watch(db, authorization, now=now)
+    watch(db, authorization, taken=[], now=now)
     return authorization
 
 
 def take_unit(db: Session, authorization: Authorization, *, served_on: date, now: datetime) -> None:
     """Reserve a unit of an authorisation that is locked."""
     taken = tables.units_of(db, authorization_id=authorization.authorization_id)
-    db.add(authorization.take(served_on, taken=taken, now=now))
-    db.flush()
-    watch(db, authorization, now=now)
+    unit = authorization.take(served_on, taken=taken, now=now)
+    db.add(unit)
+    watch(db, authorization, taken=[*taken, unit], now=now)
 
 
 def release_unit(db: Session, authorization: Authorization, *, served_on: date) -> None:
@@ -105,42 +105,39 @@ def release_unit(db: Session, authorization: Authorization, *, served_on: date) 
     raise coverage.NoSuchUnit("No unit is reserved for the day.", field="served_on", rule="a reserved day")
 
 
-def use_unit(db: Session, event: ServiceDelivered, *, now: datetime) -> None:
+def use_unit(db: Session, event: ServiceDelivered, ledger: tables.Ledger, *, now: datetime) -> None:
     """Bring the ledger in line with what was delivered on a day: a unit used, or given back.
 
     A day that finds no unit is unbilled; care never waits for one.
+
+    :param ledger: the episode's, locked; it tells afterwards what is taken then.
     """
-    for known in tables.authorizations_of(db, episode_id=event.episode_id):
-        if known.decision != coverage.APPROVED or not known.first_on <= event.served_on <= known.last_on:
+    for authorization, taken in ledger:
+        in_time = authorization.first_on <= event.served_on <= authorization.last_on
+        if authorization.decision != coverage.APPROVED or not in_time:
             continue
-        found = tables.lock_units(db, authorization_id=known.authorization_id)
-        assert found is not None  # authorisations are never deleted
-        authorization, taken = found
         unit = next((one for one in taken if one.served_on == event.served_on), None)
         if not sum(event.minutes):
             if unit is not None and unit.state == coverage.USED:
                 db.delete(unit)
+                taken.remove(unit)
             continue
         if unit is None and not authorization.count_units(taken).remaining:
             continue
         if unit is None:
             unit = authorization.take(event.served_on, taken=taken, now=event.told_at)
             db.add(unit)
-            taken = [*taken, unit]
+            taken.append(unit)
         unit.state = coverage.USED
-        watch(db, authorization, now=now, taken=taken)
+        watch(db, authorization, taken=taken, now=now)
         return
 
 
-def watch(
-    db: Session, authorization: Authorization, *, now: datetime, taken: Sequence[Unit] | None = None
-) -> None:
+def watch(db: Session, authorization: Authorization, *, taken: Sequence[Unit], now: datetime) -> None:
     """Say that few units or days are left, once each, and ask for more; look again when days run out.
 
-    :param taken: the units that are taken of it, where they are known already.
+    :param taken: the units that are taken of it.
     """
-    if taken is None:
-        taken = tables.units_of(db, authorization_id=authorization.authorization_id)
     ledger = authorization.count_units(taken)
     alerts = authorization.tell_low(ledger, now=now)
     for alert in alerts:

@@ -5,6 +5,7 @@ time. Nothing here ever stands in the way of care.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -19,35 +20,84 @@ from shared.clock import set_timer
 from shared.contracts.scheduling import SeatCancelled, SessionMissed, SessionScheduled
 from shared.database import inserts_put_off
 from shared.errors import TooEarly
+from shared.messaging import because_of
 
 #: Timer of the day from which a reserved unit that nobody used is given back; its key is the authorisation.
 RESERVATION_LAPSES = "reserved_unit_lapses"
 
 
-def note_seat(db: Session, event: SessionScheduled, *, now: datetime) -> None:
-    """Reserve a unit for the day of a session that was scheduled, or warn that there is none."""
-    episode, site = _where(db, event.episode_id)
-    day = site.local_day(event.starts_at)
-    stands = tables.keep_seat(db, seat_id=event.seat_id, episode_id=event.episode_id, day=day, gone=False)
-    if stands and episode.is_open and day >= site.local_day(now):
-        reserve(db, episode, [day], site=site, now=now)
+def note_seats(db: Session, events: Sequence[SessionScheduled], *, now: datetime) -> None:
+    """Reserve a unit for each day of sessions that were scheduled, or warn that there is none.
+
+    :raises TooEarly: when one is of somebody who is not known yet.
+    """
+    seated = _seated(db, events)
+    standing = _keep(db, seated, gone=False)
+    for one in seated:
+        days = {day for event, day in one.seats if event.seat_id in standing}
+        days = {day for day in days if day >= one.site.local_day(now)}
+        if days and one.episode.is_open:
+            because_of(db, one.seats[-1][0])
+            reserve(db, one.episode, sorted(days), site=one.site, now=now)
 
 
-def drop_seat(db: Session, event: SeatCancelled | SessionMissed, *, now: datetime) -> None:
-    """Give the unit of a day back on which nobody is expected any more."""
-    episode, site = _where(db, event.episode_id)
-    day = site.local_day(event.starts_at)
-    tables.keep_seat(db, seat_id=event.seat_id, episode_id=event.episode_id, day=day, gone=True)
-    if day in tables.scheduled_days(db, episode_id=episode.episode_id, since=day, until=day):
-        return
-    for _, units in tables.lock_ledger(db, episode_id=episode.episode_id, days=[day]):
-        _give_back(db, units, days={day})
-    # A unit that is free again may be for a day that has none.
-    reserve_scheduled(db, episode, now=now)
+def drop_seats(db: Session, events: Sequence[SeatCancelled | SessionMissed], *, now: datetime) -> None:
+    """Give the units of days back on which nobody is expected any more.
+
+    :raises TooEarly: when one is of somebody who is not known yet.
+    """
+    seated = _seated(db, events)
+    _keep(db, seated, gone=True)
+    for one in seated:
+        days = {day for _, day in one.seats}
+        episode_id = one.episode.episode_id
+        days -= set(tables.scheduled_days(db, episode_id=episode_id, since=min(days), until=max(days)))
+        if not days:
+            continue
+        because_of(db, one.seats[-1][0])
+        for _, units in tables.lock_ledger(db, episode_id=episode_id, days=days):
+            _give_back(db, units, days=days)
+        # A unit that is free again may be for a day that has none.
+        reserve_scheduled(db, one.episode, now=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seated:
+    """What was told of the seats of one episode, each with its day at the site."""
+
+    episode: Episode
+    site: Site
+    seats: list[tuple[SessionScheduled | SeatCancelled | SessionMissed, date]]
+
+
+def _seated(db: Session, events: Sequence[SessionScheduled | SeatCancelled | SessionMissed]) -> list[_Seated]:
+    """Return what was told of seats by episode, in an order that two who wait for the same share.
+
+    :raises TooEarly: when an episode is not known yet.
+    """
+    where = tables.episodes_at_sites(db, episode_ids={event.episode_id for event in events})
+    found: dict[str, _Seated] = {}
+    for event in sorted(events, key=lambda one: one.episode_id):
+        if event.episode_id not in where:
+            raise TooEarly
+        episode, site = where[event.episode_id]
+        own = found.setdefault(event.episode_id, _Seated(episode=episode, site=site, seats=[]))
+        own.seats.append((event, site.local_day(event.starts_at)))
+    return list(found.values())
+
+
+def _keep(db: Session, seated: Sequence[_Seated], *, gone: bool) -> set[str]:
+    """Keep what was told of seats; return those that stand."""
+    seats = {event.seat_id: (event.episode_id, day) for one in seated for event, day in one.seats}
+    return tables.keep_seats(db, seats, gone=gone)
 
 
 def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now: datetime) -> None:
     """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none."""
+    covers = tables.coverages_of(db, patient_id=episode.patient_id)
+    if not covers:
+        # Nothing was ever asked, which is how it is with most who pay themselves: nothing is authorised.
+        return
     given_up: list[date] = []
     ledger = tables.lock_ledger(db, episode_id=episode.episode_id, days=days)
     have = {unit.served_on for _, units in ledger for unit in units}
@@ -60,14 +110,16 @@ def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now:
         for day in sorted(set(days) - have):
             own, without = _take_for(db, authorization, day, own=own, now=now)
             given_up += without
+        with inserts_put_off(db.connection()):
+            db.flush()
         have = have - set(given_up) | {unit.served_on for unit in own}
-        covering.watch(db, authorization, now=now, taken=own)
+        covering.watch(db, authorization, taken=own, now=now)
         watch_reservations(db, authorization, site=site, taken=own)
     if given_up:
         # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
         reserve(db, episode, given_up, site=site, now=now)
     else:
-        settle_warning(db, episode, site=site, have=have, now=now)
+        _settle_warning(db, episode, covers, site=site, have=have, now=now)
 
 
 def _take_for(
@@ -88,8 +140,6 @@ def _take_for(
     if authorization.may_take(day, taken=own):
         own = [*own, authorization.take(day, taken=own, now=now)]
         db.add(own[-1])
-    with inserts_put_off(db.connection()):
-        db.flush()
     return own, without
 
 
@@ -109,8 +159,8 @@ def end(db: Session, authorization: Authorization, *, last_on: date, now: dateti
     """
     authorization.end(last_on)
     units = tables.units_of(db, authorization_id=authorization.authorization_id)
-    _give_back(db, units, days={unit.served_on for unit in units if unit.served_on > last_on})
-    covering.watch(db, authorization, now=now)
+    left = _give_back(db, units, days={unit.served_on for unit in units if unit.served_on > last_on})
+    covering.watch(db, authorization, taken=left, now=now)
     episode = tables.find_episode(db, episode_id=authorization.episode_id)
     if episode is not None:
         reserve_scheduled(db, episode, now=now)
@@ -135,8 +185,7 @@ def lapse(db: Session, authorization_id: str, *, at: datetime) -> None:
         return
     (authorization, units), (_, site) = found, where
     long_ago = site.local_day(at) - coverage.RESERVATION_LAPSES_AFTER
-    _give_back(db, units, days={unit.served_on for unit in units if unit.served_on <= long_ago})
-    left = [unit for unit in units if unit.served_on > long_ago]
+    left = _give_back(db, units, days={unit.served_on for unit in units if unit.served_on <= long_ago})
     watch_reservations(db, authorization, site=site, taken=left)
 
 
@@ -150,15 +199,13 @@ def watch_reservations(
         set_timer(db, RESERVATION_LAPSES, key=authorization.authorization_id, due_at=due_at)
 
 
-def settle_warning(db: Session, episode: Episode, *, site: Site, have: set[date], now: datetime) -> None:
+def _settle_warning(
+    db: Session, episode: Episode, covers: Sequence[Coverage], *, site: Site, have: set[date], now: datetime
+) -> None:
     """Ask for units for scheduled days that have none, once at a time, until every day has its own.
 
     :param have: the days that have a unit.
     """
-    covers = tables.coverages_of(db, patient_id=episode.patient_id)
-    if not covers:
-        # Nothing was ever asked, which is how it is with most who pay themselves.
-        return
     missing = uncovered_days(db, episode, covers, since=site.local_day(now), have=have)
     about = f"uncovered:{episode.episode_id}".encode()
     if missing:
@@ -195,16 +242,13 @@ def uncovered_days(
     return [day for day in days if day not in have]
 
 
-def _give_back(db: Session, units: Sequence[Unit], *, days: set[date]) -> None:
-    """Give back what is reserved for some days of an authorisation that is locked."""
+def _give_back(db: Session, units: Sequence[Unit], *, days: set[date]) -> list[Unit]:
+    """Give back what is reserved for some days of an authorisation that is locked; return what is left."""
+    left = []
     for unit in units:
         if unit.served_on in days and unit.state == coverage.RESERVED:
             db.delete(unit)
+        else:
+            left.append(unit)
     db.flush()
-
-
-def _where(db: Session, episode_id: str) -> tuple[Episode, Site]:
-    found = tables.episode_at_site(db, episode_id=episode_id)
-    if found is None:
-        raise TooEarly
-    return found
+    return left

@@ -12,6 +12,7 @@ from services.intake import (
     contacting,
     costing,
     covering,
+    delivering,
     directory,
     finding,
     inquiring,
@@ -1304,26 +1305,10 @@ class Intake:
             ],
         }
 
-    @reacts_to(ServiceDelivered)
-    def count_delivered_day(self, db: Session, event: ServiceDelivered, now: datetime) -> None:
-        """Count a day's unit as used, or give it back, and keep what the site delivered for its profile."""
-        minutes: dict[str, int] = {}
-        # An older version of scheduling tells no modalities.
-        for what, credited in zip(event.modalities or event.kinds, event.minutes, strict=True):
-            minutes[what] = minutes.get(what, 0) + credited
-        tables.keep_attended_day(db, event)
-        is_newest = tables.keep_delivery(
-            db,
-            delivery_id=event.delivery_id,
-            site_id=event.site_id,
-            served_on=event.served_on,
-            minutes=minutes,
-            revision=event.revision,
-        )
-        if is_newest:
-            covering.use_unit(db, event, now=now)
-            stepping.note_service(db, event, now=now)
-            costing.watch_bill(db, episode_id=event.episode_id, now=now)
+    @reacts_to(ServiceDelivered, at_once=True)
+    def count_delivered_day(self, db: Session, events: list[ServiceDelivered], now: datetime) -> None:
+        """Count each day's unit as used, or give it back, and keep what sites delivered for their profile."""
+        delivering.count(db, events, now=now)
 
     @question(schemas.ListUnbilledDays, roles=_OFFICE)
     def list_unbilled_days(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1335,20 +1320,20 @@ class Intake:
         """List a site's attended days that can be billed."""
         return views.days_view(db, call, billable=True)
 
-    @reacts_to(SessionScheduled)
-    def reserve_unit(self, db: Session, event: SessionScheduled, now: datetime) -> None:
+    @reacts_to(SessionScheduled, at_once=True)
+    def reserve_unit(self, db: Session, events: list[SessionScheduled], now: datetime) -> None:
         """Reserve a unit for the day of a session, or warn that none is left; care goes on either way."""
-        reserving.note_seat(db, event, now=now)
+        reserving.note_seats(db, events, now=now)
 
-    @reacts_to(SessionMissed)
-    def give_unit_back(self, db: Session, event: SessionMissed, now: datetime) -> None:
+    @reacts_to(SessionMissed, at_once=True)
+    def give_unit_back(self, db: Session, events: list[SessionMissed], now: datetime) -> None:
         """Give the unit of a day back to which nobody came."""
-        reserving.drop_seat(db, event, now=now)
+        reserving.drop_seats(db, events, now=now)
 
-    @reacts_to(SeatCancelled)
-    def give_cancelled_unit_back(self, db: Session, event: SeatCancelled, now: datetime) -> None:
+    @reacts_to(SeatCancelled, at_once=True)
+    def give_cancelled_unit_back(self, db: Session, events: list[SeatCancelled], now: datetime) -> None:
         """Give the unit of a day back of which the program took the seat back."""
-        reserving.drop_seat(db, event, now=now)
+        reserving.drop_seats(db, events, now=now)
 
     @on_timer(reserving.RESERVATION_LAPSES)
     def give_unused_units_back(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1358,9 +1343,10 @@ class Intake:
     @on_timer(covering.AUTHORIZATION_ENDS)
     def tell_authorization_ends(self, db: Session, timer: Timer, now: datetime) -> None:
         """Say that few covered days are left, and ask for more."""
-        authorization = tables.lock_authorization(db, authorization_id=timer.key)
-        if authorization is not None:
-            covering.watch(db, authorization, now=timer.due_at)
+        found = tables.lock_units(db, authorization_id=timer.key)
+        if found is not None:
+            authorization, taken = found
+            covering.watch(db, authorization, taken=taken, now=timer.due_at)
 
     # --- Cost -------------------------------------------------------------------------------------
 

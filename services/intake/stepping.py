@@ -79,7 +79,7 @@ def step_down(
     One discharge that two tell of, a partner or the staff, is one step-down. Services that were given
     since the discharge count, also those from before anybody told of it.
     """
-    for other in tables.step_downs_of(db, episode_id=episode.episode_id):
+    for other in tables.step_downs_of(db, episode_ids=[episode.episode_id]):
         if other.discharged_on == data["discharged_on"]:
             return other
     found, events = step_downs.receive(
@@ -118,7 +118,7 @@ def note_contact(db: Session, found: StepDown, *, at: datetime) -> None:
 
 def note_contact_in(db: Session, episode: Episode, *, at: datetime) -> None:
     """Note that somebody in an episode was met."""
-    for found in tables.step_downs_of(db, episode_id=episode.episode_id):
+    for found in tables.step_downs_of(db, episode_ids=[episode.episode_id]):
         note_contact(db, found, at=at)
 
 
@@ -128,10 +128,9 @@ def receive_summary(db: Session, found: StepDown, *, medications_reconciled: boo
     _end(db, found, SUMMARY_TASK, at=at)
 
 
-def note_service(db: Session, event: ServiceDelivered, *, now: datetime) -> None:
+def note_service(db: Session, found: StepDown, event: ServiceDelivered, *, now: datetime) -> None:
     """Count a day with a service, or take it back; the first one ends the clock, or is known to be late."""
-    for found in tables.step_downs_of(db, episode_id=event.episode_id):
-        _note_day(db, found, on=event.served_on, given=bool(event.minutes), now=now)
+    _note_day(db, found, on=event.served_on, given=bool(event.minutes), now=now)
 
 
 def _note_day(db: Session, found: StepDown, *, on: date, given: bool, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Cover: payers' answers, authorisations, and units of which each is taken once."""
 
 import contextlib
+import copy
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -64,6 +65,13 @@ class Billing(House):
 
     def seen(self) -> dict[str, Any]:
         return self.room.ask("get_coverage", {"episode_id": self.patient["episode_id"]}, role="front_desk")
+
+    def another(self, name: str) -> "Billing":
+        """Return the same house with somebody else in treatment, whose payer has answered too."""
+        other = copy.copy(self)
+        other.patient = self.admitted(given_name=name)
+        other.cover = other.answer(needs_authorization=True)
+        return other
 
     def low(self) -> list[tuple[str, int]]:
         return [(event.reason, event.units_left) for event in self.room.announced_of(AuthorizationLow)]

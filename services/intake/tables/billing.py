@@ -1,10 +1,9 @@
 """Attended days, and what is known of who pays for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects.postgresql import JSONB
@@ -14,7 +13,7 @@ from services.intake.domain.billing import AttendedDay, Payment, diagnoses_of
 from services.intake.domain.coverage import Authorization, Coverage, Unit
 from services.intake.tables.admissions import admission_rows
 from services.intake.tables.assessments import assessment_rows
-from services.intake.tables.columns import metadata
+from services.intake.tables.columns import as_json, metadata
 from services.intake.tables.coverage import authorization_rows, coverage_rows, unit_rows
 from services.intake.tables.people import episode_rows
 from shared.contracts.scheduling import ServiceDelivered
@@ -41,11 +40,15 @@ attended_day_rows = Table(
 )
 
 
-_KEEP_DAY = """
+#: However many days in one statement: what differs is handed over as arrays.
+_KEEP_DAYS = """
 INSERT INTO attended_days AS known (tenant_id, delivery_id, site_id, patient_id, episode_id, served_on,
     minutes, attended_minutes, gaps, revision)
-VALUES (%(tenant_id)s, %(delivery_id)s, %(site_id)s, %(patient_id)s, %(episode_id)s, %(served_on)s,
-    %(minutes)s, %(attended_minutes)s, %(gaps)s, %(revision)s)
+SELECT %(tenant_id)s, told.*
+FROM unnest(CAST(%(delivery_ids)s AS uuid[]), CAST(%(site_ids)s AS uuid[]), CAST(%(patient_ids)s AS uuid[]),
+    CAST(%(episode_ids)s AS uuid[]), CAST(%(days)s AS date[]), CAST(%(minutes)s AS jsonb[]),
+    CAST(%(attended_minutes)s AS integer[]), CAST(%(gaps)s AS jsonb[]), CAST(%(revisions)s AS integer[]))
+    AS told
 ON CONFLICT (tenant_id, delivery_id) DO UPDATE
 SET site_id = excluded.site_id, patient_id = excluded.patient_id, episode_id = excluded.episode_id,
     served_on = excluded.served_on, minutes = excluded.minutes, attended_minutes = excluded.attended_minutes,
@@ -54,25 +57,33 @@ WHERE known.revision < excluded.revision
 """
 
 
-def keep_attended_day(db: Session, event: ServiceDelivered) -> None:
-    """Have what was told of somebody's day kept with the next statement, unless something newer is known."""
-    minutes: dict[str, int] = {}
-    for kind, credited in zip(event.kinds, event.minutes, strict=True):
-        minutes[kind] = minutes.get(kind, 0) + credited
+def keep_attended_days(db: Session, events: Sequence[ServiceDelivered]) -> None:
+    """Have what was told of people's days kept with the next statement, unless something newer is known.
+
+    :param events: each of another day.
+    """
     told = {
         "tenant_id": db.info["tenant_id"],
-        "delivery_id": event.delivery_id,
-        "site_id": event.site_id,
-        "patient_id": event.patient_id,
-        "episode_id": event.episode_id,
-        "served_on": event.served_on,
-        "minutes": orjson.dumps(minutes).decode(),
+        "delivery_ids": [event.delivery_id for event in events],
+        "site_ids": [event.site_id for event in events],
+        "patient_ids": [event.patient_id for event in events],
+        "episode_ids": [event.episode_id for event in events],
+        "days": [event.served_on for event in events],
+        "minutes": [as_json(added_up(event.kinds, event.minutes)) for event in events],
         # Whoever told it before there was such a field told of what may be billed only.
-        "attended_minutes": event.attended_minutes or sum(event.minutes),
-        "gaps": orjson.dumps(event.gaps).decode(),
-        "revision": event.revision,
+        "attended_minutes": [event.attended_minutes or sum(event.minutes) for event in events],
+        "gaps": [as_json(event.gaps) for event in events],
+        "revisions": [event.revision for event in events],
     }
-    send_with_next(db.connection(), _KEEP_DAY, told)
+    send_with_next(db.connection(), _KEEP_DAYS, told)
+
+
+def added_up(names: Iterable[str], minutes: Iterable[int]) -> dict[str, int]:
+    """Return the minutes of each of some names, of which one may stand there several times."""
+    total: dict[str, int] = {}
+    for name, credited in zip(names, minutes, strict=True):
+        total[name] = total.get(name, 0) + credited
+    return total
 
 
 def days_served(db: Session, *, episode_id: str, since: date) -> list[date]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, String
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -35,6 +36,11 @@ def any_of(name: str) -> Any:
     They are one array: the statement stays the same, however many there are.
     """
     return sa.any_(sa.cast(sa.bindparam(name), ARRAY(sa.Uuid(as_uuid=False))))
+
+
+def as_json(value: Any) -> str:
+    """Return a value as the text that a statement casts to JSON."""
+    return orjson.dumps(value).decode()
 
 
 def actor_columns(prefix: str, *, credential: bool = True) -> list[Column[Any]]:

@@ -1,5 +1,6 @@
 """What a day costs, what somebody was told that care would cost, and what they pay of it."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,10 +10,26 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import costs, self_pay, sliding_fees
-from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
+from services.intake.tables.columns import (
+    CODE,
+    actor_columns,
+    any_of,
+    belongs_to,
+    mapper,
+    metadata,
+    one_of,
+)
 from shared.contracts import intake as codes
 from shared.contracts.scheduling import SiteClosed
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column
+from shared.database import (
+    id_column,
+    moment,
+    reference,
+    sealed,
+    sealed_column,
+    tenant_column,
+    written_once,
+)
 
 rate_rows = Table(
     "rates",
@@ -151,6 +168,17 @@ def newest_fee_assessment(db: Session, *, patient_id: str, at: datetime) -> slid
 def find_self_pay(db: Session, *, episode_id: str) -> self_pay.SelfPay | None:
     """Return what is known of how somebody pays themself, if anything is."""
     return db.get(self_pay.SelfPay, episode_id)
+
+
+_SELF_PAYS = written_once(
+    sa.select(self_pay.SelfPay).where(self_pay_rows.c.episode_id == any_of("of_episodes"))
+)
+
+
+def self_pays_of(db: Session, *, episode_ids: Collection[str]) -> dict[str, self_pay.SelfPay]:
+    """Return what is known of how people pay themselves, by episode, where anything is."""
+    found = db.scalars(_SELF_PAYS, {"of_episodes": list(episode_ids)})
+    return {own.episode_id: own for own in found}
 
 
 def lock_self_pay(db: Session, *, episode_id: str) -> self_pay.SelfPay | None:

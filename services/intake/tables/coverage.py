@@ -1,16 +1,23 @@
 """Cover: payers' answers, authorisations and the units that are taken of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, String, Table, UniqueConstraint
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage
-from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
+from services.intake.tables.columns import (
+    CODE,
+    actor_columns,
+    any_of,
+    belongs_to,
+    mapper,
+    metadata,
+    one_of,
+)
 from shared.contracts import intake as codes
 from shared.database import (
     id_column,
@@ -179,14 +186,15 @@ def lock_units(
     return (rows[0][0], [unit for _, unit in rows if unit is not None]) if rows else None
 
 
+#: In one order, so that two who wait for the same never wait in a circle.
 _LOCK_APPROVED = """
 SELECT FROM authorizations
-WHERE tenant_id = %(tenant_id)s AND episode_id = %(episode_id)s AND decision = 'APPROVED'
-    AND first_on <= %(until)s AND last_on >= %(since)s
-ORDER BY first_on, recorded_at, authorization_id FOR UPDATE
+WHERE tenant_id = %(tenant_id)s AND episode_id = ANY(CAST(%(episode_ids)s AS uuid[]))
+    AND decision = 'APPROVED' AND first_on <= %(until)s AND last_on >= %(since)s
+ORDER BY episode_id, first_on, recorded_at, authorization_id FOR UPDATE
 """
-_LEDGER = written_once(
-    _AND_UNITS.where(authorization_rows.c.episode_id == sa.bindparam("of_episode")).order_by(
+_LEDGERS = written_once(
+    _AND_UNITS.where(authorization_rows.c.episode_id == any_of("of_episodes")).order_by(
         authorization_rows.c.first_on,
         authorization_rows.c.recorded_at,
         authorization_rows.c.authorization_id,
@@ -196,24 +204,33 @@ _LEDGER = written_once(
 )
 
 
-def lock_ledger(
-    db: Session, *, episode_id: str, days: Collection[date]
-) -> list[tuple[coverage.Authorization, list[coverage.Unit]]]:
-    """Return an episode's authorisations, oldest first, each with its units by day, in one look.
+#: An episode's authorisations, oldest first, each with the units that are taken of it, by day.
+Ledger = list[tuple[coverage.Authorization, list[coverage.Unit]]]
+
+
+def lock_ledger(db: Session, *, episode_id: str, days: Collection[date]) -> Ledger:
+    """Return an episode's authorisations with their units, in one look.
 
     Those that were approved for a stretch with any of the days are locked.
     """
+    return lock_ledgers(db, episode_ids=[episode_id], days=days)[episode_id]
+
+
+def lock_ledgers(db: Session, *, episode_ids: Collection[str], days: Collection[date]) -> dict[str, Ledger]:
+    """Do so for several episodes at once; one without authorisations has an empty list."""
     if days:
         stretch = {"since": min(days), "until": max(days)}
-        own = {"tenant_id": db.info["tenant_id"], "episode_id": episode_id}
+        own = {"tenant_id": db.info["tenant_id"], "episode_ids": list(episode_ids)}
         # The lock is a statement of its own: one that waits for it would see the units as they were before.
         send_with_next(db.connection(), _LOCK_APPROVED, stretch | own)
-    found: dict[str, tuple[coverage.Authorization, list[coverage.Unit]]] = {}
-    for authorization, unit in db.execute(_LEDGER, {"of_episode": episode_id}):
-        _, units = found.setdefault(authorization.authorization_id, (authorization, []))
+    found: dict[str, Ledger] = {episode_id: [] for episode_id in episode_ids}
+    for authorization, unit in db.execute(_LEDGERS, {"of_episodes": list(found)}):
+        ledger = found[authorization.episode_id]
+        if not ledger or ledger[-1][0] is not authorization:
+            ledger.append((authorization, []))
         if unit is not None:
-            units.append(unit)
-    return list(found.values())
+            ledger[-1][1].append(unit)
+    return found
 
 
 _UNITS = written_once(
@@ -247,17 +264,38 @@ def units_of_episode(db: Session, *, episode_id: str) -> list[coverage.Unit]:
     return list(db.scalars(_UNITS_OF_EPISODE, {"of_episode": episode_id}))
 
 
-_new_seat = postgresql.insert(scheduled_seat_rows)
-_KEEP_SEAT = _new_seat.on_conflict_do_update(
-    index_elements=["tenant_id", "seat_id"],
-    set_={"gone": scheduled_seat_rows.c.gone | _new_seat.excluded.gone},
-).returning(scheduled_seat_rows.c.gone)
+#: However many seats in one statement of one form: what differs is handed over as arrays.
+_KEEP_SEATS = sa.text(
+    """
+    INSERT INTO scheduled_seats AS known (tenant_id, seat_id, episode_id, day, gone)
+    SELECT :tenant_id, seat_id, episode_id, day, :gone
+    FROM unnest(CAST(:seat_ids AS uuid[]), CAST(:episode_ids AS uuid[]), CAST(:days AS date[]))
+        AS told (seat_id, episode_id, day)
+    ON CONFLICT (tenant_id, seat_id) DO UPDATE SET gone = known.gone OR excluded.gone
+    RETURNING CAST(known.seat_id AS text) AS seat_id, known.gone
+    """
+)
 
 
-def keep_seat(db: Session, *, seat_id: str, episode_id: str, day: date, gone: bool) -> bool:
-    """Keep that somebody has a seat on a day, or has it no more; return whether it stands."""
-    seat = {"seat_id": seat_id, "episode_id": episode_id, "day": day, "gone": gone}
-    return not db.scalar(_KEEP_SEAT, {"tenant_id": db.info["tenant_id"], **seat})
+def keep_seats(db: Session, seats: Mapping[str, tuple[str, date]], *, gone: bool) -> set[str]:
+    """Keep that people have seats, or have them no more; return the seats that stand.
+
+    :param seats: the episode and the day at the site, by seat.
+    """
+    # Sorted, so that copies that keep the same seats wait for each other and never in a circle.
+    told = sorted((seat_id, episode_id, day) for seat_id, (episode_id, day) in seats.items())
+    seat_ids, episode_ids, days = (list(column) for column in zip(*told, strict=True))
+    kept = db.connection().execute(
+        _KEEP_SEATS,
+        {
+            "tenant_id": db.info["tenant_id"],
+            "gone": gone,
+            "seat_ids": seat_ids,
+            "episode_ids": episode_ids,
+            "days": days,
+        },
+    )
+    return {row.seat_id for row in kept if not row.gone}
 
 
 _seat = scheduled_seat_rows.c

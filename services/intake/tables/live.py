@@ -1,7 +1,7 @@
 """What scheduling tells of our own sites: who works there, which groups have room, what was delivered."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import matching, programs
-from services.intake.tables.columns import CODE, any_of, mapper, metadata
+from services.intake.tables.billing import added_up
+from services.intake.tables.columns import CODE, any_of, as_json, mapper, metadata
+from shared.contracts.scheduling import ServiceDelivered
 from shared.database import reference, tenant_column, written_once
 
 staff_rows = Table(
@@ -134,18 +136,43 @@ def evidence_delivered(db: Session, *, site_ids: Iterable[str], since: date) -> 
     return {row.site_id: row.approaches for row in db.execute(_EVIDENCE, asked)}
 
 
-def keep_delivery(
-    db: Session,
-    *,
-    delivery_id: str,
-    site_id: str,
-    served_on: date,
-    minutes: dict[str, int],
-    revision: int,
-) -> bool:
-    """Keep what a site delivered to somebody on a day; return whether it is the newest that is known."""
-    told = {"site_id": site_id, "served_on": served_on, "minutes": minutes, "revision": revision}
-    return _keep_newest(db, delivery_rows, key={"delivery_id": delivery_id}, told=told)
+#: However many days in one statement of one form: what differs is handed over as arrays.
+_KEEP_DELIVERIES = sa.text(
+    """
+    INSERT INTO program_deliveries AS known (tenant_id, delivery_id, site_id, served_on, minutes, revision)
+    SELECT :tenant_id, delivery_id, site_id, served_on, minutes, revision
+    FROM unnest(CAST(:delivery_ids AS uuid[]), CAST(:site_ids AS uuid[]), CAST(:days AS date[]),
+            CAST(:minutes AS jsonb[]), CAST(:revisions AS integer[]))
+        AS told (delivery_id, site_id, served_on, minutes, revision)
+    ON CONFLICT (tenant_id, delivery_id) DO UPDATE
+    SET site_id = excluded.site_id, served_on = excluded.served_on, minutes = excluded.minutes,
+        revision = excluded.revision
+    WHERE known.revision < excluded.revision
+    RETURNING CAST(known.delivery_id AS text) AS delivery_id
+    """
+)
+
+
+def keep_deliveries(db: Session, events: Sequence[ServiceDelivered]) -> set[str]:
+    """Keep what sites delivered on people's days; return the ids of those that are the newest known.
+
+    :param events: each of another day.
+    """
+    kept = db.connection().execute(
+        _KEEP_DELIVERIES,
+        {
+            "tenant_id": db.info["tenant_id"],
+            "delivery_ids": [event.delivery_id for event in events],
+            "site_ids": [event.site_id for event in events],
+            "days": [event.served_on for event in events],
+            # An older version of scheduling tells no modalities.
+            "minutes": [
+                as_json(added_up(event.modalities or event.kinds, event.minutes)) for event in events
+            ],
+            "revisions": [event.revision for event in events],
+        },
+    )
+    return set(kept.scalars())
 
 
 def keep_staff(
@@ -161,11 +188,10 @@ def keep_group(db: Session, *, group_id: str, told: dict[str, Any]) -> None:
     _keep_newest(db, group_rows, key={"group_id": group_id}, told=told)
 
 
-def _keep_newest(db: Session, table: Table, *, key: dict[str, str], told: dict[str, Any]) -> bool:
-    """Keep a row as the newest revision tells it; return whether this was the newest that is known."""
+def _keep_newest(db: Session, table: Table, *, key: dict[str, str], told: dict[str, Any]) -> None:
+    """Keep a row as the newest revision tells it."""
     newest = _newest(table, tuple(key), tuple(told))
-    written = db.execute(newest, {"tenant_id": db.info["tenant_id"], **key, **told})
-    return written.first() is not None
+    db.execute(newest, {"tenant_id": db.info["tenant_id"], **key, **told})
 
 
 @functools.lru_cache(maxsize=64)
@@ -176,4 +202,4 @@ def _newest(table: Table, key: tuple[str, ...], told: tuple[str, ...]) -> Any:
         index_elements=["tenant_id", *key],
         set_={name: insert.excluded[name] for name in told},
         where=table.c.revision < insert.excluded.revision,
-    ).returning(table.c.revision)
+    )

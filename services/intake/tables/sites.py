@@ -1,12 +1,14 @@
 """Sites of the program."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy import Column, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import episodes, sites
-from services.intake.tables.columns import mapper, metadata
+from services.intake.tables.columns import any_of, mapper, metadata
 from services.intake.tables.inquiries import inquiry_rows
 from services.intake.tables.live import group_rows
 from services.intake.tables.people import NEWEST_FIRST, episode_rows
@@ -40,17 +42,24 @@ def find_site(db: Session, *, site_id: str) -> sites.Site | None:
     return db.get(sites.Site, site_id)
 
 
-_EPISODE_AT_SITE = written_once(
+_EPISODES_AT_SITES = written_once(
     sa.select(episodes.Episode, sites.Site)
     .join(sites.Site, sites.Site.site_id == episodes.Episode.site_id)
-    .where(episode_rows.c.episode_id == sa.bindparam("of_episode"))
+    .where(episode_rows.c.episode_id == any_of("of_episodes"))
 )
 
 
 def episode_at_site(db: Session, *, episode_id: str) -> tuple[episodes.Episode, sites.Site] | None:
     """Return an episode and its site, if both are there, in one look."""
-    row = db.execute(_EPISODE_AT_SITE, {"of_episode": episode_id}).first()
-    return (row[0], row[1]) if row else None
+    return episodes_at_sites(db, episode_ids=[episode_id]).get(episode_id)
+
+
+def episodes_at_sites(
+    db: Session, *, episode_ids: Collection[str]
+) -> dict[str, tuple[episodes.Episode, sites.Site]]:
+    """Return those of some episodes that are there with their site, by id, each with its site."""
+    found = db.execute(_EPISODES_AT_SITES, {"of_episodes": list(episode_ids)})
+    return {episode.episode_id: (episode, site) for episode, site in found}
 
 
 _NEWEST_EPISODE = written_once(

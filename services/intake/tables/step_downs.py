@@ -1,12 +1,14 @@
 """What partners sent under their own ids, and step-downs from inpatient care."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, LargeBinary, String, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import partner_referrals, step_downs
-from services.intake.tables.columns import CODE, belongs_to, mapper, metadata
+from services.intake.tables.columns import CODE, any_of, belongs_to, mapper, metadata
 from shared.database import (
     blind_index_column,
     id_column,
@@ -90,16 +92,16 @@ def lock_step_down(db: Session, *, step_down_id: str) -> step_downs.StepDown | N
 
 _STEP_DOWNS = written_once(
     sa.select(step_downs.StepDown)
-    .where(step_down_rows.c.episode_id == sa.bindparam("of_episode"))
+    .where(step_down_rows.c.episode_id == any_of("of_episodes"))
     .order_by(step_down_rows.c.step_down_id)
     .with_for_update()
     .execution_options(populate_existing=True)
 )
 
 
-def step_downs_of(db: Session, *, episode_id: str) -> list[step_downs.StepDown]:
-    """Return the step-downs of an episode, which nobody else changes until the transaction ends."""
-    return list(db.scalars(_STEP_DOWNS, {"of_episode": episode_id}))
+def step_downs_of(db: Session, *, episode_ids: Collection[str]) -> list[step_downs.StepDown]:
+    """Return the step-downs of some episodes, which nobody else changes until the transaction ends."""
+    return list(db.scalars(_STEP_DOWNS, {"of_episodes": list(episode_ids)}))
 
 
 def newest_step_down(db: Session, *, episode_id: str) -> step_downs.StepDown | None:
