@@ -26,6 +26,7 @@ from services.scheduling.domain import (
 from services.scheduling.domain.clinicians import ClinicianElsewhere
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.scheduling import (
+    ATTENDED_STATES,
     MakeUpBooked,
     SeatFreed,
     SessionScheduled,
@@ -65,13 +66,26 @@ def write_down(db: Session) -> None:
         raise kept from None
 
 
-def write_down_returned(db: Session, seats: Iterable[attendance.Seat]) -> None:
-    """Write what was changed where somebody excused came after all: they may have been booked elsewhere.
+def seat_returned(db: Session, seats: Sequence[attendance.Seat]) -> None:
+    """Seat whoever was excused and came after all: others may have their seat, or they booked elsewhere.
 
-    :raises PatientElsewhere: when they were, so that one of the two seats has to be given up first.
+    At the door nobody is let in beyond the seats. Who was there is marked so, whoever has the seats.
+
+    :param seats: all of the session.
+    :raises SessionFull: when somebody is at the door, and others have all the seats by now.
+    :raises PatientElsewhere: when they were booked elsewhere: one of the two has to be given up first.
     """
-    if any("EXCUSED" in (sa.inspect(seat).attrs.state.history.deleted or ()) for seat in seats):
-        write_down(db)
+    returned = [seat for seat in seats if "EXCUSED" in (sa.inspect(seat).attrs.state.history.deleted or ())]
+    if not returned:
+        return
+    for seat in returned:
+        there = seat.state == "CHECKED_IN" or seat.state in ATTENDED_STATES
+        if there and seat.number is None:
+            taken = {one.number for one in seats if one.number is not None}
+            seat.number = plans.lowest_free(taken=taken, capacity=seat.capacity)
+            if seat.number is None and seat.state == "CHECKED_IN":
+                raise booking.SessionFull(field="session_id", rule=f"at most {seat.capacity} seats")
+    write_down(db)
 
 
 # --- Booking --------------------------------------------------------------------------------------

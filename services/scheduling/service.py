@@ -1945,7 +1945,7 @@ class Scheduling:
         """Announce what marks caused, and what follows from them."""
         session, seats = roster.session, roster.seats
         missed, marked = teaching.newly_missed(session, seats), dosing.newly_marked(seats)
-        seating.write_down_returned(db, seats)
+        seating.seat_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += check_outs.settle_question(session, seats=seats, now=now)

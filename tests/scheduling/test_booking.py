@@ -735,6 +735,73 @@ class TestExcusedSeat:
         assert refused.value.code == "seated_already"
 
 
+class TestExcusedPatientWhoComesAfterAll:
+    """Their seat was free for others from when they were excused."""
+
+    @pytest.fixture
+    def session(self, room: Room) -> dict[str, Any]:
+        """A workshop with one seat, from which Ada was excused and for which Ben waited."""
+        admit(room, "Ada", "Ben", "Cleo")
+        session = workshop(room, SATURDAY, capacity=1)
+        book(room, session["session_id"], "Ada")
+        return session
+
+    def _excuse(self, room: Room, session: dict[str, Any]) -> None:
+        body = {"session_id": session["session_id"], "patient_id": patient("Ada"), "reason": "ILLNESS"}
+        room.call("excuse_absence", body)
+
+    def _at_door(self, room: Room, session: dict[str, Any], name: str) -> dict[str, Any]:
+        body = {"session_id": session["session_id"], "patient_id": patient(name)}
+        return room.call("check_in", body, role="front_desk")
+
+    def _number_of(self, room: Room, name: str) -> int | None:
+        with room.engine.connect() as connection:
+            return connection.scalar(
+                sa.select(tables.seats.c.number).where(
+                    tables.seats.c.patient_id == patient(name), tables.seats.c.starts_at == SATURDAY
+                )
+            )
+
+    def test_is_let_in_beyond_the_seats_by_nobody_at_the_door(self, room, session):
+        wait = book(room, session["session_id"], "Ben")["wait"]
+        self._excuse(room, session)
+        room.call("accept_offer", {"wait_id": wait["wait_id"]}, role="front_desk")
+        room.advance(SATURDAY - timedelta(minutes=10))
+
+        with pytest.raises(Conflict) as refused:
+            self._at_door(room, session, "Ada")
+        self._at_door(room, session, "Ben")
+
+        assert refused.value.code == "session_full"
+        found = room.ask("get_session", {"session_id": session["session_id"]})
+        assert found["counts"] == {"CHECKED_IN": 1, "EXCUSED": 1}
+
+    def test_takes_the_seat_that_is_free_so_that_nobody_else_does(self, room, session):
+        self._excuse(room, session)
+        before = self._number_of(room, "Ada")
+        room.advance(SATURDAY - timedelta(minutes=10))
+
+        self._at_door(room, session, "Ada")
+        body = {"session_id": session["session_id"], "patient_id": patient("Cleo")}
+        with pytest.raises(Conflict) as refused:
+            room.call("add_walk_in", body, role="front_desk")
+
+        assert (before, self._number_of(room, "Ada")) == (None, 1)
+        assert refused.value.code == "session_full"
+
+    def test_is_marked_as_there_by_a_roster_whoever_has_the_seat(self, room, session):
+        wait = book(room, session["session_id"], "Ben")["wait"]
+        self._excuse(room, session)
+        room.call("accept_offer", {"wait_id": wait["wait_id"]}, role="front_desk")
+        room.advance(SATURDAY + timedelta(hours=2))
+
+        marks = [{"patient_id": patient(name), "mark": "PRESENT"} for name in ("Ada", "Ben")]
+        room.call("record_roster", {"session_id": session["session_id"], "marks": marks}, role="counselor")
+
+        found = room.ask("get_session", {"session_id": session["session_id"]})
+        assert found["counts"] == {"PRESENT": 2}
+
+
 class TestCloseSite:
     def _close(self, room: Room, day: str, reason: str = "WEATHER") -> dict[str, Any]:
         return room.call(
