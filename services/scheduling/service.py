@@ -69,7 +69,17 @@ from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcer
 from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
-from shared.messaging import STAFF, Call, announce, announce_all, because_of, command, question, reacts_to
+from shared.messaging import (
+    STAFF,
+    Call,
+    announce,
+    announce_all,
+    because_of,
+    command,
+    door_closed_until,
+    question,
+    reacts_to,
+)
 from shared.schema_fields import Id
 
 #: Who is at the door and in the rooms.
@@ -101,6 +111,8 @@ class Scheduling:
     name = "scheduling"
     #: What of it is somebody's record.
     keeps = tables.metadata
+    #: Silence means absence only while people could be checked in.
+    watches_door = True
 
     #: One for all workers of the process: it has one child, which is kept warm.
     _solver = Solver()
@@ -1399,7 +1411,7 @@ class Scheduling:
                 raise attendance.NoSuchSession(field="session_id", rule="must be a session")
             because_of(db, timer)
             seats = open_seats[timer.key]
-            caused = session.judge(seats=seats, past=past, now=now)
+            caused = session.judge(seats=seats, past=past, now=now, door_closed_until=door_closed_until(db))
             missed = teaching.newly_missed(session, seats)
             announce_all(db, [*caused, *teaching.offer_again(db, session, missed, now=now)])
             for seat in seats:

@@ -4,6 +4,7 @@ A developer of a service needs what is imported here and nothing else of this pa
 """
 
 from shared.messaging.commands import STAFF, Call
+from shared.messaging.door import door_closed_until
 from shared.messaging.entrypoints import command, question, reacts_to, reacts_to_every_event
 from shared.messaging.host import reactions_of, ways_in
 from shared.messaging.inbox import envelope_reacted_to
@@ -19,6 +20,7 @@ __all__ = [
     "announce_all",
     "because_of",
     "command",
+    "door_closed_until",
     "envelope_reacted_to",
     "question",
     "reactions_of",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from shared.clock import CalendarJob, OnTimer, ProgramClock, has_set_timers
 from shared.database import Origin, transaction
 from shared.messaging import builtin, outbox
+from shared.messaging.door import Door
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
 from shared.settings import Settings
 
@@ -40,6 +41,9 @@ class Host:
         self.wake_sending: Callable[[], None] = lambda: None
         #: What the service tells metrics of its own, if it tells anything.
         self.measure: Callable[[sa.Connection], None] = getattr(service, "measure", lambda connection: None)
+        #: Whether it matters to the service that the door is closed, and what was seen of it.
+        self.watches_door: bool = getattr(service, "watches_door", False)
+        self.door = Door()
         #: The tables in which the service keeps records of patients, if it keeps any.
         self.keeps: sa.MetaData | None = getattr(service, "keeps", None)
         #: Transactions of this process on the service's database that may have written and have

@@ -50,6 +50,7 @@ class RabbitBroker:
         self._publish_lock = Semaphore()
         self._unconfirmed: set[int] = set()
         self._next_tag = 1
+        self._looking: Link | None = None
         self._client: CommandAsker | None = None
         self._client_lock = Semaphore()
 
@@ -143,8 +144,25 @@ class RabbitBroker:
             raise unavailable
         return bytes(reply)
 
+    def door_is_open(self) -> bool:
+        """Tell whether anybody outside can be heard: by way of the broker, through some gateway."""
+        try:
+            if self._looking is None:
+                self._looking = self._way.link()
+            queue = topology.events_queue_of("gateway")
+            seen = self._looking.channel.queue_declare(queue, passive=True)
+        except BROKEN:
+            if self._looking is not None:
+                self._looking.close()
+                self._looking = None
+            return False
+        return bool(seen.consumer_count)
+
     def close(self) -> None:
         """Hang up."""
+        if self._looking is not None:
+            self._looking.close()
+            self._looking = None
         if self._publishing is not None:
             self._publishing.close()
             self._publishing = None

@@ -24,7 +24,7 @@ from shared.database import (
     without_transactions,
 )
 from shared.errors import Refusal
-from shared.messaging import inbox
+from shared.messaging import door, inbox
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -192,6 +192,13 @@ class Traffic(SharedExtension):
             misfire_grace_time=None,
         )
         ticker.add_job(lambda: measure_backlog(host), "interval", seconds=5)
+        # Simulated time stands still while nobody can be heard.
+        if host.watches_door and not host.clock.simulated:
+            ticker.add_job(
+                lambda: host.door.look(is_open=broker.door_is_open(), at=host.clock.now()),
+                "interval",
+                seconds=door.LOOK_SECONDS,
+            )
         ticker.start()
         events = broker.consume_events(
             host.name, lambda deliveries: inbox.take(host, deliveries), batch=settings.prefetch

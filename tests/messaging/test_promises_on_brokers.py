@@ -294,3 +294,40 @@ class TestCommands:
         state = again.until(lambda s: s["inbox"].get("done") == 250)
         assert state["inbox"] == {"done": 250}
         assert done <= 250
+
+
+class TestDoor:
+    def test_is_open_while_a_gateway_is_there(
+        self, process_of_three: Callable[[], Driven], request: pytest.FixtureRequest
+    ) -> None:
+        process = process_of_three()
+        process.do("start", "scheduling")
+        in_one_process = request.node.callspec.params["process_of_three"] == "memory"
+        without_gateway = "open" if in_one_process else "closed"
+        before = process.do("door")
+
+        process.do("start", "gateway")
+        until(lambda: process.do("door") == "open")
+        process.do("stop", "gateway")
+        until(lambda: process.do("door") == without_gateway)
+
+        assert before == without_gateway
+
+    @pytest.mark.parametrize("process_of_three", BROKERS[1:], indirect=True)
+    def test_is_closed_when_the_process_of_the_gateway_was_killed(
+        self, process_of_three: Callable[[], Driven]
+    ) -> None:
+        process, gateway = process_of_three(), process_of_three()
+        gateway.do("start", "gateway")
+        until(lambda: process.do("door") == "open")
+
+        gateway.kill()
+
+        until(lambda: process.do("door") == "closed")
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up_at, "not reached"
+        time.sleep(0.1)

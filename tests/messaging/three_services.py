@@ -185,6 +185,9 @@ class ThreeServices:
         eventlet.spawn(drain)
         return "answering"
 
+    def door(self) -> str:
+        return "open" if self.broker.door_is_open() else "closed"
+
     def fail_on(self, *seats: str) -> str:
         ferry.FAILING.clear()
         ferry.FAILING.update(derived_id(seat) for seat in seats)

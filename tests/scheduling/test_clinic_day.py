@@ -850,6 +850,35 @@ class TestDoorDownOverAStart:
         assert [type(event) for event in caused] == [TaskOpened]
         assert [seat.state for seat in seats] == ["CHECKED_IN", "UNMARKED"]
 
+    def test_that_nobody_could_reach_asks_the_facilitator_though_all_else_ran_on(self, room):
+        """The gateway, or the broker, was away while this service fired its timers in time."""
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts_at = starts_of(room, session_id)
+        room.advance(starts_at - timedelta(minutes=5))
+        check_in(room, session_id, "Ada")
+        room.host.door.look(is_open=False, at=starts_at - timedelta(minutes=4))
+        room.host.door.look(is_open=True, at=starts_at + timedelta(minutes=10))
+
+        room.advance(starts_at + attendance.GRACE)
+
+        assert room.announced_of(SessionMissed) == []
+        assert len(rosters_missing(room, session_id)) == 1
+
+    def test_that_was_mended_before_the_start_asks_nobody(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts_at = starts_of(room, session_id)
+        room.host.door.look(is_open=False, at=starts_at - timedelta(minutes=40))
+        room.host.door.look(is_open=True, at=starts_at - timedelta(minutes=10))
+        room.advance(starts_at - timedelta(minutes=5))
+        check_in(room, session_id, "Ada")
+
+        room.advance(starts_at + attendance.GRACE)
+
+        assert [one.patient_id for one in room.announced_of(SessionMissed)] == [ids_of("Ben")["patient_id"]]
+        assert rosters_missing(room, session_id) == []
+
     def test_leaves_it_to_the_facilitator_to_say_who_came_and_with_which_times(self, room):
         admit(room, "Ada", "Ben")
         session_id = monday_group(room, "Ada")

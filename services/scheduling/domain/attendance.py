@@ -188,15 +188,24 @@ class Session:
         """Whether it has clinical minutes; a support group has none, and who stays away misses nothing."""
         return self.clinical_minutes > 0
 
-    def judge(self, *, seats: "list[Seat]", past: dict[str, list[Seen]], now: datetime) -> list[Event]:
+    def judge(
+        self,
+        *,
+        seats: "list[Seat]",
+        past: dict[str, list[Seen]],
+        now: datetime,
+        door_closed_until: datetime | None = None,
+    ) -> list[Event]:
         """Say who did not come, now that the grace period is over; or ask, when nobody was marked.
 
         :param past: the judged seats of each episode that has an open seat here.
+        :param door_closed_until: until when, the last time, nobody could be checked in or marked anywhere.
         """
         waiting = [seat for seat in seats if seat.state == "SCHEDULED"]
         if self.state != "PLANNED" or not waiting:
             return []
-        watched = now - (self.starts_at + GRACE) <= DOOR_DOWN_AFTER
+        in_time = now - (self.starts_at + GRACE) <= DOOR_DOWN_AFTER
+        watched = in_time and (door_closed_until is None or door_closed_until <= self.starts_at)
         if self.first_mark_at is not None and watched:
             caused: list[Event] = []
             for seat in waiting:
