@@ -594,12 +594,13 @@ class Intake:
         (shown,) = answering.views_of(db, [kept], call, in_force=in_force, version=call.data["version"])
         return answer_of(schemas.InstrumentAnswers, shown)
 
-    @command(schemas.CloseTask, roles=roles.CARE_TEAM)
+    @command(schemas.CloseTask, roles=_DOOR)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that somebody did what the answers to an instrument asked for."""
+        """Note that somebody did what no action of its own ends."""
         task = tables.find_task(db, task_id=call.data["task_id"])
         if task is None or task.task != call.data["task"]:
             raise NotFound("No such task.", field="task_id")
+        task.check_closer(call.actor)
         if not task.is_open:
             raise tasks.TaskClosedAlready(field="task_id", rule="an open task")
         announce_all(db, task.close(outcome=call.data["outcome"], at=call.now))

@@ -291,9 +291,9 @@ class Scheduling:
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
         return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
 
-    @command(schemas.CloseTask, roles=(roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
+    @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that somebody has dealt with what was asked of them."""
+        """Note that somebody has dealt with what was asked of them; about a clinician, a supervisor."""
         data = call.data
         asked = tables.find_asked(db, task_id=data["task_id"])
         if asked is not None:
@@ -302,6 +302,7 @@ class Scheduling:
             announce(db, asked.close(outcome=data["outcome"], now=call.now))
             told = {name: data[name] for name in ("task_id", "task", "outcome")}
             return {**told, "closed_at": write_moment(call.now), "patient_id": asked.patient_id}
+        clinicians.check_oversees(call.actor)
         clinician = db.get(clinicians.Clinician, data["about_id"], with_for_update=True)
         if clinician is None:
             raise clinicians.NoSuchTask(field="task_id", rule="must be a task about a clinician")

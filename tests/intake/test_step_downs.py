@@ -1,6 +1,7 @@
 """Referrals from partners and step-downs over intake's ways in: one id, one referral, and nobody told on."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.contracts.intake import (
     StepDownServiceBreached,
 )
 from shared.contracts.scheduling import ServiceDelivered
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
 from tests.intake.builders import SITE_ID
 from tests.intake.test_admission_waits import together
@@ -157,6 +158,25 @@ class TestPartnerReferral:
         patient = ward.room.ask("get_patient", {"patient_id": known["patient_id"]})
         assert (patient["email"], patient["phone"]) == ("ada@example.org", "+1 312 555 0199")
         assert ward.opened("known_person_referred") == [roles.FRONT_DESK]
+
+    def test_lets_the_desk_close_what_it_is_asked_about_somebody_known_and_nothing_of_the_care_team(
+        self, ward: Ward
+    ) -> None:
+        known = ward.refer(patient={"given_name": "Known"})
+        ward.assess(known["episode_id"], withdrawal={"daily_benzodiazepine": True})
+        ward.send(patient={"given_name": "Known"})
+        of_desk, of_clinician = (
+            next(one for one in ward.room.announced_of(TaskOpened) if one.task == name)
+            for name in ("known_person_referred", "withdrawal_evaluation")
+        )
+
+        for task in (of_desk, of_clinician):
+            told = {name: getattr(task, name) for name in ("task_id", "task", "about_id")}
+            with nullcontext() if task is of_desk else pytest.raises(Forbidden):
+                ward.room.call("close_task", told | {"outcome": "DONE"}, role=roles.FRONT_DESK)
+
+        assert ward.closed("known_person_referred") == ["DONE"]
+        assert ward.closed("withdrawal_evaluation") == []
 
     @pytest.mark.parametrize(
         "changes",

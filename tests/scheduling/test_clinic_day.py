@@ -163,7 +163,7 @@ class TestCheckOut:
         room.call(
             "close_task",
             {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"},
-            role="supervisor",
+            role=task.owner_role,
         )
 
         assert refused.value.problems[0]["field"] == "about_id"
@@ -462,7 +462,7 @@ class TestAnswersInARoster:
         assert (task.patient_id, task.reason) == (ids_of("Ada")["patient_id"], "SAFETY_QUESTION_DECLINED")
         assert "call_or_text_988" in view["crisis_lines"]
         said = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"}
-        room.call("close_task", said, role="supervisor")
+        room.call("close_task", said, role=task.owner_role)
         assert tasks(room, "check_out_contact") == []
 
     def test_have_one_effect_though_the_roster_comes_twice(self, room):

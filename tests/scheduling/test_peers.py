@@ -369,7 +369,7 @@ class TestNobodyFits:
         room.call(
             "close_task",
             {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"},
-            role="supervisor",
+            role=task.owner_role,
         )
         prefer(room, "YES", "Ada")
 

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.errors import Conflict
+from shared.contracts.event import Actor
+from shared.errors import Conflict, Forbidden
 
 DONE, WITHDRAWN, ESCALATED = "DONE", "WITHDRAWN", "ESCALATED"
 
 
 class TaskClosedAlready(Conflict):
     """Raised when somebody is told to have done what nobody has to do any more."""
+
+
+class NotYoursToClose(Forbidden):
+    """Raised when the front desk closes what is for those who treat people."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -37,6 +43,14 @@ class Task:
     def is_open(self) -> bool:
         """Whether somebody still has to act."""
         return self.outcome is None
+
+    def check_closer(self, actor: Actor) -> None:
+        """Refuse the front desk what was never asked of it, also where it was handed to it.
+
+        :raises NotYoursToClose: when it was asked of the care team.
+        """
+        if actor.role == roles.FRONT_DESK and self.owner_role != roles.FRONT_DESK:
+            raise NotYoursToClose(field="role", rule=f"one of {', '.join(roles.CARE_TEAM)}")
 
     def opened(self) -> TaskOpened:
         """Return the news that the task is there."""

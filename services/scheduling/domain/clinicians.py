@@ -9,9 +9,9 @@ from services.scheduling.domain import exclusions
 from services.scheduling.domain.weeks import moment_of
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.event import Event
+from shared.contracts.event import Actor, Event
 from shared.contracts.scheduling import ClinicianCredentialsChanged, CredentialExpired
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
 
 #: Days before a credential expires at which the supervisor is asked for a renewal: brief section 12,
@@ -59,6 +59,10 @@ class NoSuchTask(NotFound):
 
 class TaskClosedAlready(Conflict):
     """Raised when a task is closed that somebody closed before."""
+
+
+class NotYoursToClose(Forbidden):
+    """Raised when somebody closes a task about a clinician who does not answer for clinicians."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -346,3 +350,16 @@ def away(absences: Iterable[Absence], *, starts_at: datetime, ends_at: datetime)
     return next(
         (absence for absence in absences if absence.covers(starts_at=starts_at, ends_at=ends_at)), None
     )
+
+
+#: Who answers for clinicians, and closes what is asked about them.
+OVERSEERS = (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
+
+
+def check_oversees(actor: Actor) -> None:
+    """Refuse somebody who does not answer for clinicians.
+
+    :raises NotYoursToClose: when the role is none of OVERSEERS.
+    """
+    if actor.role not in OVERSEERS:
+        raise NotYoursToClose(field="role", rule=f"one of {', '.join(OVERSEERS)}")
