@@ -84,6 +84,7 @@ ACTIONS = {
     "site_licence_ends": "/v1/sites/{about_id}/licences",
     "suicide_screen": "/v1/patients/{patient_id}/instrument-answers",
     "roster_missing": "/v1/sessions/{about_id}/roster",
+    "withdrawal_rating": "/v1/patients/{patient_id}/instrument-answers",
     "week_unconfirmed": "/v1/episodes/{about_id}/weekly-plan/confirmation",
     "sessions_to_reassign": "/v1/clinicians/{about_id}/hand-overs",
 }

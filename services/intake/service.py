@@ -22,6 +22,7 @@ from services.intake import (
     records,
     registering,
     reporting,
+    rerating,
     reserving,
     schemas,
     searching,
@@ -594,6 +595,11 @@ class Intake:
         (shown,) = answering.views_of(db, [kept], call, in_force=in_force, version=call.data["version"])
         return answer_of(schemas.InstrumentAnswers, shown)
 
+    @on_timer(rerating.RATING_DUE)
+    def ask_to_rate_again(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Ask for the next day's rating of withdrawal from alcohol."""
+        rerating.go_on(db, timer)
+
     @command(schemas.CloseTask, roles=_DOOR)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
         """Note that somebody did what no action of its own ends."""
@@ -1037,6 +1043,7 @@ class Intake:
         queueing.leave_with_episode(db, episode, reason="REFERRED_ELSEWHERE", actor=call.actor, now=call.now)
         _withdraw_tasks(db, episode, at=call.now)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+        rerating.stop(db, episode)
         for follow_up in follow_ups:
             set_timer(
                 db,
@@ -1601,6 +1608,7 @@ class Intake:
             review.withdraw(at=event.discharged_at)
         _withdraw_tasks(db, episode, at=event.discharged_at)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
+        rerating.stop(db, episode)
         cancel_timer(db, costing.ESTIMATE_DUE, key=episode.episode_id)
         reserving.release_after(db, episode, ended_at=event.discharged_at)
 
@@ -1755,7 +1763,7 @@ def _ask_for_what_follows(
 ) -> None:
     """End the request to assess, and ask for a decision in time and for what the withdrawal gate found."""
     at = assessment.completed_at
-    for task in (timeline.ASSESSMENT_TASK, timeline.EVALUATION_TASK):
+    for task in (timeline.ASSESSMENT_TASK, timeline.EVALUATION_TASK, timeline.RATING_TASK):
         _close_tasks(db, episode, task=task, outcome=tasks.DONE, at=at)
     decision = timeline.decision_task(assessment, site=site)
     if not tables.open_tasks_of(db, episode_id=episode.episode_id, task=decision.task):
@@ -1765,6 +1773,7 @@ def _ask_for_what_follows(
     evaluation = timeline.evaluation_task(assessment, site=site)
     if evaluation is not None:
         _open_task(db, evaluation)
+    rerating.begin(db, episode, assessment)
 
 
 def _ask_for_review_again(db: Session, review: reviews.LevelReview, episode: Episode) -> None:

@@ -9,8 +9,12 @@ import pytest
 from services.intake.service import Intake
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
+from shared.instruments import newest
 from tests.intake.test_service import House
 from tests.support import Room
+
+#: Signs of somebody who seems well.
+WELL = {"ciwa_ar": 5, "pawss": 1, "rated_by": "OBSERVER"}
 
 
 class Clock(House):
@@ -104,3 +108,74 @@ class TestWithdrawal:
         house.assess(house.refer()["episode_id"])
 
         assert house.opened("withdrawal_evaluation") == []
+        assert house.opened("withdrawal_rating") == []
+
+
+class TestRatedAgain:
+    """Somebody who drank lately goes home, and withdrawal is worst on the second and third day."""
+
+    def rate(self, house: Clock, patient_id: str, *, first_item: int = 3) -> None:
+        calm = {name: min(item.answers) for name, item in newest("CIWA_AR").items.items()}
+        told = {"patient_id": patient_id, "instrument": "CIWA_AR", "rated_by": "OBSERVER"}
+        house.room.call("answer_instrument", told | {"answers": calm | {"1": first_item}})
+
+    @pytest.mark.parametrize(("hours", "days"), [(8, 5), (40, 4), (72, 3), (118, 3)])
+    def test_is_asked_for_each_day_until_five_days_after_the_last_drink(
+        self, house: Clock, hours: int, days: int
+    ) -> None:
+        referral = house.refer()
+        house.assess(referral["episode_id"], withdrawal=WELL | {"last_drink_hours": hours})
+        began = house.room.now
+
+        for _ in range(8):
+            if house.opened("withdrawal_rating") and len(house.closed("withdrawal_rating")) < len(
+                house.opened("withdrawal_rating")
+            ):
+                self.rate(house, referral["patient_id"])
+            house.room.advance(timedelta(hours=24))
+
+        asked = house.opened("withdrawal_rating")
+        assert [one.due_at - began for one in asked] == [timedelta(days=n + 1) for n in range(days)]
+        assert {one.owner_role for one in asked} == {roles.CLINICIAN}
+        assert house.closed("withdrawal_rating") == ["DONE"] * days
+
+    def test_goes_on_in_treatment(self, house: Clock) -> None:
+        referral = house.refer()
+        house.decide(house.assess(referral["episode_id"], withdrawal=WELL | {"last_drink_hours": 30}))
+        house.consent(referral["patient_id"])
+        house.room.call("admit_patient", {"episode_id": referral["episode_id"]})
+
+        self.rate(house, referral["patient_id"])
+        house.room.advance(timedelta(hours=25))
+
+        assert len(house.opened("withdrawal_rating")) == 2
+
+    def test_is_one_request_while_nobody_has_rated(self, house: Clock) -> None:
+        referral = house.refer()
+        house.assess(referral["episode_id"], withdrawal=WELL | {"last_drink_hours": 30})
+
+        house.room.advance(timedelta(days=6))
+
+        assert len(house.opened("withdrawal_rating")) == 1
+        assert house.closed("withdrawal_rating") == []
+
+    def test_begins_anew_with_the_next_assessment(self, house: Clock) -> None:
+        episode_id = house.refer()["episode_id"]
+        house.assess(episode_id, withdrawal=WELL | {"last_drink_hours": 30})
+
+        house.assess(episode_id, withdrawal={"last_drink_hours": 200})
+        house.room.advance(timedelta(days=6))
+
+        assert len(house.opened("withdrawal_rating")) == 1
+        assert house.closed("withdrawal_rating") == ["DONE"]
+
+    def test_ends_where_somebody_is_treated_elsewhere(self, house: Clock) -> None:
+        episode_id = house.refer()["episode_id"]
+        signs = WELL | {"last_drink_hours": 30}
+        house.decide(house.assess(episode_id, withdrawal=signs, dimensions=[0, 3, 0, 1, 1, 1]))
+
+        house.room.call("refer_elsewhere", {"episode_id": episode_id}, role=roles.FRONT_DESK)
+        house.room.advance(timedelta(hours=26))
+
+        assert house.closed("withdrawal_rating") == ["WITHDRAWN"]
+        assert len(house.opened("withdrawal_rating")) == 1

@@ -16,6 +16,7 @@ from services.intake.domain.episodes import ADMITTED, DISCHARGED, REFERRED_ELSEW
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
 from services.intake.domain.suicide_risk import FORMS, REVIEW_TASK, SCREEN_AGAIN_TASK, SUICIDE_SCREEN
+from services.intake.domain.timeline import RATING_TASK
 from services.intake.domain.withdrawal import RATING_COUNTS_FOR, Signs, weigh
 from shared import instruments
 from shared.contracts import roles
@@ -287,6 +288,8 @@ def answered_tasks(kept: InstrumentAnswers) -> tuple[str, ...]:
         found += [SCREEN_TASK, SCREEN_AGAIN_TASK]
         if suicide_risk.is_of_licensed_clinician(kept):
             found.append(REVIEW_TASK)
+    if kept.instrument == "CIWA_AR" and kept.scored().status == instruments.COMPLETE:
+        found.append(RATING_TASK)
     if instruments.pack_of(kept.instrument, kept.version).safety_items and not kept.skipped_safety_item:
         found.append(SKIPS_TASK)
     return tuple(found)

@@ -12,6 +12,7 @@ from services.intake.domain.inquiries import ASSESSMENT_WITHIN, ASSESSMENT_WITHI
 from services.intake.domain.referrals import Referral
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
+from services.intake.domain.withdrawal import RECHECK_WITHIN_HOURS
 from shared.contracts import roles
 from shared.ids import derived_id
 
@@ -19,6 +20,13 @@ from shared.ids import derived_id
 ASSESSMENT_TASK = "assessment_due"
 #: Task of evaluating medically what the withdrawal gate found.
 EVALUATION_TASK = "withdrawal_evaluation"
+#: Task of rating withdrawal from alcohol again, a day after the last time.
+RATING_TASK = "withdrawal_rating"
+
+#: How often withdrawal from alcohol is rated again, and how long after the last drink. Source: brief 1.6,
+#: daily for 3 to 5 days, where the last drink was less than 5 days ago.
+RATED_EVERY = timedelta(hours=24)
+FEWEST_RATINGS, MOST_RATINGS = 3, 5
 
 #: Time that there is at least for what is to be done the same day. Design default: found in the evening,
 #: it is done in the evening.
@@ -30,15 +38,19 @@ _ALLOWED = {
     "WITHIN_24_HOURS": timedelta(hours=24),
     # Before the first session, which may be the next day. Design default.
     "BEFORE_START": timedelta(hours=24),
-    "DAILY": timedelta(hours=24),
 }
+
+
+def assessment_task_id(episode_id: str) -> str:
+    """Return the id of the request to assess somebody."""
+    return derived_id(episode_id, ASSESSMENT_TASK)
 
 
 def assessment_task(referral: Referral) -> Task:
     """Return the request to assess somebody: within a day where it is urgent, or in three."""
     within = ASSESSMENT_WITHIN_IF_URGENT if referral.urgent else ASSESSMENT_WITHIN
     return Task(
-        task_id=derived_id(referral.episode_id, ASSESSMENT_TASK),
+        task_id=assessment_task_id(referral.episode_id),
         task=ASSESSMENT_TASK,
         owner_role=roles.FRONT_DESK,
         next_role=roles.COUNSELOR,
@@ -64,7 +76,10 @@ def decision_task(assessment: Assessment, *, site: Site) -> Task:
 
 
 def evaluation_task(assessment: Assessment, *, site: Site) -> Task | None:
-    """Return the request to evaluate what the withdrawal gate found, the most urgent finding first."""
+    """Return the request to evaluate what the withdrawal gate found, the most urgent finding first.
+
+    What is rated again every day is asked for each day anew.
+    """
     at = assessment.completed_at
     due = {"SAME_DAY": _same_day(site, at), **{code: at + allowed for code, allowed in _ALLOWED.items()}}
     asked = [finding for finding in assessment.gate["findings"] if finding["act_within"] in due]
@@ -80,11 +95,43 @@ def evaluation_task(assessment: Assessment, *, site: Site) -> Task | None:
     )
 
 
+def ratings_of(assessment: Assessment) -> int:
+    """Return how many more times withdrawal from alcohol is rated, a day apart; none of who drank long ago.
+
+    Until five days after the last drink, and three times at least: it is worst on the second and third day,
+    when somebody who seemed well is at home.
+    """
+    if not any(finding["act_within"] == "DAILY" for finding in assessment.gate["findings"]):
+        return 0
+    left = timedelta(hours=RECHECK_WITHIN_HOURS - assessment.findings["withdrawal"]["last_drink_hours"])
+    return min(MOST_RATINGS, max(FEWEST_RATINGS, -(-left // RATED_EVERY)))
+
+
+def rating_task(assessment: Assessment, *, number: int, at: datetime) -> Task:
+    """Return the request to rate withdrawal once more within a day."""
+    return _clinicians_task(
+        assessment,
+        task=RATING_TASK,
+        reason="RECENT_DRINKING",
+        about_id=assessment.assessment_id,
+        opened_at=at,
+        due_at=at + RATED_EVERY,
+        number=number,
+    )
+
+
 def _clinicians_task(
-    assessment: Assessment, *, task: str, reason: str, about_id: str, due_at: datetime
+    assessment: Assessment,
+    *,
+    task: str,
+    reason: str,
+    about_id: str,
+    due_at: datetime,
+    opened_at: datetime | None = None,
+    number: int | None = None,
 ) -> Task:
     return Task(
-        task_id=derived_id(assessment.assessment_id, task),
+        task_id=derived_id(assessment.assessment_id, task, *([str(number)] if number else [])),
         task=task,
         owner_role=roles.CLINICIAN,
         next_role=roles.SUPERVISOR,
@@ -93,7 +140,7 @@ def _clinicians_task(
         patient_id=assessment.patient_id,
         episode_id=assessment.episode_id,
         journey_id=assessment.journey_id,
-        opened_at=assessment.completed_at,
+        opened_at=opened_at or assessment.completed_at,
         due_at=due_at,
     )
 
