@@ -18,6 +18,7 @@ from services.intake.domain import (
     rules,
     suicide_risk,
     tasks,
+    timeline,
 )
 from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.episodes import ASSESSED, DECIDED, REFERRED, Episode
@@ -330,20 +331,34 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step": step.code,
         "what": step.what,
         "bring": step.bring,
-        "next_step_by": _next_step_by(db, episode, wait),
+        "next_step_by": _next_step_by(db, episode, wait, held=held),
         "due_instruments": [one["instrument"] for one in due["due"]],
         "program_emergency_phone": site.emergency_phone,
     } | _help(db, call, patient_id=patient.patient_id, in_danger=bool(held) or due["crisis"] is not None)
 
 
-def _next_step_by(db: Session, episode: Episode, wait: AdmissionWait | None) -> datetime | None:
-    """Return by when the next step is to be done, where that matters."""
+def _next_step_by(
+    db: Session, episode: Episode, wait: AdmissionWait | None, *, held: list[str]
+) -> datetime | None:
+    """Return by when the next step is to be done, where there is such a day; of a danger, it is now."""
+    if held:
+        return None
     if wait is not None and wait.offer_expires_at is not None:
         return wait.offer_expires_at
-    if episode.state != REFERRED:
-        return None
-    stepping_down = tables.newest_step_down(db, episode_id=episode.episode_id)
-    return stepping_down.contact_due_at if stepping_down is not None else None
+    due: list[datetime | None] = []
+    if episode.awaits_decision:
+        due.append(episode.decision_due_at)
+    if episode.state == REFERRED:
+        stepping_down = tables.newest_step_down(db, episode_id=episode.episode_id)
+        if stepping_down is not None and stepping_down.contacted_at is None:
+            due.append(stepping_down.contact_due_at)
+        assessment = tables.find_task(db, task_id=timeline.assessment_task_id(episode.episode_id))
+        if assessment is not None and assessment.is_open:
+            due.append(assessment.due_at)
+    if episode.outward_referral_id is not None:
+        follow_ups = tables.follow_ups_of(db, outward_referral_id=episode.outward_referral_id)
+        due += [one.due_at for one in follow_ups if one.recorded_at is None]
+    return min((one for one in due if one is not None), default=None)
 
 
 def _due_view(due: Due) -> dict[str, Any]:

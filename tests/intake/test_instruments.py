@@ -512,6 +512,31 @@ class TestGetStatus:
         assert "PHQ9" in found["due_instruments"]
         assert found["program_emergency_phone"] == "+1 312 555 0142"
 
+    def test_tells_the_day_of_each_step_on_the_way_in(self, desk: Desk) -> None:
+        def seen() -> tuple[str, str | None]:
+            found = desk.room.ask("get_status", {"patient_id": desk.patient_id}, **desk.as_patient())
+            return found["next_step"], found["next_step_by"]
+
+        def due(task: str) -> str:
+            (asked,) = [one for one in desk.room.announced_of(TaskOpened) if one.task == task]
+            return write_moment(asked.due_at)
+
+        assert seen() == ("COMPLETE_ASSESSMENT", due("assessment_due"))
+        assessment = desk.assess(desk.referral["episode_id"])
+        assert seen() == ("DECIDE_LEVEL_OF_CARE", due("level_decision"))
+        desk.decide(assessment, "3.7")
+        assert seen() == ("REFER_ELSEWHERE", None)
+        told = {"episode_id": desk.referral["episode_id"]}
+        outward = desk.room.call("refer_elsewhere", told, role=roles.FRONT_DESK)
+        assert seen() == ("FOLLOW_UP_REFERRAL", outward["follow_ups"][0]["due_at"])
+
+    def test_sets_no_day_for_what_cannot_wait(self, desk: Desk) -> None:
+        desk.answer("CSSRS", {"2": 1, "5": 1})
+
+        found = desk.room.ask("get_status", {"patient_id": desk.patient_id}, **desk.as_patient())
+
+        assert (found["next_step"], found["next_step_by"]) == ("CALL_NOW", None)
+
     @pytest.mark.parametrize(
         ("instrument", "answers", "step"),
         [

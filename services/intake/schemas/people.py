@@ -203,7 +203,10 @@ class Status(Schema):
     next_step = fields.String(metadata={"description": "Code of the one thing to do next."})
     what = fields.String(metadata={"description": "The same in plain words, which give nothing away."})
     bring = fields.List(fields.String(), metadata={"description": "Codes of what to bring."})
-    next_step_by = moment_field("By when to do it, where that matters.", allow_none=True)
+    next_step_by = moment_field(
+        "By when it happens, or when we ask how it went; null where no day is set, or help is needed now.",
+        allow_none=True,
+    )
     due_instruments = fields.List(
         fields.String(), metadata={"description": "Instruments that can be answered now, in turn."}
     )
