@@ -1,14 +1,15 @@
 """Writing to patients: a text of the allow-list, where and in what language they want it, at a decent hour.
 
 Each try is on record with the contact point it went to. Where a mailbox turns out to be none, the next
-contact point is tried while the message is still of use.
+contact point is tried while the message is still of use. What reaches nobody in writing, and is nobody
+else's to tell, the front desk is asked to tell.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from services.intake import contacting, tables
+from services.intake import asking, contacting, tables
 from services.intake.domain import messages
 from services.intake.domain.contact_points import ContactBook, ContactPoint
 from services.intake.domain.messages import Message
@@ -33,7 +34,8 @@ def write_to(
 ) -> None:
     """Have a text sent to the first contact point that takes one; asked again, the same is sent once.
 
-    Where there is none, that is on record. Whoever said STOP gets nothing.
+    Where there is none, that is on record, and the front desk is asked to tell them. Whoever said STOP gets
+    nothing.
 
     :raises TooEarly: when the person, or the site, is not known yet.
     :raises ValueError: when there is no such text for patients.
@@ -69,25 +71,33 @@ def follow_up(db: Session, event: NotificationSettled, *, now: datetime) -> None
         return
     message.settle(event.outcome, at=event.settled_at)
     refused = messages.is_at_fault(event.outcome, event.error)
-    if not refused and event.outcome != messages.SENT:
-        return
+    tried_again = (refused or event.outcome == messages.SENT) and _learn(
+        db, message, refused=refused, at=event.settled_at, now=now
+    )
+    if event.outcome == messages.FAILED and not tried_again:
+        _ask_to_tell(db, message, now=now)
+
+
+def _learn(db: Session, message: Message, *, refused: bool, at: datetime, now: datetime) -> bool:
+    """Know of a contact point whether its server takes messages; return whether the next one is tried."""
     tenant_id = origin_of(db).tenant_id
     book = contacting.find(db, message.patient_id, tenant_id=tenant_id)
-    if book is not None and (refused or book.is_refused(message.contact_point_id)):
-        book = contacting.lock(db, book.patient, tenant_id=tenant_id)
-        book.note_outcome(message.contact_point_id, refused=refused, at=event.settled_at)
-        contacting.keep(db, book)
-        if refused:
-            _try_next(db, message, book, now=now)
+    if book is None or not (refused or book.is_refused(message.contact_point_id)):
+        return False
+    book = contacting.lock(db, book.patient, tenant_id=tenant_id)
+    book.note_outcome(message.contact_point_id, refused=refused, at=at)
+    contacting.keep(db, book)
+    return refused and _try_next(db, message, book, now=now)
 
 
-def _try_next(db: Session, message: Message, book: ContactBook, *, now: datetime) -> None:
+def _try_next(db: Session, message: Message, book: ContactBook, *, now: datetime) -> bool:
+    """Write to the next contact point while that is of use; return whether there was one."""
     tried = [one.contact_point_id for one in tables.messages_wanted(db, wanted_id=message.wanted_id)]
     point = next(iter(book.for_messages(but=tried)), None)
     episode = tables.find_episode(db, episode_id=message.episode_id)
     site = tables.find_site(db, site_id=episode.site_id) if episode is not None else None
     if point is None or site is None or now >= message.give_up_at:
-        return
+        return False
     again = Message(
         message_id=derived_id(message.wanted_id, point.contact_point_id),
         wanted_id=message.wanted_id,
@@ -100,13 +110,30 @@ def _try_next(db: Session, message: Message, book: ContactBook, *, now: datetime
         give_up_at=message.give_up_at,
     )
     _send(db, again, book, point, site, now=now)
+    return True
+
+
+def _ask_to_tell(db: Session, message: Message, *, now: datetime) -> None:
+    """Ask the front desk to tell what reached nobody: of several things at once, with one task."""
+    episode = tables.find_episode(db, episode_id=message.episode_id)
+    task = message.task_to_tell(episode, at=now) if episode is not None else None
+    if task is None:
+        return
+    known = tables.open_tasks_of(db, episode_id=message.episode_id, task=messages.TELL_TASK)
+    if not known:
+        asking.ask(db, task)
+    elif task.due_at < known[0].due_at:
+        asking.put_to(db, task_id=known[0].task_id, due_at=task.due_at)
 
 
 def _send(
     db: Session, message: Message, book: ContactBook, point: ContactPoint | None, site: Site, *, now: datetime
 ) -> None:
     # Several of one step ask for the same message, maybe at one moment: the first counts.
-    if not tables.keep_message(db, message) or point is None:
+    if not tables.keep_message(db, message):
+        return
+    if point is None:
+        _ask_to_tell(db, message, now=now)
         return
     contacting.keep(db, book)
     notification.notify(

@@ -1000,6 +1000,7 @@ TASKS_CLOSED_BY_HAND = (
     "known_person_referred",
     "low_suicide_risk",
     "obligations_missing",
+    "patient_to_tell",
     "safety_items_skipped",
     "suicide_risk_review",
     "suicide_screen_again",

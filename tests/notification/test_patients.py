@@ -9,7 +9,7 @@ import pytest
 from services.intake.service import Intake
 from shared.clock import RealClock, real_now
 from shared.contracts.aftercare import PatientDischarged
-from shared.contracts.common import MessageWanted, NotificationSettled
+from shared.contracts.common import MessageWanted, NotificationSettled, TaskClosed, TaskOpened
 from shared.contracts.scheduling import SeatCancelled
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -314,6 +314,89 @@ class TestWhereAMessageGoes:
 
         assert mail.taken == []
         assert [one["outcome"] for one in told_of(room, sister)] == ["SUPPRESSED"]
+
+
+class TestToldOtherwise:
+    """What reaches nobody in writing, and is nobody else's to tell."""
+
+    def asked(self, room: Room) -> list[TaskOpened]:
+        return [one for one in room.announced_of(TaskOpened) if one.task == "patient_to_tell"]
+
+    @pytest.mark.parametrize("template", ["PLACE_OFFERED", "SCHEDULE_CHANGED"])
+    def test_is_asked_of_the_front_desk_where_there_is_no_address(self, room, refer, mail, template):
+        referral = refer(phone="+1 312 555 0101")
+
+        wanted = want_message(room, referral, template=template)
+
+        (task,) = self.asked(room)
+        assert (task.owner_role, task.next_role, task.reason) == ("front_desk", "counselor", "NO_WAY")
+        assert (task.patient_id, task.about_id) == (referral["patient_id"], wanted.notification_id)
+        assert abs(task.due_at - wanted.deadline_at) < timedelta(minutes=1)
+
+    def test_is_closed_by_the_front_desk(self, room, refer):
+        want_message(room, refer(phone="+1 312 555 0101"), template="SCHEDULE_CHANGED")
+        (task,) = self.asked(room)
+
+        told = {name: getattr(task, name) for name in ("task_id", "task", "about_id")}
+        room.call("close_task", told | {"outcome": "DONE"}, role="front_desk")
+
+        assert [one.outcome for one in room.announced_of(TaskClosed) if one.task == task.task] == ["DONE"]
+
+    def test_is_asked_where_every_mailbox_is_none(self, room, refer, mail):
+        referral = refer(email="old@example.org")
+        add_mailbox(room, referral, "second@example.org")
+
+        mail.recipient_answer = "550 5.1.1 No such mailbox"
+        want_message(room, referral, template="PLACE_OFFERED")
+        first = self.asked(room)
+        pass_on(room)
+        pass_on(room)
+
+        assert first == []
+        assert [one.reason for one in self.asked(room)] == ["FAILED"]
+
+    def test_is_asked_where_nobody_knows_how_it_ended(self, room, refer, mail):
+        mail.message_answer = "554 Not this text"
+        want_message(room, refer(email="first@example.org"), template="SCHEDULE_CHANGED")
+        pass_on(room)
+
+        assert [one.reason for one in self.asked(room)] == ["FAILED"]
+
+    def test_is_asked_once_for_several_things_by_the_earliest(self, room, refer):
+        referral = refer(phone="+1 312 555 0101")
+        wanted = [
+            MessageWanted(
+                patient_id=referral["patient_id"],
+                episode_id=referral["episode_id"],
+                journey_id=new_id(),
+                notification_id=new_id(),
+                template="PLACE_OFFERED",
+                deadline_at=real_now() + timedelta(hours=hours),
+                wanted_at=real_now(),
+            )
+            for hours in (20, 4, 9)
+        ]
+
+        room.deliver(*wanted)
+
+        asked = self.asked(room)
+        assert len({one.task_id for one in asked}) == 1
+        assert abs(asked[-1].due_at - wanted[1].deadline_at) < timedelta(minutes=1)
+
+    @pytest.mark.parametrize("template", ["PLEASE_CALL_US", "SCHEDULE_TO_CONFIRM"])
+    def test_is_not_asked_where_somebody_else_is(self, room, refer, template):
+        want_message(room, refer(phone="+1 312 555 0101"), template=template)
+
+        assert self.asked(room) == []
+
+    def test_is_not_asked_about_somebody_who_wants_no_messages(self, room, refer, mail):
+        referral = refer(email="ada.quill@example.org")
+        room.call("stop_messages", {"patient_id": referral["patient_id"]}, role="front_desk")
+
+        want_message(room, referral, template="SCHEDULE_CHANGED")
+        pass_on(room)
+
+        assert self.asked(room) == []
 
 
 class TestClosure:

@@ -3,13 +3,23 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.intake.domain.episodes import Episode
+from services.intake.domain.tasks import Task
+from shared.contracts import roles
 from shared.contracts.intake import MESSAGE_OUTCOMES
+from shared.ids import derived_id
 
 SENT, FAILED, _, _, NO_WAY = MESSAGE_OUTCOMES
 
 #: Failures of the notification port after which the mailbox itself is at fault: there is none of that
 #: name, or no address. RFC 5321, 4.2.1: a reply of 5yz is permanent. Others may be ours.
 _MAILBOX_AT_FAULT = ("MailboxRefused5", "AddressUnusable")
+
+#: Task of telling somebody by telephone, or when they come, what no message could.
+TELL_TASK = "patient_to_tell"
+#: Texts of which nobody would know otherwise. Of the others a human is asked besides: to call who missed a
+#: session, whom a place in the program is offered, and who has not agreed to a week.
+_TOLD_BY_NOBODY_ELSE = ("PLACE_OFFERED", "SCHEDULE_CHANGED")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,6 +50,24 @@ class Message:
     def settle(self, outcome: str, *, at: datetime) -> None:
         """Keep what became of it."""
         self.outcome, self.settled_at = outcome, at
+
+    def task_to_tell(self, episode: Episode, *, at: datetime) -> Task | None:
+        """Return the request to tell the person otherwise, while that is of use and nobody else is asked."""
+        if self.template not in _TOLD_BY_NOBODY_ELSE or at >= self.give_up_at or not episode.is_open:
+            return None
+        return Task(
+            task_id=derived_id(self.wanted_id, TELL_TASK),
+            task=TELL_TASK,
+            owner_role=roles.FRONT_DESK,
+            next_role=roles.COUNSELOR,
+            reason=self.outcome or FAILED,
+            about_id=self.wanted_id,
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=episode.journey_id,
+            opened_at=at,
+            due_at=self.give_up_at,
+        )
 
 
 def is_at_fault(outcome: str, error: str | None) -> bool:
