@@ -23,6 +23,9 @@ POINTS_A_LOOK, PATIENTS_A_LOOK = 2_000, 500
 def look_up(db: Session, call: Call) -> dict[str, Any]:
     """Return who is reached at a number now, and whether all that is known was looked through.
 
+    Where that is asked for, also who was reached there once: whoever calls from a number that they had given
+    up, and hangs up, can still be found.
+
     It stands in the audit about each patient that was found, and not which number was asked for.
 
     :raises InvalidInput: when it is no whole number.
@@ -31,7 +34,7 @@ def look_up(db: Session, call: Call) -> dict[str, Any]:
     phone_lookups.number_key(number)
     complete = _bring_up_to_date(db, tenant_id=call.tenant_id)
     index = contacting.index_of(PHONE, number, tenant_id=call.tenant_id)
-    found = tables.reached_at(db, kind=PHONE, address_index=index)
+    found = tables.reached_at(db, kind=PHONE, address_index=index, earlier=call.data["earlier"])
     for patient, _ in found:
         audit.record(db, action="found_by_phone", about_id=patient.patient_id)
     return {
@@ -42,8 +45,10 @@ def look_up(db: Session, call: Call) -> dict[str, Any]:
                 "family_name": patient.family_name,
                 "contact_point_id": point.contact_point_id,
                 "label": point.label,
-                "may_be_used": point.may_be_used,
-                "message_safe": point.message_safe,
+                "may_be_used": point.may_be_used and point.is_live,
+                "message_safe": point.message_safe and point.is_live,
+                "ending": point.ending,
+                "ended_at": point.ended_at,
             }
             for patient, point in found
         ],

@@ -433,6 +433,25 @@ class TestLookUp:
         assert self.found(house, PHONE) == []
         assert self.found(house, WORK) == []
 
+    def test_finds_who_was_reached_there_once_where_that_is_asked_for(self, house: Reception) -> None:
+        once = house.refer(patient={"phone": PHONE, "voicemail_safe": True})["patient_id"]
+        house.end(once, house.listed(once)[0]["contact_point_id"], "GIVEN_UP")
+        now = house.refer(patient={"given_name": "Ben", "phone": PHONE})["patient_id"]
+
+        without = self.look_up(house, PHONE)["found"]
+        found = house.room.call("look_up_phone", {"phone": PHONE, "earlier": True}, **DESK)["found"]
+
+        assert [one["patient_id"] for one in without] == [now]
+        assert [(one["patient_id"], one["ending"]) for one in found] == [(now, None), (once, "GIVEN_UP")]
+        assert (found[0]["ended_at"], found[1]["ended_at"] is not None) == (None, True)
+        assert (found[1]["may_be_used"], found[1]["message_safe"]) == (False, False)
+
+    def test_finds_nobody_at_a_number_that_was_never_theirs(self, house: Reception) -> None:
+        patient_id = house.refer(patient={"phone": PHONE})["patient_id"]
+        house.end(patient_id, house.listed(patient_id)[0]["contact_point_id"], "WRONG")
+
+        assert house.room.call("look_up_phone", {"phone": PHONE, "earlier": True}, **DESK)["found"] == []
+
     @pytest.mark.parametrize("phone", ["555 01", "312 555 0101 312 555 0102", "a number", ""])
     def test_refuses_what_is_no_whole_number(self, house: Reception, phone: str) -> None:
         with pytest.raises(InvalidInput) as refused:

@@ -12,10 +12,12 @@ from typing import Any
 from services.intake.domain.people import Patient
 from shared.contracts import roles
 from shared.contracts.event import Actor
-from shared.contracts.intake import CONTACT_KINDS
+from shared.contracts.intake import CONTACT_ENDINGS, CONTACT_KINDS
 from shared.errors import Conflict, InvalidInput, NotFound
 
 PHONE, EMAIL = CONTACT_KINDS
+#: The ending of an address that was noted by mistake.
+NEVER_THEIRS = CONTACT_ENDINGS[0]
 #: Kinds that the notification port can send a text to.
 WRITTEN_TO = (EMAIL,)
 #: Contact points that somebody adds to one patient at most; what a referral tells is never lost for it.

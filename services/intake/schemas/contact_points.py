@@ -143,6 +143,7 @@ class LookUpPhone(Schema):
     """Look up which patients are reached at a telephone number."""
 
     phone = phone_field("The number, however it is written.", required=True)
+    earlier = flag_field("Also who was reached there once, where the number was theirs.")
 
 
 class KnownByPhone(Schema):
@@ -157,10 +158,16 @@ class KnownByPhone(Schema):
     message_safe = fields.Boolean(
         metadata={"description": "Whether a voicemail, or a message, may be left there."}
     )
+    ending = code_field(
+        "Why nobody reaches them there any more: whoever answers may be somebody else.",
+        codes.CONTACT_ENDINGS,
+        allow_none=True,
+    )
+    ended_at = moment_field("Since when; null while they are reached there.", allow_none=True)
 
 
 class PhoneLookup(Schema):
-    """Who is reached at a telephone number now."""
+    """Who is reached at a telephone number now, or was once."""
 
     found = fields.List(fields.Nested(KnownByPhone))
     complete = fields.Boolean(

@@ -123,18 +123,22 @@ def contact_points_of(db: Session, *, patient_ids: Collection[str]) -> list[cont
 
 
 def reached_at(
-    db: Session, *, kind: str, address_index: bytes
+    db: Session, *, kind: str, address_index: bytes, earlier: bool = False
 ) -> list[tuple[people.Patient, contact_points.ContactPoint]]:
-    """Return who is reached at an address now, each with the contact point, by id of the patient."""
+    """Return who is reached at an address now, each with the contact point, by id of the patient.
+
+    :param earlier: after these also who was reached there once, unless it was never theirs.
+    """
+    live = contact_point_rows.c.ended_at.is_(None)
     query = (
         sa.select(people.Patient, contact_points.ContactPoint)
         .join(contact_points.ContactPoint, _OF_THE_PATIENT)
         .where(
             contact_point_rows.c.address_index == address_index,
             contact_point_rows.c.kind == kind,
-            contact_point_rows.c.ended_at.is_(None),
+            sa.or_(live, contact_point_rows.c.ending != contact_points.NEVER_THEIRS) if earlier else live,
         )
-        .order_by(patient_rows.c.patient_id)
+        .order_by(live.desc(), patient_rows.c.patient_id, contact_point_rows.c.ended_at.desc())
     )
     return [(patient, point) for patient, point in db.execute(query)]
 
