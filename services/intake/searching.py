@@ -17,6 +17,8 @@ WEIGHED = 200
 WEIGHED_ASIDE = 25
 #: Ways that are looked at in one question: what was asked for, and as many others as are shown.
 _AT_ONCE = 1 + matching.ALTERNATIVES
+#: Programs of a way that can be shown: where all of the others are shown already, the next.
+_TOLD = matching.MOST_MATCHES + matching.ALTERNATIVES
 
 #: What is asked of the searcher's week: that it is known to fit, that it may fit, or nothing.
 _FITS, _MAY_FIT, _ANY = "FITS", "MAY_FIT", "ANY"
@@ -115,8 +117,8 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
     ways = [Way(code=None, asked=asked, week=week), *_ways_aside(asked, week)]
     # Three ways aside are mostly enough, and are looked at together with what was asked for.
     near = _near(db, asked, ways[:_AT_ONCE], now=now)
-    live.learn(itertools.chain.from_iterable(near))
-    matches = _weigh(ways[0], near[0], live)[: matching.MOST_MATCHES]
+    live.learn(itertools.chain.from_iterable(one.candidates for one in near))
+    matches = _weigh(ways[0], near[0].candidates, live)[: matching.MOST_MATCHES]
     chosen: list[tuple[matching.Match, str | None]] = [(one, None) for one in matches]
     shown = {one.program_id for one in matches}
     for number, way in enumerate(ways[1:], start=1):
@@ -124,20 +126,20 @@ def search(db: Session, asked: Asked, *, now: datetime) -> tuple[int, list[Found
             break
         if number == len(near):
             more = _near(db, asked, ways[number:], now=now)
-            live.learn(itertools.chain.from_iterable(more))
+            live.learn(itertools.chain.from_iterable(one.candidates for one in more))
             near += more
-        others = _weigh(way, near[number], live)
+        others = _weigh(way, near[number].candidates, live)
         other = next((one for one in others if one.program_id not in shown), None)
         if other is not None:
             shown.add(other.program_id)
             chosen.append((other, way.code))
     listings = tables.listings_of(db, program_ids=shown)
-    return len(near[0]), [
+    return near[0].weighed, [
         Found(match=match, listing=listings[match.program_id], alternative=code) for match, code in chosen
     ]
 
 
-def _near(db: Session, asked: Asked, ways: Sequence[Way], *, now: datetime) -> list[list[matching.Candidate]]:
+def _near(db: Session, asked: Asked, ways: Sequence[Way], *, now: datetime) -> list[tables.Near]:
     """Return the programs near the place for each way, the nearest first."""
     boxes = [
         tables.Box(
@@ -147,6 +149,7 @@ def _near(db: Session, asked: Asked, ways: Sequence[Way], *, now: datetime) -> l
             # Nobody knows the week of a program that is not ours.
             only_ours=way.week == _FITS,
             at_most=WEIGHED if way.code is None else WEIGHED_ASIDE,
+            told=_TOLD,
         )
         for way in ways
     ]

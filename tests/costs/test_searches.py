@@ -1,10 +1,13 @@
 """What a search of the directory costs the database, however many ways it goes: no clock is needed."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.intake import tables
+from services.intake.domain import facilities, matching
 from services.intake.service import Intake
 from tests.costs.counting import within
 from tests.intake.test_directory import LOOP, Directory
@@ -21,6 +24,16 @@ SELECT 'lakeside', gen_random_uuid(), 'IMPORTED', 'Harbor Light', '1 Christiana 
     '60651', '60651', 'chicago', 41.8818 + n * 0.0001, -87.6232 + n * 0.0001, '[]',
     ARRAY['LEVEL:1', 'LEVEL:2.1', 'LEVEL:2.5', 'PAYER:MEDICAID'], 2, now(), now(), 'x'
 FROM generate_series(1, 2000) AS n
+"""
+
+_DIFFERENT = """
+UPDATE programs SET
+    approaches = get_byte(decode(left(program_id::text, 2), 'hex'), 0) %% 6,
+    verified_from = CASE WHEN get_byte(decode(left(program_id::text, 2), 'hex'), 0) %% 3 = 0
+        THEN timestamptz '2020-01-01' END,
+    verified_until = timestamptz '2040-01-01',
+    accredited_until = CASE WHEN get_byte(decode(left(program_id::text, 2), 'hex'), 0) %% 4 = 0
+        THEN timestamptz '2040-01-01' END
 """
 
 
@@ -49,10 +62,50 @@ class TestSearches:
         assert one > 20
         assert all_four <= one + 5
 
+    def test_read_those_of_others_only_that_can_be_shown(self, room_of):
+        room = room_of(Intake)
+        with room.engine.begin() as connection:
+            connection.exec_driver_sql(_AROUND)
+            # What they offer, and whether that is verified, differs from one to the next.
+            connection.exec_driver_sql(_DIFFERENT)
+        boxes = [_box(radius, "LEVEL:2.1", at_most=200) for radius in (1, 8, 25)]
+
+        with room.db() as db:
+            every = tables.programs_near(db, boxes, **LOOP, now=room.now)
+            best = [dataclasses.replace(box, told=13) for box in boxes]
+            told = tables.programs_near(db, best, **LOOP, now=room.now)
+
+        for box, all_there, some in zip(boxes, every, told, strict=True):
+            assert len(all_there.candidates) == all_there.weighed == some.weighed
+            assert len(some.candidates) == 13
+            assert _ranked(some.candidates, box) == _ranked(all_there.candidates, box)[:13]
+
+
+def _ranked(near: Sequence[matching.Candidate], box: tables.Box) -> list[matching.Match]:
+    """Return the programs within the circle, best first, as a search weighs them."""
+    miles_to = facilities.miles_from(LOOP["latitude"], LOOP["longitude"])
+    weighed = [
+        matching.match(
+            one,
+            miles=miles_to(one.latitude, one.longitude),
+            radius_miles=box.radius_miles,
+            busy=[],
+            groups=None,
+            required=None,
+        )
+        for one in near
+    ]
+    return matching.ranked(one for one in weighed if one.miles <= box.radius_miles)
+
 
 def _box(radius_miles: float, *offers: str, at_most: int = 25) -> tables.Box:
     return tables.Box(
-        radius_miles=radius_miles, offers=offers, only_verified=False, only_ours=False, at_most=at_most
+        radius_miles=radius_miles,
+        offers=offers,
+        only_verified=False,
+        only_ours=False,
+        at_most=at_most,
+        told=at_most,
     )
 
 
@@ -67,7 +120,7 @@ def _pages_of(room: Any, boxes: list[tables.Box]) -> int:
     with room.db() as db:
         found = tables.programs_near(db, boxes, **LOOP, now=room.now)
     sa.event.remove(room.engine, "before_cursor_execute", note)
-    assert [len(near) for near in found] == [box.at_most for box in boxes]
+    assert [near.weighed for near in found] == [box.at_most for box in boxes]
     with room.engine.connect() as connection:
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked[-1].replace('%', '%%')}"

@@ -94,6 +94,7 @@ from services.intake.tables.coverage import (
 from services.intake.tables.directory import (
     ROWS_A_STATEMENT,
     Box,
+    Near,
     approaches_in,
     credential_rows,
     credentials_of,
@@ -222,6 +223,7 @@ __all__ = [
     "ROWS_A_STATEMENT",
     "Box",
     "Ledger",
+    "Near",
     "admission_rows",
     "admission_seat_rows",
     "admission_wait_rows",

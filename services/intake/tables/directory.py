@@ -173,18 +173,31 @@ class Box:
     offers: Sequence[str]
     only_verified: bool
     only_ours: bool
+    #: How many are weighed, the nearest ones; and how many of those that are not ours are told, the best.
     at_most: int
+    told: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Near:
+    """What lies in a box: how many programs were weighed, and those that may be shown."""
+
+    weighed: int
+    candidates: Sequence[matching.Candidate]
 
 
 def programs_near(
     db: Session, boxes: Sequence[Box], *, latitude: float, longitude: float, now: datetime
-) -> list[list[matching.Candidate]]:
+) -> list[Near]:
     """Return for each box the nearest programs in it that offer all that is asked for.
+
+    Of our own all are told, as what is known of their weeks is not weighed here. Of the others nothing counts
+    but distance, approaches and verification, so those that come last by :func:`matching.match` stay in the
+    database: reading a row costs more than weighing it there.
 
     One statement for all boxes, because going to the database costs more than what it does there. They
     lie around one place, so what the widest holds is read once, from an index, and each takes its own from
-    that. Nearness is that of a plane, which costs next to nothing; the exact distance is for the caller to
-    judge.
+    that. Which are nearest is told by the distance on a plane, which costs next to nothing.
     """
     edges = [_edges(latitude, longitude, radius_miles=box.radius_miles) for box in boxes]
     rows = db.execute(
@@ -209,14 +222,33 @@ def programs_near(
             "offers": [",".join(box.offers) for box in boxes],
             "only_verified": [box.only_verified for box in boxes],
             "only_ours": [box.only_ours for box in boxes],
+            "radius": [box.radius_miles for box in boxes],
             "at_most": [box.at_most for box in boxes],
+            "told": [box.told for box in boxes],
+            "earth": 2 * facilities.EARTH_MILES,
+            "narrow": facilities.cosine(latitude),
+            **_WEIGHING,
         },
     )
+    weighed = [0 for _ in boxes]
     found: list[list[matching.Candidate]] = [[] for _ in boxes]
-    for number, *columns in rows.all():
-        # By position, in the order of the columns: this runs hundreds of times for each search.
+    for number, weighed_there, *columns in rows.all():
+        weighed[number] = weighed_there
+        # By position, in the order of the columns: this runs dozens of times for each search.
         found[number].append(matching.Candidate(*columns))
-    return found
+    return [Near(weighed=count, candidates=near) for count, near in zip(weighed, found, strict=True)]
+
+
+#: What a program counts that is not ours, as :func:`matching.match` weighs it: nobody knows the rest of it.
+_WEIGHING = {
+    "of_travel": matching.WEIGHTS["TRAVEL"],
+    "of_evidence": matching.WEIGHTS["EVIDENCE"],
+    "of_credentials": matching.WEIGHTS["CREDENTIALS"],
+    "of_the_rest": matching.NOT_KNOWN
+    * sum(matching.WEIGHTS[part] for part in ("SCHEDULE", "OUTCOMES", "WAIT")),
+    "enough_approaches": float(matching.ENOUGH_APPROACHES),
+    "licence_alone": matching.LICENCE_ALONE,
+}
 
 
 def _edges(latitude: float, longitude: float, *, radius_miles: float) -> tuple[float, float, float, float]:
@@ -230,13 +262,16 @@ def _edges(latitude: float, longitude: float, *, radius_miles: float) -> tuple[f
 _NEAR = sa.text(
     """
     WITH box AS MATERIALIZED (
-        SELECT number, south, north, west, east, only_verified, only_ours, at_most,
+        SELECT number, south, north, west, east, only_verified, only_ours, radius, at_most, told,
             CAST(string_to_array(offers, ',') AS varchar[]) AS wanted
         FROM unnest(
             CAST(:numbers AS integer[]), CAST(:south AS float8[]), CAST(:north AS float8[]),
             CAST(:west AS float8[]), CAST(:east AS float8[]), CAST(:offers AS text[]),
-            CAST(:only_verified AS boolean[]), CAST(:only_ours AS boolean[]), CAST(:at_most AS integer[])
-        ) AS asked (number, south, north, west, east, offers, only_verified, only_ours, at_most)
+            CAST(:only_verified AS boolean[]), CAST(:only_ours AS boolean[]), CAST(:radius AS float8[]),
+            CAST(:at_most AS integer[]), CAST(:told AS integer[])
+        ) AS asked (
+            number, south, north, west, east, offers, only_verified, only_ours, radius, at_most, told
+        )
     ), around AS MATERIALIZED (
         SELECT program_id, site_id, latitude, longitude, approaches, offers,
             coalesce(verified_from <= :now AND verified_until > :now, false) AS verified,
@@ -249,20 +284,42 @@ _NEAR = sa.text(
             AND longitude BETWEEN :westmost AND :eastmost
             AND offers @> CAST(:offered_by_all AS varchar[])
     )
-    SELECT box.number, near.*
+    SELECT box.number, best.weighed,
+        CAST(program_id AS text) AS program_id, CAST(site_id AS text) AS site_id,
+        latitude, longitude, approaches, verified, accredited
     FROM box CROSS JOIN LATERAL (
-        SELECT
-            CAST(program_id AS text) AS program_id, CAST(site_id AS text) AS site_id,
-            latitude, longitude, approaches, verified, accredited
-        FROM around
-        WHERE latitude BETWEEN box.south AND box.north
-            AND longitude BETWEEN box.west AND box.east
-            AND offers @> box.wanted
-            AND (NOT box.only_ours OR site_id IS NOT NULL)
-            AND (NOT box.only_verified OR verified)
-        ORDER BY far, program_id
-        LIMIT box.at_most
-    ) AS near
+        SELECT measured.*, count(*) OVER () AS weighed, row_number() OVER (
+            PARTITION BY site_id IS NULL ORDER BY
+            miles > box.radius,
+            -- Rounded as it is told, so that equal ones are in the order in which they are told.
+            round(10000 * (
+                CAST(:of_the_rest AS float8)
+                    + round(1000 * greatest(0, 1 - miles / box.radius)) / 1000 * CAST(:of_travel AS float8)
+                    + least(1, approaches / CAST(:enough_approaches AS float8)) * CAST(:of_evidence AS float8)
+                    + CASE WHEN NOT verified THEN 0 WHEN accredited THEN 1
+                        ELSE CAST(:licence_alone AS float8) END * CAST(:of_credentials AS float8)
+            )) DESC,
+            miles, program_id
+        ) AS place
+        FROM (
+            SELECT nearest.*, :earth * asin(least(1, sqrt(
+                power(sin(radians(latitude - :here_north) / 2), 2)
+                    + :narrow * cos(radians(latitude)) * power(sin(radians(longitude - :here_east) / 2), 2)
+            ))) AS miles
+            FROM (
+                SELECT program_id, site_id, latitude, longitude, approaches, verified, accredited
+                FROM around
+                WHERE latitude BETWEEN box.south AND box.north
+                    AND longitude BETWEEN box.west AND box.east
+                    AND offers @> box.wanted
+                    AND (NOT box.only_ours OR site_id IS NOT NULL)
+                    AND (NOT box.only_verified OR verified)
+                ORDER BY far, program_id
+                LIMIT box.at_most
+            ) AS nearest
+        ) AS measured
+    ) AS best
+    WHERE site_id IS NOT NULL OR place <= box.told
     """
 )
 
