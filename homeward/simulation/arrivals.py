@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from homeward.simulation import courses, cover, first_contact, people, questionnaires, staff
+from homeward.simulation import courses, cover, examples, first_contact, people, questionnaires, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.findings import Findings
@@ -46,23 +46,22 @@ def expect_reentry(world: World, case: Case, episode_id: str) -> None:
 
 def _register(world: World, case: Case, *, inquiry_id: str | None = None) -> None:
     person = case.person
-    answer = world.gateway.post(
-        "/v1/referrals",
-        {
-            "site_id": world.site_id,
-            "patient": {
-                "given_name": person.given_name,
-                "family_name": person.family_name,
-                "birth_date": person.birth_date.isoformat(),
-                "phone": person.phone,
-                "sex": {"F": "FEMALE", "M": "MALE"}[person.sex],
-            },
-            "referral_source": str(first_contact.source_of(case)),
-            "teds": dict(case.admission.codes),
-            "inquiry_id": inquiry_id,
+    told = {
+        "site_id": world.site_id,
+        "patient": {
+            "given_name": person.given_name,
+            "family_name": person.family_name,
+            "birth_date": person.birth_date.isoformat(),
+            "phone": person.phone,
+            "sex": {"F": "FEMALE", "M": "MALE"}[person.sex],
         },
-        role=roles.FRONT_DESK,
-    )
+        "referral_source": str(first_contact.source_of(case)),
+        "teds": dict(case.admission.codes),
+    }
+    if inquiry_id is None and case.findings.prior_level is not None:
+        answer = _register_step_down(world, case, told)
+    else:
+        answer = world.gateway.post("/v1/referrals", told | {"inquiry_id": inquiry_id}, role=roles.FRONT_DESK)
     case.patient_id = answer["patient_id"]
     case.episode_id = answer["episode_id"]
     world.by_patient[case.patient_id] = case
@@ -72,6 +71,8 @@ def _register(world: World, case: Case, *, inquiry_id: str | None = None) -> Non
     world.agenda.add(
         soon, Turn.DESK, case.name, "questionnaires", lambda: questionnaires.at_referral(world, case)
     )
+    if case.example:
+        world.agenda.add(soon, Turn.DESK, case.name, "whatever else", lambda: examples.take_in(world, case))
     waited = people.days_waited(case.admission, seed=world.seed)
     assessed_at = stepped(world.now + timedelta(minutes=75))
     if waited:
@@ -79,6 +80,34 @@ def _register(world: World, case: Case, *, inquiry_id: str | None = None) -> Non
         minutes = case.draws.between(0, 6 * 60, "assessment time")
         assessed_at = world.office_hours(world.at(day, 9) + timedelta(minutes=minutes))
     world.agenda.add(assessed_at, Turn.DESK, case.name, "assessment", lambda: _assess(world, case))
+
+
+def _register_step_down(world: World, case: Case, told: dict[str, Any]) -> Any:
+    """Register somebody whom a hospital sends under its own id, and their summary where it is here."""
+    found = case.findings
+    assert found.days_since_prior is not None  # for the type checker: drawn together with the level
+    discharged_on = world.on(world.now) - timedelta(days=found.days_since_prior)
+    stay = {"prior_level": found.prior_level, "discharged_on": discharged_on.isoformat()}
+    answer = world.gateway.post(
+        "/v1/partner-referrals",
+        told | {"external_id": f"hospital-{world.seed}-{case.name}", "step_down": stay},
+        role=roles.FRONT_DESK,
+    )
+    if found.prior_summary:
+        path = f"/v1/step-downs/{answer['step_down_id']}"
+        world.gateway.post(f"{path}/summaries", {"medications_reconciled": True}, role=roles.FRONT_DESK)
+        world.gateway.post(f"{path}/earlier-plans", _earlier_plan(case), role=roles.COUNSELOR)
+    return answer
+
+
+def _earlier_plan(case: Case) -> dict[str, Any]:
+    """Return what an earlier program worked on: a plan of codes, the same for all but for their problems."""
+    return {
+        "problems": [problem.code for problem in case.findings.problems],
+        "modalities": ["CBT"],
+        "skills": ["URGE_SURFING", "CALLING_SOMEBODY"],
+        "triggers": list(TRIGGERS[: case.findings.triggers_known]),
+    }
 
 
 def _declare_obligations(world: World, case: Case) -> None:
@@ -170,6 +199,13 @@ def _consent(world: World, case: Case) -> None:
             f"/v1/patients/{case.patient_id}/consents", _consent_body(kind), role=roles.FRONT_DESK
         )
     world.gateway.post(f"/v1/patients/{case.patient_id}/notice-receipts", {}, role=roles.FRONT_DESK)
+    if case.example and not case.reentries:
+        examples.wait_for_place(world, case, lambda: _admit_later(world, case))
+    else:
+        _admit_later(world, case)
+
+
+def _admit_later(world: World, case: Case) -> None:
     # Not on the hour: nobody is given a seat in a session that begins at this very moment.
     at = stepped(world.now + timedelta(minutes=15)).replace(minute=15)
     world.agenda.add(at, Turn.ADMISSION, case.name, "admission", lambda: _admit(world, case))
@@ -219,6 +255,8 @@ def _consent_body(kind: str) -> dict[str, Any]:
 
 
 def _refer_elsewhere(world: World, case: Case, *, level: str) -> None:
+    if case.example:
+        examples.look_for_program(world, case, level=level)
     world.gateway.post(
         f"/v1/episodes/{case.episode_id}/outward-referral",
         {"program": f"A program of level {level}, modelled"},

@@ -18,6 +18,8 @@ class Case:
     person: Person
     findings: Findings
     draws: Draws
+    #: Whether it is one of the few with whom everything is done.
+    example: bool = False
     patient_id: str = ""
     episode_id: str = ""
     #: How often the person came back after a discharge.

@@ -25,6 +25,10 @@ COPAY = 3_000
 #: Share of requests that a payer denies. Assumption.
 DENIES = 0.04
 
+#: Who lives in the household of somebody without insurance, at most, and what it earns in a year, low and
+#: high, in thousands of dollars. Assumption.
+LARGEST_HOUSEHOLD, YEARLY_INCOME = 5, (8, 70)
+
 #: Days of care that a payer authorises at once, and within how many days of the calendar they have to be
 #: used. Assumption: three a week to the end of the program's longest course.
 AUTHORIZED_DAYS, AUTHORIZED_WITHIN = 48, timedelta(days=125)
@@ -90,6 +94,17 @@ def clear_up(world: World, case: Case) -> None:
 
 def _pay_themself(world: World, case: Case) -> None:
     episode_id = case.episode_id
+    low, high = YEARLY_INCOME
+    fee = world.gateway.post(
+        f"/v1/episodes/{episode_id}/fee-assessments",
+        {
+            "household_size": case.draws.between(1, LARGEST_HOUSEHOLD, "household"),
+            "yearly_income": 100_000 * case.draws.between(low, high, "income"),
+            "proof": "PAY_STUBS",
+        },
+        role=roles.FRONT_DESK,
+    )
+    world.answers.append(("sliding_fees", f"pays {fee['pays_percent']} percent"))
     world.gateway.post(
         f"/v1/episodes/{episode_id}/self-pay",
         {"reason": "UNINSURED", "asks_for_estimate": True},

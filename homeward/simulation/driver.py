@@ -14,7 +14,7 @@ from datetime import time as clock_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from homeward.simulation import arrivals, findings, people, program, report
+from homeward.simulation import arrivals, billing, examples, findings, people, program, questionnaires, report
 from homeward.simulation.aftermath import Aftermath
 from homeward.simulation.agenda import Entry, Turn
 from homeward.simulation.cases import Case
@@ -122,6 +122,7 @@ class Driver:
         program.open_program(world)
         for case in world.cases:
             arrivals.expect(world, case)
+        examples.expect_passers_by(world)
         with ThreadPoolExecutor(max_workers=AT_ONCE) as hands:
             while world.now < world.ends_at:
                 self._advance()
@@ -155,8 +156,9 @@ class Driver:
                 person=people.invent(admission, seed=self._seed, on=monday, taken=taken),
                 findings=findings.find(admission, seed=self._seed),
                 draws=Draws(self._seed, admission.case_id),
+                example=examples.is_example(place),
             )
-            for admission in self._file.admissions
+            for place, admission in enumerate(self._file.admissions)
         ]
         return world
 
@@ -302,6 +304,8 @@ class Driver:
                 self._treatment.reach_out(case, about_id, asked_at=at)
             case "outreach_letter":
                 self._treatment.write_letter(case, about_id, asked_at=at)
+            case "withdrawal_rating":
+                questionnaires.rate_withdrawal(self._world, case, asked_at=at)
             case "referral_follow_up":
                 number = int(told.data["reason"].removeprefix("FOLLOW_UP_"))
                 arrivals.follow_up_referral(self._world, case, about_id, number=number)
@@ -321,6 +325,9 @@ class Driver:
             rows_refused=self._file.refused,
             seat_states=self._seat_states(),
             modules_completed=self._modules_completed(),
+            billing=billing.days(world),
+            teds_records=billing.teds_records(world),
+            answers=world.answers,
             refusals=self._gateway.refusals,
             requests=self._gateway.requests,
             jumps=self._jumps,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeward.simulation import plots
+from homeward.simulation.report import office_lines
 
 _CSS = """
 :root { --ink:#1f2a37; --muted:#66717e; --line:#e4e8ec; --paper:#fbfaf7; --card:#fff; --teal:#0f766e;
@@ -128,6 +129,10 @@ treatment plans.</p>
 <p class="note">Insurance of the admitted, as recorded. Payers and prices are modelled; whoever pays themself
 is owed an estimate in good faith, by a day that the server works out.</p>
 {_cover_table(report)}</section>
+<section class="card"><h2>What the office saw to {_MODELLED}</h2>
+<p class="note">Which days may be billed, and why others may not, is the server's judgement; notes are signed
+on groups only. A few people do what would cost too many requests with all.</p>
+{_office_table(report)}</section>
 <section class="card"><h2>What people answered {_MODELLED}</h2>
 <p class="note">Answers to screening instruments are drawn. What an answer about danger sets off is the
 server's: it is announced with the answer, and staff are paged.</p>
@@ -257,6 +262,10 @@ def _weeks_table(report: Mapping[str, Any]) -> str:
         ),
     ]
     return _table(("", "People"), rows)
+
+
+def _office_table(report: Mapping[str, Any]) -> str:
+    return _table(("", "Number"), office_lines(report))
 
 
 def _cover_table(report: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from homeward.simulation import cover
+from homeward.simulation import cover, directory
 from homeward.simulation.world import World
 from shared.contracts import roles
 from shared.contracts.event import write_moment
@@ -118,6 +118,7 @@ def open_program(world: World) -> None:
                 )
     _open_groups_by_wish(world, run, number)
     cover.set_rates(world)
+    directory.publish(world)
     _plan_duty(world, run)
 
 

@@ -6,9 +6,10 @@ gives the suicide screen whenever the server asks for it. All answers are drawn 
 assumptions, not published figures, unless they say otherwise.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from homeward.simulation import staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
 from homeward.simulation.people import recorded_or_drawn
@@ -33,6 +34,8 @@ SCREEN_FINDS: dict[int, dict[str, float]] = {
 }
 #: Chance that a screen that is given again finds nothing any more. Assumption.
 RISK_PASSES = 0.6
+#: Most points of the CIWA-Ar of somebody whose withdrawal is rated again: it stays mild. Assumption.
+MILD_WITHDRAWAL = 7
 #: Questions of the C-SSRS that are answered with yes, by grade; its bands are the pack's.
 YES_TO: dict[str, tuple[str, ...]] = {
     "NONE": (),
@@ -74,6 +77,20 @@ def at_follow_up(world: World, case: Case, *, days: int) -> None:
         n = f"follow-up {case.reentries}.{days}"
         _answer_audit_c(world, case, n, mode="REMOTE")
         _answer_phq9(world, case, n, mended=MENDED_LATER, item_9=_item_9_later(case, n), mode="REMOTE")
+
+
+def rate_withdrawal(world: World, case: Case, *, asked_at: datetime) -> None:
+    """Have a clinician rate withdrawal from alcohol, when the server asks for it again."""
+    n = f"withdrawal {asked_at}"
+    total = case.draws.between(0, MILD_WITHDRAWAL, "CIWA-Ar again", n)
+    answers = {str(item): 0 for item in range(1, 11)} | {"1": total}
+    world.agenda.add(
+        world.office_hours(world.now + staff.task_delay(case.draws, n)),
+        Turn.DESK,
+        case.name,
+        n,
+        lambda: _post(world, case, "CIWA_AR", answers, rated_by="OBSERVER", role=roles.CLINICIAN),
+    )
 
 
 def expect(world: World, case: Case) -> None:

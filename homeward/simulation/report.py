@@ -37,6 +37,11 @@ MODELLED = (
     "clinician_overrides",
     "payers_decisions",
     "prices",
+    "household_income",
+    "session_notes",
+    "waits_for_a_place",
+    "programs_around",
+    "self_checks",
     "consents",
     "referral_follow_up_outcomes",
     "attendance",
@@ -105,6 +110,12 @@ class Run:
     seat_states: Mapping[str, int] = field(default_factory=dict)
     #: How many of the graduates completed each module of what their groups taught, by its title.
     modules_completed: Mapping[str, int] = field(default_factory=dict)
+    #: Attended days that may be billed, how many of them used an authorised unit, and why others may not.
+    billing: Mapping[str, Any] = field(default_factory=dict)
+    #: Records of admissions in TEDS codes, and how many of them contradict the code book.
+    teds_records: Mapping[str, int] = field(default_factory=dict)
+    #: What the server answered that no event tells: what it was asked, and what came of it.
+    answers: Sequence[tuple[str, str]] = ()
     #: Requests that were refused, by route and kind of problem.
     refusals: Mapping[str, int] = field(default_factory=dict)
     requests: int = 0
@@ -179,6 +190,12 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
             for factor in FIT_FACTORS
         },
         "cover": _cover(tally, run, admitted),
+        "sliding_fees": _answers(run, "sliding_fees"),
+        "billing": dict(run.billing),
+        "teds_records": dict(run.teds_records),
+        "step_downs": _step_downs(tally),
+        "waiting_list": {name: tally.waits[name] for name in ("waited", "offers", "admitted", "removed")},
+        "examples": {name: _answers(run, name) for name in ("statuses", "directory_searches", "self_checks")},
         "weekly_plans": _weekly_plans(tally, run, admitted),
         "attendance": {
             "by_week": _attendance_by_week(tally, run),
@@ -293,6 +310,23 @@ def _cover(tally: Tally, run: Run, admitted: set[str]) -> dict[str, Any]:
         "days_authorized": sum(of_payers),
         "estimates_given_in_time": tally.estimates["DONE"] - tally.estimates["ESCALATED"],
         "estimates_given_late": tally.estimates["ESCALATED"],
+    }
+
+
+def _answers(run: Run, asked: str) -> dict[str, int]:
+    """Count what came of one kind of question."""
+    return dict(sorted(Counter(came for what, came in run.answers if what == asked).items()))
+
+
+def _step_downs(tally: Tally) -> dict[str, int]:
+    """Count who came from inpatient care, and what became of the seven days to the first service."""
+    ends = Counter(tally.step_downs.values())
+    return {
+        "received": len(tally.step_downs),
+        "summaries_received": tally.summaries,
+        "served_in_time": ends["served_in_time"],
+        "served_late": ends["served_late"],
+        "not_served_in_seven_days": ends["not_served_in_seven_days"],
     }
 
 
@@ -446,6 +480,29 @@ def _contacts(tally: Tally, run: Run) -> dict[str, Any]:
         "done": tally.referral_follow_ups_done,
     }
     return found
+
+
+def office_lines(report: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return what the office saw to, in words with their counts, as both pages show it."""
+    billing, waits, stays = report["billing"], report["waiting_list"], report["step_downs"]
+    return [
+        ("Days attended", billing.get("days_attended", 0)),
+        ("… that may be billed", billing.get("days_billable", 0)),
+        ("… that used an authorised unit", billing.get("units_used", 0)),
+        *((f"… not billed: {why}", days) for why, days in billing.get("because", {}).items()),
+        ("Records of admissions in TEDS codes", report["teds_records"].get("records", 0)),
+        ("… that contradict the code book", report["teds_records"].get("with_problems", 0)),
+        *((f"Sliding fee: {pays}", people) for pays, people in report["sliding_fees"].items()),
+        ("Waited for a place", waits["waited"]),
+        ("… and were admitted", waits["admitted"]),
+        ("Came from inpatient care", stays["received"]),
+        ("… served within seven days", stays["served_in_time"]),
+        *(
+            (f"{asked}: {came}".replace("_", " ").capitalize(), number)
+            for asked, found in report["examples"].items()
+            for came, number in found.items()
+        ),
+    ]
 
 
 def _percent(part: int, whole: int) -> float | None:

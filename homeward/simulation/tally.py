@@ -110,6 +110,11 @@ class Tally:
     escalation_of_concern: dict[str, str] = field(default_factory=dict)
     paged: set[str] = field(default_factory=set)
     lapses: int = 0
+    #: Waits for a place: begun, offers made, and how they ended.
+    waits: Counter[str] = field(default_factory=Counter)
+    #: Step-downs: episode → what was told of its first service last; and those whose summary came.
+    step_downs: dict[str, str] = field(default_factory=dict)
+    summaries: int = 0
     #: Weeks under the floor, by episode and Monday, as they were weighed last.
     short_weeks: set[tuple[str, str]] = field(default_factory=set)
 
@@ -188,6 +193,27 @@ class Tally:
 
     def _take_authorization_decided(self, data: Mapping[str, Any]) -> None:
         self.authorized[data["episode_id"]] = data["units"] if data["decision"] == "APPROVED" else 0
+
+    def _take_admission_wait_began(self, _data: Mapping[str, Any]) -> None:
+        self.waits["waited"] += 1
+
+    def _take_admission_seat_offered(self, _data: Mapping[str, Any]) -> None:
+        self.waits["offers"] += 1
+
+    def _take_admission_wait_ended(self, data: Mapping[str, Any]) -> None:
+        self.waits[data["outcome"].lower()] += 1
+
+    def _take_step_down_referral_received(self, data: Mapping[str, Any]) -> None:
+        self.step_downs.setdefault(data["episode_id"], "")
+
+    def _take_step_down_served(self, data: Mapping[str, Any]) -> None:
+        self.step_downs[data["episode_id"]] = "served_in_time" if data["in_time"] else "served_late"
+
+    def _take_step_down_service_breached(self, data: Mapping[str, Any]) -> None:
+        self.step_downs[data["episode_id"]] = "not_served_in_seven_days"
+
+    def _take_discharge_summary_received(self, _data: Mapping[str, Any]) -> None:
+        self.summaries += 1
 
     def _take_session_scheduled(self, data: Mapping[str, Any]) -> None:
         self._seat(data)

@@ -8,6 +8,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from homeward.simulation.report import office_lines
+
 #: How wide the bar of a table is, in characters.
 BAR = 28
 
@@ -39,6 +41,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     console.print(_first_contact(report))
     console.print(_instruments(report))
     console.print(_cover(report))
+    console.print(_office(report))
     console.print(_attendance(report))
     console.print(_outreach(report))
     console.print(_ends(report))
@@ -109,6 +112,13 @@ def _cover(report: Mapping[str, Any]) -> Table:
     table.add_row("days of care authorised, and denied", f"{found['authorized']} / {found['denied']}")
     table.add_row("estimates of whoever pays themself, in time and late",
                   f"{found['estimates_given_in_time']} / {found['estimates_given_late']}")  # fmt: skip
+    return table
+
+
+def _office(report: Mapping[str, Any]) -> Table:
+    table = _table("\nWhat the office saw to (modelled, told by the server)", "", "")
+    for what, number in office_lines(report):
+        table.add_row(what, f"{number:,}")
     return table
 
 

@@ -16,6 +16,12 @@ from shared.contracts.event import read_moment, write_moment
 #: which everybody who is not on the roster counts as missing. Who comes later still is added at the end.
 LATE_ADDED_AFTER = timedelta(minutes=14)
 
+#: The hour in which the notes on a day's sessions are signed: the last evening groups end then.
+NOTES_AT_HOUR = 21
+#: The kind of session that notes are written on, and of an example the hour alone as well: one note a day is
+#: enough for the day to be billed.
+NOTED_KIND, NOTED_OF_EXAMPLES = "GROUP", "INDIVIDUAL"
+
 #: How long before a session an absence is excused, by those who give notice.
 EXCUSED_BEFORE = timedelta(hours=26)
 
@@ -143,6 +149,33 @@ class Treatment:
                 self._send_later(session, marks, at=when)
         if there:
             self._send_marks(session, there)
+        if self._is_noted(session) and (_anybody_in(there) or late or later):
+            self._note_later(session)
+
+    def _is_noted(self, session: SessionAhead) -> bool:
+        of_example = session.kind == NOTED_OF_EXAMPLES and any(
+            case.example for case, _, _ in session.seats.values()
+        )
+        return session.kind == NOTED_KIND or of_example
+
+    def _note_later(self, session: SessionAhead) -> None:
+        """Have whoever led a session write about it in the evening, and sign."""
+        self._world.agenda.add(
+            self._world.at(self._world.on(session.starts_at), NOTES_AT_HOUR),
+            Turn.DESK,
+            min(session.seats),
+            f"note {session.starts_at}",
+            lambda: self._write_note(session),
+        )
+
+    def _write_note(self, session: SessionAhead) -> None:
+        self._world.touched.update(session.seats)
+        self._world.gateway.post(
+            f"/v1/sessions/{session.session_id}/notes",
+            {"text": "Modelled: the simulation writes no notes of its own.", "sign": True},
+            role=roles.CLINICIAN,
+            tolerate=("session_not_held",),
+        )
 
     def _marks(
         self, case: Case, session: SessionAhead, seat_id: str
@@ -470,6 +503,11 @@ class Treatment:
             tolerate=("already_discharged",),
         )
         self._world.latest = f"an episode ended with TEDS reason {reason}"
+
+
+def _anybody_in(marks: list[dict[str, Any]]) -> bool:
+    """Tell whether anybody is marked as there."""
+    return any(mark["mark"] == "PRESENT" for mark in marks)
 
 
 def _held_seats(session: SessionAhead) -> list[tuple[Case, str]]:

@@ -42,6 +42,9 @@ class World:
     touched: set[str] = field(default_factory=set)
     #: Whether something was sent at this moment that may call for a human within minutes.
     alarming: bool = False
+    #: What the server answered that no event tells: what it was asked, and what came of it. Appended to by
+    #: several at once, so only counts of it are deterministic.
+    answers: list[tuple[str, str]] = field(default_factory=list)
     #: What just happened, in a few words, for the live line.
     latest: str = ""
 

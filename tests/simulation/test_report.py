@@ -94,6 +94,9 @@ class Told:
                 rows=self.rows,
                 rows_refused=[RefusedRow(line=3, field="SUB1", reason="is no code of this field")],
                 modules_completed={"Stress management": 1},
+                billing={"days_attended": 3, "days_billable": 2, "units_used": 1, "because": {"NO_NOTE": 1}},
+                teds_records={"records": 1, "with_problems": 0},
+                answers=[("sliding_fees", "pays 20 percent"), ("self_checks", "worth_a_talk")] * 2,
                 events_parked=0,
                 wall_seconds=12.34,
             ),
@@ -127,6 +130,33 @@ class TestBuild:
             "pre_screens": {"MEDICAL_EVALUATION_FIRST": 1},
             "decided_by_a_specialist": 2,
         }
+
+    def test_counts_who_waited_and_who_came_from_inpatient_care(self):
+        told = Told()
+        for patient in ("Merrin", "Tressa"):
+            told.tell("step_down_referral_received", patient)
+            told.tell("admission_wait_began", patient)
+        told.tell("admission_seat_offered", "Merrin").tell(
+            "admission_wait_ended", "Merrin", outcome="ADMITTED"
+        )
+        told.tell("step_down_service_breached", "Merrin").tell("step_down_served", "Merrin", in_time=True)
+
+        found = told.report()
+
+        assert found["waiting_list"] == {"waited": 2, "offers": 1, "admitted": 1, "removed": 0}
+        assert found["step_downs"] == {
+            "received": 2,
+            "summaries_received": 0,
+            "served_in_time": 1,
+            "served_late": 0,
+            "not_served_in_seven_days": 0,
+        }
+
+    def test_shows_what_the_office_saw_to_in_words(self):
+        lines = dict(report.office_lines(Told().report()))
+
+        assert (lines["Days attended"], lines["… not billed: NO_NOTE"]) == (3, 1)
+        assert (lines["Sliding fee: pays 20 percent"], lines["Self checks: worth a talk"]) == (2, 2)
 
     def test_counts_somebody_who_comes_back_as_no_new_referral(self):
         told = Told().admitted("Merrin")

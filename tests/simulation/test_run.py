@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from homeward import embedded
-from homeward.simulation import driver, rows
+from homeward.simulation import driver, examples, rows
 from tests import forked, templates
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
@@ -19,6 +20,8 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 WEEKS = 2
 #: So many of the rows are told as people who came by themselves: in the sample, a court sent everybody.
 BY_THEMSELVES = 5
+#: One row in so many is an example here, with whom everything is done; and so many are.
+EVERY, EXAMPLES = 3, 5
 #: So many of the rows are of people under age, to whom no forms are given.
 MINORS = 1
 
@@ -36,7 +39,8 @@ def run_in(folder: Path, *, popen: Callable[..., Any]) -> dict[str, Any]:
     templates.furnish(folder)
     server = embedded.start(folder, simulated_from=driver.begins_at(), popen=popen)
     try:
-        return driver.run(file, url=server.url, tokens=server.tokens, seed=7, weeks=WEEKS)
+        with mock.patch.object(examples, "EVERY", EVERY):
+            return driver.run(file, url=server.url, tokens=server.tokens, seed=7, weeks=WEEKS)
     finally:
         server.stop()
 
@@ -97,6 +101,25 @@ class TestRun:
 
         assert seats["FAMILY"] > 0
         assert seats["SUPPORT"] > 0
+
+    def test_bills_the_days_of_groups_with_a_signed_note_and_says_why_it_bills_no_others(self, reports):
+        found = reports[0]["billing"]
+
+        assert 0 < found["days_billable"] < found["days_attended"]
+        assert found["days_attended"] == found["days_billable"] + found["days_unbilled"]
+        assert 0 < found["units_used"] <= found["days_billable"]
+        assert found["because"]
+
+    def test_lets_an_example_wait_for_a_place_and_do_what_is_due(self, reports):
+        found = reports[0]
+
+        assert found["instruments"]["answered"]["GAD7"] > 0
+        assert found["waiting_list"]["waited"] == found["waiting_list"]["admitted"] > 0
+        assert found["examples"]["statuses"] == {"with_a_day": EXAMPLES}
+        assert sum(found["examples"]["self_checks"].values()) == WEEKS
+
+    def test_reports_every_admission_in_codes_of_the_code_book(self, reports):
+        assert reports[0]["teds_records"] == {"records": reports[0]["admitted"], "with_problems": 0}
 
     def test_leaves_nothing_parked_and_nothing_refused(self, reports):
         assert reports[0]["events_parked"] == 0
