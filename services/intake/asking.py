@@ -22,8 +22,8 @@ def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
     announce_all(db, task.close(outcome=outcome, at=at) if task is not None else ())
 
 
-def put_to(db: Session, *, task_id: str, due_at: datetime) -> None:
-    """Ask for the same by another day, if it is asked still."""
+def put_off(db: Session, *, task_id: str, due_at: datetime) -> None:
+    """Ask for the same by a later day, if it is asked still."""
     task = tables.find_task(db, task_id=task_id)
     if task is not None and task.is_open:
         task.due_at = due_at

@@ -103,7 +103,7 @@ def answer_request(db: Session, request: access.RecordRequest, call: Call) -> No
     if data["extend"]:
         request.extend(reason=data["reason"], now=call.now)
         set_timer(db, RECORD_DUE, key=request.request_id, due_at=request.due_at)
-        asking.put_to(db, task_id=request.task().task_id, due_at=request.due_at)
+        asking.put_off(db, task_id=request.task().task_id, due_at=request.due_at)
     else:
         request.deny(ground=data["ground"], reason=data["reason"], actor=call.actor, now=call.now)
         _stop_clock(db, request, at=call.now)

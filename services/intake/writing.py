@@ -114,16 +114,11 @@ def _try_next(db: Session, message: Message, book: ContactBook, *, now: datetime
 
 
 def _ask_to_tell(db: Session, message: Message, *, now: datetime) -> None:
-    """Ask the front desk to tell what reached nobody: of several things at once, with one task."""
+    """Ask the front desk to tell what reached nobody."""
     episode = tables.find_episode(db, episode_id=message.episode_id)
     task = message.task_to_tell(episode, at=now) if episode is not None else None
-    if task is None:
-        return
-    known = tables.open_tasks_of(db, episode_id=message.episode_id, task=messages.TELL_TASK)
-    if not known:
+    if task is not None:
         asking.ask(db, task)
-    elif task.due_at < known[0].due_at:
-        asking.put_to(db, task_id=known[0].task_id, due_at=task.due_at)
 
 
 def _send(
