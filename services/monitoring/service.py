@@ -811,7 +811,8 @@ class Monitoring:
             cause=event.concern,
             level=event.level,
             evidence_id=event.evidence_id,
-            at=event.raised_at,
+            # Of another machine, whose clock may be ahead: nobody is asked later on that account.
+            at=min(event.raised_at, now),
             episode_id=event.episode_id,
             journey_id=event.journey_id,
             # What the door heard for a service is told by the service as well, when the request is repeated.

@@ -729,6 +729,13 @@ class TestEscalation:
         assert breaches == [(ADMITTED_AT + timedelta(minutes=minutes), role) for minutes, role in tiers]
         assert tasks(room) == ["escalation"]
 
+    def test_asks_in_time_though_the_clock_of_whoever_told_it_is_ahead(self, room: Room) -> None:
+        room.deliver(telling.concern("CSSRS_HIGH", "E4", at=ADMITTED_AT + timedelta(hours=2)))
+
+        room.advance(timedelta(minutes=5))
+
+        assert [event.next_role for event in room.announced_of(EscalationBreached)] == ["everyone"]
+
     def test_asks_again_when_whoever_took_it_does_not_act(self, room: Room) -> None:
         room.deliver(telling.concern("CSSRS_MODERATE", "E3"))
         escalation_id = open_escalations(room)[0]["escalation_id"]
