@@ -43,6 +43,23 @@ def page_tier(db: Session, escalation: Escalation, *, now: datetime) -> None:
     _page(db, escalation, from_tier=min(escalation.tier, last), now=now)
 
 
+def is_being_asked(db: Session, escalation: Escalation) -> bool:
+    """Return whether whoever announced the danger may leave it to monitoring.
+
+    Somebody has taken it, or a page about its present level has left. That it stands written down here is
+    not enough: this process may be gone a moment later, or have no way out. What pages nobody, because it may
+    wait or because nobody is there, waits in the work list, or was shouted about.
+    """
+    if not escalation.is_open or escalation.acknowledged_at is not None or not pages.is_urgent(escalation):
+        return True
+    paged = [
+        page
+        for page in tables.pages_of(db, escalation_id=escalation.escalation_id)
+        if page.level == escalation.level
+    ]
+    return not paged or any(page.has_left for page in paged)
+
+
 def note_settled_page(db: Session, event: NotificationSettled, *, now: datetime) -> None:
     """Keep what became of a page, and ask the next tier when nobody will see any of this asking."""
     page = db.get(pages.Page, event.notification_id)
@@ -54,6 +71,8 @@ def note_settled_page(db: Session, event: NotificationSettled, *, now: datetime)
         return
     page.outcome, page.settled_at = event.outcome, event.settled_at
     db.flush()
+    if page.has_left and page.level == escalation.level:
+        announce_all(db, escalation.confirm(now=now))
     asking = _asking(db, escalation, level=page.level, tier=page.asked_tier)
     if not pages.is_unanswered(escalation, asking):
         return

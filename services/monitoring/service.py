@@ -46,7 +46,6 @@ from shared.contracts.monitoring import (
     EscalationRaised,
     GraduationReady,
     RiskBandChanged,
-    SafetyConcernTaken,
 )
 from shared.contracts.scheduling import (
     AttendanceCorrected,
@@ -804,7 +803,7 @@ class Monitoring:
 
     @reacts_to(SafetyConcernRaised)
     def escalate(self, db: Session, event: SafetyConcernRaised, now: datetime) -> None:
-        """Get a human to act, whether or not the patient is known here, and confirm that it was taken."""
+        """Get a human to act, whether or not the patient is known here, and confirm it once one is asked."""
         escalation = self._escalate(
             db,
             patient_id=event.patient_id,
@@ -818,15 +817,9 @@ class Monitoring:
             # What the door heard for a service is told by the service as well, when the request is repeated.
             told_in=envelope_reacted_to(db).causation_id,
         )
-        announce(
-            db,
-            SafetyConcernTaken(
-                concern_id=event.concern_id,
-                escalation_id=escalation.escalation_id,
-                patient_id=event.patient_id,
-                taken_at=now,
-            ),
-        )
+        escalation.note_concern(event.concern_id)
+        if paging.is_being_asked(db, escalation):
+            announce_all(db, escalation.confirm(now=now))
 
     @command(schemas.RaiseSafetyConcern, roles=(*STAFF, roles.PATIENT, roles.PARTNER))
     def raise_safety_concern(self, db: Session, call: Call) -> dict[str, Any]:

@@ -264,6 +264,7 @@ escalation_rows = Table(
     Column("disposition", String(32)),
     sealed_column("note"),
     Column("tasks_done", JSONB, nullable=False, server_default="[]"),
+    Column("unconfirmed", JSONB, nullable=False, server_default="[]"),
     CheckConstraint("level IN ('E0', 'E1', 'E2', 'E3', 'E4')", name="level"),
     CheckConstraint("state IN ('OPEN', 'ACKNOWLEDGED', 'CLOSED')", name="state"),
     # One open escalation for each patient and cause: the database itself holds it.

@@ -133,7 +133,10 @@ class EscalationClosed(Event):
 
 @event(source="monitoring", reacting=("intake", "scheduling", "aftercare", "gateway"))
 class SafetyConcernTaken(Event):
-    """A safety concern of another service has its escalation: humans are being asked."""
+    """A safety concern of another service has its escalation: humans are being asked.
+
+    Said of a danger once a page about it has left, or somebody has taken it.
+    """
 
     concern_id: str
     escalation_id: str

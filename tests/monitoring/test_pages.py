@@ -121,19 +121,89 @@ class TestFirstPage:
 
         assert sorted(names_paged(room)) == ["ana", "ben"]
 
-    def test_is_told_to_whoever_announced_the_concern(self, room: Room) -> None:
-        concern = telling.concern("OVERDOSE", "E4")
-
-        room.deliver(concern, telling.concern("OVERDOSE", "E4", n="2"))
-
-        first, second = room.announced_of(SafetyConcernTaken)
-        assert (first.concern_id, first.patient_id) == (concern.concern_id, DANA)
-        assert first.escalation_id == second.escalation_id == escalation(room)["escalation_id"]
-
     def test_of_another_tenant_reaches_nobody_here(self, room: Room) -> None:
         room.deliver(room.envelope_of(telling.concern("OVERDOSE", "E4"), tenant_id="riverside"))
 
         assert paged(room) == []
+
+
+def confirmed(room: Room) -> list[str]:
+    """Return which concerns were confirmed to whoever announced them."""
+    return [taken.concern_id for taken in room.announced_of(SafetyConcernTaken)]
+
+
+class TestConfirmation:
+    """Whoever announced a danger watches over it until a human is being asked, and not only written down."""
+
+    def test_comes_once_a_page_has_left(self, room: Room) -> None:
+        concern = telling.concern("OVERDOSE", "E4")
+        room.deliver(concern, telling.concern("OVERDOSE", "E4", n="2"))
+        assert confirmed(room) == []
+
+        settle(room, "SENT")
+
+        first, second = room.announced_of(SafetyConcernTaken)
+        assert concern.concern_id in {first.concern_id, second.concern_id}
+        assert {first.patient_id, second.patient_id} == {DANA}
+        assert first.escalation_id == second.escalation_id == escalation(room)["escalation_id"]
+
+    def test_does_not_come_while_no_page_gets_out(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+
+        for _ in range(4):
+            settle(room, "FAILED")
+            room.advance(timedelta(minutes=5))
+
+        assert confirmed(room) == []
+
+    def test_comes_with_the_first_page_that_gets_out(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        settle(room, "FAILED")
+
+        settle(room, "SENT")
+
+        assert len(confirmed(room)) == 1
+
+    def test_comes_when_somebody_takes_it_whom_no_page_has_reached(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+
+        acknowledge(room)
+        settle(room, "SENT")
+
+        assert len(confirmed(room)) == 1
+
+    def test_comes_at_once_of_what_is_added_to_one_that_somebody_is_asked_about(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        settle(room, "SENT")
+
+        room.deliver(telling.concern("OVERDOSE", "E3", n="2"))
+        acknowledge(room)
+        room.deliver(telling.concern("OVERDOSE", "E4", n="3"))
+
+        assert len(confirmed(room)) == 3
+
+    def test_of_a_graver_level_waits_for_a_page_of_that_level(self, room: Room) -> None:
+        room.deliver(telling.concern("CSSRS_MODERATE", "E3"))
+        settle(room, "SENT")
+        acknowledge(room)
+
+        room.deliver(telling.concern("CSSRS_MODERATE", "E4", n="2"))
+        assert len(confirmed(room)) == 1
+        settle(room, "SENT")
+
+        assert len(confirmed(room)) == 2
+
+    @pytest.mark.parametrize("level", ["E2", "E4"])
+    def test_comes_at_once_where_no_page_is_to_be_waited_for(self, room_of: RoomOf, level: str) -> None:
+        # Of what may wait for the morning, and where nobody can be paged at all: that is shouted about.
+        room = room_of(Monitoring)
+        room.at(ADMITTED_AT)
+        keep(room, *(STAFF if level == "E2" else ()))
+        on_real_time(room)
+
+        room.deliver(telling.concern("HELP_WANTED", level))
+
+        assert len(confirmed(room)) == 1
 
 
 class TestRaisedEscalation:

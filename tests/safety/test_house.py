@@ -1,6 +1,7 @@
 """A whole house on real time, in which somebody says that they may not live: a person hears of it."""
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from shared.ids import new_id
 from tests.journeys.clinic import ASSESSMENT
-from tests.journeys.house import DistributedHouse, wait_until
+from tests.journeys.house import DistributedHouse, free_port, wait_until
 from tests.notification.desk import variables_for
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.journey]
@@ -39,30 +40,34 @@ def house(postgres_server, rabbitmq_node, mail) -> Iterator[DistributedHouse]:
         yield house
 
 
+def tell_intake(house: DistributedHouse) -> None:
+    """Let somebody who was just referred say, in an assessment, that they may not live."""
+    site_id = new_id()
+    house.door.post(
+        "/v1/sites",
+        {
+            "site_id": site_id,
+            "name": "Lakeside",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        },
+        role="operations",
+    ).expect(201)
+    referral = house.door.post(
+        "/v1/referrals",
+        {"site_id": site_id, "referral_source": "7", "patient": _PERSON, "teds": {}},
+        role="front_desk",
+    ).expect(201)
+    danger = {"suicidal_intent": "ACTIVE", "violence_threat": False}
+    house.door.post(
+        f"/v1/episodes/{referral['episode_id']}/assessments", ASSESSMENT | {"danger": danger}
+    ).expect(201)
+
+
 class TestDangerBeforeTheAdmission:
     def test_reaches_a_person_while_monitoring_is_down_and_monitoring_when_it_is_back(self, house, mail):
-        site_id = new_id()
-        house.door.post(
-            "/v1/sites",
-            {
-                "site_id": site_id,
-                "name": "Lakeside",
-                "time_zone": "America/Chicago",
-                "levels_licensed": ["2.1"],
-                "emergency_phone": "+1 312 555 0142",
-            },
-            role="operations",
-        ).expect(201)
-        referral = house.door.post(
-            "/v1/referrals",
-            {"site_id": site_id, "referral_source": "7", "patient": _PERSON, "teds": {}},
-            role="front_desk",
-        ).expect(201)
-        danger = {"suicidal_intent": "ACTIVE", "violence_threat": False}
-
-        house.door.post(
-            f"/v1/episodes/{referral['episode_id']}/assessments", ASSESSMENT | {"danger": danger}
-        ).expect(201)
+        tell_intake(house)
         wait_until(lambda: mail.taken, seconds=120, what="somebody is paged")
 
         assert {(reader, message["Subject"]) for reader, message in mail.taken} == {
@@ -76,6 +81,24 @@ class TestDangerBeforeTheAdmission:
         assert house.parked() == []
         assert "Achterberg" not in house.logs
         assert "example.org" not in house.logs
+
+
+class TestDangerThatMonitoringCannotPageAbout:
+    def test_reaches_a_person_by_the_way_of_whoever_announced_it(self, house, mail):
+        everybody = house.settings
+        # Monitoring is there, and its own way out leads nowhere: a wall, a name, a certificate.
+        house.settings = dataclasses.replace(everybody, smtp_url=f"smtp://127.0.0.1:{free_port()}")
+        house.start("monitoring")
+        house.settings = everybody
+
+        tell_intake(house)
+        wait_until(lambda: mail.taken, seconds=120, what="somebody is paged")
+
+        (escalation_id,) = house.rows("monitoring", "SELECT escalation_id::text FROM escalations")[0]
+        assert mail.readers == ["on.call@example.org"]
+        assert _states(house) == {"paged"}
+        house.door.post(f"/v1/escalations/{escalation_id}/acknowledgement").expect(200)
+        wait_until(lambda: _states(house) == {"confirmed"}, seconds=60, what="monitoring has confirmed")
 
 
 class TestDangerToldToMonitoring:

@@ -19,6 +19,7 @@ from shared.contracts.monitoring import (
     EscalationClosed,
     EscalationOpened,
     EscalationRaised,
+    SafetyConcernTaken,
 )
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.ids import derived_id
@@ -169,6 +170,8 @@ class Escalation:
     note: str | None = None
     #: What its cause asked for besides and somebody did, with who did it and when; as JSON.
     tasks_done: list[dict[str, Any]] = field(default_factory=list)
+    #: Ids of what other services announced, which watch over it until a human is being asked.
+    unconfirmed: list[str] = field(default_factory=list)
     tenant_id: str = ""
 
     @property
@@ -313,6 +316,23 @@ class Escalation:
             self._ask(reason=self.cause, due_at=self.acknowledge_by or self.act_by),
         ]
 
+    def note_concern(self, concern_id: str) -> None:
+        """Keep in mind whose announcement is still to be confirmed."""
+        self.unconfirmed = sorted({*self.unconfirmed, concern_id})
+
+    def confirm(self, *, now: datetime) -> list[Event]:
+        """Say to those who announced a danger that humans are being asked about it."""
+        confirmed, self.unconfirmed = self.unconfirmed, []
+        return [
+            SafetyConcernTaken(
+                concern_id=concern_id,
+                escalation_id=self.escalation_id,
+                patient_id=self.patient_id,
+                taken_at=now,
+            )
+            for concern_id in confirmed
+        ]
+
     def acknowledge(self, *, by: Actor, now: datetime) -> list[Event]:
         """Take it: somebody is on it.
 
@@ -326,7 +346,8 @@ class Escalation:
         return [
             EscalationAcknowledged(
                 escalation_id=self.escalation_id, patient_id=self.patient_id, acknowledged_at=now
-            )
+            ),
+            *self.confirm(now=now),
         ]
 
     def breach(self, *, deadline: str, now: datetime) -> list[Event]:
