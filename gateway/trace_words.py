@@ -123,6 +123,8 @@ def of_reaction(row: Data) -> str:
     if state == "waiting":
         if row.get("error") == "TooEarly":
             return f"{name}: waits for something that has not come yet"
+        if row.get("error") == "UnknownEvent":
+            return "waits for a copy of a later version: this one knows no such event"
         return f"{name}: failed{why}, will be tried again after {attempts}{who}"
     if state == "parked":
         return f"{name}: failed too often{why}, parked after {attempts}: an operator must look"

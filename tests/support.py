@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from homeward.packages import metadata_of
 from shared import clock
 from shared.clock import timers
 from shared.contracts import roles
-from shared.contracts.event import Actor, Envelope, Event
+from shared.contracts.event import EVENTS, Actor, Envelope, Event
 from shared.database import Origin, new_engine
 from shared.errors import Refusal
 from shared.ids import derived_id, new_id
@@ -55,6 +56,13 @@ class StandingClock:
 
     def now(self) -> datetime:
         return self.moment
+
+
+def as_before(monkeypatch: pytest.MonkeyPatch, wire_name: str) -> None:
+    """Let the messaging know no such event, as in a version before it."""
+    known = {name: event for name, event in EVENTS.items() if name != wire_name}
+    for place in ("shared.contracts.event.EVENTS", "shared.messaging.inbox.EVENTS"):
+        monkeypatch.setattr(place, known)
 
 
 class Room:

@@ -36,6 +36,15 @@ class UnreadableEvent(ValueError):
     """Raised when bytes from the wire are not an event that this version can read."""
 
 
+class UnknownEvent(UnreadableEvent):
+    """Raised when an envelope holds an event of a type that only a later version knows."""
+
+    def __init__(self, *, event_id: str, tenant_id: str, wire_name: str) -> None:
+        """Tell what every version can read of it."""
+        super().__init__("UnknownEvent")
+        self.event_id, self.tenant_id, self.wire_name = event_id, tenant_id, wire_name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """A fact that one service tells the others: ids, codes and times, never names or free text."""
@@ -286,16 +295,21 @@ class Envelope:
     def from_bytes(cls, body: bytes) -> Self:
         """Read an envelope from the wire.
 
-        :raises UnreadableEvent: when the bytes are no envelope, or hold an event of unknown type.
+        :raises UnknownEvent: when it is an envelope, and this version knows no such event.
+        :raises UnreadableEvent: when the bytes are no envelope, or the event is not as its contract says.
         """
         try:
             attributes = orjson.loads(body)
-            kind = EVENTS[attributes["type"].removeprefix("homeward.")]
+            wire_name = attributes["type"].removeprefix("homeward.")
+            event_id, tenant_id = str(uuid.UUID(attributes["id"])), _short(attributes["tenantid"])
+            kind = EVENTS.get(wire_name)
+            if kind is None:
+                raise UnknownEvent(event_id=event_id, tenant_id=tenant_id, wire_name=_short(wire_name))
             return cls(
-                event_id=str(uuid.UUID(attributes["id"])),
+                event_id=event_id,
                 event=kind.from_data(attributes["data"]),
                 announced_by=attributes["source"].rsplit("/", 1)[-1],
-                tenant_id=_short(attributes["tenantid"]),
+                tenant_id=tenant_id,
                 occurred_at=read_moment(attributes["time"]),
                 recorded_at=read_moment(attributes["recordedtime"]),
                 actor=Actor(

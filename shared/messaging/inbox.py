@@ -3,7 +3,8 @@
 A batch of messages is one transaction. When one reaction fails, the batch is rolled back and every
 reaction is run alone, so that the failing one is rolled back alone and kept waiting here, with its
 error and the moment of its next attempt. After too many attempts it is parked for a human. A
-message that nobody can read is put aside, sealed, and stops nothing.
+message that nobody can read is put aside, sealed, and stops nothing. One that a later version announced,
+which runs beside this one, waits here for a copy that knows it.
 """
 
 import hashlib
@@ -19,7 +20,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
-from shared.contracts.event import EVENTS, Actor, Envelope, Event, UnreadableEvent, write_moment
+from shared.contracts.event import (
+    EVENTS,
+    Actor,
+    Envelope,
+    Event,
+    UnknownEvent,
+    UnreadableEvent,
+    write_moment,
+)
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
 from shared.errors import NotFound, TooEarly
@@ -34,7 +43,8 @@ inbox = sa.Table(
     "inbox",
     plumbing,
     sa.Column("event_id", sa.Uuid(as_uuid=False), primary_key=True),
-    #: The name of the method that reacts: renaming one is a migration.
+    #: The name of the method that reacts: renaming one is a migration. ALL_REACTIONS where this version knew
+    #: no such event.
     sa.Column("reaction", sa.String(64), primary_key=True),
     tenant_column(),
     sa.Column("type", sa.String(64), nullable=False),
@@ -73,6 +83,8 @@ TOO_EARLY_TRIES_SIMULATED = 300
 DELIVERIES_BEFORE_ASIDE = 5
 #: In a row's error: it may be what kills the process, so each run is counted before it begins.
 DELIVERED_TOO_OFTEN = "DeliveredTooOften"
+#: In place of a reaction's name: all that a later version does about an event.
+ALL_REACTIONS = "*"
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,9 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
     for delivery in deliveries:
         try:
             envelope = Envelope.from_bytes(delivery.body)
+        except UnknownEvent as later:
+            _leave_to_later_version(host, later, delivery.body)
+            continue
         except UnreadableEvent as error:
             _put_aside(host, delivery.body, str(error))
             continue
@@ -387,18 +402,30 @@ def retry_one(host: "Host") -> bool:
         row = db.execute(
             sa.select(inbox)
             .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= clock.real_now())
-            .where(sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known))
+            .where(
+                sa.or_(
+                    sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known),
+                    sa.and_(inbox.c.reaction == ALL_REACTIONS, inbox.c.type.in_(list(EVENTS))),
+                )
+            )
             .order_by(inbox.c.next_attempt_at)
             .limit(1)
             .with_for_update(skip_locked=True)
         ).first()
         if row is None:
             return False
-        if row.error != DELIVERED_TOO_OFTEN:
+        is_late = row.reaction == ALL_REACTIONS
+        if not is_late and row.error != DELIVERED_TOO_OFTEN:
             _run_waiting(host, db, row)
             return True
         this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
         db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
+    if is_late:
+        # As if the broker had delivered it so often. What is noted of it by then is not done again.
+        take(host, [Delivery(row.body, row.attempts)])
+        with host.transaction(None) as db:
+            db.execute(inbox.delete().where(this_row))
+        return True
     with host.transaction(None) as db:
         # Parked now, or put off for longer by a copy that was quicker: then it is not for us.
         counted = sa.and_(this_row, inbox.c.state == "waiting", inbox.c.attempts == row.attempts + 1)
@@ -415,10 +442,13 @@ def _counted_beforehand(host: "Host", row: sa.Row[Any]) -> dict[str, Any]:
     now = clock.real_now()
     if EVENTS[row.type].never_parked:
         return {"attempts": row.attempts + 1, "next_attempt_at": now + safety.SLOW_WAIT}
-    if row.attempts >= host.settings.parked_after_attempts:
+    attempts, most = row.attempts + 1, host.settings.parked_after_attempts
+    if row.reaction == ALL_REACTIONS:
+        # What becomes of it is noted under the names of its reactions.
+        return {"attempts": attempts, "next_attempt_at": now + clock.retry_delay(attempts)}
+    if attempts > most:
         return {"state": "parked", "next_attempt_at": None}
-    wait = clock.retry_delay(row.attempts + 1)
-    return {"attempts": row.attempts + 1, "next_attempt_at": now + wait}
+    return {"attempts": attempts, "next_attempt_at": now + clock.retry_delay(attempts)}
 
 
 def _run_waiting(host: "Host", db: Session, row: sa.Row[Any]) -> None:
@@ -451,6 +481,28 @@ def _put_aside(host: "Host", body: bytes, error: str) -> None:
                 body_sealed=seal(body, bound_to=f"quarantine:{digest.hex()}"),
                 error=error[:200],
                 received_at=clock.real_now(),
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def _leave_to_later_version(host: "Host", event: UnknownEvent, body: bytes) -> None:
+    """Keep an event that only a later version knows, until a copy of that looks for what waits."""
+    now = clock.real_now()
+    log.warning("event_unknown", event_id=event.event_id)
+    with host.transaction(None) as db:
+        db.execute(
+            postgresql.insert(inbox)
+            .values(
+                event_id=event.event_id,
+                reaction=ALL_REACTIONS,
+                tenant_id=event.tenant_id,
+                type=event.wire_name,
+                state="waiting",
+                next_attempt_at=now,
+                body=body,
+                received_at=now,
+                error="UnknownEvent",
             )
             .on_conflict_do_nothing()
         )

@@ -18,7 +18,7 @@ from shared.messaging.inbox import DELIVERIES_BEFORE_ASIDE, Delivery
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
 from tests.messaging.samples import missed
-from tests.support import Room, settings_for_tests
+from tests.support import Room, as_before, settings_for_tests
 
 #: Attempts after which a reaction is parked in these tests.
 CAP = 4
@@ -142,6 +142,33 @@ class TestAMessageThatCameTooOften:
     def test_is_archived(self, shelf: Room) -> None:
         come(shelf, missed("one"), times=21)
         assert count(shelf, "shelf") == 1
+
+
+class TestAnEventOfALaterVersion:
+    def test_is_archived_by_a_copy_that_knows_it(self, shelf: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as before:
+            as_before(before, "session_missed")
+            come(shelf, missed("one"), times=0)
+        assert count(shelf, "shelf") == 0
+
+        assert inbox.retry_one(shelf.host)
+
+        assert (count(shelf, "shelf"), count(shelf, "inbox"), count(shelf, "quarantine")) == (1, 0, 0)
+
+    def test_that_kills_is_parked_in_the_end(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        KILLING.add(missed("deadly").seat_id)
+        with monkeypatch.context() as before:
+            as_before(before, "session_missed")
+            come(room, missed("deadly"), times=0)
+        deaths = 0
+        for _ in range(40):
+            try:
+                if not inbox.retry_one(room.host):
+                    let_pass(room, timedelta(hours=1))
+            except Killed:
+                deaths += 1
+        assert deaths == DELIVERIES_BEFORE_ASIDE + 1 + CAP
+        assert states(room) == [("parked", CAP)]
 
 
 class TestAnEventThatNoArchiveCanKeep:
