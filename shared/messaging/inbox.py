@@ -83,6 +83,8 @@ TOO_EARLY_TRIES_SIMULATED = 300
 DELIVERIES_BEFORE_ASIDE = 5
 #: In a row's error: it may be what kills the process, so each run is counted before it begins.
 DELIVERED_TOO_OFTEN = "DeliveredTooOften"
+#: How long it is waited then, after the last run, for that to have ended: as after so many failures.
+PAUSE_AFTER_THE_LAST = 2
 #: In place of a reaction's name: all that a later version does about an event.
 ALL_REACTIONS = "*"
 
@@ -448,7 +450,9 @@ def _counted_beforehand(host: "Host", row: sa.Row[Any]) -> dict[str, Any]:
         return {"attempts": attempts, "next_attempt_at": now + clock.retry_delay(attempts)}
     if attempts > most:
         return {"state": "parked", "next_attempt_at": None}
-    return {"attempts": attempts, "next_attempt_at": now + clock.retry_delay(attempts)}
+    # Nothing is tried after the last run: whoever looks next parks it, unless that went well.
+    wait = clock.retry_delay(attempts if attempts < most else PAUSE_AFTER_THE_LAST)
+    return {"attempts": attempts, "next_attempt_at": now + wait}
 
 
 def _run_waiting(host: "Host", db: Session, row: sa.Row[Any]) -> None:

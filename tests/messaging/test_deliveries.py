@@ -131,6 +131,16 @@ class TestAMessageThatCameTooOften:
         assert states(room) == [("done", 1), ("done", 1), ("parked", CAP)]
         assert count(room, "crossings") == 2
 
+    def test_is_parked_soon_after_the_last_run(self, room: Room) -> None:
+        KILLING.add(missed("deadly").seat_id)
+        come(room, missed("deadly"), times=21)
+        for _ in range(CAP):
+            with pytest.raises(Killed):
+                inbox.retry_one(room.host)
+            let_pass(room, timedelta(seconds=80 if len(RUNS) < CAP else 5))
+        assert inbox.retry_one(room.host)
+        assert states(room) == [("parked", CAP)]
+
     def test_does_nothing_where_it_was_done_before(self, room: Room) -> None:
         event = missed("once")
         envelope = room.envelope_of(event)
