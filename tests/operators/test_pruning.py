@@ -1,7 +1,7 @@
 """What is old is forgotten, a little at a time; what somebody still needs is not."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.monitoring.service import Monitoring
 from shared import audit
 from shared.contracts.intake import LegalHoldPlaced, LegalHoldReleased
-from shared.ids import new_id
+from shared.ids import first_id_at, new_id
 from shared.messaging import pruning
 from shared.messaging.commands import commands
 from shared.messaging.inbox import inbox
@@ -101,6 +101,14 @@ def notified(room: Room, at: datetime, *, state: str, patient_id: str | None = N
                 correlation_id=id_made_at(at),
             )
         )
+
+
+def scans_in(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return how a statement looks for rows."""
+    if "Scan" in plan["Node Type"] and "Heap" not in plan["Node Type"]:
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from scans_in(part)
 
 
 def kept(room: Room, table: sa.Table, column: str) -> list[Any]:
@@ -218,6 +226,19 @@ class TestPrune:
 
         assert prune(room.host) == 2 * BATCH + 17
         assert [count for count in batches if count] == [BATCH, BATCH, 17]
+
+    def test_looks_at_nothing_that_stays(self, room: Room) -> None:
+        received(room, "done", LAST_WEEK, count=20_000)
+        received(room, "done", LAST_MONTH, count=10)
+        (forget,) = (str(one) for one in pruning._STATEMENTS if "FROM inbox" in str(one))
+        moments = {"before": NOW - timedelta(days=30), "id_before": first_id_at(NOW - timedelta(days=30))}
+        with room.engine.begin() as connection:
+            connection.execute(sa.text("ANALYZE inbox"))
+            plan = connection.scalar(sa.text(f"EXPLAIN (ANALYZE, FORMAT JSON) {forget}"), moments)
+
+        scans = list(scans_in(plan[0]["Plan"]))
+        assert {scan["Node Type"] for scan in scans} <= {"Index Scan", "Bitmap Index Scan", "Tid Scan"}
+        assert all(scan.get("Rows Removed by Filter", 0) == 0 for scan in scans)
 
     def test_leaves_it_to_the_copy_that_is_at_it(self, room: Room) -> None:
         received(room, "done", LAST_MONTH)
