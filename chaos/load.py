@@ -120,9 +120,8 @@ class Load:
         #: What went wrong in a thread: no fault may cause that.
         self.problems: list[str] = []
         self.failed_requests = 0
-        #: Correlation ids of all commands that were ever sent, and of those that the balancer tried again.
+        #: Correlation ids of all commands that were ever sent.
         self.sent: set[str] = set()
-        self.tried_between: set[str] = set()
         self.site_id = derived_id("chaos", str(seed), "site")
         self._threads = [threading.Thread(target=self._watch, daemon=True)]
         self._threads += [
@@ -183,9 +182,20 @@ class Load:
     # --- Requests -----------------------------------------------------------------------------
 
     def request(
-        self, method: str, path: str, body: Any = None, *, role: str, key: str = "", correlation_id: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str,
+        key: str = "",
+        correlation_id: str = "",
+        fact: Fact | None = None,
     ) -> tuple[int, dict[str, Any]]:
-        """Send one request; 0 is the status where nobody answered."""
+        """Send one request; 0 is the status where nobody answered.
+
+        :param fact: what it is a try of: told where there were others between.
+        """
         correlation_id = correlation_id or new_id()
         headers = {
             "Authorization": f"Bearer {self.house.tokens[role]}",
@@ -205,8 +215,8 @@ class Load:
             )
         except urllib3.exceptions.HTTPError:
             return 0, {}
-        if TRIED_AGAIN in answer.headers:
-            self.tried_between.add(correlation_id)
+        if fact is not None and TRIED_AGAIN in answer.headers:
+            fact.tried_between = True
         try:
             return answer.status, orjson.loads(answer.data) if answer.data else {}
         except orjson.JSONDecodeError:
@@ -224,9 +234,14 @@ class Load:
         while True:
             fact.tries += 1
             status, answer = self.request(
-                "POST", path, body, role=role, key=fact.correlation_id, correlation_id=fact.correlation_id
+                "POST",
+                path,
+                body,
+                role=role,
+                key=fact.correlation_id,
+                correlation_id=fact.correlation_id,
+                fact=fact,
             )
-            fact.tried_between = fact.correlation_id in self.tried_between
             # Whoever is told to send it again was heard, but what they sent was not kept.
             if 200 <= status < 300 and not answer.get("send_again"):
                 self.ledger.acknowledge(fact)
