@@ -12,6 +12,7 @@ import platform
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from chaos.pages import E4_SECONDS, Dangers, MailServer
 from chaos.peers import faults as peers
 from chaos.report import is_bad, show, wide_console
 from shared.contracts.event import SERVICES
+from tests import forked
 from tests.nodes import NodeUnavailable, RabbitNode
 
 REPORT = Path("var/chaos/report.json")
@@ -44,7 +46,7 @@ FULL_EVENTS = 100_000
 #: Seconds that are kept for the others to settle, and for the verdict.
 SETTLE_SECONDS, QUICK_SETTLE_SECONDS = 150, 45
 #: Seconds of plain load after each fault, so that its end can be seen.
-AFTER_SECONDS, QUICK_AFTER_SECONDS = 8.0, 1.0
+AFTER_SECONDS, QUICK_AFTER_SECONDS = 8.0, 0.5
 
 
 #: What a fault may find at most, where it finds such a figure; a quick run as well.
@@ -111,7 +113,10 @@ class Run:
             varied = {"HOMEWARD_PARKED_AFTER_ATTEMPTS": "3" if self.quick else "4"}
             if self.quick:
                 varied["HOMEWARD_SAFETY_CONFIRM_SECONDS"] = str(faults.QUICK_CONFIRM_SECONDS)
-            with House(node=node, variables=varied | self.mail.settings) as house:
+            # To load the programs is most of what a start costs, and a run starts some fifty of them. A
+            # process that is forked from one that has loaded them dies, and comes back, like any other.
+            popen = forked.popen if self.quick else subprocess.Popen
+            with House(node=node, variables=varied | self.mail.settings, popen=popen) as house:
                 house.ward_node()
                 return self._in(house)
         finally:

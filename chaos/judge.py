@@ -274,6 +274,11 @@ class Judge:
         The last old one is the last effect of what was announced before the fault ended.
         """
         first, last = None, 0.0
+        old = [
+            event_id
+            for event_id, (_, _, announced_at) in self._announced.items()
+            if ended_at - 300 < announced_at <= ended_at
+        ]
         for service in SERVICES:
             table = "archive" if service == "gateway" else "inbox"
             (soonest,) = self._house.rows(
@@ -285,11 +290,6 @@ class Judge:
             )[0]
             if soonest is not None:
                 first = min(float(soonest) - ended_at, first if first is not None else float("inf"))
-            old = [
-                event_id
-                for event_id, (_, _, announced_at) in self._announced.items()
-                if ended_at - 300 < announced_at <= ended_at
-            ]
             (latest,) = self._house.rows(
                 service,
                 f"SELECT max(extract(epoch FROM received_at)) FROM {table}"
