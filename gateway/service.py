@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+import structlog
 from marshmallow import Schema
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.orm import Session
@@ -56,9 +57,14 @@ from shared.contracts.intake import (
     RestrictionAgreed,
     RestrictionEnded,
 )
-from shared.contracts.monitoring import EscalationAcknowledged, EscalationRaised, SafetyConcernTaken
+from shared.contracts.monitoring import (
+    EscalationAcknowledged,
+    EscalationRaised,
+    PagesHeldUp,
+    SafetyConcernTaken,
+)
 from shared.errors import Forbidden, InvalidInput, NotFound, Refusal
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.messaging import (
     STAFF,
     CommandClient,
@@ -70,6 +76,9 @@ from shared.messaging import (
 from shared.messaging.builtin import ACCOUNTABLE
 from shared.messaging.commands import RoleMayNot
 from shared.messaging.traffic import CommandFailed
+from shared.notification import notify
+
+log = structlog.get_logger()
 
 
 class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes):
@@ -716,6 +725,28 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
         """Watch no longer over a danger that was announced here: humans are being asked."""
         safety.confirm(db, event.concern_id)
+
+    @reacts_to(PagesHeldUp)
+    def page_by_own_way(self, db: Session, event: PagesHeldUp, now: datetime) -> None:
+        """Page the fallback addresses: it may be monitoring alone that has no way out."""
+        about = envelope_reacted_to(db)
+        addresses = db.info["host"].settings.fallback_addresses_of(about.tenant_id)
+        log.critical("pages_held_up", event_id=about.event_id, count=len(addresses))
+        # Once for each time that monitoring asks, however often it says so.
+        asking = (event.escalation_id, "held up", event.level, str(event.tier))
+        for number, address in enumerate(addresses):
+            notify(
+                db,
+                notification_id=derived_id(*asking, str(number)),
+                template="FALLBACK_PAGE",
+                address=address,
+                about_id=event.escalation_id,
+                urgent=True,
+                codes={"reference": event.escalation_id[:8], "level": event.level},
+                patient_id=event.patient_id,
+                # By then monitoring has asked again, for as long as nobody takes it.
+                give_up_after=safety.AGAIN_WHEN_REACHED,
+            )
 
     @reacts_to(LegalHoldPlaced)
     def keep_for_the_law(self, db: Session, event: LegalHoldPlaced, now: datetime) -> None:

@@ -57,6 +57,7 @@ _ANSWERS = {
         "escalation_raised",
         "escalation_breached",
         "staff_paged",
+        "pages_held_up",
         "escalation_acknowledged",
         "escalation_closed",
     ),

@@ -58,6 +58,7 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     ),
     "escalation_closed": lambda d: f"the escalation was closed ({words(d['disposition'])})",
     "staff_paged": lambda d: f"paged {_whom(d['paged_as'])} (tier {d['tier']})",
+    "pages_held_up": lambda d: "no page had left within a minute: the gateway was asked to page as well",
     "fallback_paged": lambda d: "nobody had confirmed the danger: the fallback address was paged",
     "notification_settled": lambda d: (
         f"the message {words(d['template'])} is {words(d['outcome'])}"

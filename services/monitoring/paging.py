@@ -17,6 +17,7 @@ from services.monitoring.domain.escalations import ON_CALL, TERMS, Escalation
 from shared.clock import cancel_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.common import NotificationSettled
+from shared.contracts.monitoring import PagesHeldUp
 from shared.database import origin_of
 from shared.ids import derived_id
 from shared.messaging import announce, announce_all
@@ -85,9 +86,22 @@ def note_settled_page(db: Session, event: NotificationSettled, *, now: datetime)
 def page_further_unless_left(
     db: Session, escalation: Escalation, *, level: str, tier: int, now: datetime
 ) -> None:
-    """Ask the next tier as well, when no page of this asking has left yet."""
+    """Ask the next tier as well, when no page of this asking has left yet, and have the gateway page.
+
+    It may be this service alone that has no way out.
+    """
     asking = _asking(db, escalation, level=level, tier=tier)
     if pages.is_unanswered(escalation, asking) and not any(page.has_left for page in asking):
+        announce(
+            db,
+            PagesHeldUp(
+                escalation_id=escalation.escalation_id,
+                patient_id=escalation.patient_id,
+                level=level,
+                tier=tier,
+                held_up_at=now,
+            ),
+        )
         _page_further(db, escalation, asking, now=now)
 
 
@@ -140,10 +154,11 @@ def _page(
         announce(db, page.announced())
     if urgent and not wanted:
         nobody_to_page.inc()
+    to_fallback = 0
     if urgent and (escalation.reminds or not wanted):
         # Pages that came through and were not answered are no better than pages to nobody.
-        _page_fallback(db, escalation, now=now)
-    if urgent and wanted:
+        to_fallback = _page_fallback(db, escalation, now=now)
+    if urgent and (wanted or to_fallback):
         set_timer(
             db,
             "page_not_left",
@@ -154,8 +169,8 @@ def _page(
     db.flush()
 
 
-def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> None:
-    """Page the addresses that the tenant keeps for when nobody else can be reached."""
+def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> int:
+    """Page the addresses that the tenant keeps for when nobody else can be reached; return how many."""
     addresses = db.info["host"].settings.fallback_addresses_of(origin_of(db).tenant_id)
     log.error("nobody_to_page", reason="FALLBACK_PAGED" if addresses else "NO_FALLBACK_ADDRESS")
     codes = pages.codes_of(escalation)
@@ -181,6 +196,7 @@ def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> Non
             give_up_after=TERMS[escalation.level].act_within,
         )
         announce(db, page.announced())
+    return len(addresses)
 
 
 # --- The roster -----------------------------------------------------------------------------------

@@ -158,6 +158,17 @@ class StaffPaged(Event):
     paged_at: datetime
 
 
+@event(source="monitoring", reacting=("gateway",))
+class PagesHeldUp(Event):
+    """No page about a danger has left monitoring within a minute, and nobody has taken it."""
+
+    escalation_id: str
+    patient_id: str
+    level: str
+    tier: int
+    held_up_at: datetime
+
+
 @event(source="monitoring", reacting=("intake",))
 class OnCallShiftPlanned(Event):
     """Somebody has the duty for a time."""

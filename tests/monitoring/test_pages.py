@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
 from shared.contracts.common import NotificationSettled, TaskOpened
-from shared.contracts.monitoring import EscalationBreached, SafetyConcernTaken, StaffPaged
+from shared.contracts.monitoring import EscalationBreached, PagesHeldUp, SafetyConcernTaken, StaffPaged
 from shared.errors import Forbidden
 from shared.ids import derived_id
 from shared.notification.tables import notifications
@@ -304,6 +304,37 @@ class TestNextTier:
 
         assert sorted(names_paged(room)[1:]) == ["ben", "cleo", "mia", "sue"]
 
+    def test_is_paged_by_others_as_well_for_as_long_as_no_page_gets_out(self, room: Room) -> None:
+        room.host.settings = FALLBACK
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        assert room.announced_of(PagesHeldUp) == []
+
+        for minutes in (1, 5, 5):
+            room.advance(timedelta(minutes=minutes))
+
+        held_up = room.announced_of(PagesHeldUp)
+        assert [(told.held_up_at - ADMITTED_AT, told.tier) for told in held_up] == [
+            (timedelta(minutes=1), 0),
+            (timedelta(minutes=2), 0),
+            (timedelta(minutes=3), 0),
+            (timedelta(minutes=6), 1),
+            (timedelta(minutes=7), 1),
+            (timedelta(minutes=11), 2),
+        ]
+        assert {told.level for told in held_up} == {"E4"}
+
+    @pytest.mark.parametrize("end", ["a page leaves", "somebody takes it"])
+    def test_is_paged_by_nobody_else_once(self, room: Room, end: str) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+        if end == "a page leaves":
+            settle(room, "SENT")
+        else:
+            acknowledge(room)
+
+        room.advance(timedelta(minutes=4))
+
+        assert room.announced_of(PagesHeldUp) == []
+
     def test_is_not_waited_for_once_a_page_has_left(self, room: Room) -> None:
         room.deliver(telling.concern("OVERDOSE", "E4"))
         assert "page_not_left" in [name for name, _, _ in room.timers()]
@@ -397,6 +428,13 @@ class TestEmptyRoster:
         assert [name for name, _, _ in paged(room)] == ["fallback", "fallback 2"]
         assert {page["template"] for page in written(room)} == {"FALLBACK_PAGE"}
         assert all(page["urgent"] for page in written(room))
+
+    def test_has_others_page_when_no_page_to_the_fallback_gets_out(self, room: Room) -> None:
+        room.deliver(telling.concern("OVERDOSE", "E4"))
+
+        room.advance(timedelta(minutes=1))
+
+        assert len(room.announced_of(PagesHeldUp)) == 1
 
     def test_pages_nobody_by_the_fallback_for_what_may_wait(self, room: Room) -> None:
         room.deliver(telling.admitted())
