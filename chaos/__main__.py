@@ -105,6 +105,9 @@ class Run:
 
     def run(self) -> dict[str, Any]:
         """Do all of it and return the report."""
+        if self.quick:
+            # Beside the broker's start, and the making of the databases.
+            forked.prepare()
         node = RabbitNode.start_private(
             f"heartbeat = {faults.heartbeat_seconds(quick=self.quick)}\n" if self.quick else ""
         )

@@ -44,6 +44,12 @@ def popen(command: Sequence[Any], **options: Any) -> "subprocess.Popen[Any]":
     return Forked(command[2:], **options) if _CAN_FORK else subprocess.Popen(command, **options)
 
 
+def prepare() -> None:
+    """Begin to load what processes are forked from, so that the first one does not wait for all of it."""
+    if _CAN_FORK:
+        _source()
+
+
 class Forked(subprocess.Popen[Any]):
     """A process as its starter sees it."""
 
