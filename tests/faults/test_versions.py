@@ -47,47 +47,58 @@ def rows_in(url: str, columns: dict[str, list[str]]) -> dict[str, list[tuple]]:
     return found
 
 
-@pytest.fixture
-def old_database(postgres_server: PrivatePostgres) -> Callable[[str], str]:
-    """Return what makes a database of the old version, with its data."""
+@pytest.fixture(scope="module")
+def database_at(postgres_server: PrivatePostgres) -> Callable[[str, str], str]:
+    """Return what makes a database of the old version with its data, at that version or brought to another.
 
-    def make(service: str) -> str:
+    Each is made once for a service and then copied.
+    """
+    made: set[str] = set()
+
+    def template_at(service: str, version: str) -> str:
+        name = f"{version}_{service}"
+        if name not in made:
+            if version == VERSION:
+                postgres_server.create_databases([name])
+            else:
+                postgres_server.create_databases([name], template=template_at(service, VERSION))
+            upgrade(postgres_server.url_of(name), service, version)
+            if version == VERSION:
+                write_as_before(postgres_server.url_of(name), service)
+            made.add(name)
+        return name
+
+    def make(service: str, version: str) -> str:
         name = f"old_{service}_{new_id().replace('-', '')}"
-        postgres_server.create_databases([name])
-        url = postgres_server.url_of(name)
-        upgrade(url, service, VERSION)
-        write_as_before(url, service)
-        return url
+        postgres_server.create_databases([name], template=template_at(service, version))
+        return postgres_server.url_of(name)
 
     return make
 
 
 @pytest.mark.parametrize("service", SERVICES)
 class TestTheOldVersion:
-    def test_keeps_its_data_through_the_upgrade(self, old_database, service: str) -> None:
-        url = old_database(service)
-        columns = columns_of(url)
-        before = rows_in(url, columns)
+    def test_keeps_its_data_through_the_upgrade(self, database_at, service: str) -> None:
+        old = database_at(service, VERSION)
+        columns = columns_of(old)
+        before = rows_in(old, columns)
         assert sum(len(rows) for rows in before.values()) > 10
 
-        upgrade(url, service, "head")
+        assert rows_in(database_at(service, "head"), columns) == before
 
-        assert rows_in(url, columns) == before
-
-    def test_goes_on_writing_into_the_new_schema(self, old_database, service: str) -> None:
-        url = old_database(service)
-        columns = columns_of(url)
-        before = rows_in(url, columns)
-        upgrade(url, service, "head")
+    def test_goes_on_writing_into_the_new_schema(self, database_at, service: str) -> None:
+        old = database_at(service, VERSION)
+        columns = columns_of(old)
+        before = rows_in(old, columns)
+        url = database_at(service, "head")
         with connected(url) as cursor:
             cursor.execute("TRUNCATE " + ", ".join(f'"{table}"' for table in columns) + " CASCADE")
         write_as_before(url, service)
 
         assert rows_in(url, columns) == before
 
-    def test_is_understood_by_the_new_one(self, old_database, service: str) -> None:
-        url = old_database(service)
-        upgrade(url, service, "head")
+    def test_is_understood_by_the_new_one(self, database_at, service: str) -> None:
+        url = database_at(service, "head")
         room = Room(service_class_of(service), url=url, settings=settings_for_tests())
         assert announced_by(service) or service == "gateway"
         # What it had in its hands comes again: known already, or told by an old announcer.
@@ -100,9 +111,8 @@ class TestTheOldVersion:
         room.close()
         assert failed == []
 
-    def test_has_every_table_of_the_new_one_filled_or_new(self, old_database, service: str) -> None:
-        url = old_database(service)
-        known = set(columns_of(url))
-        upgrade(url, service, "head")
+    def test_has_every_table_of_the_new_one_filled_or_new(self, database_at, service: str) -> None:
+        known = set(columns_of(database_at(service, VERSION)))
+        url = database_at(service, "head")
         assert known <= set(columns_of(url))
         assert set(schema.metadata_of(service).tables) == set(columns_of(url))
