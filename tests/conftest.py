@@ -149,7 +149,7 @@ def room_of(engine_of: Callable[[str], sa.Engine]) -> Callable[[type], Room]:
 #: Marks of tests that run whole processes.
 SLOW = ("journey", "rabbitmq", "servers")
 
-#: Folders and files that share what takes long to make: one worker runs all of each.
+#: Folders and files that share what takes long to make: one worker runs all of each, and begins with them.
 TOGETHER = (
     ("tests/faults/",),
     ("tests/door/",),
@@ -157,11 +157,16 @@ TOGETHER = (
 )
 
 
+def together(nodeid: str) -> str | None:
+    """Return the first of the places whose tests one worker runs all of, where the test is of one."""
+    return next((places[0] for places in TOGETHER if nodeid.startswith(places)), None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark what needs a database, so that ``make fast`` can leave it out; put slow files first.
 
-    Two workers end together only when the last files are short.
+    Workers end together only when the last files are short.
     """
     for item in items:  # before pytest chooses by marks
         if "postgres_server" in getattr(item, "fixturenames", ()):
@@ -169,7 +174,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     yield
     # After the folders have marked their own.
     slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (together(item.nodeid) is None, item.path not in slow))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -184,8 +189,7 @@ class FilesOrTogether(LoadFileScheduling):
     """Hands a file to a worker as a whole, and together those that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
-        together = (places[0] for places in TOGETHER if nodeid.startswith(places))
-        return next(together, super()._split_scope(nodeid))
+        return together(nodeid) or super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesOrTogether | None:
