@@ -152,7 +152,7 @@ class RabbitNode:
             check=True,
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=180,
             text=True,
         )
         return done.stdout
