@@ -14,7 +14,7 @@ from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, without_transactions
 from shared.ids import new_id
 from shared.messaging import timers
-from shared.messaging.inbox import inbox
+from shared.messaging.inbox import inbox, wake_for_known
 from shared.messaging.outbox import announce, outbox
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ backlog_alarms = sa.Table(
 _LOOK = sa.text(
     """
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
-           (SELECT count(*) FROM inbox WHERE state = 'waiting') AS waiting,
            -- What only another version knows is none of this copy's work.
+           (SELECT count(*) FROM inbox
+            WHERE state = 'waiting' AND error IS DISTINCT FROM 'UnknownEvent') AS waiting,
            (SELECT count(*) FROM timers
             WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
            (SELECT count(*) FROM commands WHERE state = 'running' AND name = ANY(:jobs)) AS jobs,
@@ -170,6 +171,7 @@ def measure(host: "Host") -> None:
     with without_transactions(host.engine).connect() as connection:
         found = connection.execute(_MEASURE).one()
         timers.look_at_unknown(host, connection)
+        wake_for_known(host, connection)
         host.measure(connection)
     host.unsent_since, host.waiting_since = found.unsent_since, found.waiting_since
     telemetry.oldest_unsent.labels(host.name).set(_age(found.unsent_since))

@@ -32,7 +32,7 @@ from shared.contracts.event import (
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, tenant_column
 from shared.errors import NotFound, TooEarly
-from shared.sealing import seal
+from shared.sealing import seal, unseal
 
 if TYPE_CHECKING:
     from shared.messaging.host import Host
@@ -87,6 +87,8 @@ DELIVERED_TOO_OFTEN = "DeliveredTooOften"
 PAUSE_AFTER_THE_LAST = 2
 #: In place of a reaction's name: all that a later version does about an event.
 ALL_REACTIONS = "*"
+#: In the error of such a row: its body is sealed, as nobody here can tell what it holds.
+UNKNOWN = "UnknownEvent"
 
 
 @dataclass(frozen=True)
@@ -424,7 +426,8 @@ def retry_one(host: "Host") -> bool:
         db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
     if is_late:
         # As if the broker had delivered it so often. What is noted of it by then is not done again.
-        take(host, [Delivery(row.body, row.attempts)])
+        body = unseal(row.body, bound_to=_place_of_unknown(row.event_id))
+        take(host, [Delivery(body, row.attempts)])
         with host.transaction(None) as db:
             db.execute(inbox.delete().where(this_row))
         return True
@@ -504,12 +507,25 @@ def _leave_to_later_version(host: "Host", event: UnknownEvent, body: bytes) -> N
                 type=event.wire_name,
                 state="waiting",
                 next_attempt_at=now,
-                body=body,
+                body=seal(body, bound_to=_place_of_unknown(event.event_id)),
                 received_at=now,
-                error="UnknownEvent",
+                error=UNKNOWN,
             )
             .on_conflict_do_nothing()
         )
+
+
+def _place_of_unknown(event_id: str) -> str:
+    return f"inbox:{event_id}"
+
+
+def wake_for_known(host: "Host", connection: sa.Connection) -> None:
+    """Have those events taken up that a copy of the version before has left for this one."""
+    left = sa.exists().where(
+        inbox.c.state == "waiting", inbox.c.error == UNKNOWN, inbox.c.type.in_(list(EVENTS))
+    )
+    if connection.scalar(sa.select(left)):
+        host.wake_waiting()
 
 
 def _set_aside(host: "Host", envelope: Envelope, body: bytes) -> None:
