@@ -27,8 +27,6 @@ log = structlog.get_logger()
 
 #: Seconds in which a batch of published events must be confirmed.
 CONFIRM_SECONDS = 15.0
-#: Seconds for which a consumer looks for more messages before it takes the batch it has.
-GATHER_SECONDS = 0.002
 
 #: Seconds that a batch may take, going by the one before: whoever is told to stop finishes the one in hand.
 BATCH_SECONDS = 5.0
@@ -246,7 +244,8 @@ class _Arrived:
         before = 0
         while before < len(self._waiting) < most and not self._ended:
             before = len(self._waiting)
-            eventlet.sleep(GATHER_SECONDS)
+            # What has arrived is read; nobody waits for more, which comes while this batch is taken.
+            eventlet.sleep(0)
         if self._ended:
             return []
         batch, self._waiting = self._waiting[:most], self._waiting[most:]
