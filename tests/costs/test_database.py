@@ -20,7 +20,7 @@ from services.monitoring.service import Monitoring
 from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts import roles
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.messaging import announce, backlog, inbox, outbox
 from shared.messaging.timers import fire_one
 from tests.costs.counting import within
@@ -182,6 +182,31 @@ class TestCosts:
 
         assert effects_in(monitoring.room) == 200
         assert within(cost, BATCH_OF_A_HUNDRED), cost
+
+    def test_a_hundred_reactions_cost_the_same_while_a_poison_waits(self, measured):
+        monitoring = measured(ferry.Ferry)
+        room = monitoring.room
+        ferry.metadata.create_all(room.engine)
+        numbers = itertools.count()
+
+        def take_missed(*seats: str) -> None:
+            envelopes = [room.envelope_of(samples.missed(seat)) for seat in seats]
+            inbox.take(room.host, [inbox.Delivery(envelope.to_bytes()) for envelope in envelopes])
+
+        def take_a_hundred() -> None:
+            take_missed(*(f"seat {next(numbers)}" for _ in range(100)))
+
+        before = monitoring.cost_of(take_a_hundred)
+        ferry.FAILING.add(derived_id("poison"))
+        take_missed("poison")
+        with room.db() as db:
+            states = dict(db.execute(sa.select(inbox.inbox.c.state, sa.func.count()).group_by("state")).all())
+
+        beside = monitoring.cost_of(take_a_hundred)
+
+        ferry.FAILING.clear()
+        assert states == {"done": 200, "waiting": 1}
+        assert beside == before
 
     def test_a_timer_with_one_insert(self, measured):
         monitoring = measured(ferry.Ferry)
