@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import psycopg2
 
 from chaos.house import wait_until
 from chaos.judge import Verdict
-from homeward.postgres import PrivatePostgres
+from homeward.postgres import PostgresUnusable, PrivatePostgres
 from tests.nodes import RabbitNode
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +32,12 @@ PEERS = {"nameko": "nameko_peer.py", "celery": "celery_peer.py"}
 
 #: Events of one fault; failing ones are fewer.
 EVENTS, FAILING = 200, 20
+#: How often a consumer is killed at random.
+BLOWS = 3
 #: Seconds without a new effect after which nothing more is expected.
 IDLE_SECONDS = 4.0
+#: Seconds for which it is waited that a consumer connects to the broker again.
+RECONNECT_SECONDS = 90.0
 
 
 class NoPeers(RuntimeError):
@@ -85,6 +90,7 @@ class Bench:
     python: Path
     program: Path
     node: RabbitNode
+    server: PrivatePostgres
     vhost: str
     dsn: str
     folder: Path
@@ -120,9 +126,10 @@ class Bench:
     def start(self) -> None:
         """Start the consumer and wait until it does its work."""
         self.consumers.append(self._run("consume", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-        wait_until(self._is_consuming, seconds=40, step=0.5)
+        wait_until(self.is_consuming, seconds=40, step=0.5)
 
-    def _is_consuming(self) -> bool:
+    def is_consuming(self) -> bool:
+        """Tell whether the broker knows of somebody who takes events."""
         listed = self.node.ctl("list_consumers", "--vhost", self.vhost, "queue_name")
         return len(listed.splitlines()) > 1
 
@@ -201,6 +208,19 @@ def killed_in_a_handler(bench: Bench) -> None:
     bench.start()
 
 
+def killed_at_random(bench: Bench) -> None:
+    """The consumer is killed again and again while events come."""
+    bench.start()
+
+    def blows() -> None:
+        for _ in range(BLOWS):
+            time.sleep(0.5)
+            bench.kill()
+            bench.start()
+
+    bench.publish(EVENTS, meanwhile=blows, seconds=0.02)
+
+
 def handler_fails_for_a_while(bench: Bench) -> None:
     """The handler of some events raises until what it needs is mended."""
     bench.start()
@@ -221,6 +241,54 @@ def broker_restarted(bench: Bench) -> None:
         bench.node.ctl("start_app")
 
     bench.publish(EVENTS * 5, meanwhile=restart)
+    _wait_for_the_consumer(bench)
+
+
+def _wait_for_the_consumer(bench: Bench) -> None:
+    """Give the library all the time that it takes to connect again, which may be more than a pause."""
+    wait_until(bench.is_consuming, seconds=RECONNECT_SECONDS, step=0.5)
+
+
+def broker_blocked(bench: Bench) -> None:
+    """The broker's memory alarm blocks those who publish."""
+    bench.start()
+
+    def blow() -> None:
+        bench.wait_for_effects(20)
+        bench.node.ctl("set_vm_memory_high_watermark", "0.00001")
+        time.sleep(3)
+        bench.node.ctl("set_vm_memory_high_watermark", "0.4")
+
+    bench.publish(EVENTS * 5, meanwhile=blow)
+
+
+def database_restarted(bench: Bench) -> None:
+    """PostgreSQL is stopped in good order while events are taken, and started again."""
+    _while_events_are_taken(bench, bench.server.stop)
+
+
+def database_killed(bench: Bench) -> None:
+    """PostgreSQL is killed with SIGKILL while events are taken, and started again."""
+    _while_events_are_taken(bench, bench.server.kill)
+
+
+def _while_events_are_taken(bench: Bench, end: Callable[[], object]) -> None:
+    bench.start()
+    # Slow enough for ten at once to be at it still when the database goes.
+    bench.publish(EVENTS, seconds=0.1)
+    bench.wait_for_effects(20)
+    end()
+    time.sleep(1)
+    wait_until(lambda: _has_started(bench.server), seconds=30)
+
+
+def _has_started(server: PrivatePostgres) -> bool:
+    """Start PostgreSQL, unless what a killed one left behind is still in the way."""
+    try:
+        server.start()
+    except PostgresUnusable:
+        return False
+    return True
 
 
 def poison(bench: Bench) -> None:
@@ -252,8 +320,12 @@ def published_before_the_first_start(bench: Bench) -> None:
 
 FAULTS: dict[str, Callable[[Bench], None]] = {
     "killed in a handler": killed_in_a_handler,
+    "killed at random": killed_at_random,
     "handler fails for a while": handler_fails_for_a_while,
     "broker stopped and started": broker_restarted,
+    "broker blocked by its memory alarm": broker_blocked,
+    "database restarted": database_restarted,
+    "database killed": database_killed,
     "poison": poison,
     "duplicates": duplicates,
     "published before the first start": published_before_the_first_start,
@@ -273,28 +345,35 @@ def _parts() -> Iterator[tuple[PrivatePostgres, RabbitNode, Path]]:
 
 
 def run() -> list[dict[str, Any]]:
-    """Put every peer through every fault and return what came of it.
+    """Put every peer through every fault, side by side, and return what came of it.
 
     :raises NoPeers: when their packages cannot be had.
     """
     python = make_environment()
+    with ThreadPoolExecutor() as hands:
+        found = hands.map(lambda peer: _run_one(peer, python), PEERS)
+        return [row for rows in found for row in rows]
+
+
+def _run_one(peer: str, python: Path) -> list[dict[str, Any]]:
+    """Put one peer through every fault: its broker and its database are its own."""
+    version = version_of(python, peer)
     found = []
     with _parts() as (server, node, folder):
-        for peer, program in PEERS.items():
-            version = version_of(python, peer)
-            for number, (name, fault) in enumerate(FAULTS.items()):
-                vhost = f"{peer}-{number}"
-                node.ctl("add_vhost", vhost)
-                node.ctl("set_permissions", "--vhost", vhost, "guest", ".*", ".*", ".*")
-                with contextlib.closing(server.connect()) as connection:
-                    dsn = connection.dsn
-                bench = Bench(python, Path(__file__).parent / program, node, vhost, dsn, folder)
-                try:
-                    fault(bench)
-                    bench.wait_until_idle()
-                    verdict = bench.verdict(name)
-                finally:
-                    bench.kill()
-                    node.ctl("delete_vhost", vhost)
-                found.append({"peer": peer, "version": version, **dataclasses.asdict(verdict)})
+        for number, (name, fault) in enumerate(FAULTS.items()):
+            vhost = f"{peer}-{number}"
+            node.ctl("add_vhost", vhost)
+            node.ctl("set_permissions", "--vhost", vhost, "guest", ".*", ".*", ".*")
+            with contextlib.closing(server.connect()) as connection:
+                dsn = connection.dsn
+            program = Path(__file__).parent / PEERS[peer]
+            bench = Bench(python, program, node, server, vhost, dsn, folder)
+            try:
+                fault(bench)
+                bench.wait_until_idle()
+                verdict = bench.verdict(name)
+            finally:
+                bench.kill()
+                node.ctl("delete_vhost", vhost)
+            found.append({"peer": peer, "version": version, **dataclasses.asdict(verdict)})
     return found
