@@ -77,6 +77,12 @@ def rabbitmq_node() -> Iterator[RabbitNode]:
     atexit.unregister(node.discard)
 
 
+@pytest.fixture
+def corner(rabbitmq_node: RabbitNode) -> str:
+    """The name of a virtual host that no other test uses."""
+    return rabbitmq_node.virtual_host()
+
+
 @pytest.fixture(scope="session")
 def database_of(postgres_server: PrivatePostgres) -> Callable[[str], str]:
     """Return a function that makes a fresh database with a service's tables; returns its URL.

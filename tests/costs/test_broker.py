@@ -24,7 +24,6 @@ from shared.settings import environment_of
 from tests import forked
 from tests.costs.counting import Proxy, amqp
 from tests.messaging import ferry
-from tests.nodes import RabbitNode
 from tests.support import settings_for_tests
 
 #: Gateway to service and back: method, header and body out and in, twice, and one acknowledgement.
@@ -38,12 +37,6 @@ ACKNOWLEDGEMENTS_OF_AN_EVENT = 0.1
 ASKED, ANNOUNCED = 20, 400
 
 pytestmark = pytest.mark.rabbitmq
-
-
-@pytest.fixture
-def corner(rabbitmq_node: RabbitNode) -> str:
-    """The name of a virtual host that no other test uses."""
-    return rabbitmq_node.virtual_host()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from homeward.postgres import PrivatePostgres
 from shared.contracts.event import EVENTS
 from shared.messaging import topology
 from tests.costs.counting import Proxy
-from tests.costs.counting import amqp as frames
 from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
 from tests.nodes import RabbitNode
 
@@ -23,19 +22,6 @@ CONNECTIONS = 6
 #: What one connection says besides: to open it and its channel, to consume, to declare exchanges and queues.
 REST_OF_A_CONNECTION = 30
 BOUND_SECONDS = 30.0
-
-
-@pytest.fixture
-def corner(rabbitmq_node: RabbitNode) -> str:
-    """The name of a virtual host that no other test uses."""
-    return rabbitmq_node.virtual_host()
-
-
-@pytest.fixture
-def network(rabbitmq_node: RabbitNode) -> Iterator[Proxy]:
-    """What counts the frames between a process and the broker."""
-    with Proxy(rabbitmq_node.port, frames) as proxy:
-        yield proxy
 
 
 @pytest.fixture

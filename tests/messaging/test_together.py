@@ -10,7 +10,6 @@ from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
 from shared.messaging import together, topology
 from tests.costs.counting import Proxy
-from tests.costs.counting import amqp as frames
 from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
 from tests.nodes import RabbitNode
 
@@ -37,19 +36,6 @@ class TestOneMessage:
 
     def test_of_nothing_is_none(self) -> None:
         assert list(together.loads([])) == []
-
-
-@pytest.fixture
-def corner(rabbitmq_node: RabbitNode) -> str:
-    """The name of a virtual host that no other test uses."""
-    return rabbitmq_node.virtual_host()
-
-
-@pytest.fixture
-def network(rabbitmq_node: RabbitNode) -> Iterator[Proxy]:
-    """What counts the messages between a process and the broker."""
-    with Proxy(rabbitmq_node.port, frames) as proxy:
-        yield proxy
 
 
 @pytest.fixture
