@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -19,8 +18,8 @@ from shared.messaging.commands import (
     kept_under,
     remember_answer,
     said_by,
+    seal_content,
 )
-from shared.sealing import seal
 
 
 def once(
@@ -105,7 +104,7 @@ def remember(request: Request, answer: dict[str, Any]) -> None:
                 "name": request.name,
                 "fingerprint": _fingerprint(request, request.command_id),
                 "state": "done",
-                "content_sealed": seal(orjson.dumps(answer), bound_to=f"commands:{request.command_id}"),
+                "content_sealed": seal_content(answer, command_id=request.command_id),
                 "carried_out_at": real_now(),
             },
         )

@@ -14,7 +14,7 @@ from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, moment, plumbing, without_transactions
 from shared.ids import new_id
 from shared.messaging import timers
-from shared.messaging.inbox import inbox, wake_for_known
+from shared.messaging.inbox import ALL_REACTIONS, inbox, wake_for_known
 from shared.messaging.outbox import announce, outbox
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _LOOK = sa.text(
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
            -- What only another version knows is none of this copy's work.
            (SELECT count(*) FROM inbox
-            WHERE state = 'waiting' AND error IS DISTINCT FROM 'UnknownEvent') AS waiting,
+            WHERE state = 'waiting' AND reaction <> :of_later_version) AS waiting,
            (SELECT count(*) FROM timers
             WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
            (SELECT count(*) FROM commands WHERE state = 'running' AND name = ANY(:jobs)) AS jobs,
@@ -63,7 +63,7 @@ _LOOK = sa.text(
            (SELECT min(due_at) FROM timers
             WHERE state = 'waiting' AND name = ANY(:timers)) AS first_timer_at
     """
-)
+).bindparams(of_later_version=ALL_REACTIONS)
 
 
 def look(host: "Host", *, now: datetime) -> sa.Row[Any]:

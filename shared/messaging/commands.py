@@ -379,13 +379,19 @@ def _first_answer(host: "Host", ask: Ask, origin: Origin, identity: dict[str, An
 def remember_answer(db: Session, *, state: str, content: Any) -> None:
     """Have the answer written with the commit, under the command that the transaction acts for."""
     origin = origin_of(db)
-    sealed_content = seal(orjson.dumps(content), bound_to=f"commands:{origin.causation_id}")
+    assert origin.causation_id is not None  # the command's id
+    sealed_content = seal_content(content, command_id=origin.causation_id)
     db.info["answer"] = (_ANSWER, (state, sealed_content, origin.tenant_id, origin.causation_id))
 
 
 _ANSWER = """
 UPDATE commands SET state = %s, content_sealed = %s WHERE tenant_id = %s AND command_id = %s
 """
+
+
+def seal_content(content: Any, *, command_id: str) -> bytes:
+    """Return what is kept under a command's id, as it is kept."""
+    return seal(orjson.dumps(content), bound_to=f"commands:{command_id}")
 
 
 def content_of(row: sa.Row[Any]) -> Any:

@@ -406,12 +406,7 @@ def retry_one(host: "Host") -> bool:
         row = db.execute(
             sa.select(inbox)
             .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= clock.real_now())
-            .where(
-                sa.or_(
-                    sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known),
-                    sa.and_(inbox.c.reaction == ALL_REACTIONS, inbox.c.type.in_(list(EVENTS))),
-                )
-            )
+            .where(sa.or_(sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known), _left_for_this_version()))
             .order_by(inbox.c.next_attempt_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -495,35 +490,52 @@ def _put_aside(host: "Host", body: bytes, error: str) -> None:
 
 def _leave_to_later_version(host: "Host", event: UnknownEvent, body: bytes) -> None:
     """Keep an event that only a later version knows, until a copy of that looks for what waits."""
-    now = clock.real_now()
     log.warning("event_unknown", event_id=event.event_id)
     with host.transaction(None) as db:
-        db.execute(
-            postgresql.insert(inbox)
-            .values(
-                event_id=event.event_id,
-                reaction=ALL_REACTIONS,
-                tenant_id=event.tenant_id,
-                type=event.wire_name,
-                state="waiting",
-                next_attempt_at=now,
-                body=seal(body, bound_to=_place_of_unknown(event.event_id)),
-                received_at=now,
-                error=UNKNOWN,
-            )
-            .on_conflict_do_nothing()
+        _keep_waiting(
+            db,
+            event_id=event.event_id,
+            reaction=ALL_REACTIONS,
+            tenant_id=event.tenant_id,
+            wire_name=event.wire_name,
+            body=seal(body, bound_to=_place_of_unknown(event.event_id)),
+            error=UNKNOWN,
         )
+
+
+def _keep_waiting(  # each column of a row
+    db: Session, *, event_id: str, reaction: str, tenant_id: str, wire_name: str, body: bytes, error: str
+) -> None:
+    """Keep a reaction that was not run yet waiting from now on, unless it is known already."""
+    now = clock.real_now()
+    db.execute(
+        postgresql.insert(inbox)
+        .values(
+            event_id=event_id,
+            reaction=reaction,
+            tenant_id=tenant_id,
+            type=wire_name,
+            state="waiting",
+            next_attempt_at=now,
+            body=body,
+            received_at=now,
+            error=error,
+        )
+        .on_conflict_do_nothing()
+    )
 
 
 def _place_of_unknown(event_id: str) -> str:
     return f"inbox:{event_id}"
 
 
+def _left_for_this_version() -> sa.ColumnElement[bool]:
+    return sa.and_(inbox.c.reaction == ALL_REACTIONS, inbox.c.type.in_(list(EVENTS)))
+
+
 def wake_for_known(host: "Host", connection: sa.Connection) -> None:
     """Have those events taken up that a copy of the version before has left for this one."""
-    left = sa.exists().where(
-        inbox.c.state == "waiting", inbox.c.error == UNKNOWN, inbox.c.type.in_(list(EVENTS))
-    )
+    left = sa.exists().where(inbox.c.state == "waiting", _left_for_this_version())
     if connection.scalar(sa.select(left)):
         host.wake_waiting()
 
@@ -534,20 +546,14 @@ def _set_aside(host: "Host", envelope: Envelope, body: bytes) -> None:
     _archive_alone(host, envelope, body)
     with host.transaction(None) as db:
         for name, _ in host.reactions.get(envelope.event.wire_name, ()):
-            db.execute(
-                postgresql.insert(inbox)
-                .values(
-                    event_id=envelope.event_id,
-                    reaction=name,
-                    tenant_id=envelope.tenant_id,
-                    type=envelope.event.wire_name,
-                    state="waiting",
-                    next_attempt_at=now,
-                    body=body,
-                    received_at=now,
-                    error=DELIVERED_TOO_OFTEN,
-                )
-                .on_conflict_do_nothing()
+            _keep_waiting(
+                db,
+                event_id=envelope.event_id,
+                reaction=name,
+                tenant_id=envelope.tenant_id,
+                wire_name=envelope.event.wire_name,
+                body=body,
+                error=DELIVERED_TOO_OFTEN,
             )
         if envelope.event.never_parked:
             safety.watch(db, envelope, page_at=now + safety.TIME_FOR_ONE_TRY)
