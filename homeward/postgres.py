@@ -279,6 +279,9 @@ class PrivatePostgres:
             "unix_socket_permissions": "0700",
             "wal_level": "minimal",
             "max_wal_senders": "0",
+            # A fresh database grows from nothing within minutes: until it is looked at, the planner takes
+            # its tables to be next to empty, and looks through them again and again.
+            "autovacuum_naptime": "10s",
             # Details of errors quote values of rows; they belong in no log.
             "log_error_verbosity": "terse",
             "log_min_error_statement": "panic",

@@ -5,6 +5,7 @@ the hours after much has come at once: a statement that is good only with fresh 
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import sqlalchemy as sa
 from gateway import tables
 from gateway.service import Gateway
 from services.intake.service import Intake
+from services.scheduling.service import Scheduling
+from services.scheduling.tables import days
 from shared import audit, clock
 from shared.messaging import backlog, outbox
 from tests.support import Room
@@ -38,6 +41,25 @@ _UNPLACED = """
 INSERT INTO archive (event_id, tenant_id, type, body, occurred_at, recorded_at, received_at)
 SELECT gen_random_uuid(), 'lakeside', 'x', 'x', now(), now(), now() FROM generate_series(1, 3)
 """
+#: Sessions of a program's first weeks, eight people in each, all of whom came.
+_SESSIONS, _IN_EACH = 100, 8
+#: Pages for what one of them attended on a day: with every session, the seats would take ten times as many.
+_PAGES_OF_A_DAY = 8_000
+_HELD = f"""
+INSERT INTO sessions (session_id, tenant_id, site_id, kind, modality, facilitator_id, starts_at, ends_at,
+    clinical_minutes, capacity, state, roster_asked)
+SELECT md5('session ' || n)::uuid, 'lakeside', md5('site')::uuid, 'GROUP', 'CBT', md5('facilitator ' || n)::uuid,
+    timestamptz '2026-02-02 18:00Z' + mod(n, 30) * interval '1 day',
+    timestamptz '2026-02-02 21:00Z' + mod(n, 30) * interval '1 day', 165, 12, 'PLANNED', 'DONE'
+FROM generate_series(1, {_SESSIONS}) AS n
+"""  # a number of ours
+_CAME = f"""
+INSERT INTO seats (seat_id, tenant_id, session_id, patient_id, episode_id, journey_id, capacity, number, starts_at,
+    ends_at, state, credited_minutes, told, revision)
+SELECT gen_random_uuid(), tenant_id, session_id, gen_random_uuid(), md5('episode ' || k)::uuid, gen_random_uuid(),
+    12, k, starts_at, ends_at, 'PRESENT', 165, true, 0
+FROM sessions, generate_series(1, {_IN_EACH}) AS k
+"""  # a number of ours
 
 
 def pages_of(
@@ -73,6 +95,11 @@ def intake(room_of: Callable[[Any], Room]) -> Room:
 
 
 @pytest.fixture
+def scheduling(room_of: Callable[[Any], Room]) -> Room:
+    return room_of(Scheduling)
+
+
+@pytest.fixture
 def gateway(room_of: Callable[[Any], Room]) -> Room:
     return room_of(Gateway)
 
@@ -105,6 +132,21 @@ class TestWithALongPast:
         _put(intake, _LINKED)
 
         assert pages_of(intake.engine, audit._UNLINKED, {}, first=audit._TRY_LINK_LOCK) < MOST_PAGES
+
+    def test_what_some_people_attended_on_a_day(self, scheduling: Room) -> None:
+        _put(scheduling, _HELD, _CAME)
+        with scheduling.engine.connect() as connection:
+            somebody = connection.exec_driver_sql("SELECT CAST(episode_id AS text) FROM seats").scalar()
+        day = {
+            "since": datetime(2026, 2, 9, tzinfo=UTC),
+            "until": datetime(2026, 2, 10, tzinfo=UTC),
+            "of_tenant": "lakeside",
+            "of_episodes": [somebody],
+        }
+        of_tenant = days._ATTENDED.where(days.sessions.c.tenant_id == "lakeside")
+
+        # The seats are looked through once, and once with each session of the day: not with every session.
+        assert pages_of(scheduling.engine, of_tenant, day) < _PAGES_OF_A_DAY
 
     def test_the_look_for_events_without_a_place(self, gateway: Room) -> None:
         _put(gateway, _PLACED)

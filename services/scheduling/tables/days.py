@@ -85,7 +85,8 @@ _PEOPLE = (
     .scalar_subquery()
 )
 _SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes")
-#: The seats of a session on which somebody of those asked about was there.
+#: The seats of a session on which somebody of those asked about was there. Found once, whatever the planner
+#: takes the tables to hold: where nothing is known of them yet, it would look for them with each session.
 _SAT = (
     sa.select(
         _own.c.session_id,
@@ -102,7 +103,8 @@ _SAT = (
         _own.c.starts_at < sa.bindparam("until"),
     )
     .group_by(_own.c.session_id)
-    .subquery("sat")
+    .cte("sat")
+    .prefix_with("MATERIALIZED")
 )
 _ATTENDED = written_once(
     sa.select(
