@@ -26,8 +26,8 @@ from shared.messaging.traffic import STILLNESS
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0
-#: Pause while this process is known to be at work: to ask it costs little.
-SHORT_PAUSE_SECONDS = 0.002
+#: Pause while this process is known to be at work, or has just been woken: to ask it costs little.
+SHORT_PAUSE_SECONDS = 0.001
 #: Pause between two looks while something is still going on.
 PAUSE_SECONDS = 0.005
 #: The longest such pause: looking more often would take time from what is going on.
@@ -125,7 +125,8 @@ def _wait_for_quiet(client: CommandClient, *, first: str = SERVICES[0]) -> Quiet
     # Where events are confirmed by their effects, and so none are counted, what is begun while the others are
     # asked is seen by another look only.
     looks = 2 if client.wiring.broker.confirms_effects else 1
-    pause = PAUSE_SECONDS
+    # Where nobody else is at work, whoever was woken by the look most likely is done in a moment.
+    pause = SHORT_PAUSE_SECONDS if client.wiring.broker.confirms_effects else PAUSE_SECONDS
     while (real_now() - began).total_seconds() < QUIET_SECONDS:
         if _is_at_work(client):
             quiet_in_a_row = 0

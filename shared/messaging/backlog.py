@@ -39,16 +39,21 @@ backlog_alarms = sa.Table(
     sa.Column("raised_at", moment(), nullable=False),
 )
 
-#: Asked every second, and before every jump of simulated time: so one statement, written down once.
-_LOOK = sa.text(
-    """
+#: What simulated time waits for, and when the next timer is due: asked before and after every jump.
+_LEFT_TO_DO = """
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
            -- What only another version knows is none of this copy's work.
            (SELECT count(*) FROM inbox
             WHERE state = 'waiting' AND reaction <> :of_later_version) AS waiting,
-           (SELECT count(*) FROM timers
-            WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
            (SELECT count(*) FROM commands WHERE state = 'running' AND name = ANY(:jobs)) AS jobs,
+           (SELECT min(due_at) FROM timers
+            WHERE state = 'waiting' AND name = ANY(:timers)) AS first_timer_at
+"""
+_LOOK_BEFORE_A_JUMP = sa.text(_LEFT_TO_DO).bindparams(of_later_version=ALL_REACTIONS)
+#: What else is looked for every second, by whoever does the work.
+_FOR_OTHERS = """
+         , (SELECT count(*) FROM timers
+            WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
            -- The first by its index: asked whether there is any, the database might look through all.
            (SELECT position FROM audit WHERE link IS NULL ORDER BY position LIMIT 1) AS unlinked,
            -- What seems to be far off may be due: a clock went back. Whoever sends looks closer.
@@ -59,21 +64,28 @@ _LOOK = sa.text(
            EXISTS (
                SELECT FROM safety_watch WHERE state <> 'confirmed'
                AND (page_at <= now() OR page_at > now() + interval '2 minutes')
-           ) AS dangers_due,
-           (SELECT min(due_at) FROM timers
-            WHERE state = 'waiting' AND name = ANY(:timers)) AS first_timer_at
-    """
-).bindparams(of_later_version=ALL_REACTIONS)
+           ) AS dangers_due
+"""
+#: One statement, written down once.
+_LOOK = sa.text(_LEFT_TO_DO + _FOR_OTHERS).bindparams(of_later_version=ALL_REACTIONS)
 
 
 def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
     """Return counts of what is unsent, waiting, due and running, and when the next timer is due."""
-    asked = {"now": now, "timers": list(host.timers), "jobs": host.long_commands}
+    return _ask(host, _LOOK, now=now)
+
+
+def _look_before_a_jump(host: "Host") -> sa.Row[Any]:
+    return _ask(host, _LOOK_BEFORE_A_JUMP)
+
+
+def _ask(host: "Host", question: sa.TextClause, **more: datetime) -> sa.Row[Any]:
+    asked = {"timers": list(host.timers), "jobs": host.long_commands, **more}
     with without_transactions(host.engine).connect() as connection:
-        return connection.execute(_LOOK, asked).one()
+        return connection.execute(question, asked).one()
 
 
-def _look_unless_known(host: "Host", *, now: datetime) -> sa.Row[Any]:
+def _look_unless_known(host: "Host") -> sa.Row[Any]:
     """Look, unless no transaction of this process has changed what there is to do since the last look.
 
     For a service whose only copy is in this process: simulated time looks thousands of times at
@@ -83,7 +95,7 @@ def _look_unless_known(host: "Host", *, now: datetime) -> sa.Row[Any]:
     # Noted before the look, so that what ends meanwhile is looked at again.
     changed, doubts = host.duties_changed, host.sending.doubts
     if host.last_look is None or host.last_look[0] != changed or not host.sending.knows_all:
-        found = look(host, now=now)
+        found = _look_before_a_jump(host)
         host.last_look = (changed, found)
         if not found.unsent:
             host.sending.settle(doubts)
@@ -118,7 +130,7 @@ def has_to_do(answer: dict[str, Any]) -> bool:
 
 
 def _to_do(host: "Host", *, now: datetime, only_copy: bool) -> dict[str, Any]:
-    row = _look_unless_known(host, now=now) if only_copy else look(host, now=now)
+    row = _look_unless_known(host) if only_copy else _look_before_a_jump(host)
     # What is sent and only to be marked is unsent to the database, and nobody need wait for that.
     unsent = host.sending.unsent if only_copy and host.sending.knows_all else row.unsent
     timers_due = row.first_timer_at is not None and row.first_timer_at <= now
