@@ -437,6 +437,18 @@ class Clock(Schema):
     )
 
 
+class JumpedClock(Clock):
+    """Program time after a jump."""
+
+    feed = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Changes once anything may have been announced: while it is the same as in the"
+            " answer before, there is nothing new in the feed. Null where that is not known."
+        },
+    )
+
+
 class Need(Schema):
     """Why a patient needs somebody: an open task about them."""
 

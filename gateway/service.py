@@ -264,9 +264,9 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
         """Return program time."""
         return program_clock.get_clock(self.commands)
 
-    @route("POST", "/v1/clock/jumps", request=schemas.JumpClock, answer=schemas.Clock, scope=OPERATIONS)
+    @route("POST", "/v1/clock/jumps", request=schemas.JumpClock, answer=schemas.JumpedClock, scope=OPERATIONS)
     def jump_clock(self, request: Request) -> Response:
-        """Let simulated program time jump to what is due next."""
+        """Let simulated program time jump to what is due next and announces something."""
         first = repeats.recall(request)
         if first is not None:
             return Response.of(first, replayed=True)

@@ -110,6 +110,9 @@ class Driver:
         self._watch = watch
         self._jumps = 0
         self._cursor: str | None = None
+        #: What the last jump, and the one before the news were last read, said of the feed.
+        self._feed: str | None = None
+        self._feed_read: str | None = None
 
     def run(self) -> dict[str, Any]:
         """Do the whole run and return its report."""
@@ -187,6 +190,7 @@ class Driver:
         )
         self._jumps += 1
         self._world.now = read_moment(answer["now"])
+        self._feed = answer.get("feed")
 
     def _act(self, hands: ThreadPoolExecutor) -> None:
         """Do what is due: side by side for different people, one after the other for the same ones.
@@ -244,6 +248,9 @@ class Driver:
                 return cursor
 
     def _take_in_news(self) -> None:
+        if self._feed is not None and self._feed == self._feed_read:
+            return
+        self._feed_read = self._feed
         while True:
             page = self._gateway.get("/v1/events", role=roles.OPERATIONS, after=self._cursor, limit=PAGE)
             for item in page["items"]:

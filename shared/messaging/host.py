@@ -49,6 +49,8 @@ class Host:
         #: Transactions of this process on the service's database that may have written and have
         #: ended, however they did.
         self.transactions_ended = 0
+        #: How many events this process has committed that are known to it.
+        self.announced = 0
         #: How often events were taken in by this process, however that ended.
         self.times_taken_in = 0
         #: How many of the transactions may have left something to do other than to send what they announced.
@@ -145,6 +147,7 @@ class Host:
             self.transactions_ended += 1
 
     def _hand_over(self, fresh: Sequence[outbox.Fresh]) -> None:
+        self.announced += len(fresh)
         self.sending.take(fresh)
         self.wake_relay()
 

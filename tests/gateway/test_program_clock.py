@@ -1,4 +1,4 @@
-"""How often the program clock asks whether anything is going on, where services are in other processes."""
+"""How often the program clock asks whether anything is going on, and where a jump stops."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -109,3 +109,55 @@ class TestJumps:
         looks_for(client, until=timedelta(hours=1))
 
         assert looks_for(client, until=timedelta(hours=1)) == ONE_LOOK
+
+
+class TestStops:
+    """Where all services are in this process, so that it is known what they announce."""
+
+    @pytest.fixture
+    def due(self, client: CommandClient, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+        """Have something due at some moments; what is due in the third hour announces an event."""
+        moments = [BEGINNING + timedelta(hours=hour) for hour in (1, 2, 3, 4)]
+        sending = SimpleNamespace(doubts=1)
+        host = SimpleNamespace(announced=0, sending=sending, is_working=lambda: False, transactions_ended=0)
+        client.wiring.hosts["intake"] = host
+        client.wiring.broker.confirms_effects, client.wiring.broker.carrying = True, 0
+
+        def look(client: CommandClient, *, first: str) -> program_clock.Stillness:
+            now = client.wiring.clock.now()
+            host.announced = int(now >= moments[2])
+            left = [moment for moment in moments if moment > now]
+            return program_clock.Stillness(busy=None, next_due_at=min(left, default=None))
+
+        monkeypatch.setattr(program_clock, "_look", look)
+        return moments
+
+    def test_are_where_something_was_announced(self, client: CommandClient, due: list[datetime]) -> None:
+        answer = program_clock.jump_clock(client, no_later_than=BEGINNING + timedelta(hours=9))
+
+        assert answer["now"] == write_moment(due[2])
+
+    def test_are_no_later_than_asked(self, client: CommandClient, due: list[datetime]) -> None:
+        wanted = BEGINNING + timedelta(hours=2, minutes=30)
+
+        answer = program_clock.jump_clock(client, no_later_than=wanted)
+
+        assert answer["now"] == write_moment(wanted)
+
+    def test_tell_whether_there_is_news(self, client: CommandClient, due: list[datetime]) -> None:
+        feeds = [
+            program_clock.jump_clock(client, no_later_than=BEGINNING + timedelta(hours=hours))["feed"]
+            for hours in (1, 2, 9, 9)
+        ]
+
+        assert feeds[0] == feeds[1] != feeds[2]
+        assert feeds[2] == feeds[3]
+
+    def test_are_many_at_most(
+        self, client: CommandClient, due: list[datetime], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(program_clock, "MOST_STOPS", 2)
+
+        answer = program_clock.jump_clock(client, no_later_than=BEGINNING + timedelta(hours=9))
+
+        assert answer["now"] == write_moment(due[1])
