@@ -1,5 +1,6 @@
 """Everything that can wake aftercare."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -32,7 +33,7 @@ from shared.contracts.monitoring import (
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
 from shared.errors import Conflict, NotFound, TooEarly
 from shared.ids import derived_id, new_id
-from shared.messaging import STAFF, Call, announce_all, command, question, reacts_to
+from shared.messaging import STAFF, Call, announce_all, because_of, command, question, reacts_to
 
 #: Who may tell of a lapse: staff, the patient, and a supporter through a partner's app.
 LAPSE_REPORTING_ROLES = (*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT, roles.PARTNER)
@@ -82,21 +83,26 @@ class Aftercare:
         """Know the problems that the patient came with."""
         _told_of(db, event).assess(problems=event.problems, completed_at=event.completed_at)
 
-    @reacts_to(SessionAttended)
-    def remember_attendance(self, db: Session, event: SessionAttended, now: datetime) -> None:
-        """Know that the patient was there."""
-        _mark_seat(db, event)
-        _note_contact_after_lapse(db, event.journey_id, at=event.starts_at)
+    @reacts_to(SessionAttended, at_once=True)
+    def remember_attendance(self, db: Session, events: Sequence[SessionAttended], now: datetime) -> None:
+        """Know that patients were there: a whole group comes with one roster."""
+        _mark_seats(db, events)
+        lapsed = tables.uncontacted_lapses(db, [event.journey_id for event in events])
+        for event in events:
+            because_of(db, event)
+            for lapse in lapsed:
+                if lapse.journey_id == event.journey_id:
+                    announce_all(db, lapse.contact(at=event.starts_at))
 
-    @reacts_to(SessionMissed)
-    def remember_absence(self, db: Session, event: SessionMissed, now: datetime) -> None:
-        """Know that the patient did not come."""
-        _mark_seat(db, event)
+    @reacts_to(SessionMissed, at_once=True)
+    def remember_absence(self, db: Session, events: Sequence[SessionMissed], now: datetime) -> None:
+        """Know that patients did not come."""
+        _mark_seats(db, events)
 
     @reacts_to(AttendanceCorrected)
     def correct_attendance(self, db: Session, event: AttendanceCorrected, now: datetime) -> None:
         """Know the mark that holds now."""
-        _mark_seat(db, event)
+        _mark_seats(db, [event])
 
     @reacts_to(OutreachAttempted)
     def remember_outreach(self, db: Session, event: OutreachAttempted, now: datetime) -> None:
@@ -483,18 +489,26 @@ def _admitted_already(episode: episodes.Episode) -> episodes.Episode:
     return episode
 
 
-def _mark_seat(db: Session, mark: SessionAttended | SessionMissed | AttendanceCorrected) -> None:
-    _told_of(db, mark)
-    first = episodes.Seat(
+def _mark_seats(db: Session, marks: Sequence[SessionAttended | SessionMissed | AttendanceCorrected]) -> None:
+    tables.told_of_all(db, marks)
+    first_of: dict[str, SessionAttended | SessionMissed | AttendanceCorrected] = {}
+    for mark in marks:
+        first_of.setdefault(mark.seat_id, mark)
+    new = tables.keep_marks(db, [_seat_of(mark) for mark in first_of.values()])
+    for mark in marks:
+        if mark is not first_of[mark.seat_id] or mark.seat_id not in new:
+            tables.seat(db, mark.seat_id).take(mark)
+
+
+def _seat_of(mark: SessionAttended | SessionMissed | AttendanceCorrected) -> episodes.Seat:
+    seat = episodes.Seat(
         seat_id=mark.seat_id,
         episode_id=mark.episode_id,
         starts_at=mark.starts_at,
         clinical_minutes=mark.clinical_minutes,
     )
-    first.take(mark)
-    known = tables.keep_mark(db, first)
-    if known is not None:
-        known.take(mark)
+    seat.take(mark)
+    return seat
 
 
 def _weigh(
@@ -619,7 +633,7 @@ def _stop_contacts(db: Session, journey_id: str) -> None:
 
 
 def _note_contact_after_lapse(db: Session, journey_id: str, *, at: datetime) -> None:
-    for lapse in tables.uncontacted_lapses(db, journey_id):
+    for lapse in tables.uncontacted_lapses(db, [journey_id]):
         announce_all(db, lapse.contact(at=at))
 
 

@@ -4,6 +4,7 @@ Everything about one journey changes under that journey's lock, so that reaction
 commands in several copies come one after the other for one person and never meet half-way.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from shared.contracts.aftercare import (
     LAPSE_REPORTERS,
     LAPSE_SUBSTANCES,
 )
+from shared.contracts.event import EpisodeFact
 from shared.database import (
     id_column,
     moment,
@@ -338,30 +340,59 @@ _LOCK_JOURNEY = "SELECT pg_advisory_xact_lock(hashtextextended(%(journey_id)s, 0
 def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episodes.Episode:
     """Return the episode that an event is about, under its journey's lock; new if it is unknown."""
     lock_journey(db, journey_id)
-    episode = db.get(episodes.Episode, episode_id)
-    if episode is None:
-        episode = episodes.Episode(episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
-        db.add(episode)
-        # Rows that refer to it follow, and without relationships the order of inserts is ours.
-        db.flush()
+    known = db.get(episodes.Episode, episode_id)
+    return known or _new_episode(db, episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
+
+
+def told_of_all(db: Session, facts: Sequence[EpisodeFact]) -> None:
+    """Know the episodes that several events are about, each under its journey's lock."""
+    # In one order, so that two who take some of the same wait for each other and never in a circle.
+    for journey_id in sorted({fact.journey_id for fact in facts}):
+        lock_journey(db, journey_id)
+    about = {fact.episode_id: fact for fact in facts}
+    known = {one.episode_id for one in db.scalars(_EPISODES, {"of_episodes": sorted(about)})}
+    for episode_id in sorted(set(about) - known):
+        fact = about[episode_id]
+        _new_episode(db, episode_id=episode_id, patient_id=fact.patient_id, journey_id=fact.journey_id)
+
+
+_EPISODES = written_once(
+    sa.select(_Episode).where(_Episode.episode_id.in_(sa.bindparam("of_episodes", expanding=True)))
+)
+
+
+def _new_episode(db: Session, **ids: str) -> episodes.Episode:
+    episode = episodes.Episode(**ids)
+    db.add(episode)
+    # Rows that refer to it follow, and without relationships the order of inserts is ours.
+    db.flush()
     return episode
 
 
 _SEAT_COLUMNS = tuple(seats.c.keys())
-_KEEP_SEAT = postgresql.insert(seats).on_conflict_do_nothing().returning(seats.c.seat_id)
+_KEEP_SEATS = postgresql.insert(seats).on_conflict_do_nothing().returning(seats.c.seat_id)
 
 
-def keep_mark(db: Session, first: episodes.Seat) -> episodes.Seat | None:
-    """Keep the first mark of a seat; return the seat as it was known before, if it was.
+def keep_marks(db: Session, firsts: Iterable[episodes.Seat]) -> set[str]:
+    """Keep the first marks of some seats, each named once; return the seats of which none was known.
 
-    Nearly every mark is the first of its seat, which takes one statement.
+    Nearly every mark is the first of its seat, so that one statement is all it takes.
     """
-    row = {name: getattr(first, name) for name in _SEAT_COLUMNS if name != "tenant_id"}
+    tenant_id = origin_of(db).tenant_id
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            **{name: getattr(first, name) for name in _SEAT_COLUMNS if name != "tenant_id"},
+        }
+        for first in firsts
+    ]
     # Beside the session, which would look first and write at the end.
-    kept = db.connection().execute(_KEEP_SEAT, {"tenant_id": origin_of(db).tenant_id, **row}).first()
-    if kept is not None:
-        return None
-    known = db.get(episodes.Seat, first.seat_id)
+    return set(db.connection().execute(_KEEP_SEATS, rows).scalars())
+
+
+def seat(db: Session, seat_id: str) -> episodes.Seat:
+    """Return a seat that is known."""
+    known = db.get(episodes.Seat, seat_id)
     if known is None:
         raise LookupError("the id belongs to another tenant")
     return known
@@ -532,14 +563,14 @@ def lapse_to_change(db: Session, lapse_id: str) -> lapses.Lapse | None:
     return db.get(lapses.Lapse, lapse_id, with_for_update=True)
 
 
-def uncontacted_lapses(db: Session, journey_id: str) -> list[lapses.Lapse]:
-    """Return the reported lapses of a journey after which nobody spoke with the patient yet."""
-    return list(db.scalars(_UNCONTACTED_LAPSES, {"of_journey": journey_id}))
+def uncontacted_lapses(db: Session, journey_ids: Iterable[str]) -> list[lapses.Lapse]:
+    """Return the reported lapses of some journeys after which nobody spoke with the patient yet."""
+    return list(db.scalars(_UNCONTACTED_LAPSES, {"of_journeys": sorted(set(journey_ids))}))
 
 
 _UNCONTACTED_LAPSES = written_once(
     sa.select(_Lapse)
-    .where(_Lapse.journey_id == sa.bindparam("of_journey"), _Lapse.contacted_at.is_(None))
+    .where(_Lapse.journey_id.in_(sa.bindparam("of_journeys", expanding=True)), _Lapse.contacted_at.is_(None))
     .order_by(_Lapse.reported_at, _Lapse.lapse_id)
 )
 

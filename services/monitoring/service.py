@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import zoneinfo
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -62,6 +63,7 @@ from shared.messaging import (
     Call,
     announce,
     announce_all,
+    because_of,
     command,
     envelope_reacted_to,
     question,
@@ -212,15 +214,30 @@ class Monitoring:
 
     # --- Attendance and outreach ------------------------------------------------------------------
 
-    @reacts_to(SessionAttended)
-    def note_attended(self, db: Session, event: SessionAttended, now: datetime) -> None:
-        """Count the session, end the outreach to the patient, and see whether they are ready."""
-        episode = _episode_of(db, event)
-        newest, before = _keep_mark(
-            db, event, state=attendance.ATTENDED, credited_minutes=event.credited_minutes
-        )
-        if not newest:
-            return
+    @reacts_to(SessionAttended, at_once=True)
+    def note_attended(self, db: Session, events: Sequence[SessionAttended], now: datetime) -> None:
+        """Count the session, end the outreach to the patient, and see whether they are ready.
+
+        A whole group comes with one roster. What came later about the same patient is taken after it.
+        """
+        for several in _once_each(events):
+            known = tables.lock_episodes(db, several)
+            kept = tables.keep_marks(
+                db,
+                [
+                    _mark_of(event, state=attendance.ATTENDED, credited_minutes=event.credited_minutes)
+                    for event in several
+                ],
+            )
+            for event in several:
+                because_of(db, event)
+                newest, before = kept[event.seat_id]
+                if newest:
+                    self._count_attended(db, known[event.episode_id], event, before=before)
+
+    def _count_attended(
+        self, db: Session, episode: Episode, event: SessionAttended, *, before: str | None
+    ) -> None:
         episode.sessions_attended += event.clinical_minutes > 0
         episode.note_contact(at=event.starts_at)
         if before or episode.discharge_proposed or episode.may_answer_outreach(at=event.starts_at):
@@ -1227,10 +1244,16 @@ def _episode_in_treatment(db: Session, call: Call, *, lock: bool = False) -> Epi
 
 
 def _keep_mark(
-    db: Session, event: SessionAttended | SessionMissed | AttendanceCorrected, *, state: str, **told: Any
+    db: Session, event: SessionMissed | AttendanceCorrected, *, state: str, **told: Any
 ) -> tuple[bool, str | None]:
-    """Keep what an event tells of a seat; see :func:`tables.keep_mark`."""
-    seat = attendance.Attendance(
+    """Keep what an event tells of a seat; see :func:`tables.keep_marks`."""
+    return tables.keep_marks(db, [_mark_of(event, state=state, **told)])[event.seat_id]
+
+
+def _mark_of(
+    event: SessionAttended | SessionMissed | AttendanceCorrected, *, state: str, **told: Any
+) -> attendance.Attendance:
+    return attendance.Attendance(
         seat_id=event.seat_id,
         episode_id=event.episode_id,
         starts_at=event.starts_at,
@@ -1238,7 +1261,19 @@ def _keep_mark(
         state=state,
         **told,
     )
-    return tables.keep_mark(db, seat=seat)
+
+
+def _once_each(events: Sequence[SessionAttended]) -> list[list[SessionAttended]]:
+    """Return the events in lists in none of which an episode comes twice, in their order."""
+    turns: list[list[SessionAttended]] = []
+    seen: Counter[str] = Counter()
+    for event in events:
+        turn = seen[event.episode_id]
+        seen[event.episode_id] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(event)
+    return turns
 
 
 def _outreach_to_change(db: Session, outreach_id: str) -> tuple[outreach.Outreach | None, Episode | None]:

@@ -25,6 +25,7 @@ from services.monitoring.domain import (
     support,
 )
 from services.monitoring.domain import episodes as episode_rules
+from shared.contracts.event import EpisodeFact
 from shared.database import (
     id_column,
     moment,
@@ -411,6 +412,23 @@ def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: s
         known = find_episode(db, episode_id=episode_id, lock=True)
     if known is not None:
         return known
+    return _new_episode(db, episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
+
+
+def lock_episodes(db: Session, facts: Sequence[EpisodeFact]) -> dict[str, episode_rules.Episode]:
+    """Return the episodes that events are about, by id, made where they are new; locked likewise."""
+    about = {fact.episode_id: fact for fact in facts}
+    with db.no_autoflush:
+        # In one order, so that two who take some of the same wait for each other and never in a circle.
+        known = {one.episode_id: one for one in db.scalars(_LOCKED_EPISODES, {"of_episodes": sorted(about)})}
+    for episode_id in sorted(set(about) - set(known)):
+        fact = about[episode_id]
+        ids = {"patient_id": fact.patient_id, "journey_id": fact.journey_id}
+        known[episode_id] = _new_episode(db, episode_id=episode_id, **ids)
+    return known
+
+
+def _new_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
     db.execute(
         postgresql.insert(episodes)
         .values(
@@ -432,6 +450,12 @@ def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: s
 
 _EPISODE = written_once(sa.select(episode_rules.Episode).where(episodes.c.episode_id == _OF_EPISODE))
 _LOCKED_EPISODE = written_once(_EPISODE.with_for_update())
+_LOCKED_EPISODES = written_once(
+    sa.select(episode_rules.Episode)
+    .where(episodes.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)))
+    .order_by(episodes.c.episode_id)
+    .with_for_update()
+)
 
 
 def find_episode(db: Session, *, episode_id: str, lock: bool = False) -> episode_rules.Episode | None:
@@ -456,46 +480,45 @@ _MARKS = written_once(
 )
 
 
-_KEEP_MARK = postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id)
+_KEEP_MARKS = postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id)
+_MARK_COLUMNS = (
+    "seat_id",
+    "episode_id",
+    "starts_at",
+    "clinical_minutes",
+    "state",
+    "credited_minutes",
+    "revision",
+    "corrected_at",
+)
 
 
-def keep_mark(db: Session, *, seat: attendance_rules.Attendance) -> tuple[bool, str | None]:
-    """Keep the newest mark of a seat; return whether this one is it, and what the seat said before.
+def keep_marks(
+    db: Session, marks: Sequence[attendance_rules.Attendance]
+) -> dict[str, tuple[bool, str | None]]:
+    """Keep the newest marks of some seats; tell by seat whether this one is it, and what it said before.
 
-    Nearly every mark is the first of its seat, which takes one statement.
+    Each seat is named once. Nearly every mark is the first of its seat: one statement is all it takes.
     """
+    tenant_id = origin_of(db).tenant_id
+    rows = [
+        {"tenant_id": tenant_id, **{name: getattr(mark, name) for name in _MARK_COLUMNS}} for mark in marks
+    ]
     # Beside the session, which would write the episode first, once more for every mark.
-    inserted = (
-        db.connection()
-        .execute(
-            _KEEP_MARK,
-            [
-                {
-                    "seat_id": seat.seat_id,
-                    "tenant_id": origin_of(db).tenant_id,
-                    "episode_id": seat.episode_id,
-                    "starts_at": seat.starts_at,
-                    "clinical_minutes": seat.clinical_minutes,
-                    "state": seat.state,
-                    "credited_minutes": seat.credited_minutes,
-                    "revision": seat.revision,
-                    "corrected_at": seat.corrected_at,
-                }
-            ],
-        )
-        .first()
-    )
-    if inserted is not None:
-        return True, None
+    new = set(db.connection().execute(_KEEP_MARKS, rows).scalars())
+    return {mark.seat_id: (True, None) if mark.seat_id in new else _correct_mark(db, mark) for mark in marks}
+
+
+def _correct_mark(db: Session, mark: attendance_rules.Attendance) -> tuple[bool, str | None]:
     known = db.execute(
-        sa.select(attendance_rules.Attendance).where(attendances.c.seat_id == seat.seat_id)
+        sa.select(attendance_rules.Attendance).where(attendances.c.seat_id == mark.seat_id)
     ).scalar_one()
     before = known.state
     newer = known.correct(
-        state=seat.state,
-        credited_minutes=seat.credited_minutes,
-        revision=seat.revision,
-        corrected_at=seat.corrected_at,
+        state=mark.state,
+        credited_minutes=mark.credited_minutes,
+        revision=mark.revision,
+        corrected_at=mark.corrected_at,
     )
     db.flush()
     return newer, before

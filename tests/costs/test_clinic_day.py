@@ -12,10 +12,11 @@ import pytest
 
 from services.aftercare.service import Aftercare
 from services.intake.service import Intake
+from services.monitoring.service import Monitoring
 from services.scheduling.domain import attendance, check_outs, peers
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskOpened
-from shared.contracts.scheduling import ModuleOfferedAgain, ServiceDelivered
+from shared.contracts.scheduling import ModuleOfferedAgain, ServiceDelivered, SessionAttended
 from shared.ids import derived_id
 from shared.messaging import inbox
 from tests.aftercare import telling
@@ -42,7 +43,9 @@ GROUP_WITHOUT_NOTE = {"round trips": 6, "statements": 10}
 SEATS_OF_WEEKS = {"round trips": 8, "statements": 13}
 UNIT_RESERVED = {"round trips": 8, "statements": 13}
 UNITS_LAPSED = {"round trips": 7, "statements": 15}
-ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8}
+#: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
+ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8 + 11}
+ATTENDANCE_COUNTED = {"round trips": 5, "statements": 8 + 11}
 
 
 @pytest.fixture
@@ -259,15 +262,34 @@ class TestWhatFollows:
         assert seen["ledger"]["reserved"] == 1
         assert within(cost, UNITS_LAPSED), cost
 
-    def test_from_somebodys_attendance(self, measured):
-        aftercare = measured(Aftercare)
-        aftercare.room.deliver(telling.admitted())
+    @pytest.mark.parametrize("number", [1, 12])
+    @pytest.mark.parametrize(
+        ("service", "ceiling"), [(Aftercare, ATTENDANCE_REMEMBERED), (Monitoring, ATTENDANCE_COUNTED)]
+    )
+    def test_from_a_group_that_came(self, measured, service, ceiling, number):
+        counted = measured(service)
+        members = [_of_member(place) for place in range(number)]
+        counted.room.deliver(*(telling.admitted(**ids) for ids in members))
         days = iter(range(1, 5))
 
-        cost = aftercare.cost_of(lambda: take(aftercare.room, telling.attended(next(days))))
+        def come() -> None:
+            day = next(days)
+            take(counted.room, *(_came(ids, day) for ids in members))
 
-        assert aftercare.room.waiting == []
-        assert within(cost, ATTENDANCE_REMEMBERED), cost
+        cost = counted.cost_of(come)
+
+        assert counted.room.waiting == []
+        assert within(cost, ceiling), cost
+
+
+def _of_member(place: int) -> dict[str, str]:
+    kinds = ("patient", "episode", "journey")
+    return {f"{kind}_id": derived_id(kind, "member", str(place)) for kind in kinds}
+
+
+def _came(ids: dict[str, str], day: int) -> SessionAttended:
+    seat_id = derived_id("seat", ids["patient_id"], str(day))
+    return dataclasses.replace(telling.attended(day), seat_id=seat_id, **ids)
 
 
 def admit(room: Room, number: int) -> list[str]:

@@ -48,16 +48,16 @@ _PAGES_OF_A_DAY = 8_000
 _HELD = f"""
 INSERT INTO sessions (session_id, tenant_id, site_id, kind, modality, facilitator_id, starts_at, ends_at,
     clinical_minutes, capacity, state, roster_asked)
-SELECT md5('session ' || n)::uuid, 'lakeside', md5('site')::uuid, 'GROUP', 'CBT', md5('facilitator ' || n)::uuid,
-    timestamptz '2026-02-02 18:00Z' + mod(n, 30) * interval '1 day',
+SELECT md5('session ' || n)::uuid, 'lakeside', md5('site')::uuid, 'GROUP', 'CBT',
+    md5('facilitator ' || n)::uuid, timestamptz '2026-02-02 18:00Z' + mod(n, 30) * interval '1 day',
     timestamptz '2026-02-02 21:00Z' + mod(n, 30) * interval '1 day', 165, 12, 'PLANNED', 'DONE'
 FROM generate_series(1, {_SESSIONS}) AS n
 """  # a number of ours
 _CAME = f"""
-INSERT INTO seats (seat_id, tenant_id, session_id, patient_id, episode_id, journey_id, capacity, number, starts_at,
-    ends_at, state, credited_minutes, told, revision)
-SELECT gen_random_uuid(), tenant_id, session_id, gen_random_uuid(), md5('episode ' || k)::uuid, gen_random_uuid(),
-    12, k, starts_at, ends_at, 'PRESENT', 165, true, 0
+INSERT INTO seats (seat_id, tenant_id, session_id, patient_id, episode_id, journey_id, capacity, number,
+    starts_at, ends_at, state, credited_minutes, told, revision)
+SELECT gen_random_uuid(), tenant_id, session_id, gen_random_uuid(), md5('episode ' || k)::uuid,
+    gen_random_uuid(), 12, k, starts_at, ends_at, 'PRESENT', 165, true, 0
 FROM sessions, generate_series(1, {_IN_EACH}) AS k
 """  # a number of ours
 
