@@ -29,7 +29,7 @@ def days(world: World) -> dict[str, Any]:
 
 def teds_records(world: World) -> dict[str, int]:
     """Count the records of admissions in TEDS codes, and those that contradict the code book."""
-    records = _pages(world, "/v1/teds-records")
+    records = _listed(world, "/v1/teds-records")
     return {"records": len(records), "with_problems": sum(bool(one["problems"]) for one in records)}
 
 
@@ -38,19 +38,10 @@ def _days_of(world: World, which: str) -> list[dict[str, Any]]:
     first, last = world.on(world.starts_at), world.on(world.now)
     while first <= last:
         until = min(first + STRETCH, last)
-        found += _pages(world, f"/v1/{which}", **{"from": first.isoformat(), "to": until.isoformat()})
+        found += _listed(world, f"/v1/{which}", **{"from": first.isoformat(), "to": until.isoformat()})
         first = until + timedelta(days=1)
     return found
 
 
-def _pages(world: World, path: str, **asked: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after = None
-    while True:
-        page = world.gateway.get(
-            path, role=roles.FRONT_DESK, site_id=world.site_id, after=after, limit=PAGE, **asked
-        )
-        found += page["items"]
-        after = page["next"]
-        if after is None:
-            return found
+def _listed(world: World, path: str, **asked: str) -> list[dict[str, Any]]:
+    return world.gateway.list_all(path, role=roles.FRONT_DESK, page=PAGE, site_id=world.site_id, **asked)

@@ -66,6 +66,20 @@ class Gateway:
         address = f"{path}?{urlencode(given)}" if given else path
         return self._send("GET", address, role=role, what=f"GET {_shape(path)}")
 
+    def list_all(self, path: str, *, role: str, page: int, **query: Any) -> list[Any]:
+        """Return the items of all pages of a listing.
+
+        :param page: how many items are asked for at once.
+        """
+        found: list[Any] = []
+        after = None
+        while True:
+            answer = self.get(path, role=role, after=after, limit=page, **query)
+            found += answer["items"]
+            after = answer["next"]
+            if after is None:
+                return found
+
     def post(self, path: str, body: Mapping[str, Any], *, role: str, tolerate: tuple[str, ...] = ()) -> Any:
         """Send a command and return its answer; None when refused with a code that is tolerated.
 

@@ -6,6 +6,7 @@ agenda; does what is due; and so on to the end.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -344,23 +345,16 @@ class Driver:
 
     def _seat_states(self) -> dict[str, int]:
         """Count the seats up to now by their state, as the server lists them."""
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for episode_id in self._world.tally.admitted_at:
-            after = None
-            while True:
-                page = self._gateway.get(
-                    f"/v1/episodes/{episode_id}/sessions",
-                    role=roles.CLINICIAN,
-                    after=after,
-                    limit=500,
-                    to=write_moment(self._world.now),
-                )
-                for seat in page["items"]:
-                    counts[seat["state"]] = counts.get(seat["state"], 0) + 1
-                after = page["next"]
-                if after is None:
-                    break
-        return counts
+            seats = self._gateway.list_all(
+                f"/v1/episodes/{episode_id}/sessions",
+                role=roles.CLINICIAN,
+                page=500,
+                to=write_moment(self._world.now),
+            )
+            counts.update(seat["state"] for seat in seats)
+        return dict(counts)
 
     def _modules_completed(self) -> dict[str, int]:
         """Count the graduates who completed each module of what their groups taught, in its order."""

@@ -172,7 +172,7 @@ class Treatment:
         self._world.touched.update(session.seats)
         self._world.gateway.post(
             f"/v1/sessions/{session.session_id}/notes",
-            {"text": "Modelled: the simulation writes no notes of its own.", "sign": True},
+            {"text": "Signed by the simulation, which does not model what was said.", "sign": True},
             role=roles.CLINICIAN,
             tolerate=("session_not_held",),
         )

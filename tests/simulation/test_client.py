@@ -71,3 +71,17 @@ def test_an_answer_that_only_says_received_is_an_answer() -> None:
     with a_door(received) as (gateway, keys):
         assert gateway.post("/v1/answers", {}, role="counselor") == received[1]
     assert len(keys) == 1
+
+
+def test_a_listing_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, asked = Gateway("http://127.0.0.1:9", {}), []
+
+    def get(path: str, **query: Any) -> dict[str, Any]:
+        asked.append((path, query))
+        return {"items": ["heron"] if len(asked) == 1 else [], "next": "later" if len(asked) == 1 else None}
+
+    monkeypatch.setattr(gateway, "get", get)
+
+    assert gateway.list_all("/v1/birds", role="counselor", page=1, lake="north") == ["heron"]
+    query = {"role": "counselor", "limit": 1, "lake": "north"}
+    assert asked == [("/v1/birds", query | {"after": after}) for after in (None, "later")]
