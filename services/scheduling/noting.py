@@ -14,7 +14,6 @@ from services.scheduling.domain import attendance, clinicians, deliveries, notes
 from shared.answers import answer_of
 from shared.clock import set_timer
 from shared.contracts.event import Actor, Event
-from shared.contracts.scheduling import ATTENDED_STATES
 from shared.ids import derived_id, new_id
 
 #: Local time at which clinicians are asked for notes that are overdue. Design default.
@@ -97,7 +96,7 @@ def after_signature(db: Session, roster: tables.Roster, caused: list[Event], *, 
 def after_marks(db: Session, roster: tables.Roster, *, now: datetime) -> list[Event]:
     """Return what marks change of the notes that are owed, and of what may be billed."""
     session = roster.session
-    nobody = not any(seat.state in ATTENDED_STATES for seat in roster.seats)
+    nobody = not any(seat.is_served for seat in roster.seats)
     if nobody and session.noted_at is None and session.note_due_at is None:
         return []
     written: dict[str, list[notes.Note]] = {session.session_id: []}
@@ -154,13 +153,13 @@ def _tell_billing(
     :param written: the notes on sessions of which they are known already.
     """
     site = roster.site
-    concerned = [seat for seat in roster.seats if seat.told]
+    concerned = [seat for seat in roster.seats if seat.told or seat.family_minutes is not None]
     if site is None or not concerned:
         return []
     day = weeks.local_day(at=roster.session.starts_at, zone=site.time_zone)
     # Locked first: who signs another session of the same day has been told of by then.
     days = {seat.seat_id: _service_day(seat, site=site, day=day) for seat in concerned}
-    there = [days[seat.seat_id] for seat in concerned if seat.state in ATTENDED_STATES]
+    there = [days[seat.seat_id] for seat in concerned if seat.is_served]
     told = tables.lock_service_days(db, days=list(days.values()), new=there)
     episode_ids = [seat.episode_id for seat in concerned]
     held = _held_on(db, episode_ids=episode_ids, site=site, day=day, written=written)
@@ -191,7 +190,7 @@ def _held_on(
     day: date,
     written: dict[str, list[notes.Note]],
 ) -> dict[str, list[deliveries.Held]]:
-    """Return what the patients of some episodes attended on a day, by episode.
+    """Return what the patients of some episodes, or their families, attended on a day, by episode.
 
     :param written: the notes on sessions of which they are known already.
     """
@@ -212,12 +211,13 @@ def _held_on(
                 deliveries.Held(
                     seat_id=seat["seat_id"],
                     starts_at=one.starts_at,
-                    credited_minutes=seat["credited_minutes"],
+                    credited_minutes=seat["family_minutes"] or seat["credited_minutes"],
                     kind=one.kind,
                     modality=one.modality,
                     noted=notes.is_noted(seat["seat_id"], notes=written[one.session_id]),
                     credential_valid=credential_valid,
                     people=one.people,
+                    family_alone=bool(seat["family_minutes"]),
                 )
             )
     return found

@@ -17,7 +17,12 @@ from shared.messaging import Call
 
 def mark_of(row: dict[str, Any]) -> attendance.Mark:
     """Return what a request says of one seat."""
-    return attendance.Mark(mark=row["mark"], arrived_at=row.get("arrived_at"), left_at=row.get("left_at"))
+    return attendance.Mark(
+        mark=row["mark"],
+        arrived_at=row.get("arrived_at"),
+        left_at=row.get("left_at"),
+        family_minutes=row.get("family_minutes"),
+    )
 
 
 def record(db: Session, roster: tables.Roster, call: Call) -> list[Event]:
@@ -28,6 +33,7 @@ def record(db: Session, roster: tables.Roster, call: Call) -> list[Event]:
     :raises NoSuchSeat: when a row names no seat of the session, or one for the second time.
     :raises SeatGivenUp: when a seat was cancelled.
     :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
+    :raises FamilyNotSeenAlone: when a family is said to have been seen alone where it cannot have been.
     """
     session = roster.session
     session.check_can_mark(now=call.now)

@@ -384,6 +384,10 @@ class ServiceDelivered(EpisodeFact):
     gaps: tuple[str, ...] = ()
     #: What each session did, one of MODALITIES, in the order of the kinds; empty from an older version.
     modalities: tuple[str, ...] = ()
+    #: How family sessions of the day that may be billed were held, each of FAMILY_FORMS once.
+    family_forms: tuple[str, ...] = ()
+    #: Minutes for which the family was seen without the patient; they are in none of the minutes above.
+    family_alone_minutes: int = 0
 
 
 @event(source="scheduling", reacting=("intake",))
@@ -432,6 +436,9 @@ class GroupPlacesChanged(Event):
 
 #: What can stand against billing a session that was attended.
 BILLING_GAPS = ("NO_SIGNED_NOTE", "TOO_FEW_MINUTES", "NO_VALID_CREDENTIAL", "TOO_FEW_PEOPLE")
+
+#: How a session with a patient's family was held: with the patient or without, or together with others.
+FAMILY_FORMS = ("WITH_PATIENT", "WITHOUT_PATIENT", "SEVERAL_FAMILIES")
 
 #: States of a seat: nobody is absent without a human's mark or others' presence.
 SEAT_STATES = (

@@ -134,6 +134,46 @@ class TestJudge:
         assert billing.judge(day(), payment(level="1")).line()["procedure_code"] is None
 
 
+class TestFamilySession:
+    """Of an hour with the family it is told whether the patient was there: brief section 7."""
+
+    def test_with_the_patient_stands_beside_the_code_of_the_day(self) -> None:
+        line = billing.judge(day(family_forms=("WITH_PATIENT",)), payment()).line()
+
+        assert (line["procedure_code"], line["family_codes"]) == ("H0015", ["90847"])
+
+    def test_of_several_families_has_no_code_here(self) -> None:
+        assert billing.judge(day(family_forms=("SEVERAL_FAMILIES",)), payment()).line()["family_codes"] == []
+
+    def test_without_the_patient_is_billed_by_itself_and_needs_no_unit(self) -> None:
+        alone = day(
+            minutes={}, attended_minutes=0, family_forms=("WITHOUT_PATIENT",), family_alone_minutes=50
+        )
+        found = billing.judge(alone, payment(units={"a": (unit(served_on=date(2026, 2, 3)),)}))
+
+        line = found.line()
+        assert found.is_billable
+        assert (line["procedure_code"], line["revenue_code"], line["units"]) == ("90846", "0916", 1)
+        assert (line["kinds"], line["billable_minutes"], line["attended_minutes"]) == (["FAMILY"], 50, 0)
+        assert line["family_codes"] == ["90846"]
+
+    def test_without_the_patient_is_never_a_day_of_the_program(self) -> None:
+        unsigned = day(minutes={}, attended_minutes=0, gaps=("NO_SIGNED_NOTE",), family_alone_minutes=50)
+
+        found = billing.judge(unsigned, payment())
+
+        assert found.reasons == ("NO_SIGNED_NOTE",)
+        assert found.line()["procedure_code"] == "90846"
+
+    def test_without_the_patient_beside_others_of_the_day_tells_both(self) -> None:
+        line = billing.judge(
+            day(family_forms=("WITH_PATIENT", "WITHOUT_PATIENT"), family_alone_minutes=50), payment()
+        ).line()
+
+        assert (line["procedure_code"], line["family_codes"]) == ("H0015", ["90846", "90847"])
+        assert (line["attended_minutes"], line["billable_minutes"]) == (165, 215)
+
+
 @pytest.fixture
 def office(room_of: Callable[[type], Room]) -> Billing:
     return Billing(room_of(Intake))
@@ -195,6 +235,19 @@ class TestLists:
         assert len(listed(office, "list_billable_days")) == 1
         (seen,) = office.seen()["authorizations"]
         assert seen["ledger"]["used"] == 1
+
+    def test_use_no_unit_for_a_family_that_came_without_the_patient(self, office: Billing) -> None:
+        office.authorize(units=1)
+        alone = {"kinds": (), "minutes": (), "attended_minutes": 0, "family_alone_minutes": 50}
+
+        office.room.deliver(told(office, **alone))
+        assert listed(office, "list_unbilled_days")[0]["reasons"] == ["NO_SIGNED_NOTE"]
+        office.room.deliver(signed(office, **alone, family_forms=("WITHOUT_PATIENT",)))
+
+        (line,) = listed(office, "list_billable_days")
+        assert (line["procedure_code"], line["family_codes"]) == ("90846", ["90846"])
+        (seen,) = office.seen()["authorizations"]
+        assert seen["ledger"]["used"] == 0
 
     def test_leave_out_a_day_that_nobody_attended_after_all(self, office: Billing) -> None:
         office.room.deliver(told(office), told(office, revision=2, attended_minutes=0, gaps=()))

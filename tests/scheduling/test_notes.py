@@ -10,7 +10,7 @@ from services.scheduling import tables
 from services.scheduling.domain import clinicians
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.scheduling import ServiceDelivered
+from shared.contracts.scheduling import ServiceDelivered, SessionAttended, SessionMissed
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, ids_of, referral_of
 from tests.support import Room
@@ -285,6 +285,129 @@ class TestBillableDay:
 
         assert billable(room) == []
         assert gaps(room)[-1] == ("NO_VALID_CREDENTIAL",)
+
+
+def family_session(room: Room, *names: str) -> dict[str, Any]:
+    """Plan an hour with the families of some patients on a Saturday, and seat them."""
+    session = room.call(
+        "plan_session",
+        {
+            "site_id": SITE,
+            "kind": "FAMILY",
+            "modality": "FAMILY",
+            "facilitator_id": sessions(room, "Ada")[0]["facilitator_id"],
+            "starts_at": "2026-02-07T10:00:00-06:00",
+            "ends_at": "2026-02-07T11:00:00-06:00",
+            "capacity": len(names),
+        },
+        role="supervisor",
+    )
+    for name in names:
+        seat = {"session_id": session["session_id"], "patient_id": ids_of(name)["patient_id"]}
+        room.call("book_seat", seat, role="front_desk")
+    return session
+
+
+def mark_ada(room: Room, session: dict[str, Any], **told: Any) -> dict[str, Any]:
+    """Mark Ada; return her seat."""
+    row = {"patient_id": ids_of("Ada")["patient_id"], **told}
+    marks = {"session_id": session["session_id"], "marks": [row]}
+    seats = room.call("record_roster", marks, role="counselor")["seats"]
+    (own,) = [seat for seat in seats if seat["patient_id"] == row["patient_id"]]
+    return dict(own)
+
+
+class TestFamilySession:
+    def test_is_told_as_one_with_the_patient(self, room):
+        alone = family_session(room, "Ada")
+        hold(room, alone, Ada="PRESENT")
+        write(room, alone["session_id"], sign=True)
+
+        told = told_of_ada(room)[-1]
+        assert (told.kinds, told.minutes, told.family_forms) == (("FAMILY",), (60,), ("WITH_PATIENT",))
+        assert (told.attended_minutes, told.family_alone_minutes) == (60, 0)
+
+    def test_of_several_families_is_told_apart(self, room):
+        together = family_session(room, "Ada", "Ben")
+        hold(room, together, Ada="PRESENT", Ben="PRESENT")
+        write(room, together["session_id"], sign=True)
+
+        assert told_of_ada(room)[-1].family_forms == ("SEVERAL_FAMILIES",)
+
+    @pytest.mark.parametrize("mark", ["EXCUSED", "NO_SHOW"])
+    def test_without_the_patient_is_a_service_to_them_that_they_did_not_attend(self, room, mark: str):
+        session = family_session(room, "Ada")
+        room.advance(datetime.fromisoformat(session["ends_at"]))
+
+        seat = mark_ada(room, session, mark=mark, family_minutes=50)
+        assert (seat["state"], seat["credited_minutes"], seat["family_minutes"]) == (mark, 0, 50)
+        (owed,) = room.ask("list_unsigned_notes", {"site_id": SITE})["items"]
+        assert owed["patients_without_note"] == [ids_of("Ada")["patient_id"]]
+        assert told_of_ada(room)[-1].gaps == ("NO_SIGNED_NOTE",)
+        write(room, session["session_id"], sign=True)
+
+        told = told_of_ada(room)[-1]
+        assert (told.family_forms, told.family_alone_minutes, told.gaps) == (("WITHOUT_PATIENT",), 50, ())
+        # To whoever knows nothing of families this is a day that nobody attended.
+        assert (told.kinds, told.minutes, told.attended_minutes, told.modalities) == ((), (), 0, ())
+        assert room.announced_of(SessionAttended) == []
+        assert len(room.announced_of(SessionMissed)) == (mark == "NO_SHOW")
+
+    def test_without_the_patient_is_none_under_26_minutes(self, room):
+        session = family_session(room, "Ada")
+        room.advance(datetime.fromisoformat(session["ends_at"]))
+
+        mark_ada(room, session, mark="EXCUSED", family_minutes=25)
+        write(room, session["session_id"], sign=True)
+
+        told = told_of_ada(room)[-1]
+        assert (told.family_forms, told.gaps) == ((), ("TOO_FEW_MINUTES",))
+
+    def test_is_put_right_either_way(self, room):
+        session = family_session(room, "Ada")
+        room.advance(datetime.fromisoformat(session["ends_at"]))
+        seat = mark_ada(room, session, mark="EXCUSED", family_minutes=50)
+        write(room, session["session_id"], sign=True)
+        which = {"seat_id": seat["seat_id"]}
+
+        there = room.call("correct_attendance", which | {"mark": "PRESENT"})
+        away = room.call("correct_attendance", which | {"mark": "NO_SHOW", "family_minutes": 40})
+        again = room.call("correct_attendance", which | {"mark": "NO_SHOW"})
+        nobody = room.call("correct_attendance", which | {"mark": "NO_SHOW", "family_minutes": 0})
+
+        assert [one["family_minutes"] for one in (there, away, again, nobody)] == [0, 40, 40, 0]
+        assert [
+            (one.family_forms, one.minutes, one.family_alone_minutes) for one in told_of_ada(room)[-4:]
+        ] == [
+            (("WITHOUT_PATIENT",), (), 50),
+            (("WITH_PATIENT",), (60,), 0),
+            (("WITHOUT_PATIENT",), (), 40),
+            ((), (), 0),
+        ]
+
+    @pytest.mark.parametrize(
+        ("told", "rule"),
+        [
+            ({"mark": "PRESENT", "family_minutes": 30}, "only with"),
+            ({"mark": "EXCUSED", "family_minutes": 61}, "clinical minutes"),
+            ({"mark": "EXCUSED", "family_minutes": 241}, None),
+        ],
+    )
+    def test_is_not_believed_where_it_cannot_be(self, room, told: dict[str, Any], rule: str | None):
+        session = family_session(room, "Ada")
+        room.advance(datetime.fromisoformat(session["ends_at"]))
+
+        with pytest.raises(InvalidInput) as refused:
+            mark_ada(room, session, **told)
+
+        assert rule is None or rule in str(refused.value.rule)
+
+    def test_is_none_in_a_group(self, room):
+        session = sessions(room, "Ada")[0]
+        room.advance(datetime.fromisoformat(session["ends_at"]))
+
+        with pytest.raises(InvalidInput):
+            mark_ada(room, session, mark="EXCUSED", family_minutes=30)
 
 
 def test_a_second_clinician_changes_nothing_of_a_note(room):

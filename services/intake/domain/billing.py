@@ -19,6 +19,12 @@ MOST_DAYS = 100
 #: section 7. Other levels are billed by session and have no code of a day.
 CODES_OF_LEVEL = {"2.1": ("H0015", "0906"), "2.5": ("H0035", "0912")}
 
+#: Procedure (CPT) of a session with one patient's family, by how it was held. Brief section 7; a session of
+#: several families has no code there.
+CODES_OF_FAMILY_SESSION = {"WITH_PATIENT": "90847", "WITHOUT_PATIENT": "90846"}
+#: Revenue code (UB-04) of a session with the family. Brief section 7.
+FAMILY_REVENUE_CODE = "0916"
+
 #: What can stand against billing a day, beside what scheduling tells.
 NO_ACTIVE_COVER = "NO_ACTIVE_COVER"
 DAY_NOT_AUTHORIZED = "DAY_NOT_AUTHORIZED"
@@ -38,6 +44,20 @@ class AttendedDay:
     minutes: Mapping[str, int]
     attended_minutes: int
     gaps: tuple[str, ...]
+    #: How family sessions that may be billed were held, each of FAMILY_FORMS once.
+    family_forms: tuple[str, ...] = ()
+    #: Minutes for which the family was seen without the patient.
+    family_alone_minutes: int = 0
+
+    @property
+    def is_of_family_alone(self) -> bool:
+        """Whether the family came and the patient to nothing: no day of the program, and no unit of it."""
+        return self.family_alone_minutes > 0 and not self.attended_minutes
+
+    @property
+    def has_service(self) -> bool:
+        """Whether a session of it may be billed."""
+        return bool(self.minutes) or (self.is_of_family_alone and "WITHOUT_PATIENT" in self.family_forms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +92,11 @@ class JudgedDay:
 
     def line(self) -> dict[str, Any]:
         """Return the day as ids and codes."""
-        procedure, revenue = CODES_OF_LEVEL.get(self.level, (None, None))
         day = self.day
+        procedure, revenue = CODES_OF_LEVEL.get(self.level, (None, None))
+        if day.is_of_family_alone:
+            procedure, revenue = CODES_OF_FAMILY_SESSION["WITHOUT_PATIENT"], FAMILY_REVENUE_CODE
+        alone = day.family_alone_minutes if "WITHOUT_PATIENT" in day.family_forms else 0
         return {
             "delivery_id": day.delivery_id,
             "served_on": day.served_on,
@@ -82,8 +105,8 @@ class JudgedDay:
             "episode_id": day.episode_id,
             "level": self.level,
             "attended_minutes": day.attended_minutes,
-            "billable_minutes": sum(day.minutes.values()),
-            "kinds": sorted(day.minutes),
+            "billable_minutes": sum(day.minutes.values()) + alone,
+            "kinds": sorted({*day.minutes, *(("FAMILY",) if alone else ())}),
             "payer": self.payer,
             "coverage_id": self.coverage_id,
             "authorization_id": self.authorization_id,
@@ -91,6 +114,10 @@ class JudgedDay:
             "procedure_code": procedure,
             "revenue_code": revenue,
             "units": 1,
+            "family_codes": sorted(
+                CODES_OF_FAMILY_SESSION[form] for form in day.family_forms if form in CODES_OF_FAMILY_SESSION
+            ),
+            "family_alone_minutes": day.family_alone_minutes,
             "reasons": list(self.reasons),
         }
 
@@ -100,7 +127,7 @@ def judge(day: AttendedDay, payment: Payment) -> JudgedDay:
 
     A gap of one session does not hold back a day that another session makes billable.
     """
-    reasons = () if day.minutes else day.gaps
+    reasons = () if day.has_service else day.gaps
     cover, authorization, against = _paid_by(day, payment)
     if against:
         reasons = (*reasons, against)
@@ -136,6 +163,9 @@ def _paid_by(day: AttendedDay, payment: Payment) -> tuple[Coverage | None, Autho
         and one.first_on <= day.served_on <= one.last_on
     ]
     for one in deciding:
+        # A unit is a day of the program, and is the patient's own.
+        if day.is_of_family_alone:
+            return active[one.coverage_id], one, None
         units = payment.units.get(one.authorization_id, ())
         own = next((unit for unit in units if unit.served_on == day.served_on), None)
         # A day that is not delivered yet will take its unit, its own or one that is left.

@@ -42,9 +42,22 @@ class AttendedDay(Schema):
     coverage_id = id_field("Cover that pays.", allow_none=True)
     authorization_id = id_field("Authorisation whose unit the day uses.", allow_none=True)
     diagnoses = fields.List(fields.String(), metadata={"description": "ICD-10-CM, the most severe first."})
-    procedure_code = fields.String(allow_none=True, metadata={"description": "HCPCS code of a day."})
+    procedure_code = fields.String(
+        allow_none=True,
+        metadata={"description": "HCPCS code of a day; 90846 where only the family came: no unit is used."},
+    )
     revenue_code = fields.String(allow_none=True, metadata={"description": "UB-04 revenue code of a day."})
     units = fields.Integer(metadata={"description": "One a day."})
+    family_codes = fields.List(
+        fields.String(),
+        metadata={
+            "description": "CPT codes of the day's sessions with the family: 90847 with the patient, 90846"
+            " without. Whether a payer takes them beside the code of the day is the payer's rule."
+        },
+    )
+    family_alone_minutes = fields.Integer(
+        metadata={"description": "Minutes for which the family was seen without the patient."}
+    )
     reasons = fields.List(
         fields.String(), metadata={"description": "Every reason why it cannot be billed; none when it can."}
     )

@@ -33,6 +33,9 @@ attended_day_rows = Table(
     Column("minutes", JSONB, nullable=False),
     Column("attended_minutes", sa.Integer, nullable=False),
     Column("gaps", JSONB, nullable=False),
+    #: How family sessions were held, each of FAMILY_FORMS; and for how long the family was seen alone.
+    Column("family_forms", JSONB, nullable=False, server_default="[]"),
+    Column("family_alone_minutes", sa.Integer, nullable=False, server_default="0"),
     Column("revision", sa.Integer, nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "delivery_id"),
     Index("ix_attended_days_site", "tenant_id", "site_id", "served_on"),
@@ -43,16 +46,17 @@ attended_day_rows = Table(
 #: However many days in one statement: what differs is handed over as arrays.
 _KEEP_DAYS = """
 INSERT INTO attended_days AS known (tenant_id, delivery_id, site_id, patient_id, episode_id, served_on,
-    minutes, attended_minutes, gaps, revision)
+    minutes, attended_minutes, gaps, family_forms, family_alone_minutes, revision)
 SELECT %(tenant_id)s, told.*
 FROM unnest(CAST(%(delivery_ids)s AS uuid[]), CAST(%(site_ids)s AS uuid[]), CAST(%(patient_ids)s AS uuid[]),
     CAST(%(episode_ids)s AS uuid[]), CAST(%(days)s AS date[]), CAST(%(minutes)s AS jsonb[]),
-    CAST(%(attended_minutes)s AS integer[]), CAST(%(gaps)s AS jsonb[]), CAST(%(revisions)s AS integer[]))
-    AS told
+    CAST(%(attended_minutes)s AS integer[]), CAST(%(gaps)s AS jsonb[]), CAST(%(family_forms)s AS jsonb[]),
+    CAST(%(family_alone_minutes)s AS integer[]), CAST(%(revisions)s AS integer[])) AS told
 ON CONFLICT (tenant_id, delivery_id) DO UPDATE
 SET site_id = excluded.site_id, patient_id = excluded.patient_id, episode_id = excluded.episode_id,
     served_on = excluded.served_on, minutes = excluded.minutes, attended_minutes = excluded.attended_minutes,
-    gaps = excluded.gaps, revision = excluded.revision
+    gaps = excluded.gaps, family_forms = excluded.family_forms,
+    family_alone_minutes = excluded.family_alone_minutes, revision = excluded.revision
 WHERE known.revision < excluded.revision
 """
 
@@ -73,6 +77,8 @@ def keep_attended_days(db: Session, events: Sequence[ServiceDelivered]) -> None:
         # Whoever told it before there was such a field told of what may be billed only.
         "attended_minutes": [event.attended_minutes or sum(event.minutes) for event in events],
         "gaps": [as_json(event.gaps) for event in events],
+        "family_forms": [as_json(event.family_forms) for event in events],
+        "family_alone_minutes": [event.family_alone_minutes for event in events],
         "revisions": [event.revision for event in events],
     }
     send_with_next(db.connection(), _KEEP_DAYS, told)
@@ -125,7 +131,7 @@ def attended_days(
             own,
             columns.site_id == site_id,
             columns.served_on.between(first, last),
-            columns.attended_minutes > 0,
+            sa.or_(columns.attended_minutes > 0, columns.family_alone_minutes > 0),
         )
         .order_by(columns.served_on, columns.delivery_id)
         .limit(limit)
@@ -146,6 +152,8 @@ def attended_days(
             minutes={kind: credited for kind, credited in row.minutes.items() if credited},
             attended_minutes=row.attended_minutes,
             gaps=tuple(row.gaps),
+            family_forms=tuple(row.family_forms),
+            family_alone_minutes=row.family_alone_minutes,
         )
         for row in db.execute(query)
     ]

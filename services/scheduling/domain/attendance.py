@@ -69,6 +69,9 @@ GIVEN_UP = ("CANCELLED", "CANCELLED_BY_PROGRAM")
 #: States of a seat that leave the patient's time free for another session.
 LEAVES_TIME_FREE = (*GIVEN_UP, "EXCUSED")
 
+#: Marks, and the states that they bring, of a patient who was not there.
+_AWAY = ("NO_SHOW", "EXCUSED")
+
 #: States of a seat on which nothing is known yet.
 OPEN = ("SCHEDULED", "UNMARKED")
 
@@ -125,6 +128,10 @@ class TimesDoNotFit(InvalidInput):
     """Raised when the times of a mark contradict it or the session, or are missing."""
 
 
+class FamilyNotSeenAlone(InvalidInput):
+    """Raised when a family is said to have been seen alone where it cannot have been."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """What a facilitator says about one seat; times are moments, None where the mark implies them."""
@@ -132,6 +139,8 @@ class Mark:
     mark: str
     arrived_at: datetime | None = None
     left_at: datetime | None = None
+    #: Minutes for which the family was seen without the patient; None where nothing is said of that.
+    family_minutes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +281,7 @@ class Session:
         """
         if self.state != "PLANNED":
             return []
-        if any(seat.state in (*ATTENDED_STATES, "CHECKED_IN") for seat in seats):
+        if any(seat.is_served or seat.state == "CHECKED_IN" for seat in seats):
             raise SessionHeldAlready
         self.state = "CANCELLED_BY_PROGRAM"
         self.cancelled_at = now
@@ -354,6 +363,8 @@ class Seat:
     arrived_at: datetime | None = None
     left_at: datetime | None = None
     credited_minutes: int = 0
+    #: Minutes for which the family was seen without the patient; None while that was never said.
+    family_minutes: int | None = None
     #: When the patient checked out, and what they said to the safety question.
     checked_out_at: datetime | None = None
     check_out_answer: str | None = None
@@ -375,6 +386,11 @@ class Seat:
     #: The seat that was taken in place of this one.
     swapped_to: str | None = None
     tenant_id: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the patient was there, or the family without them: somebody has to write about it."""
+        return self.state in ATTENDED_STATES or bool(self.family_minutes)
 
     def check_in(
         self, *, session: Session, arrived_at: datetime, past: list[Seen], now: datetime
@@ -407,10 +423,13 @@ class Seat:
 
         :raises SeatGivenUp: when the seat was cancelled.
         :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
+        :raises FamilyNotSeenAlone: when the patient was there, or it is no session with the family.
         """
         if self.state in GIVEN_UP:
             raise SeatGivenUp
-        if mark.mark in ("NO_SHOW", "EXCUSED"):
+        if mark.family_minutes is not None:
+            self._note_family(mark=mark, minutes=mark.family_minutes, session=session, now=now)
+        if mark.mark in _AWAY:
             if mark.arrived_at or mark.left_at:
                 raise TimesDoNotFit(field="marks", rule=f"{mark.mark} has no times")
             if mark.mark == "NO_SHOW" and now < session.starts_at + GRACE and self.state in OPEN:
@@ -465,6 +484,8 @@ class Seat:
         """Take on a state and return what others have to be told of it."""
         before = (self.state, self.credited_minutes)
         self.state, self.credited_minutes = state, credited_minutes
+        if self.family_minutes and state not in _AWAY:
+            self.family_minutes = 0
         if before == (state, credited_minutes):
             return []
         if state != "EXCUSED":
@@ -525,6 +546,19 @@ class Seat:
                 )
             ]
         return []
+
+    def _note_family(self, *, mark: Mark, minutes: int, session: Session, now: datetime) -> None:
+        """Note for how long the family was seen without the patient; none takes it back."""
+        if mark.mark not in _AWAY:
+            raise FamilyNotSeenAlone(field="marks", rule=f"family_minutes only with {' or '.join(_AWAY)}")
+        if session.kind != "FAMILY":
+            raise FamilyNotSeenAlone(field="marks", rule="family_minutes only in a session of kind FAMILY")
+        so_far = int((now - session.starts_at).total_seconds()) // 60
+        if minutes > min(session.clinical_minutes, so_far):
+            raise FamilyNotSeenAlone(
+                field="marks", rule="family_minutes at most the clinical minutes, and not in the future"
+            )
+        self.family_minutes = minutes
 
     def _times(self, *, mark: Mark, session: Session, now: datetime) -> tuple[datetime, datetime]:
         """Return when the patient came and left; what the mark leaves open the check-in or session says."""

@@ -12,7 +12,6 @@ from services.scheduling.domain.attendance import GIVEN_UP, Seat, Session
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Event
-from shared.contracts.scheduling import ATTENDED_STATES
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
 
@@ -209,19 +208,14 @@ def check_can_note(session: Session, *, seat: Seat | None, of_patient: bool, now
         raise NobodyToNote(field="patient_id", rule="must have a seat in the session")
 
 
-def attended(seats: Iterable[Seat]) -> list[Seat]:
-    """Return the seats of those who were there."""
-    return [seat for seat in seats if seat.state in ATTENDED_STATES]
-
-
 def without_note(*, seats: Iterable[Seat], notes: Iterable[Note]) -> list[Seat]:
-    """Return the seats of those who were there and stand in no signed note.
+    """Return the seats of those who were there, or whose family was, and who stand in no signed note.
 
     A note about the whole session is about each of them. Design default: payers who want a note for each
     patient get one for each.
     """
     written = list(notes)
-    return [seat for seat in attended(seats) if not is_noted(seat.seat_id, notes=written)]
+    return [seat for seat in seats if seat.is_served and not is_noted(seat.seat_id, notes=written)]
 
 
 def is_noted(seat_id: str, *, notes: Iterable[Note]) -> bool:
@@ -231,7 +225,7 @@ def is_noted(seat_id: str, *, notes: Iterable[Note]) -> bool:
 
 def owe(session: Session, *, seats: list[Seat], notes: list[Note], now: datetime) -> list[Event]:
     """Bring in line what is owed about a session with who was there and what is signed."""
-    present = attended(seats)
+    present = any(seat.is_served for seat in seats)
     missing = without_note(seats=seats, notes=notes)
     # A support group is no service that anybody has to write about.
     if session.state == "PLANNED" and missing and session.is_treatment:

@@ -27,6 +27,16 @@ class CheckIn(Schema):
 _NOT_THERE = ("NO_SHOW", "EXCUSED")
 
 
+#: How long a family was seen alone at most; a session is a block at most.
+_FAMILY_MINUTES: dict[str, Any] = {
+    "validate": validate.Range(min=0, max=240),
+    "metadata": described(
+        "In a family session, with NO_SHOW or EXCUSED: clinical minutes for which the family was seen"
+        " without the patient; 0 takes that back."
+    ),
+}
+
+
 class RosterMark(Schema):
     """What is said of one seat, and what the patient answered on leaving."""
 
@@ -37,6 +47,7 @@ class RosterMark(Schema):
     )
     arrived_at = Moment(metadata=described("When the patient came; LATE needs it without a check-in."))
     left_at = Moment(metadata=described("When the patient left; LEFT_EARLY needs it."))
+    family_minutes = fields.Integer(strict=True, **_FAMILY_MINUTES)
     answer = fields.String(
         validate=validate.OneOf(CHECK_OUT_ANSWERS),
         metadata=described(
@@ -98,6 +109,7 @@ class CorrectAttendance(Schema):
     mark = fields.String(required=True, validate=validate.OneOf(MARKS), metadata=described("What is true."))
     arrived_at = Moment(metadata=described("When the patient truly came."))
     left_at = Moment(metadata=described("When the patient truly left."))
+    family_minutes = fields.Integer(strict=True, **_FAMILY_MINUTES)
 
 
 class CancelSession(Schema):
@@ -144,6 +156,9 @@ class Seat(Schema):
     checked_out_at = Moment(allow_none=True)
     walked_in = fields.Boolean(metadata=described("Whether the patient came without having been booked."))
     credited_minutes = fields.Integer(required=True)
+    family_minutes = fields.Integer(
+        allow_none=True, metadata=described("Minutes for which the family was seen without the patient.")
+    )
     excuse_reason = fields.String(allow_none=True)
     revision = fields.Integer(required=True)
 

@@ -89,6 +89,7 @@ seats = Table(
     Column("arrived_at", moment()),
     Column("left_at", moment()),
     Column("credited_minutes", sa.Integer, nullable=False),
+    Column("family_minutes", sa.Integer),
     Column("checked_out_at", moment()),
     Column("check_out_answer", sa.String(16)),
     Column("check_out_asked", sa.Boolean, nullable=False, server_default="false"),

@@ -73,20 +73,28 @@ def seats_within(
 
 
 _others, _own = seats.alias("others"), seats.alias("own")
+
+
+def _served(sat: sa.Alias) -> sa.ColumnElement[bool]:
+    """Tell of a seat whether the patient was there, or the family without them."""
+    return sa.or_(sat.c.state.in_(ATTENDED_STATES), sat.c.family_minutes > 0)
+
+
 _PEOPLE = (
     sa.select(sa.func.count())
     .select_from(_others)
     .where(
         _others.c.session_id == sessions.c.session_id,
         _others.c.tenant_id == sessions.c.tenant_id,
-        _others.c.state.in_(ATTENDED_STATES),
+        _served(_others),
     )
     .correlate(sessions)
     .scalar_subquery()
 )
-_SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes")
-#: The seats of a session on which somebody of those asked about was there. Found once, whatever the planner
-#: takes the tables to hold: where nothing is known of them yet, it would look for them with each session.
+_SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes", "family_minutes")
+#: The seats of a session on which somebody of those asked about was there, or their family. Found once,
+#: whatever the planner takes the tables to hold: where nothing is known of them yet, it would look for them
+#: with each session.
 _SAT = (
     sa.select(
         _own.c.session_id,
@@ -98,7 +106,7 @@ _SAT = (
     .where(
         _own.c.tenant_id == sa.bindparam("of_tenant"),
         _own.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
-        _own.c.state.in_(ATTENDED_STATES),
+        _served(_own),
         _own.c.starts_at >= sa.bindparam("since"),
         _own.c.starts_at < sa.bindparam("until"),
     )

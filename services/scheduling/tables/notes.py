@@ -81,6 +81,8 @@ service_days = Table(
     Column("attended_minutes", sa.Integer, nullable=False, server_default="0"),
     Column("gaps", JSONB, nullable=False, server_default="[]"),
     Column("modalities", JSONB, nullable=False, server_default="[]"),
+    Column("family_forms", JSONB, nullable=False, server_default="[]"),
+    Column("family_alone_minutes", sa.Integer, nullable=False, server_default="0"),
     Column("revision", sa.Integer, nullable=False),
     Index(None, "tenant_id", "episode_id", "served_on"),
 )

@@ -1,0 +1,23 @@
+"""Families that are seen alone
+
+Revision: 0027
+Revises: 0026
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+revision = '0027'
+down_revision = '0026'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('attended_days', sa.Column('family_forms', postgresql.JSONB(astext_type=sa.Text()), server_default='[]', nullable=False))
+    op.add_column('attended_days', sa.Column('family_alone_minutes', sa.Integer(), server_default='0', nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column('attended_days', 'family_alone_minutes')
+    op.drop_column('attended_days', 'family_forms')
