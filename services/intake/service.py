@@ -484,6 +484,7 @@ class Intake:
             findings=_findings(call.data),
             placeable_minutes=known_fit.placeable_minutes if known_fit else None,
             required_minutes=known_fit.required_minutes if known_fit else None,
+            placeable_by_track=known_fit.by_track if known_fit else (),
             actor=call.actor,
             now=call.now,
             recorded=answering.recorded_for(db, episode, now=call.now),
@@ -1577,6 +1578,7 @@ class Intake:
             "placeable_minutes": event.placeable_minutes,
             "required_minutes": event.required_minutes,
             "found_at": event.found_at,
+            "by_track": list(zip(event.tracks, event.placeable_by_track, strict=True)),
         }
         known = tables.find_obligation_fit(db, patient_id=event.patient_id, site_id=event.site_id)
         if known is None:

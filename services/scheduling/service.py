@@ -726,6 +726,8 @@ class Scheduling:
                 placeable_minutes=fit[0].placeable_minutes,
                 required_minutes=fit[0].required_minutes,
                 found_at=call.now,
+                tracks=tuple(one.track for one in fit),
+                placeable_by_track=tuple(one.placeable_minutes for one in fit),
             ),
         )
         seating.give_up_bound(db, patient, bound_by=patient.obligations(), zone=site.time_zone, now=call.now)

@@ -17,6 +17,10 @@ class ObligationFitFound(Event):
     placeable_minutes: int
     required_minutes: int
     found_at: datetime
+    #: Each track that the site offers, the one that fits best first, and the clinical minutes a week that it
+    #: can place, in the same order; empty from an older version.
+    tracks: tuple[str, ...] = ()
+    placeable_by_track: tuple[int, ...] = ()
 
 
 @event(source="scheduling")

@@ -164,7 +164,9 @@ def review_withdrawn(referral: dict[str, Any], room: Room, *, revision: int = 1)
     )
 
 
-def fit_found(referral: dict[str, Any], room: Room, *, placeable: int, after: int = 0) -> ObligationFitFound:
+def fit_found(
+    referral: dict[str, Any], room: Room, *, placeable: int, after: int = 0, **changes: Any
+) -> ObligationFitFound:
     return ObligationFitFound(
         patient_id=referral["patient_id"],
         journey_id=referral["journey_id"],
@@ -173,6 +175,7 @@ def fit_found(referral: dict[str, Any], room: Room, *, placeable: int, after: in
         placeable_minutes=placeable,
         required_minutes=540,
         found_at=room.now + timedelta(minutes=after),
+        **changes,
     )
 
 
@@ -416,6 +419,24 @@ class TestCompleteAssessment:
 
         results = {factor["factor"]: factor["result"] for factor in factors}
         assert results["OBLIGATIONS"] == "CONDITIONAL"
+        # A version that told of the best track only.
+        assert [factor["tracks"] for factor in factors] == [[]] * len(factors)
+
+    def test_shows_how_well_each_track_fits(self, house: House) -> None:
+        referral = house.refer()
+        each = {"tracks": ("EVENING", "TELEHEALTH", "MORNING"), "placeable_by_track": (545, 410, 0)}
+        house.room.deliver(fit_found(referral, house.room, placeable=545, **each))
+
+        assessed = house.assess(referral["episode_id"])
+
+        found = house.room.ask("get_assessment", {"assessment_id": assessed["assessment_id"]})
+        (factor,) = (one for one in found["fit_factors"] if one["factor"] == "OBLIGATIONS")
+        assert factor["result"] == "MET"
+        assert [(one["track"], one["placeable_minutes"], one["result"]) for one in factor["tracks"]] == [
+            ("EVENING", 545, "MET"),
+            ("TELEHEALTH", 410, "CONDITIONAL"),
+            ("MORNING", 0, "NOT_MET"),
+        ]
 
     @pytest.mark.parametrize(
         ("changes", "fields"),
@@ -921,7 +942,14 @@ class TestOrder:
             room.envelope_of(event)
             for event in (
                 review_requested(referral, room),
-                fit_found(referral, room, placeable=300, after=1),
+                fit_found(
+                    referral,
+                    room,
+                    placeable=300,
+                    after=1,
+                    tracks=("EVENING",),
+                    placeable_by_track=(300,),
+                ),
                 fit_found(referral, room, placeable=540, after=2),
                 discharged(referral, room),
                 reentry(referral, room),

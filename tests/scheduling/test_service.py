@@ -744,6 +744,10 @@ class TestDeclareObligations:
             545,
             ada["journey_id"],
         )
+        assert list(zip(found.tracks, found.placeable_by_track, strict=True)) == [
+            (one["track"], one["placeable_minutes"]) for one in answer["fit"]
+        ]
+        assert len(found.tracks) > 1
         assert room.ask("get_obligations", {"patient_id": ada["patient_id"]}) == answer
 
     def test_refuses_a_patient_whom_the_tenant_does_not_know(self, room):

@@ -1,5 +1,6 @@
 """An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -141,6 +142,7 @@ def complete(
     findings: Findings,
     placeable_minutes: int | None,
     required_minutes: int | None,
+    placeable_by_track: Sequence[tuple[str, int]] = (),
     actor: Actor,
     now: datetime,
     recorded: Recorded | None = None,
@@ -193,6 +195,7 @@ def complete(
         recommended_level=recommended.level,
         placeable_minutes=placeable_minutes,
         required_minutes=required_minutes,
+        placeable_by_track=placeable_by_track,
         today=today,
     )
     concerns = _concerns(signs, findings.danger)
@@ -312,6 +315,7 @@ def _fit_factors(
     recommended_level: str,
     placeable_minutes: int | None,
     required_minutes: int | None,
+    placeable_by_track: Sequence[tuple[str, int]],
     today: date,
 ) -> list[fit.FactorResult]:
     after_stay = fit.step_down(findings.prior_stay, today=today)
@@ -323,7 +327,11 @@ def _fit_factors(
             step_down=after_stay.result == fit.MET,
             recommended_level=recommended_level,
         ),
-        fit.obligations(placeable_minutes=placeable_minutes, required_minutes=required_minutes),
+        fit.obligations(
+            placeable_minutes=placeable_minutes,
+            required_minutes=required_minutes,
+            by_track=placeable_by_track,
+        ),
         fit.committed(findings.rulers),
         fit.tools_against_triggers(findings.triggers, naloxone=findings.naloxone, opioid=opioid),
         after_stay,

@@ -4,6 +4,7 @@ Each factor is MET, CONDITIONAL with actions, or NOT_MET with an alternative. No
 they route to a clinician, and no sum of them overrides a gate.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -73,6 +74,16 @@ class PriorStay:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackFit:
+    """How much of a week's required minutes one track can place beside what somebody is bound to."""
+
+    track: str
+    placeable_minutes: int
+    required_minutes: int
+    result: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorResult:
     """One fit factor; ``alternative`` says what to do instead when it is not met."""
 
@@ -81,6 +92,8 @@ class FactorResult:
     actions: tuple[str, ...] = ()
     alternative: str | None = None
     evidence: tuple[str, ...] = ()
+    #: Of obligations, each track, the best first; empty where none or only the best was told.
+    tracks: tuple[TrackFit, ...] = ()
 
 
 def stable_home(home: Home, *, violence_threat: bool) -> FactorResult:
@@ -120,22 +133,43 @@ def mild_to_moderate(
     return _met_unless("MILD_TO_MODERATE", actions, evidence)
 
 
-def obligations(*, placeable_minutes: int | None, required_minutes: int | None) -> FactorResult:
+def obligations(
+    *,
+    placeable_minutes: int | None,
+    required_minutes: int | None,
+    by_track: Sequence[tuple[str, int]] = (),
+) -> FactorResult:
     """Weigh how much of the required time fits beside work, school and family.
 
     Not known yet (``None``) is conditional: the person is asked to declare what binds them.
+
+    :param by_track: each track with the minutes a week that it can place, the best first.
     """
     if placeable_minutes is None or required_minutes is None:
         return FactorResult(factor="OBLIGATIONS", result=CONDITIONAL, actions=("DECLARE_OBLIGATIONS",))
-    evidence = ("obligation_fit",)
-    if placeable_minutes >= required_minutes:
-        return FactorResult(factor="OBLIGATIONS", result=MET, evidence=evidence)
-    if placeable_minutes >= FIT_WITH_HELP * required_minutes:
-        actions = ("FMLA_LETTER", "CHILDCARE", "MIX_IN_TELEHEALTH")
-        return FactorResult(factor="OBLIGATIONS", result=CONDITIONAL, actions=actions, evidence=evidence)
+    result = _share_result(placeable_minutes, required=required_minutes)
     return FactorResult(
-        factor="OBLIGATIONS", result=NOT_MET, alternative="OTHER_SITE_OR_TRACK", evidence=evidence
+        factor="OBLIGATIONS",
+        result=result,
+        actions=("FMLA_LETTER", "CHILDCARE", "MIX_IN_TELEHEALTH") if result == CONDITIONAL else (),
+        alternative="OTHER_SITE_OR_TRACK" if result == NOT_MET else None,
+        evidence=("obligation_fit",),
+        tracks=tuple(
+            TrackFit(
+                track=track,
+                placeable_minutes=minutes,
+                required_minutes=required_minutes,
+                result=_share_result(minutes, required=required_minutes),
+            )
+            for track, minutes in by_track
+        ),
     )
+
+
+def _share_result(placeable: int, *, required: int) -> str:
+    if placeable >= required:
+        return MET
+    return CONDITIONAL if placeable >= FIT_WITH_HELP * required else NOT_MET
 
 
 def committed(rulers: Rulers) -> FactorResult:

@@ -220,6 +220,15 @@ class Diagnosis(Schema):
     )
 
 
+class TrackFit(Schema):
+    """How much of a week one track can place beside what somebody is bound to."""
+
+    track = fields.String()
+    placeable_minutes = fields.Integer(metadata={"description": "Clinical minutes a week."})
+    required_minutes = fields.Integer(metadata={"description": "Those that the level asks for."})
+    result = fields.String()
+
+
 class FitFactor(Schema):
     """How well one side of life fits the program."""
 
@@ -228,6 +237,10 @@ class FitFactor(Schema):
     actions = fields.List(fields.String())
     alternative = fields.String(allow_none=True)
     evidence = fields.List(fields.String())
+    tracks = fields.List(
+        fields.Nested(TrackFit),
+        metadata={"description": "Of obligations: each track of the site, the one that fits best first."},
+    )
 
 
 class Reason(Schema):

@@ -70,6 +70,8 @@ obligation_fit_rows = Table(
     Column("placeable_minutes", sa.Integer, nullable=False),
     Column("required_minutes", sa.Integer, nullable=False),
     Column("found_at", moment(), nullable=False),
+    #: Pairs of a track and the minutes that it can place, the best first.
+    Column("by_track", JSONB, nullable=False, server_default="[]"),
     sa.PrimaryKeyConstraint("tenant_id", "patient_id", "site_id"),
 )
 
