@@ -40,6 +40,7 @@ ACTIONS = {
     "aftercare_contact": "/v1/aftercare-contacts/{about_id}/attempts",
     "assessment_due": "/v1/episodes/{about_id}/assessments",
     "assessment_offer": "/v1/referrals",
+    "block_reason": "/v1/groups/{about_id}/block-reason",
     "call_back": "/v1/inquiries/{about_id}/calls",
     "call_back_again": "/v1/inquiries/{about_id}/calls",
     "check_out_missing": "/v1/sessions/{about_id}/check-outs",

@@ -160,6 +160,13 @@ class SchedulingRoutes:
         scope="sessions:read",
     )
     open_group = command("/v1/groups", scheduling.OpenGroup, scheduling.Group, scope="groups:write")
+    explain_block = command(
+        "/v1/groups/{group_id}/block-reason",
+        scheduling.ExplainBlock,
+        scheduling.Group,
+        status=200,
+        scope="groups:write",
+    )
     change_enrolment = command(
         "/v1/groups/{group_id}/enrolment",
         scheduling.ChangeEnrolment,

@@ -14,6 +14,7 @@ from services.scheduling import schemas, seating, tables
 from services.scheduling.domain import attendance, groups, planner, plans, records, rooms, weeks
 from shared.answers import answer_of
 from shared.contracts.scheduling import GROUP_ENDED, GroupEnded
+from shared.messaging import announce_all
 
 
 def group_of(db: Session, group_id: str) -> groups.Group:
@@ -168,7 +169,7 @@ def end(db: Session, group: groups.Group, *, reason: str, now: datetime) -> Endi
     :return: among others its members, in the order in which their weeks are to be found anew.
     :raises GroupIsOver: when it ended before.
     """
-    group.end(reason=reason, now=now)
+    announce_all(db, group.end(reason=reason, now=now))
     tables.leave_room(db, group_id=group.group_id)
     found = tables.lock_sessions_of_group(db, group, after=now)
     called_off, _, seats_cancelled = seating.call_off(db, found, reason=GROUP_ENDED, now=now)

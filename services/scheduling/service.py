@@ -535,16 +535,24 @@ class Scheduling:
             cohort_begins_on=data.get("cohort_begins_on"),
             mode=data.get("mode"),
             room=room,
+            block_reason=data.get("block_reason"),
             taken=elsewhere,
             today=weeks.local_day(at=call.now, zone=site.time_zone),
             now=call.now,
         )
         db.add(group)
-        announce_all(db, group.tell_places({}, now=call.now))
+        announce_all(db, [*group.tell_places({}, now=call.now), *group.ask_for_reason(now=call.now)])
         db.flush()
         if room is not None:
             grouping.take_room(db, group, room, site, now=call.now)
         self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
+
+    @command(schemas.ExplainBlock, roles=_STAFFING)
+    def explain_block(self, db: Session, call: Call) -> dict[str, Any]:
+        """Say why a counselling group is shorter than three hours."""
+        group, site = grouping.locked(db, call.data["group_id"])
+        announce_all(db, group.explain_block(call.data["reason"], now=call.now))
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
     @command(schemas.ChangeEnrolment, roles=(*roles.CARE_TEAM, roles.OPERATIONS))

@@ -580,6 +580,9 @@ CANCELLATION_REASONS = ("FACILITATOR_ABSENT", "CLOSURE", "WEATHER", "HOLIDAY", "
 #: Why a standing group ends for good.
 GROUP_END_REASONS = ("FACILITATOR_LEFT", "TOO_FEW_MEMBERS", "CURRICULUM_COMPLETED", "OTHER")
 
+#: Why the block of a counselling group is shorter than three hours: brief, sentence S41. Design default.
+BLOCK_REASONS = ("PART_OF_A_BLOCK", "MEMBERS_HOURS", "SITE_HOURS", "BY_VIDEO", "CLINICAL", "OTHER")
+
 #: Why the program takes back the seats of a standing group that ended, and proposes another week.
 GROUP_ENDED = "GROUP_ENDED"
 

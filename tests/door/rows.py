@@ -314,6 +314,9 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         role=roles.OPERATIONS,
         free=("group_id",),
     ),
+    "explain_block": lambda program: Row(
+        {"group_id": program.group_id}, {"reason": "MEMBERS_HOURS"}, role=roles.OPERATIONS
+    ),
     "change_enrolment": _of("group_id", enrolment="CLOSED"),
     "move_group": lambda program: Row(
         {"group_id": program.group_id}, {"room_id": None}, role=roles.OPERATIONS

@@ -1107,6 +1107,61 @@ class TestWeighWeekAgain:
         assert (newest.attended_minutes, newest.consecutive_weeks) == (545, 0)
 
 
+class TestShortGroup:
+    """A counselling group under three hours asks why: brief, sentence S41."""
+
+    def short(self, room, **changes):
+        lead = add_clinician(room, "Dusk")
+        times = {"starts": "18:00", "ends": "20:59"}
+        return open_group(room, "dusk", track="EVENING", facilitator_id=lead, **(times | changes))
+
+    def asked(self, room):
+        closed = {event.task_id: event.outcome for event in room.announced_of(TaskClosed)}
+        return [
+            (one.owner_role, closed.get(one.task_id))
+            for one in room.announced_of(TaskOpened)
+            if one.task == "block_reason"
+        ]
+
+    def test_is_opened_and_asks_the_supervisor_until_somebody_says_why(self, room):
+        group_id = self.short(room)
+        assert self.asked(room) == [("supervisor", None)]
+
+        told = room.call(
+            "explain_block", {"group_id": group_id, "reason": "MEMBERS_HOURS"}, role="supervisor"
+        )
+
+        assert told["block_reason"] == "MEMBERS_HOURS"
+        assert self.asked(room) == [("supervisor", "DONE")]
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"block_reason": "PART_OF_A_BLOCK"},
+            {"ends": "21:00"},
+            {"kind": "FAMILY", "modality": "FAMILY"},
+            {"kind": "EDUCATION"},
+            {"kind": "SUPPORT"},
+        ],
+    )
+    def test_asks_nobody_where_it_is_known_or_makes_no_block(self, room, told):
+        self.short(room, **told)
+
+        assert self.asked(room) == []
+
+    def test_asks_nobody_any_more_once_it_has_ended(self, room):
+        group_id = self.short(room)
+
+        room.call("end_group", {"group_id": group_id, "reason": "OTHER"}, role="operations")
+        room.run_jobs()
+
+        assert self.asked(room) == [("supervisor", "WITHDRAWN")]
+
+    def test_gives_no_reason_that_is_none(self, room):
+        with pytest.raises(InvalidInput):
+            self.short(room, block_reason="BECAUSE")
+
+
 class TestOpenGroup:
     def test_refuses_a_facilitator_without_a_valid_credential(self, room):
         lapsed = add_clinician(room, "Lapsed", expires_on=date(2026, 1, 31))

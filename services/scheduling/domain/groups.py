@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from services.scheduling.domain import planner
 from services.scheduling.domain.clinicians import Clinician, CredentialNotValid
 from services.scheduling.domain.rooms import Room
 from services.scheduling.domain.weeks import Span, span
+from shared.contracts import roles
+from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.contracts.scheduling import GroupPlacesChanged
 from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
 
 #: Most patients in a counselling group. Common ceiling of states and payers.
 MOST_IN_GROUP = 12
@@ -29,6 +33,11 @@ BREAK_FROM_MINUTES = 150
 #: Shortest and longest block, in minutes. Design default.
 SHORTEST_BLOCK = 45
 LONGEST_BLOCK = 240
+
+#: The task to tell why a counselling group's block is shorter than three hours, and how long there is for it.
+#: Design default.
+BLOCK_REASON = "block_reason"
+BLOCK_REASON_DUE = timedelta(days=7)
 
 #: Local hours within which a track's groups meet. Design default.
 TRACK_HOURS: dict[str, tuple[time, time]] = {
@@ -103,6 +112,9 @@ class Group:
     #: When it ended for good, and why: one of GROUP_END_REASONS.
     ended_at: datetime | None = None
     end_reason: str | None = None
+    #: Why its block is shorter than three hours, one of BLOCK_REASONS, and whether somebody is asked why.
+    block_reason: str | None = None
+    block_reason_asked: bool = False
     #: The curriculum that it follows, from a local day on, beginning with a module, at one of
     #: CURRICULUM_PACES.
     curriculum_id: str | None = None
@@ -118,6 +130,54 @@ class Group:
     def minutes(self) -> int:
         """Return the length of the block on the clock, breaks included."""
         return block_minutes(starts=self.starts, ends=self.ends)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a counselling group that makes no block of a day by itself: brief, sentence S41.
+
+        Workshops, families and support groups are short by their nature, and are planned beside blocks.
+        """
+        return self.kind == "GROUP" and self.minutes < planner.SHORTEST_BLOCK
+
+    def ask_for_reason(self, *, now: datetime) -> list[Event]:
+        """Ask why the block is short, where nobody said so. The group meets all the same."""
+        if not self.is_short or self.block_reason is not None or self.block_reason_asked:
+            return []
+        self.block_reason_asked = True
+        return [
+            TaskOpened(
+                task_id=derived_id(self.group_id, BLOCK_REASON),
+                task=BLOCK_REASON,
+                owner_role=roles.SUPERVISOR,
+                reason="SHORTER_THAN_THREE_HOURS",
+                due_at=now + BLOCK_REASON_DUE,
+                about_id=self.group_id,
+                next_role=roles.MEDICAL_DIRECTOR,
+            )
+        ]
+
+    def explain_block(self, reason: str, *, now: datetime) -> list[Event]:
+        """Take the reason why the block is as long as it is; the last one told counts.
+
+        :raises GroupIsOver: when the group has ended.
+        """
+        self.check_runs()
+        self.block_reason = reason
+        return self._reason_settled(outcome="DONE", now=now)
+
+    def _reason_settled(self, *, outcome: str, now: datetime) -> list[Event]:
+        if not self.block_reason_asked:
+            return []
+        self.block_reason_asked = False
+        return [
+            TaskClosed(
+                task_id=derived_id(self.group_id, BLOCK_REASON),
+                task=BLOCK_REASON,
+                outcome=outcome,
+                closed_at=now,
+                about_id=self.group_id,
+            )
+        ]
 
     def takes_newcomers(self, *, on: date) -> bool:
         """Tell whether somebody can join on a local day: nobody does once a closed group's cohort began."""
@@ -162,13 +222,14 @@ class Group:
         if self.ended_at is not None:
             raise GroupIsOver(field="group_id", rule="a group that has not ended")
 
-    def end(self, *, reason: str, now: datetime) -> None:
+    def end(self, *, reason: str, now: datetime) -> list[Event]:
         """End the group for good: nobody is planned into it any more, and its leader and room are free.
 
         :raises GroupIsOver: when it ended before.
         """
         self.check_runs()
         self.ended_at, self.end_reason, self.room_id = now, reason, None
+        return self._reason_settled(outcome="WITHDRAWN", now=now)
 
     def tell_places(self, taken: Mapping[tuple[str, int], Sized], *, now: datetime) -> list[Event]:
         """Return when the group meets and what is free then, where others know it otherwise.
@@ -220,6 +281,7 @@ def open_group(
     cohort_begins_on: date | None = None,
     mode: str | None,
     room: Room | None,
+    block_reason: str | None = None,
     taken: Iterable[Span],
     today: date,
     now: datetime,
@@ -227,6 +289,7 @@ def open_group(
     """Open a group; what is left out takes the defaults of its track and kind.
 
     :param room: where the group meets, if it is to have a room of its own.
+    :param block_reason: why a counselling group is shorter than three hours, one of BLOCK_REASONS.
     :param taken: when the facilitator is in another group or with a patient.
     :raises CredentialNotValid: when the facilitator has no unexpired credential.
     :raises BlockOutOfBounds: when the block is not 45 to 240 minutes long, or its clinical minutes
@@ -271,6 +334,7 @@ def open_group(
         opened_at=now,
         enrolment=enrolment,
         mode=mode or ("VIDEO" if track == "TELEHEALTH" else "IN_PERSON"),
+        block_reason=block_reason,
     )
     if enrolment == "CLOSED":
         group.enrolment = "OPEN"

@@ -96,6 +96,7 @@ from services.scheduling.schemas.fields import (
 from services.scheduling.schemas.groups import (
     ChangeEnrolment,
     EndGroup,
+    ExplainBlock,
     Group,
     GroupEnding,
     Groups,
@@ -228,6 +229,7 @@ __all__ = [
     "ExclusionCheck",
     "ExclusionChecks",
     "ExcuseAbsence",
+    "ExplainBlock",
     "Feedback",
     "Feedbacks",
     "FollowCurriculum",

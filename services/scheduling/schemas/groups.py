@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from services.scheduling.schemas.fields import WEEKDAY, LocalTime, described
 from shared.contracts.scheduling import (
+    BLOCK_REASONS,
     ENROLMENTS,
     GROUP_END_REASONS,
     GROUP_KINDS,
@@ -64,6 +65,21 @@ class OpenGroup(Schema):
         metadata=described("How people take part: by video on the telehealth track, else in person."),
     )
     room_id = Id(metadata=described("Where it meets; its sessions meet there too."))
+    block_reason = fields.String(
+        validate=validate.OneOf(BLOCK_REASONS),
+        metadata=described(
+            "Why a counselling group is shorter than three hours; left out, somebody is asked for it."
+        ),
+    )
+
+
+class ExplainBlock(Schema):
+    """Why a counselling group is shorter than three hours."""
+
+    group_id = Id(required=True, metadata=described("Which group."))
+    reason = fields.String(
+        required=True, validate=validate.OneOf(BLOCK_REASONS), metadata=described("Why, as a code.")
+    )
 
 
 class ChangeEnrolment(Schema):
@@ -126,6 +142,9 @@ class Group(Schema):
     mode = fields.String(required=True)
     room_id = Id(allow_none=True)
     ended_at = Moment(allow_none=True)
+    block_reason = fields.String(
+        allow_none=True, metadata=described("Why it is shorter than three hours, if it is and somebody said.")
+    )
     curriculum_id = Id(allow_none=True, metadata=described("The curriculum that it follows, if any."))
     curriculum_since = fields.Date(allow_none=True)
     curriculum_pace = fields.String()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from services.scheduling.domain import groups
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import (
+    BLOCK_REASONS,
     CURRICULUM_PACES,
     ENROLMENTS,
     GROUP_END_REASONS,
@@ -49,6 +50,8 @@ groups_table = Table(
     reference("room_id", nullable=True),
     Column("ended_at", moment()),
     Column("end_reason", sa.String(32)),
+    Column("block_reason", sa.String(32)),
+    Column("block_reason_asked", sa.Boolean, nullable=False, server_default="false"),
     reference("curriculum_id", nullable=True),
     Column("curriculum_since", sa.Date),
     Column("curriculum_first", sa.SmallInteger, nullable=False, server_default="1"),
@@ -56,6 +59,7 @@ groups_table = Table(
     Column("told", JSONB, nullable=False, server_default="{}"),
     Column("revision", sa.Integer, nullable=False, server_default="0"),
     one_of("kind", GROUP_KINDS),
+    one_of("block_reason", BLOCK_REASONS),
     one_of("track", TRACKS),
     one_of("enrolment", ENROLMENTS),
     one_of("mode", MODES),
