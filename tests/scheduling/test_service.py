@@ -1196,6 +1196,17 @@ class TestOpenGroup:
                 facilitator_id=derived_id("clinician", "Walt"),
             )
 
+    def test_has_twelve_seats_at_most_by_video_where_whoever_leads_must_see_each(self, room):
+        workshop = {"kind": "EDUCATION", "facilitator_id": derived_id("clinician", "Walt")}
+        afar = {"track": "TELEHEALTH", **workshop}
+
+        with pytest.raises(InvalidInput):
+            open_group(room, "screen", capacity=13, **afar)
+        open_group(room, "screen", **afar)
+
+        (opened,) = (one for one in room.ask("list_groups", {})["items"] if one["track"] == "TELEHEALTH")
+        assert (opened["mode"], opened["capacity"]) == ("VIDEO", 12)
+
 
 class TestQuestions:
     def test_page_through_a_patients_sessions(self, room):

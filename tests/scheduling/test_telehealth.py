@@ -96,6 +96,12 @@ class TestJoinByTelehealth:
 
         assert refused.value.code == "privacy_not_attested"
 
+    def test_is_among_twelve_at_most(self, room):
+        with pytest.raises(InvalidInput) as refused:
+            plan(room, kind="EDUCATION", capacity=13)
+
+        assert refused.value.code == "too_many_seats"
+
     def test_is_for_no_session_in_person(self, room):
         session_id = plan(room, mode="IN_PERSON")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.scheduling.domain.groups import LONGEST_BLOCK, MOST_IN_EDUCATION, MOST_IN_GROUP
+from services.scheduling.domain.groups import LONGEST_BLOCK, most_seats
 from shared.contracts import roles
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
@@ -613,9 +613,9 @@ def plan_session(
         clinical_minutes = minutes
     if clinical_minutes > minutes:
         raise SessionTimesDoNotFit(field="clinical_minutes", rule="at most the minutes of the session")
-    most = {"INDIVIDUAL": 1, "EDUCATION": MOST_IN_EDUCATION}.get(kind, MOST_IN_GROUP)
+    most = 1 if kind == "INDIVIDUAL" else most_seats(kind=kind, mode=mode)
     if capacity > most:
-        raise TooManySeats(field="capacity", rule=f"at most {most} for {kind}")
+        raise TooManySeats(field="capacity", rule=f"at most {most} for {kind}, {mode}")
     return Session(
         session_id=session_id,
         site_id=site_id,

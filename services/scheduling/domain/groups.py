@@ -22,6 +22,10 @@ MOST_IN_GROUP = 12
 #: Most patients in an education group or workshop. Design default.
 MOST_IN_EDUCATION = 30
 
+#: Most patients in anything that is held from afar. Design default, as who leads must see each of them
+#: (brief 3.4).
+MOST_FROM_AFAR = 12
+
 #: Fewest patients who make a group that may be billed: payers ask for two (brief 3.1).
 FEWEST_IN_GROUP = 2
 
@@ -314,11 +318,12 @@ def open_group(
     if kind == "SUPPORT":
         # It stands on the same calendar and is no treatment: brief, sentence S4.
         clinical_minutes = 0
-    most = MOST_IN_EDUCATION if kind == "EDUCATION" else MOST_IN_GROUP
+    mode = mode or ("VIDEO" if track == "TELEHEALTH" else "IN_PERSON")
+    most = most_seats(kind=kind, mode=mode)
     if capacity is None:
         capacity = most
     if capacity > most:
-        raise GroupTooLarge(field="capacity", rule=f"at most {most} for {kind}")
+        raise GroupTooLarge(field="capacity", rule=f"at most {most} for {kind}, {mode}")
     group = Group(
         group_id=group_id,
         site_id=site_id,
@@ -333,7 +338,7 @@ def open_group(
         facilitator_id=facilitator.clinician_id,
         opened_at=now,
         enrolment=enrolment,
-        mode=mode or ("VIDEO" if track == "TELEHEALTH" else "IN_PERSON"),
+        mode=mode,
         block_reason=block_reason,
     )
     if enrolment == "CLOSED":
@@ -348,6 +353,12 @@ def open_group(
         room.check_holds(site_id=site_id, capacity=group.capacity, mode=group.mode)
         group.room_id = room.room_id
     return group
+
+
+def most_seats(*, kind: str, mode: str) -> int:
+    """Return how many may take part in something of a kind that is held in a mode."""
+    most = MOST_IN_EDUCATION if kind == "EDUCATION" else MOST_IN_GROUP
+    return most if mode == "IN_PERSON" else min(most, MOST_FROM_AFAR)
 
 
 def block_minutes(*, starts: time, ends: time) -> int:

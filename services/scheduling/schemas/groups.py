@@ -49,7 +49,7 @@ class OpenGroup(Schema):
     capacity = fields.Integer(
         strict=True,
         validate=validate.Range(min=2, max=30),
-        metadata=described("Seats: at most 12, in education 30, which are the defaults."),
+        metadata=described("Seats: at most 12, in education in person 30, which are the defaults."),
     )
     facilitator_id = Id(required=True, metadata=described("The clinician who leads the group."))
     enrolment = fields.String(
