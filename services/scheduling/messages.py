@@ -13,6 +13,7 @@ from services.scheduling.domain.plans import CONFIRM_WITHIN, WeeklyPlan
 from services.scheduling.domain.waiting import Wait
 from shared.contracts import roles
 from shared.contracts.common import MessageWanted
+from shared.contracts.event import write_moment
 from shared.database import origin_of
 from shared.ids import derived_id
 
@@ -57,6 +58,18 @@ def of_make_up_booked(db: Session, seat: Seat, *, now: datetime) -> list[Message
         db,
         seat,
         notification_id=derived_id(seat.seat_id, "make_up_booked", seat.makes_up or ""),
+        template="SCHEDULE_CHANGED",
+        deadline_at=seat.starts_at,
+        now=now,
+    )
+
+
+def of_family_session_off(db: Session, seat: Seat, *, now: datetime) -> list[MessageWanted]:
+    """Have somebody told that a session with their family is off, as nobody may come to it any more."""
+    return _to_patient(
+        db,
+        seat,
+        notification_id=derived_id(seat.seat_id, "family_session_off", write_moment(now)),
         template="SCHEDULE_CHANGED",
         deadline_at=seat.starts_at,
         now=now,

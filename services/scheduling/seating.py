@@ -15,6 +15,7 @@ from services.scheduling import messages, tables
 from services.scheduling.domain import (
     attendance,
     booking,
+    family,
     groups,
     obligations,
     plans,
@@ -671,6 +672,26 @@ def give_up_bound(
         if seat.state == "SCHEDULED" and booking.meets(session=seat, bound_by=bound_by, zone=zone):
             session = tables.lock_session(db, session_id=seat.session_id)
             _give_up(db, seat, session)
+            freed.append(seat.session_id)
+    if freed:
+        free_seats(db, freed, reason="REPLANNED", now=now)
+
+
+def give_up_family(db: Session, patient: records.Patient, *, now: datetime) -> None:
+    """Give back seats booked by hand in sessions with the family, to which nobody may come any more.
+
+    The patient hears of it: no standing week is proposed anew for a session that was in none.
+    """
+    freed = []
+    for seat in tables.booked_by_hand(db, patient_ids=[patient.patient_id], after=now)[patient.patient_id]:
+        session = db.get(attendance.Session, seat.session_id)
+        if session is None or session.kind != family.FAMILY:
+            continue
+        tables.lock_session(db, session_id=seat.session_id)
+        db.refresh(seat)
+        if seat.state == "SCHEDULED" and session.starts_at > now:
+            _give_up(db, seat, session)
+            announce_all(db, messages.of_family_session_off(db, seat, now=now))
             freed.append(seat.session_id)
     if freed:
         free_seats(db, freed, reason="REPLANNED", now=now)

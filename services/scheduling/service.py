@@ -1846,18 +1846,21 @@ class Scheduling:
     ) -> None:
         """Plan anew where the treatment plan asks for family sessions and others may come than *before*.
 
-        Whoever wishes family sessions brings somebody: their week stays as it is.
+        Where nobody may come any more, what was booked by hand goes too. Whoever wishes family sessions
+        brings somebody: theirs stay as they are.
         """
         against = family.against_sessions(patient)
         if against == before or patient.wished().family:
             return
         episode = tables.present_episode_of(db, patient_id=patient.patient_id)
-        if episode is None or family.FAMILY not in episode.modalities:
-            return
-        plan = tables.plan_of(db, episode_id=episode.episode_id)
-        if plan is None or plan.state == "ENDED" or plan.awaits_treatment_plan:
+        plan = tables.plan_of(db, episode_id=episode.episode_id) if episode is not None else None
+        if episode is None or plan is None or plan.state == "ENDED":
             return
         site = self._locked_site(db, plan.site_id)
+        if against is not None:
+            seating.give_up_family(db, patient, now=now)
+        if family.FAMILY not in episode.modalities or plan.awaits_treatment_plan:
+            return
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         gone: list[plans.Place] = []

@@ -8,6 +8,7 @@ import pytest
 from services.scheduling.domain import family
 from services.scheduling.domain.records import Patient
 from services.scheduling.service import Scheduling
+from shared.contracts.common import MessageWanted
 from shared.contracts.event import Event
 from shared.contracts.intake import ConsentExpired, ConsentGranted, ConsentRevoked, SupportNetworkTold
 from shared.contracts.scheduling import ScheduleProposed
@@ -91,6 +92,29 @@ def kinds(room: Room) -> set[str]:
 def booked(room: Room) -> list[dict[str, Any]]:
     found = room.ask("list_patient_sessions", {"episode_id": ids_of("Ada")["episode_id"], "limit": 100})
     return [one for one in found["items"] if one["kind"] == "FAMILY" and one["state"] == "SCHEDULED"]
+
+
+def hour_with_the_family(room: Room, **changes: Any) -> str:
+    """Plan an hour on a Sunday outside the standing week, and seat Ada in it; return the session's id."""
+    hour = {
+        "site_id": SITE,
+        "kind": "FAMILY",
+        "modality": "FAMILY",
+        "facilitator_id": derived_id("clinician", "Fay"),
+        "starts_at": "2026-02-15T10:00:00-06:00",
+        "ends_at": "2026-02-15T11:00:00-06:00",
+        "capacity": 1,
+    }
+    planned = room.call("plan_session", hour | changes, role="supervisor")
+    which = {"session_id": planned["session_id"], "patient_id": ADA["patient_id"]}
+    room.call("book_seat", which, role="front_desk")
+    return str(planned["session_id"])
+
+
+def seat_in(room: Room, session_id: str) -> dict[str, Any]:
+    """Return the one seat of a session."""
+    (seat,) = room.ask("get_session", {"session_id": session_id})["seats"]
+    return dict(seat)
 
 
 class TestTreatmentPlan:
@@ -189,6 +213,31 @@ class TestNews:
 
         assert "FAMILY" in kinds(room)
         assert len(room.announced_of(ScheduleProposed)) == 1
+
+    @pytest.mark.parametrize("ended", [revoked(), expired(), backed_by(0, after=timedelta(hours=1))])
+    @pytest.mark.parametrize("modality", ["FAMILY", "CBT"])
+    def test_that_nobody_may_come_any_more_frees_what_was_booked_by_hand(
+        self, room, ended: Event, modality: str
+    ):
+        room.deliver(backed_by(1), consented())
+        admit(room, modality)
+        by_hand = hour_with_the_family(room)
+        before = len(room.announced_of(MessageWanted))
+
+        room.deliver(ended)
+
+        assert seat_in(room, by_hand)["state"] == "CANCELLED"
+        told = [one.template for one in room.announced_of(MessageWanted)[before:]]
+        assert told.count("SCHEDULE_CHANGED") == 1
+
+    def test_that_nobody_may_come_leaves_what_is_no_session_with_the_family(self, room):
+        room.deliver(backed_by(1), consented())
+        admit(room, "CBT")
+        by_hand = hour_with_the_family(room, kind="EDUCATION", modality="PSYCHOEDUCATION")
+
+        room.deliver(revoked())
+
+        assert seat_in(room, by_hand)["state"] == "SCHEDULED"
 
     def test_of_somebody_who_left_is_kept_and_changes_nothing(self, room):
         admit(room)
