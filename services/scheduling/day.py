@@ -97,7 +97,7 @@ def walk_in(
     :raises NoSuchPatient: when there is nobody of that id in the program.
     """
     session, seats = roster.session, roster.seats
-    own = next((seat for seat in seats if seat.patient_id == patient_id), None)
+    own = attendance.seat_of(seats, patient_id=patient_id)
     caused: list[Event] = []
     if own is None or own.state in attendance.GIVEN_UP:
         # Whoever books for the same patient waits for the same row.

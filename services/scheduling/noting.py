@@ -49,9 +49,7 @@ def write(
     :raises NoteWrittenAlready: when there is one about the same.
     """
     session = roster.session
-    seat = next(
-        (one for one in roster.seats if patient_id is not None and one.patient_id == patient_id), None
-    )
+    seat = attendance.seat_of(roster.seats, patient_id=patient_id) if patient_id is not None else None
     notes.check_can_note(session, seat=seat, of_patient=patient_id is not None, now=now)
     seat_id = seat.seat_id if seat else None
     known = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]

@@ -60,10 +60,11 @@ def record(db: Session, roster: tables.Roster, call: Call) -> list[Event]:
 def _rows_by_seat(
     seats: list[attendance.Seat], rows: list[dict[str, Any]]
 ) -> list[tuple[attendance.Seat, dict[str, Any]]]:
-    by_name = {seat.patient_id: seat for seat in seats} | {seat.seat_id: seat for seat in seats}
+    by_id = {seat.seat_id: seat for seat in seats}
     marked: dict[str, tuple[attendance.Seat, dict[str, Any]]] = {}
     for position, row in enumerate(rows):
-        seat = by_name.get(row.get("seat_id") or row["patient_id"])
+        named = row.get("seat_id") or row["patient_id"]
+        seat = by_id.get(named) or attendance.seat_of(seats, patient_id=named)
         if seat is None or seat.seat_id in marked:
             raise attendance.NoSuchSeat(field=f"marks.{position}", rule="must be a seat of the session")
         marked[seat.seat_id] = (seat, row)

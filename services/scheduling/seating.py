@@ -217,11 +217,12 @@ def take_seat(
     number = plans.lowest_free(taken=taken, capacity=session.capacity)
     if number is None:
         raise booking.SessionFull
-    before = next((one for one in held if one.session_id == session.session_id), None)
-    seat = db.get(attendance.Seat, before.seat_id) if before else None
+    # One that was given up in an earlier episode stays with that.
+    seat_id = derived_id(session.session_id, episode.episode_id)
+    seat = db.get(attendance.Seat, seat_id) if any(one.seat_id == seat_id for one in held) else None
     if seat is None:
         seat = attendance.Seat(
-            seat_id=derived_id(session.session_id, episode.episode_id),
+            seat_id=seat_id,
             session_id=session.session_id,
             patient_id=episode.patient_id,
             episode_id=episode.episode_id,

@@ -1962,10 +1962,10 @@ class Scheduling:
         elif patient_id is None:
             raise InvalidInput(field="patient_id", rule="Missing data for required field.")
         roster = tables.lock_roster(db, session_id=call.data["session_id"])
-        for seat in roster.seats:
-            if seat.patient_id == patient_id:
-                return roster, seat
-        raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
+        seat = attendance.seat_of(roster.seats, patient_id=patient_id)
+        if seat is None:
+            raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
+        return roster, seat
 
     def _after_marks(self, db: Session, roster: tables.Roster, caused: list[Event], *, now: datetime) -> None:
         """Announce what marks caused, and what follows from them."""

@@ -1,5 +1,6 @@
 """The day at a site: check-outs and their safety question, walk-ins, the day's view, late entries."""
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.ids import derived_id, new_id
 from tests.scheduling.builders import (
     SITE,
     admitted,
+    discharge_of,
     furnish,
     ids_of,
     morning_session,
@@ -75,6 +77,111 @@ def tasks(room: Room, name: str) -> list[str]:
     closed = {event.task_id for event in room.announced_of(TaskClosed)}
     opened = [one.task_id for one in room.announced_of(TaskOpened) if one.task == name]
     return [task_id for task_id in opened if task_id not in closed]
+
+
+def back(room: Room, again: str) -> str:
+    """Discharge Ada and admit her anew; return a group's session in which she has a seat of each episode."""
+    admit(room, "Ada")
+    workshop = {
+        "site_id": SITE,
+        "kind": "EDUCATION",
+        "modality": "PSYCHOEDUCATION",
+        "facilitator_id": derived_id("clinician", "therapist 0"),
+        "starts_at": "2026-02-07T14:00:00-06:00",
+        "ends_at": "2026-02-07T15:00:00-06:00",
+        "capacity": 2,
+    }
+    planned = room.call("plan_session", workshop, role="supervisor")
+    booked = {"session_id": planned["session_id"], "patient_id": ids_of("Ada")["patient_id"]}
+    room.call("book_seat", booked, role="front_desk")
+    room.deliver(discharge_of("Ada", at=room.now))
+    episode_id = derived_id("episode", "Ada", again)
+    draft, admission = admitted("Ada", episode_id=episode_id, admission_id=derived_id("admission", again))
+    room.deliver(
+        referral_of("Ada", episode_id=episode_id, referral_id=derived_id("referral", again)),
+        dataclasses.replace(draft, episode_id=episode_id, plan_id=derived_id("treatment plan", again)),
+        admission,
+    )
+    sessions = room.ask("list_patient_sessions", {"episode_id": episode_id})["items"]
+    session_id = next(str(one["session_id"]) for one in sessions if one["kind"] == "GROUP")
+    seats = room.ask("get_session", {"session_id": session_id})["seats"]
+    assert sorted(one["state"] for one in seats) == ["CANCELLED", "SCHEDULED"]
+    return session_id
+
+
+@pytest.mark.parametrize("again", ["soon", "after a week", "in spring", "once more"])
+class TestWhoeverComesBack:
+    """Somebody who left and was admitted again within days has two seats in what was booked before."""
+
+    def test_is_checked_in_and_out_on_the_seat_of_the_present_episode(self, room, again):
+        session_id = back(room, again)
+        room.at(starts_of(room, session_id))
+
+        came = check_in(room, session_id, "Ada")
+        room.at(room.now + timedelta(hours=3))
+        left = check_out(room, session_id, "Ada")
+
+        assert (came["state"], left["state"]) == ("CHECKED_IN", "PRESENT")
+        assert {came["episode_id"], left["episode_id"]} == {derived_id("episode", "Ada", again)}
+
+    def test_is_marked_and_noted_by_name(self, room, again):
+        session_id = back(room, again)
+        room.at(starts_of(room, session_id) + timedelta(hours=3))
+        ada = ids_of("Ada")["patient_id"]
+
+        marks = {"session_id": session_id, "marks": [{"patient_id": ada, "mark": "PRESENT"}]}
+        taken = room.call("record_roster", marks, role="counselor")
+        note = room.call("write_note", {"session_id": session_id, "patient_id": ada, "text": "Sang."})
+
+        assert {one["state"] for one in taken["seats"]} == {"CANCELLED", "PRESENT"}
+        (own,) = (one["seat_id"] for one in taken["seats"] if one["state"] == "PRESENT")
+        assert note["seat_id"] == own
+
+    def test_walks_in_on_the_same_seat(self, room, again):
+        session_id = back(room, again)
+        room.at(starts_of(room, session_id))
+        scheduled = len(room.announced_of(SessionScheduled))
+
+        who = {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+        seat = room.call("add_walk_in", who, role="front_desk")
+
+        assert (seat["state"], seat["walked_in"]) == ("CHECKED_IN", False)
+        assert len(room.announced_of(SessionScheduled)) == scheduled
+
+    def test_books_in_the_present_episode_what_was_given_up_in_the_earlier_one(self, room, again):
+        back(room, again)
+        sessions = room.ask("list_sessions", {"site_id": SITE, "limit": 200})["items"]
+        (workshop,) = (one["session_id"] for one in sessions if one["kind"] == "EDUCATION")
+
+        who = {"session_id": workshop, "patient_id": ids_of("Ada")["patient_id"]}
+        booked = room.call("book_seat", who, role="front_desk")["seat"]
+
+        assert booked["episode_id"] == derived_id("episode", "Ada", again)
+
+    def test_gives_up_and_books_again_the_seat_of_the_present_episode(self, room, again):
+        session_id = back(room, again)
+        episode_id = derived_id("episode", "Ada", again)
+        found = room.ask("list_patient_sessions", {"episode_id": episode_id})["items"]
+        (own,) = (one for one in found if one["session_id"] == session_id)
+        with room.db() as db:
+            seat = db.get(attendance.Seat, own["seat_id"])
+            seat.state, seat.number = "CANCELLED", None
+
+        who = {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+        booked = room.call("book_seat", who, role="front_desk")["seat"]
+
+        assert (booked["seat_id"], booked["episode_id"]) == (own["seat_id"], episode_id)
+
+    def test_excuses_the_session_of_the_present_episode(self, room, again):
+        session_id = back(room, again)
+        who = {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+
+        excused = room.call("excuse_absence", who | {"reason": "ILLNESS"}, role="front_desk")
+
+        assert (excused["state"], excused["episode_id"]) == (
+            "EXCUSED",
+            derived_id("episode", "Ada", again),
+        )
 
 
 class TestCheckOut:

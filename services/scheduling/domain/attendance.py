@@ -581,6 +581,24 @@ class Seat:
         return arrived_at, left_at
 
 
+def seat_of(seats: Iterable[Seat], *, patient_id: str) -> Seat | None:
+    """Return a patient's seat in a session, if there is one.
+
+    Whoever left the program and came back soon has one of each episode: a seat that stands goes before one
+    that leaves their time free, that before one that was given up, and the newer episode's before the other.
+    """
+    own = [seat for seat in seats if seat.patient_id == patient_id]
+    return max(
+        own,
+        key=lambda seat: (
+            seat.state not in GIVEN_UP,
+            seat.state not in LEAVES_TIME_FREE,
+            seat.episode_id,
+        ),
+        default=None,
+    )
+
+
 def plan_session(
     *,
     session_id: str,
