@@ -1,8 +1,7 @@
 """Every way into scheduling: it builds weeks that fit around lives, and knows who came."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from functools import partial
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,9 +13,9 @@ from services.scheduling import (
     dosing,
     grouping,
     manuals,
-    messages,
     noting,
     peering,
+    planning,
     rostering,
     schemas,
     seating,
@@ -38,7 +37,6 @@ from services.scheduling.domain import (
     feedback,
     groups,
     obligations,
-    planner,
     plans,
     records,
     rooms,
@@ -46,7 +44,6 @@ from services.scheduling.domain import (
     telehealth,
     weeks,
 )
-from services.scheduling.solving.solver import Solver
 from shared import holds, safety
 from shared.answers import answer_of
 from shared.clock import Timer, cancel_timer, on_timer, set_timer
@@ -94,12 +91,6 @@ _CARE = roles.CARE_TEAM
 #: Who agrees with a patient on fewer hours than their level asks for.
 _DECIDING = (roles.CLINICIAN, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 
-#: The timer of the day on which an agreed step-down begins, or is over.
-_STEP_DOWN_TURNS = "step_down_turns"
-
-#: Plans without a week that are tried again when one seat becomes free; Sunday tries all.
-TRIED_AT_ONCE = 20
-
 #: Sessions whose grace period is over that are judged in one transaction: a morning's at a large site,
 #: and few enough that no mark waits long for one of them. Design default.
 JUDGED_AT_ONCE = 200
@@ -113,9 +104,6 @@ class Scheduling:
     keeps = tables.metadata
     #: Silence means absence only while people could be checked in.
     watches_door = True
-
-    #: One for all workers of the process: it has one child, which is kept warm.
-    _solver = Solver()
 
     # --- What others tell -------------------------------------------------------------------------
 
@@ -146,7 +134,7 @@ class Scheduling:
         _, episode = tables.lock_episode_of(db, event)
         episode.note_referral(event)
         # Whoever is referred may be admitted soon, and is not to wait for a library to load.
-        self._solver.warm_up()
+        planning.solver.warm_up()
 
     @reacts_to(PatientAdmitted)
     def plan_week(self, db: Session, event: PatientAdmitted, now: datetime) -> None:
@@ -169,7 +157,7 @@ class Scheduling:
             plan.awaits_treatment_plan = True
             set_timer(db, "treatment_plan_late", key=event.episode_id, due_at=now + plans.DRAFT_WAIT)
         else:
-            self._begin_plan(db, plan, episode, patient, site, at=event.admitted_at, now=now)
+            planning.begin_plan(db, plan, episode, patient, site, at=event.admitted_at, now=now)
 
     @reacts_to(PlanDrafted)
     def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
@@ -181,7 +169,7 @@ class Scheduling:
         plan = tables.plan_of(db, episode_id=event.episode_id)
         if plan is None or plan.awaits_treatment_plan:
             episode.note_draft(version=event.version, modalities=event.modalities)
-            self._begin_awaited_plan(db, plan, episode, patient, now=now)
+            planning.begin_awaited_plan(db, plan, episode, patient, now=now)
 
     @reacts_to(PlanActivated)
     def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:
@@ -189,13 +177,13 @@ class Scheduling:
         patient, episode = tables.lock_episode_of(db, event)
         news = episode.note_treatment_plan(version=event.version, modalities=event.modalities)
         plan = tables.plan_of(db, episode_id=event.episode_id)
-        if self._begin_awaited_plan(db, plan, episode, patient, now=now) or plan is None or not news:
+        if planning.begin_awaited_plan(db, plan, episode, patient, now=now) or plan is None or not news:
             return
-        site = self._locked_site(db, plan.site_id)
+        site = planning.locked_site(db, plan.site_id)
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         if plan.state == "ACTIVE" and plan.reason is None:
-            announce_all(db, self._find_week(db, plan, episode, patient, site, at=now))
+            announce_all(db, planning.find_week(db, plan, episode, patient, site, at=now))
 
     @reacts_to(SupportNetworkTold)
     def heed_support_network(self, db: Session, event: SupportNetworkTold, now: datetime) -> None:
@@ -203,22 +191,22 @@ class Scheduling:
         patient = tables.lock_patient_of(db, patient_id=event.patient_id, journey_id=event.journey_id)
         before = family.against_sessions(patient)
         family.note_network(patient, supporters=event.supporters, told_at=event.told_at)
-        self._plan_family_sessions(db, patient, before=before, now=now)
+        planning.plan_family_sessions(db, patient, before=before, now=now)
 
     @reacts_to(ConsentGranted)
     def let_family_come(self, db: Session, event: ConsentGranted, now: datetime) -> None:
         """Plan family sessions for whoever needs them, once people close to them may know."""
-        self._heed_consent(db, event, stands=True, now=now)
+        planning.heed_consent(db, event, stands=True, now=now)
 
     @reacts_to(ConsentRevoked)
     def stop_family_sessions(self, db: Session, event: ConsentRevoked, now: datetime) -> None:
         """Plan no family sessions any more under a consent that was taken back."""
-        self._heed_consent(db, event, stands=False, now=now)
+        planning.heed_consent(db, event, stands=False, now=now)
 
     @reacts_to(ConsentExpired)
     def end_family_sessions(self, db: Session, event: ConsentExpired, now: datetime) -> None:
         """Plan no family sessions any more under a consent that ended by itself."""
-        self._heed_consent(db, event, stands=False, now=now)
+        planning.heed_consent(db, event, stands=False, now=now)
 
     @reacts_to(PatientDischarged)
     def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
@@ -240,12 +228,12 @@ class Scheduling:
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
-        announce_all(db, [*self._end_plan(db, plan, at=event.discharged_at), plan.freed()])
+        announce_all(db, [*planning.end_plan(db, plan, at=event.discharged_at), plan.freed()])
         seating.leave_all(db, episode_id=event.episode_id, now=now)
         peering.leave(db, episode, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
-        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
+        planning.help_those_without_week(db, site, at=now, at_most=planning.TRIED_AT_ONCE, says_why=False)
 
     @reacts_to(SafetyConcernTaken)
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
@@ -271,7 +259,7 @@ class Scheduling:
     @command(schemas.AddClinician, roles=(roles.OPERATIONS, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR))
     def add_clinician(self, db: Session, call: Call) -> dict[str, Any]:
         """Add a clinician with credentials."""
-        site = self._locked_site(db, call.data["site_id"])
+        site = planning.locked_site(db, call.data["site_id"])
         clinician_id = call.data.get("clinician_id") or new_id()
         if db.get(clinicians.Clinician, clinician_id) is not None:
             raise clinicians.ClinicianKnownAlready(field="clinician_id", rule="must be new")
@@ -288,7 +276,7 @@ class Scheduling:
         db.add(clinician)
         staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
         vetting.watch(db, clinician, now=call.now)
-        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        planning.help_those_without_week(db, site, at=call.now, at_most=planning.TRIED_AT_ONCE)
         return _clinician_view(clinician, today=weeks.local_day(at=call.now, zone=site.time_zone))
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
@@ -315,7 +303,7 @@ class Scheduling:
         """Record a credential that is new or renewed, and close what asked for the renewal."""
         data = call.data
         clinician = staffing.clinician_of(db, data["clinician_id"])
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         today = weeks.local_day(at=call.now, zone=site.time_zone)
         credential = {name: data[name] for name in ("kind", "state")}
         credential["expires_on"] = data["expires_on"].isoformat()
@@ -328,7 +316,7 @@ class Scheduling:
         staffing.watch_credentials(db, clinician, site, now=call.now, tell=False)
         staffing.settle(db, clinician, site, now=call.now)
         announce_all(db, noting.after_renewal(db, clinician, site, now=call.now))
-        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        planning.help_those_without_week(db, site, at=call.now, at_most=planning.TRIED_AT_ONCE)
         return _clinician_view(clinician, today=today)
 
     @command(schemas.CheckCredential, roles=_STAFFING)
@@ -336,7 +324,7 @@ class Scheduling:
         """Note what the primary source said; a credential that is not confirmed counts no longer."""
         data = call.data
         clinician = staffing.clinician_of(db, data["clinician_id"])
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         today = weeks.local_day(at=call.now, zone=site.time_zone)
         clinician.check_credential(
             kind=data["kind"],
@@ -363,7 +351,7 @@ class Scheduling:
     def record_exclusion_check(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what a look at a federal exclusion list has found; whoever is on it leads nothing."""
         clinician = staffing.clinician_of(db, call.data["clinician_id"])
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         check = exclusions.ExclusionCheck(
             check_id=new_id(),
             checked_at=call.now,
@@ -389,7 +377,7 @@ class Scheduling:
         if data["ends_at"] <= data["starts_at"]:
             raise clinicians.AbsenceEndsBeforeStart(field="ends_at", rule="after starts_at")
         clinician = staffing.clinician_of(db, data["clinician_id"])
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         stand_in = None
         if "stand_in_id" in data:
             stand_in = self._colleague(db, data["stand_in_id"], of=clinician, field="stand_in_id")
@@ -412,7 +400,7 @@ class Scheduling:
         """Give a clinician's sessions to another, for a while or for good."""
         data = call.data
         clinician = staffing.clinician_of(db, data["clinician_id"])
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         to = self._colleague(db, data["to_clinician_id"], of=clinician, field="to_clinician_id")
         done = staffing.hand_over(
             db,
@@ -441,7 +429,7 @@ class Scheduling:
         data = call.data
         session = tables.lock_session(db, session_id=data["session_id"])
         session.check_can_change(now=call.now)
-        site = self._locked_site(db, session.site_id)
+        site = planning.locked_site(db, session.site_id)
         if "clinician_id" in data:
             to = staffing.clinician_of(db, data["clinician_id"])
             if to.site_id != session.site_id:
@@ -459,7 +447,7 @@ class Scheduling:
     def add_room(self, db: Session, call: Call) -> dict[str, Any]:
         """Add a room to a site."""
         data = call.data
-        site = self._locked_site(db, data["site_id"])
+        site = planning.locked_site(db, data["site_id"])
         room_id = data.get("room_id") or new_id()
         if db.get(rooms.Room, room_id) is not None:
             raise rooms.RoomKnownAlready(field="room_id", rule="must be new")
@@ -483,7 +471,7 @@ class Scheduling:
     def plan_session(self, db: Session, call: Call) -> dict[str, Any]:
         """Plan a session outside the standing groups: a workshop, a family session, an open hour."""
         data = call.data
-        site = self._locked_site(db, data["site_id"])
+        site = planning.locked_site(db, data["site_id"])
         leader = staffing.clinician_of(db, data["facilitator_id"], field="facilitator_id")
         if leader.site_id != site.site_id:
             raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
@@ -507,7 +495,7 @@ class Scheduling:
     def open_group(self, db: Session, call: Call) -> dict[str, Any]:
         """Open a group that meets every week."""
         data = call.data
-        site = self._locked_site(db, data["site_id"])
+        site = planning.locked_site(db, data["site_id"])
         group_id = data.get("group_id") or new_id()
         if db.get(groups.Group, group_id) is not None:
             raise groups.GroupKnownAlready(field="group_id", rule="must be new")
@@ -515,7 +503,7 @@ class Scheduling:
         if facilitator is None or facilitator.site_id != site.site_id:
             raise clinicians.NoSuchClinician(field="facilitator_id", rule="must be a clinician of the site")
         led = tables.groups_of_site(db, site_id=site.site_id)
-        elsewhere = self._spans_of_facilitators(led).get(facilitator.clinician_id, [])
+        elsewhere = planning.spans_of_facilitators(led).get(facilitator.clinician_id, [])
         hours = tables.hours_taken(db, site_id=site.site_id, besides=None)
         elsewhere += [hour.span() for hour in hours.get(facilitator.clinician_id, ())]
         room = grouping.room_of(db, data["room_id"]) if "room_id" in data else None
@@ -545,7 +533,7 @@ class Scheduling:
         db.flush()
         if room is not None:
             grouping.take_room(db, group, room, site, now=call.now)
-        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        planning.help_those_without_week(db, site, at=call.now, at_most=planning.TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
     @command(schemas.ExplainBlock, roles=_STAFFING)
@@ -568,7 +556,7 @@ class Scheduling:
             today=weeks.local_day(at=call.now, zone=site.time_zone),
         )
         announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=call.now))
-        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE)
+        planning.help_those_without_week(db, site, at=call.now, at_most=planning.TRIED_AT_ONCE)
         return _group_view(group, taken=tables.numbers_taken(db, site_id=site.site_id))
 
     @command(schemas.MoveGroup, roles=_STAFFING)
@@ -595,7 +583,7 @@ class Scheduling:
         group, site = grouping.locked(db, call.data["group_id"])
         ending = grouping.end(db, group, reason=call.data["reason"], now=call.now)
         for one in ending.members:
-            self._replan(
+            planning.replan(
                 db,
                 site,
                 one.plan,
@@ -608,7 +596,7 @@ class Scheduling:
             )
         # Whoever moved later may have left the very place that somebody before them lacked.
         for one in ending.left:
-            found = self._find_week(
+            found = planning.find_week(
                 db,
                 one.plan,
                 one.episode,
@@ -619,7 +607,9 @@ class Scheduling:
                 because=GROUP_ENDED,
             )
             announce_all(db, found)
-        self._help_those_without_week(db, site, at=call.now, at_most=TRIED_AT_ONCE, says_why=False)
+        planning.help_those_without_week(
+            db, site, at=call.now, at_most=planning.TRIED_AT_ONCE, says_why=False
+        )
         announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=call.now))
         announce(db, ending.told())
         return grouping.ending_view(db, ending)
@@ -627,7 +617,7 @@ class Scheduling:
     @command(schemas.AdoptCurriculum, roles=_STAFFING)
     def adopt_curriculum(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a curriculum into a site's catalogue."""
-        site = self._locked_site(db, call.data["site_id"])
+        site = planning.locked_site(db, call.data["site_id"])
         curriculum = teaching.adopt(db, site, call.data, by=call.actor.actor_id, now=call.now)
         return teaching.curriculum_view(curriculum, group_ids=())
 
@@ -636,7 +626,7 @@ class Scheduling:
         """Have a group follow a curriculum of its site's catalogue."""
         data = call.data
         group = grouping.group_of(db, data["group_id"])
-        site = self._locked_site(db, group.site_id)
+        site = planning.locked_site(db, group.site_id)
         # Whoever held the lock before may have changed the group.
         db.refresh(group)
         teaching.follow(
@@ -715,7 +705,7 @@ class Scheduling:
         patient = tables.lock_patient(db, patient_id=data["patient_id"])
         if patient is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
-        site = self._locked_site(db, data["site_id"])
+        site = planning.locked_site(db, data["site_id"])
         patient.declare(
             bound_by=tuple(obligations.Obligation(**declared) for declared in data["obligations"]),
             site_id=site.site_id,
@@ -723,7 +713,7 @@ class Scheduling:
         )
         if "wishes" in data:
             patient.wishes = data["wishes"]
-        fit = self._fit(db, patient, site_id=site.site_id)
+        fit = planning.fit_of_tracks(db, patient, site_id=site.site_id)
         announce(
             db,
             ObligationFitFound(
@@ -739,7 +729,7 @@ class Scheduling:
             ),
         )
         seating.give_up_bound(db, patient, bound_by=patient.obligations(), zone=site.time_zone, now=call.now)
-        self._keep_week_clear(db, patient, now=call.now)
+        planning.keep_week_clear(db, patient, now=call.now)
         return _obligations_view(patient, fit)
 
     @question(schemas.GetObligations, roles=(*STAFF, roles.PATIENT))
@@ -750,7 +740,9 @@ class Scheduling:
         if patient is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
         fit = (
-            self._fit(db, patient, site_id=patient.obligations_site_id) if patient.obligations_site_id else ()
+            planning.fit_of_tracks(db, patient, site_id=patient.obligations_site_id)
+            if patient.obligations_site_id
+            else ()
         )
         return _obligations_view(patient, fit)
 
@@ -774,7 +766,7 @@ class Scheduling:
         if plan is None:
             raise plans.NoSuchPlan(field="episode_id", rule="must be an admitted episode")
         _own_or_not_there(call, patient_id=plan.patient_id)
-        self._locked_site(db, plan.site_id)
+        planning.locked_site(db, plan.site_id)
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
@@ -793,7 +785,7 @@ class Scheduling:
     @command(schemas.AgreeStepDown, roles=_DECIDING)
     def agree_step_down(self, db: Session, call: Call) -> dict[str, Any]:
         """Agree with a patient on fewer hours than the level asks for, and plan the week on them."""
-        plan, episode, patient, site = self._planned(db, call.data["episode_id"])
+        plan, episode, patient, site = planning.planned(db, call.data["episode_id"])
         today = weeks.local_day(at=call.now, zone=site.time_zone)
         before = step_downs.in_force(episode, on=today)
         agreed = step_downs.agree(
@@ -809,18 +801,18 @@ class Scheduling:
         )
         announce_all(db, agreed)
         turned = step_downs.in_force(episode, on=today) != before
-        self._heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
+        planning.heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
         return _step_downs_view(episode)
 
     @command(schemas.EndStepDown, roles=_DECIDING)
     def end_step_down(self, db: Session, call: Call) -> dict[str, Any]:
         """End an agreed step-down from today on, and plan the hours of the level again."""
-        plan, episode, patient, site = self._planned(db, call.data["episode_id"])
+        plan, episode, patient, site = planning.planned(db, call.data["episode_id"])
         today = weeks.local_day(at=call.now, zone=site.time_zone)
         before = step_downs.in_force(episode, on=today)
         announce_all(db, step_downs.end(episode, by=call.actor, today=today, now=call.now))
         turned = step_downs.in_force(episode, on=today) != before
-        self._heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
+        planning.heed_step_down(db, plan, episode, patient, site, turned=turned, now=call.now)
         return _step_downs_view(episode)
 
     @question(schemas.ListStepDowns, roles=(*STAFF, roles.PATIENT))
@@ -1276,7 +1268,7 @@ class Scheduling:
     def close_site(self, db: Session, call: Call) -> dict[str, Any]:
         """Close a site for a while: everything that starts in it is called off, and counts for nobody."""
         data = call.data
-        site = self._locked_site(db, data["site_id"])
+        site = planning.locked_site(db, data["site_id"])
         closure, called_off, under_way = seating.close_site(
             db,
             site,
@@ -1358,7 +1350,7 @@ class Scheduling:
     def watch_credentials(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask for renewals that are due, and tell of credentials that have run out."""
         clinician = staffing.clinician_of(db, timer.key)
-        site = self._locked_site(db, clinician.site_id)
+        site = planning.locked_site(db, clinician.site_id)
         staffing.watch_credentials(db, clinician, site, now=now)
 
     @on_timer("treatment_plan_late")
@@ -1366,8 +1358,8 @@ class Scheduling:
         """Find a week for somebody whose treatment plan was not drafted in time; it is heeded later."""
         plan, episode, patient = tables.plan_with_people(db, episode_id=timer.key)
         if plan.awaits_treatment_plan:
-            site = self._locked_site(db, plan.site_id)
-            self._begin_plan(db, plan, episode, patient, site, at=now, now=now)
+            site = planning.locked_site(db, plan.site_id)
+            planning.begin_plan(db, plan, episode, patient, site, at=now, now=now)
 
     @on_timer(peering.TIMER)
     def look_for_peer(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1395,18 +1387,18 @@ class Scheduling:
         plan = db.get(plans.WeeklyPlan, timer.key)
         if plan is None:
             return
-        self._locked_site(db, plan.site_id)
+        planning.locked_site(db, plan.site_id)
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         announce_all(db, plan.ask_for_confirmation(now=now))
 
-    @on_timer(_STEP_DOWN_TURNS)
+    @on_timer(planning.STEP_DOWN_TURNS)
     def turn_step_down(self, db: Session, timer: Timer, now: datetime) -> None:
         """Plan a week anew on the day on which an agreed step-down begins or is over."""
         known = tables.plan_of(db, episode_id=timer.key)
         if known is not None and known.state != "ENDED":
-            plan, episode, patient, site = self._planned(db, timer.key)
-            self._heed_step_down(db, plan, episode, patient, site, turned=True, now=now)
+            plan, episode, patient, site = planning.planned(db, timer.key)
+            planning.heed_step_down(db, plan, episode, patient, site, turned=True, now=now)
 
     @on_timer("attendance_grace_over", at_once=JUDGED_AT_ONCE)
     def mark_no_shows(self, db: Session, due: list[Timer], now: datetime) -> None:
@@ -1459,21 +1451,21 @@ class Scheduling:
     @on_timer("remind_of_notes")
     def remind_of_notes(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask each clinician of a site for the oldest note that is overdue."""
-        site = self._locked_site(db, timer.key)
+        site = planning.locked_site(db, timer.key)
         noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
         announce_all(db, noting.remind(db, site_id=site.site_id, now=now))
 
     @on_timer("book_next_week")
     def book_next_week(self, db: Session, timer: Timer, now: datetime) -> None:
         """Book one more week for everybody in the program, and try again for those without a week."""
-        site = self._locked_site(db, timer.key)
+        site = planning.locked_site(db, timer.key)
         self._set_booking_timer(db, site.site_id, site.time_zone, after=timer.due_at)
         through = plans.licensed_through(at=timer.due_at, zone=site.time_zone)
-        self._look_at_licences(db, site, through=through, at=now)
-        self._help_those_without_week(db, site, at=now, at_most=None)
+        planning.look_at_licences(db, site, through=through, at=now)
+        planning.help_those_without_week(db, site, at=now, at_most=None)
         # Groups that an older version opened are told of from now on.
         announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=now))
-        _, scheduled = self._book(
+        _, scheduled = planning.book(
             db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
         )
         announce_all(db, scheduled)
@@ -1481,7 +1473,7 @@ class Scheduling:
     @on_timer("weigh_week")
     def weigh_week(self, db: Session, timer: Timer, now: datetime) -> None:
         """Compare what each patient attended in the week that ends with the floor of their level."""
-        site = self._locked_site(db, timer.key)
+        site = planning.locked_site(db, timer.key)
         self._set_weighing_timer(db, site.site_id, site.time_zone, after=timer.due_at)
         # A site that an older version opened has no reminder yet.
         noting.set_reminder(db, site_id=site.site_id, zone=site.time_zone, after=timer.due_at)
@@ -1506,12 +1498,6 @@ class Scheduling:
             raise clinicians.NoSuchClinician(field=field, rule="must be another clinician of the site")
         return found
 
-    def _locked_site(self, db: Session, site_id: str) -> records.Site:
-        site = tables.lock_site(db, site_id=site_id)
-        if site is None:
-            raise records.NoSuchSite(field="site_id", rule="must be a site")
-        return site
-
     def _begin_rounds(self, db: Session, site_id: str, zone: str, *, after: datetime) -> None:
         noting.set_reminder(db, site_id=site_id, zone=zone, after=after)
         self._set_booking_timer(db, site_id, zone, after=after)
@@ -1528,429 +1514,6 @@ class Scheduling:
             after=after, weekday=dose.WEIGHING_WEEKDAY, at=dose.WEIGHING_TIME, zone=zone
         )
         set_timer(db, "weigh_week", key=site_id, due_at=due_at)
-
-    def _fit(
-        self, db: Session, patient: records.Patient, *, site_id: str
-    ) -> tuple[obligations.TrackFit, ...]:
-        meetings = plans.meetings_of(groups=tables.groups_of_site(db, site_id=site_id), taken={})
-        return obligations.fit_of_tracks(meetings=meetings, bound_by=patient.obligations())
-
-    def _spans_of_facilitators(self, found: Iterable[groups.Group]) -> dict[str, list[weeks.Span]]:
-        """Return when clinicians are in groups."""
-        spans: dict[str, list[weeks.Span]] = {}
-        for group in found:
-            spans.setdefault(group.facilitator_id, []).extend(group.spans())
-        return spans
-
-    def _therapists(
-        self,
-        db: Session,
-        site: records.Site,
-        *,
-        on: date,
-        besides: plans.WeeklyPlan,
-        led: Iterable[groups.Group],
-    ) -> list[planner.Therapist]:
-        """Return the site's licensed therapists, those with the fewest patients first."""
-        in_groups = self._spans_of_facilitators(led)
-        taken = tables.hours_taken(db, site_id=site.site_id, besides=besides.plan_id)
-        therapists = [
-            planner.Therapist(
-                clinician_id=clinician.clinician_id,
-                taken=frozenset(
-                    (hour.weekday, hour.starts) for hour in taken.get(clinician.clinician_id, ())
-                ),
-                busy=tuple(in_groups.get(clinician.clinician_id, ())),
-                states=clinician.counsels_in(on=on),
-            )
-            for clinician in tables.clinicians_of_site(db, site_id=site.site_id)
-            if clinician.may_counsel(on=on)
-        ]
-        # The sort is stable, so those with equally many keep the order in which they were added.
-        return sorted(therapists, key=lambda therapist: len(therapist.taken))
-
-    def _find_week(
-        self,
-        db: Session,
-        plan: plans.WeeklyPlan,
-        episode: records.Episode,
-        patient: records.Patient,
-        site: records.Site,
-        *,
-        at: datetime,
-        known: str | None = None,
-        because: str | None = None,
-        now: datetime | None = None,
-    ) -> list[Event]:
-        """Give the plan a standing week from *at* on and book it; return what is to be announced.
-
-        :param now: the present moment, where *at* may be long past: nobody joins a cohort that began
-            meanwhile.
-        :param known: why none fitted before, where that need not be asked again.
-        :param because: what the program could not keep of the week before; the patient is told.
-        """
-        db.flush()
-        own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-        taken = tables.numbers_taken(db, site_id=site.site_id)
-        for place in own:
-            if place.number is not None:
-                taken[place.group_id, place.weekday].discard(place.number)
-        request = plans.request_of(
-            episode=episode,
-            patient=patient,
-            held=own,
-            held_hour=plan.individual,
-            admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
-            on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
-        )
-        meetings = plans.meetings_of(
-            groups=plans.joinable(
-                groups=by_id.values(),
-                own=own,
-                on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
-            ),
-            taken={key: len(numbers) for key, numbers in taken.items()},
-        )
-        through = plans.licensed_through(at=at, zone=site.time_zone)
-        therapists = self._therapists(db, site, on=through, besides=plan, led=by_id.values())
-        there = staffing.without_absences(
-            db, site, therapists, own=plan.individual_clinician_id, since=max(at, now or at)
-        )
-        find_week = partial(planner.plan_week, request=request, meetings=meetings, solve=self._solver.solve)
-        # Whoever is away is asked only where nobody else has an hour; why there is none is asked once.
-        found = find_week(therapists=there, known=known if there == therapists else "NO_THERAPIST")
-        if isinstance(found, planner.NoWeek) and there != therapists:
-            found = find_week(therapists=therapists, known=known)
-        if isinstance(found, planner.NoWeek):
-            cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
-            if known is None:
-                plan.note_to_relax(found.obligations)
-            return plan.miss_out(reason=found.reason, at=at)
-        plan.explained = plans.explain(week=found, request=request, meetings=meetings)
-        if plan.has(found, places=own):
-            return []
-        moved = plan.moved_by(found, places=own)
-        caused = plan.adopt(week=found, at=at, because=because)
-        set_timer(db, "week_unconfirmed", key=plan.plan_id, due_at=at + plans.CONFIRM_WITHIN)
-        touched = {place.group_id for place in own}
-        for place in own:
-            db.delete(place)
-        db.flush()
-        kept = {(place.group_id, place.weekday): place.number for place in own}
-        places = plans.places_in(plan=plan, week=found, kept=kept, taken=taken, groups=by_id)
-        db.add_all(places)
-        for place in places:
-            if place.number is not None:
-                taken.setdefault((place.group_id, place.weekday), set()).add(place.number)
-        for group_id in sorted(touched | {place.group_id for place in places}):
-            caused += by_id[group_id].tell_places(taken, now=at)
-        db.flush()
-        first_session_at, scheduled = self._book(
-            db,
-            site,
-            [plan],
-            after=at,
-            through=plans.end_of_next_week(at=at, zone=site.time_zone),
-            replaces=bool(own),
-        )
-        # A whole week lies ahead, so every standing meeting has a date.
-        caused.append(plan.proposal(week=found, moved=moved, first_session_at=first_session_at or at, at=at))
-        caused += messages.of_week(db, plan, now=max(at, now or at))
-        return caused + scheduled
-
-    def _book(
-        self,
-        db: Session,
-        site: records.Site,
-        booked: list[plans.WeeklyPlan],
-        *,
-        after: datetime,
-        through: date,
-        replaces: bool = False,
-    ) -> tuple[datetime | None, list[Event]]:
-        """Book the plans' dates up to the day *through*; return the first start, and what to announce.
-
-        :param replaces: whether scheduled seats that are no part of the plans any more fall away.
-        """
-        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-        taught = teaching.followed_by(db, by_id)
-        places = tables.places_of(db, plan_ids=[plan.plan_id for plan in booked])
-        today = weeks.local_day(at=after, zone=site.time_zone)
-        dated: list[plans.DatedSession] = []
-        freed: list[str] = []
-        for plan in booked:
-            last = max(through, plan.booked_through or through)
-            first = plan.booked_through + timedelta(days=1) if plan.booked_through else today
-            own = plans.dated_sessions(
-                plan=plan,
-                places=places[plan.plan_id],
-                groups=by_id,
-                site=site,
-                after=after,
-                first=today if replaces else first,
-                last=last,
-                curricula=taught,
-            )
-            if replaces:
-                freed += self._cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
-                plan.forget_not_led(after=weeks.monday_of(today))
-            plan.booked_through = last
-            dated += own
-        dated = seating.bookable_dates(db, site, dated, after=after)
-        led = staffing.led_dates(db, site, dated, after=after)
-        for one in led.left_out:
-            if one.clinical_minutes:
-                day = weeks.local_day(at=one.starts_at, zone=site.time_zone)
-                one.plan.note_not_led(week_starts_on=weeks.monday_of(day))
-        dated = led.dated
-        new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
-        for session in dated:
-            if session.session_id in new_sessions:
-                set_timer(
-                    db,
-                    "attendance_grace_over",
-                    key=session.session_id,
-                    due_at=session.starts_at + attendance.GRACE,
-                )
-        if freed:
-            seating.free_seats(db, freed, reason="REPLANNED", now=after)
-        first_session_at = min((session.starts_at for session in dated), default=None)
-        return first_session_at, [session.scheduled() for session in dated if session.seat_id in new_seats]
-
-    def _cancel_seats(
-        self, db: Session, plan: plans.WeeklyPlan, *, after: datetime | None, keep: Iterable[str] = ()
-    ) -> list[str]:
-        """Cancel seats of a plan; return the sessions in which others can sit instead."""
-        fallen, freed = tables.cancel_seats(db, episode_id=plan.episode_id, after=after, keep=keep)
-        for session_id in fallen:
-            cancel_timer(db, "attendance_grace_over", key=session_id)
-        return freed
-
-    def _end_plan(self, db: Session, plan: plans.WeeklyPlan, *, at: datetime) -> list[Event]:
-        """End the plan, give its places back and cancel every seat that nobody has judged yet."""
-        caused = plan.end(at=at)
-        cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
-        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-        for place in places:
-            place.number = None
-        db.flush()
-        self._cancel_seats(db, plan, after=None)
-        return caused + vacancies.after_leaving(db, places, site_id=plan.site_id, now=at)
-
-    def _help_those_without_week(
-        self,
-        db: Session,
-        site: records.Site,
-        *,
-        at: datetime,
-        at_most: int | None,
-        says_why: bool = True,
-    ) -> None:
-        """Look again for a week for those who have none, the longest waiting first.
-
-        :param says_why: whether to ask anew what is to be relaxed, which takes several searches each.
-        """
-        db.flush()
-        for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
-            known = None if says_why else plan.reason
-            announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, known=known))
-
-    def _planned(
-        self, db: Session, episode_id: str
-    ) -> tuple[plans.WeeklyPlan, records.Episode, records.Patient, records.Site]:
-        """Return the weekly plan of an episode in treatment, with its people and site, locked.
-
-        :raises NoSuchPlan: when it was not admitted, or is over.
-        """
-        known = tables.plan_of(db, episode_id=episode_id)
-        if known is None or known.state == "ENDED":
-            raise plans.NoSuchPlan(field="episode_id", rule="must be an episode in treatment")
-        plan, episode, patient = tables.plan_with_people(db, episode_id=episode_id)
-        site = self._locked_site(db, plan.site_id)
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
-        return plan, episode, patient, site
-
-    def _heed_step_down(
-        self,
-        db: Session,
-        plan: plans.WeeklyPlan,
-        episode: records.Episode,
-        patient: records.Patient,
-        site: records.Site,
-        *,
-        turned: bool,
-        now: datetime,
-    ) -> None:
-        """Plan the week on what is agreed for today, and come back when that changes by itself.
-
-        :param turned: whether something else is agreed for today than the week follows.
-        """
-        today = weeks.local_day(at=now, zone=site.time_zone)
-        turn = step_downs.next_turn(episode, after=today)
-        if turn is None:
-            cancel_timer(db, _STEP_DOWN_TURNS, key=episode.episode_id)
-        else:
-            due_at = weeks.moment_of(day=turn, at=datetime.min.time(), zone=site.time_zone)
-            set_timer(db, _STEP_DOWN_TURNS, key=episode.episode_id, due_at=due_at)
-        if plan.awaits_treatment_plan or not turned:
-            return
-        self._replan(db, site, plan, episode, patient, gone=[], hour_gone=False, at=now)
-        self._help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
-
-    def _keep_week_clear(self, db: Session, patient: records.Patient, *, now: datetime) -> None:
-        """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""
-        episode = tables.present_episode_of(db, patient_id=patient.patient_id)
-        plan = tables.plan_of(db, episode_id=episode.episode_id) if episode else None
-        if episode is None or plan is None or plan.state == "ENDED":
-            return
-        site = self._locked_site(db, plan.site_id)
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
-        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-        busy = [obligation.span() for obligation in patient.obligations()]
-        met = [
-            place
-            for place in places
-            if any(plans.place_span(place=place, group=by_id[place.group_id]).meets(taken) for taken in busy)
-        ]
-        hour = plan.individual
-        hour_met = hour is not None and any(hour.span().meets(taken) for taken in busy)
-        through = plans.licensed_through(at=now, zone=site.time_zone)
-        otherwise = hour is not None and staffing.meet_otherwise(db, hour, patient, on=through)
-        # Whoever is somewhere else from now on may be where the therapist is not licensed.
-        hour_met = hour_met or (hour is not None and hour.from_afar and otherwise)
-        if met or hour_met or otherwise or plan.reason is not None:
-            self._replan(db, site, plan, episode, patient, gone=met, hour_gone=hour_met, at=now)
-
-    def _heed_consent(
-        self,
-        db: Session,
-        event: ConsentGranted | ConsentRevoked | ConsentExpired,
-        *,
-        stands: bool,
-        now: datetime,
-    ) -> None:
-        """Note whether a consent for people close to a patient stands, and what follows for the week."""
-        if event.kind != family.CONSENT_KIND:
-            return
-        patient = tables.lock_patient_of(db, patient_id=event.patient_id, journey_id=event.journey_id)
-        before = family.against_sessions(patient)
-        family.note_consent(patient, consent_id=event.consent_id, stands=stands)
-        self._plan_family_sessions(db, patient, before=before, now=now)
-
-    def _plan_family_sessions(
-        self, db: Session, patient: records.Patient, *, before: str | None, now: datetime
-    ) -> None:
-        """Plan anew where the treatment plan asks for family sessions and others may come than *before*.
-
-        Where nobody may come any more, what was booked by hand goes too. Whoever wishes family sessions
-        brings somebody: theirs stay as they are.
-        """
-        against = family.against_sessions(patient)
-        if against == before or patient.wished().family:
-            return
-        episode = tables.present_episode_of(db, patient_id=patient.patient_id)
-        plan = tables.plan_of(db, episode_id=episode.episode_id) if episode is not None else None
-        if episode is None or plan is None or plan.state == "ENDED":
-            return
-        site = self._locked_site(db, plan.site_id)
-        if against is not None:
-            seating.give_up_family(db, patient, now=now)
-        if family.FAMILY not in episode.modalities or plan.awaits_treatment_plan:
-            return
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
-        gone: list[plans.Place] = []
-        if against is not None:
-            by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-            held = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-            gone = [place for place in held if by_id[place.group_id].kind == family.FAMILY]
-        self._replan(db, site, plan, episode, patient, gone=gone, hour_gone=False, at=now)
-
-    def _replan(
-        self,
-        db: Session,
-        site: records.Site,
-        plan: plans.WeeklyPlan,
-        episode: records.Episode,
-        patient: records.Patient,
-        *,
-        gone: list[plans.Place],
-        hour_gone: bool,
-        at: datetime,
-        because: str | None = None,
-    ) -> None:
-        """Find another week for a plan; where none fits, keep of it what is not *gone*.
-
-        Somebody who lost one day of treatment is not to lose the others as well.
-        """
-        announce_all(db, self._find_week(db, plan, episode, patient, site, at=at, because=because))
-        if plan.reason is None or plan.state != "ACTIVE" or not (gone or hour_gone):
-            return
-        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-        plan.lose(minutes=sum(by_id[place.group_id].clinical_minutes for place in gone), hour=hour_gone)
-        for place in gone:
-            db.delete(place)
-        db.flush()
-        announce_all(db, vacancies.after_leaving(db, gone, site_id=site.site_id, now=at))
-        self._book(
-            db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True
-        )
-
-    def _begin_awaited_plan(
-        self,
-        db: Session,
-        plan: plans.WeeklyPlan | None,
-        episode: records.Episode,
-        patient: records.Patient,
-        *,
-        now: datetime,
-    ) -> bool:
-        """Begin a plan whose treatment plan has come now; return whether it waited for that."""
-        if plan is None or not plan.awaits_treatment_plan:
-            return False
-        cancel_timer(db, "treatment_plan_late", key=plan.episode_id)
-        site = self._locked_site(db, plan.site_id)
-        self._begin_plan(db, plan, episode, patient, site, at=episode.admitted_at or now, now=now)
-        return True
-
-    def _begin_plan(
-        self,
-        db: Session,
-        plan: plans.WeeklyPlan,
-        episode: records.Episode,
-        patient: records.Patient,
-        site: records.Site,
-        *,
-        at: datetime,
-        now: datetime,
-    ) -> None:
-        """Find the first week, with what is known of the treatment plan; end it if the episode is over."""
-        plan.awaits_treatment_plan = False
-        caused = self._find_week(db, plan, episode, patient, site, at=at, now=now)
-        if episode.discharged_at is None:
-            announce_all(db, caused)
-        else:
-            self._end_plan(db, plan, at=episode.discharged_at)
-            announce(db, plan.freed())
-
-    def _look_at_licences(self, db: Session, site: records.Site, *, through: date, at: datetime) -> None:
-        """Find other hours for patients whose therapist's licence runs out, and warn of facilitators'."""
-        staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
-        for clinician in staff.values():
-            # Those added by an older version are watched from now on.
-            staffing.watch_credentials(db, clinician, site, now=at)
-            vetting.watch(db, clinician, now=at)
-        lapsing = {one.clinician_id for one in staff.values() if not one.may_counsel(on=through)}
-        for plan, episode, patient in tables.plans_with_therapists(db, clinician_ids=sorted(lapsing)):
-            self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
-        for plan, episode, patient in tables.plans_met_from_afar(db, site_id=site.site_id):
-            leader = staff.get(plan.individual_clinician_id or "")
-            if not staffing.may_meet(leader, plan.individual, patient, on=through):
-                self._replan(db, site, plan, episode, patient, gone=[], hour_gone=True, at=at)
 
     def _seat_at_door(self, db: Session, call: Call) -> tuple[tables.Roster, attendance.Seat]:
         """Return the session's roster, locked, and the seat of the patient the request is about."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.scheduling import planning
 from services.scheduling.service import Scheduling
 from services.scheduling.solving.solver import SolverGone
 from shared.contracts.common import TaskOpened
@@ -225,15 +226,15 @@ class TestEndGroup:
     def test_is_begun_anew_where_the_process_died_in_the_middle(self, room, monkeypatch):
         second_group(room)
         command_id = new_id()
-        found, asked = Scheduling._find_week, []
+        found, asked = planning.find_week, []
 
-        def die_at_the_second(self: Scheduling, *given: Any, **more: Any) -> Any:
+        def die_at_the_second(*given: Any, **more: Any) -> Any:
             asked.append(1)
             if len(asked) == 2:
                 raise SystemExit
-            return found(self, *given, **more)
+            return found(*given, **more)
 
-        monkeypatch.setattr(Scheduling, "_find_week", die_at_the_second)
+        monkeypatch.setattr(planning, "find_week", die_at_the_second)
         before = room.dump()
         with pytest.raises(SystemExit):
             end(room, command_id=command_id)
@@ -252,7 +253,7 @@ class TestEndGroup:
         def gone(*_: Any) -> Any:
             raise SolverGone
 
-        monkeypatch.setattr(Scheduling._solver, "solve", gone)
+        monkeypatch.setattr(planning.solver, "solve", gone)
         job = end(room)
 
         assert job == {"state": "failed", "result": {"failed": "SolverGone"}}
