@@ -76,7 +76,7 @@ from shared.messaging import (
 from shared.messaging.builtin import ACCOUNTABLE
 from shared.messaging.commands import RoleMayNot
 from shared.messaging.traffic import CommandFailed
-from shared.notification import notify
+from shared.notification.fallback import page_fallback
 
 log = structlog.get_logger()
 
@@ -735,14 +735,12 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
         # Once for each time that monitoring asks, however often it says so.
         asking = (event.escalation_id, "held up", event.level, str(event.tier))
         for number, address in enumerate(addresses):
-            notify(
+            page_fallback(
                 db,
                 notification_id=derived_id(*asking, str(number)),
-                template="FALLBACK_PAGE",
                 address=address,
                 about_id=event.escalation_id,
-                urgent=True,
-                codes={"reference": event.escalation_id[:8], "level": event.level},
+                level=event.level,
                 patient_id=event.patient_id,
                 # By then monitoring has asked again, for as long as nobody takes it.
                 give_up_after=safety.AGAIN_WHEN_REACHED,

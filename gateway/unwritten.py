@@ -18,7 +18,7 @@ from shared import safety
 from shared.clock import ProgramClock
 from shared.ids import derived_id
 from shared.messaging.traffic import Loop
-from shared.notification.delivery import deliver
+from shared.notification.fallback import deliver_fallback_page
 from shared.notification.outcomes import NotSent
 from shared.settings import Settings
 
@@ -71,13 +71,12 @@ class Unwritten:
     def _page(self, address: str, *, concern_id: str, level: str) -> bool:
         """Page one address; return whether somebody took the page."""
         try:
-            deliver(
+            deliver_fallback_page(
                 self._settings,
                 notification_id=derived_id(concern_id, "page about what is not written down", address),
-                template="FALLBACK_PAGE",
                 address=address,
-                codes={"reference": concern_id[:8], "level": level},
-                urgent=True,
+                about_id=concern_id,
+                level=level,
             )
         except (NotSent, ValueError) as failure:
             reason = failure.code if isinstance(failure, NotSent) else type(failure).__name__

@@ -212,7 +212,7 @@ def _page(db: Session, danger: sa.Row[Any], *, addresses: tuple[str, ...], now: 
     """Page about a danger, unless the last page still may do; return what changes in its row."""
     # They know the outbox, which knows the watch.
     from shared.messaging.outbox import announce  # noqa: PLC0415
-    from shared.notification import notify  # noqa: PLC0415
+    from shared.notification.fallback import FALLBACK_PAGE, page_fallback  # noqa: PLC0415
     from shared.notification.tables import notifications  # noqa: PLC0415
 
     if not addresses:
@@ -220,7 +220,7 @@ def _page(db: Session, danger: sa.Row[Any], *, addresses: tuple[str, ...], now: 
         return {"page_at": now + AGAIN_WHEN_UNREACHED}
     asked = db.execute(
         sa.select(notifications.c.state, notifications.c.created_at).where(
-            notifications.c.about_id == danger.concern_id, notifications.c.template == "FALLBACK_PAGE"
+            notifications.c.about_id == danger.concern_id, notifications.c.template == FALLBACK_PAGE
         )
     ).all()
     if danger.state == "paged":
@@ -233,14 +233,12 @@ def _page(db: Session, danger: sa.Row[Any], *, addresses: tuple[str, ...], now: 
     log.critical("danger_unconfirmed", concern_id=danger.concern_id, count=len(addresses))
     for number, address in enumerate(addresses, start=len(asked)):
         notification_id = derived_id(danger.concern_id, "fallback page", str(number))
-        notify(
+        page_fallback(
             db,
             notification_id=notification_id,
-            template="FALLBACK_PAGE",
             address=address,
             about_id=danger.concern_id,
-            urgent=True,
-            codes={"reference": danger.concern_id[:8], "level": danger.level},
+            level=danger.level,
             patient_id=danger.patient_id,
             give_up_after=AGAIN_WHEN_UNREACHED,
         )

@@ -22,6 +22,7 @@ from shared.database import origin_of
 from shared.ids import derived_id
 from shared.messaging import announce, announce_all
 from shared.notification import notify
+from shared.notification.fallback import page_fallback
 
 log = structlog.get_logger()
 
@@ -173,7 +174,6 @@ def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> int
     """Page the addresses that the tenant keeps for when nobody else can be reached; return how many."""
     addresses = db.info["host"].settings.fallback_addresses_of(origin_of(db).tenant_id)
     log.error("nobody_to_page", reason="FALLBACK_PAGED" if addresses else "NO_FALLBACK_ADDRESS")
-    codes = pages.codes_of(escalation)
     for number, address in enumerate(addresses):
         page = pages.page_of(
             escalation,
@@ -184,14 +184,12 @@ def _page_fallback(db: Session, escalation: Escalation, *, now: datetime) -> int
             now=now,
         )
         db.add(page)
-        notify(
+        page_fallback(
             db,
             notification_id=page.page_id,
-            template="FALLBACK_PAGE",
             address=address,
             about_id=escalation.escalation_id,
-            urgent=True,
-            codes={name: codes[name] for name in ("reference", "level")},
+            level=escalation.level,
             patient_id=escalation.patient_id,
             give_up_after=TERMS[escalation.level].act_within,
         )
