@@ -8,6 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# What is checked without running anything, side by side.
+LINT := style types laws
 
 .PHONY: help
 help: ## Print this page.
@@ -28,7 +30,7 @@ run: .venv/made ## Run everything in one process on port 8000 (HOMEWARD_PORT); k
 # Three on two processors: they wait for processes and servers as much as they compute.
 .PHONY: test
 test: .venv/made ## Lint, then run all tests, three files at once, with servers of their own.
-	@$(MAKE) --jobs style types laws collected
+	@$(MAKE) --jobs $(LINT) collected
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=5
 
 .PHONY: fast
@@ -45,7 +47,7 @@ chaos: .venv/made ## Break everything under load, and count what is lost (30 min
 
 .PHONY: lint
 lint: .venv/made ## Check style, types and the laws of who may import whom, side by side.
-	@$(MAKE) --jobs style types laws
+	@$(MAKE) --jobs $(LINT)
 
 .PHONY: style
 style: .venv/made
