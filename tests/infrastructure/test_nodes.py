@@ -1,5 +1,7 @@
 """The private RabbitMQ node that other tests rely on."""
 
+import socket
+
 import amqp
 import pytest
 
@@ -28,6 +30,9 @@ class TestRabbitNode:
 
         assert not node.is_running
         assert not node.folder.exists()
+        # Nor the name server that it started, which nobody else would ever end.
+        with socket.socket() as knock:
+            assert knock.connect_ex(("127.0.0.1", node._epmd_port)) != 0
 
     def test_fails_rather_than_skips_where_ci_is_set(self, monkeypatch):
         monkeypatch.setattr(nodes, "_SERVERS", ())
