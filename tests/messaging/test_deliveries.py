@@ -97,7 +97,7 @@ def let_pass(room: Room, time: timedelta) -> None:
 
 
 def deaths_until_the_end(room: Room) -> int:
-    """Try what waits, hour after hour, for longer than any of it may be tried; return how often that killed."""
+    """Try what waits, hour after hour, until nothing may be tried any more; return how often that killed."""
     deaths = 0
     for _ in range(40):
         try:

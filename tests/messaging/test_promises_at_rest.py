@@ -159,6 +159,17 @@ class TestRelay:
         assert [name for name, _ in paper.published] == ["obligation_fit_found"]
         assert (sent_and_not_marked, self.unsent(room)) == (1, 0)
 
+    def test_is_woken_by_a_commit_that_announced_something_and_by_no_other(self, room: Room) -> None:
+        woken: list[bool] = []
+        room.host.wake_relay = lambda: woken.append(True)
+
+        with pytest.raises(Conflict):
+            room.call("cross", {"what": "wolf", "fail": True})
+        room.ask("count", {})
+        assert not woken
+        room.call("cross", {"what": "goat"})
+        assert woken
+
     def test_marks_many_at_once(self, room: Room) -> None:
         paper = _Paper()
         room.host.relay(paper)
@@ -481,6 +492,23 @@ class TestEffectsHappenOnce:
         assert states(room) == [("done", 0)]
         assert rows(room) == ["missed"]
 
+    def test_is_tried_again_after_waits_that_grow_in_real_time(self, room: Room) -> None:
+        room.clock.simulated = False  # where time is simulated nothing waits
+        FAILING.add(derived_id("tuesday"))
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed("tuesday")).to_bytes())])
+
+        waits = []
+        while states(room)[0][0] == "waiting":
+            waits.append(let_wait_be_over(room))
+            inbox.retry_one(room.host)
+
+        # Give or take a fifth, and what the machine took.
+        wanted = [1, 4, 16, 64, 256, 1024, 3600]
+        assert len(waits) == len(wanted)
+        for wait, seconds in zip(waits, wanted, strict=True):
+            assert 0.8 * seconds - 0.6 < wait <= 1.2 * seconds
+        assert states(room) == [("parked", 8)]
+
     def test_parked_is_listed_to_its_tenant_only(self, room: Room) -> None:
         inbox.take(
             room.host,
@@ -522,6 +550,16 @@ class TestEffectsHappenOnce:
         with room.engine.connect() as connection:
             row = connection.execute(sa.select(inbox.quarantine)).one()
         assert b"Lindqvist" not in bytes(row.body_sealed)
+
+
+def let_wait_be_over(room: Room) -> float:
+    """Let the wait of the reaction that failed go by, and return its seconds."""
+    with room.engine.begin() as connection:
+        until = connection.scalar(sa.select(inbox.inbox.c.next_attempt_at))
+        assert until is not None
+        wait = (until - clock.real_now()).total_seconds()
+        connection.execute(inbox.inbox.update().values(next_attempt_at=clock.real_now()))
+    return float(wait)
 
 
 class TestReactionToSeveralAtOnce:
@@ -771,6 +809,28 @@ class TestCalendarJobs:
     @pytest.fixture
     def harbour(self, room: Room) -> Room:
         return Room(ferry.FerryWithHours, engine=room.engine, settings=room.host.settings)
+
+    def test_run_once_however_many_copies_look(self, harbour: Room) -> None:
+        copies = [Room(ferry.FerryWithHours, engine=harbour.engine, settings=harbour.host.settings)
+                  for _ in range(4)]  # fmt: skip
+        together = threading.Barrier(len(copies))
+        ran: list[int] = []
+
+        def look(copy: Room) -> None:
+            together.wait(timeout=30)
+            ran.append(run_due_jobs(copy.host))
+
+        threads = [threading.Thread(target=look, args=(copy,)) for copy in copies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sum(ran) == 2
+        assert rows(harbour) == ["cast off", "flag"]
+        assert [copy.host.jobs_failed for copy in copies] == [{}] * len(copies)
+        # Nor does one that has just been started run them again.
+        assert run_due_jobs(harbour.host) == 0
 
     def test_that_fail_hold_up_no_other(self, harbour: Room) -> None:
         FAILING.add("cast_off")
