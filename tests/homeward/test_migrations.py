@@ -15,6 +15,27 @@ from tests.templates import create_migrated
 pytestmark = pytest.mark.database
 
 
+#: Tables whose rows are nobody's in particular.
+OF_NO_TENANT = {
+    #: One run is for every tenant.
+    "job_runs",
+    #: Nobody can read whose it is.
+    "quarantine",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_row_says_whose_it_is(service: str) -> None:
+    without = {name for name, table in metadata_of(service).tables.items() if "tenant_id" not in table.c}
+
+    assert without <= OF_NO_TENANT
+    assert not [
+        name
+        for name, table in metadata_of(service).tables.items()
+        if name not in without and table.c.tenant_id.nullable
+    ]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 class TestMigrations:
     def test_lead_to_the_tables_of_the_service(self, postgres_server: PrivatePostgres, service: str) -> None:

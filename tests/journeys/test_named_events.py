@@ -118,6 +118,7 @@ class TestAssessmentCompleted:
         # The one came of the other, as far as anybody may follow it back.
         assert drafted["causationid"] == completed["id"]
         assert drafted["correlationid"] == completed["correlationid"]
+        assert drafted["traceparent"].split("-")[1] == completed["traceparent"].split("-")[1]
 
     def test_leads_to_a_plan_in_force_once_admitted_and_signed(self, clinic: Clinic) -> None:
         patient = clinic.admit("Thornquist")
