@@ -1,22 +1,30 @@
 """Starting and stopping: nothing is forgotten, nothing is shared in silence, any order will do."""
 
+import json
 import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from homeward.greeting import PEOPLE
+from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES
 from shared.ids import new_id
 from shared.settings import environment_of
 from tests import forked
 from tests.journeys.clinic import Clinic
 from tests.journeys.conftest import Builder
-from tests.journeys.house import ROOT, DistributedHouse, EmbeddedHouse, wait_until
+from tests.journeys.house import ROOT, DistributedHouse, EmbeddedHouse, free_port, wait_until
 from tests.support import settings_for_tests
 
 
@@ -57,6 +65,92 @@ class TestARestart:
         assert (again.status, again.body) == (first.status, first.body)
         assert again.headers["Idempotency-Replayed"] == "true"
         assert len(house.door.ask("/v1/sites")["items"]) == 1
+
+
+@dataclass
+class Greeted:
+    """What a newcomer has before them after ``make run``."""
+
+    process: "subprocess.Popen[bytes]"
+    #: What it printed: its log and, among it, the greeting.
+    printed: str
+
+    def pasted(self) -> list[str]:
+        """Paste the tokens and the three requests into a shell; return what each request printed."""
+        lines = [line.strip() for line in self.printed.splitlines()]
+        exports = [line for line in lines if line.startswith("export ")]
+        requests = [line for line in lines if line.startswith("curl ")]
+        assert len(requests) == 3
+        return [
+            subprocess.run(
+                [
+                    "/bin/sh",
+                    "-c",
+                    "\n".join([*exports, line.replace("curl", "curl -sS --fail-with-body", 1)]),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            ).stdout
+            for line in requests
+        ]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+class TestGreeting:
+    @pytest.fixture
+    def greeted(self) -> Iterator[Callable[[], Greeted]]:
+        """What starts Homeward as ``make run`` does, each time on the same folder and port."""
+        # Not pytest's own folder: root's is closed to the user that PostgreSQL runs as.
+        folder, port = Path(tempfile.mkdtemp(prefix="hw-house-")), str(free_port())
+        folder.chmod(0o711)
+        started: list[subprocess.Popen[bytes]] = []
+
+        def start() -> Greeted:
+            printed = folder / f"printed-{len(started)}"
+            with printed.open("wb") as out:
+                started.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "homeward", "run", "--all", "--greet"],
+                        cwd=ROOT,
+                        env={**os.environ, "HOMEWARD_DATA_DIR": str(folder / "data"), "HOMEWARD_PORT": port},
+                        stdin=subprocess.DEVNULL,
+                        stdout=out,
+                        stderr=out,
+                    )
+                )
+            wait_until(lambda: "/v1/events?limit" in printed.read_text(), seconds=120, what="it greets")
+            return Greeted(started[-1], printed.read_text())
+
+        yield start
+        for process in started:
+            process.kill()
+            process.wait()
+        PrivatePostgres(folder / "data" / "postgres").discard()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def test_holds_requests_that_work_when_they_are_pasted(self, greeted: Callable[[], Greeted]) -> None:
+        first = greeted()
+        assert {f"{role.upper()}_TOKEN" for role in PEOPLE} == set(
+            re.findall(r"export (\w+)=", first.printed)
+        )
+        ready, site, events = first.pasted()
+        assert json.loads(ready) == {"status": "ready"}
+        assert json.loads(site)["site_id"]
+        assert "homeward.site_opened" in {one["type"] for one in json.loads(events)["items"]}
+
+        first.process.send_signal(signal.SIGTERM)
+        assert first.process.wait(60) == 0
+        again = greeted()
+
+        # The same site once more, and no other: what was known is known, tokens of before included.
+        again.printed = first.printed
+        assert json.loads(again.pasted()[1]) == json.loads(site)
+        assert (
+            json.loads(again.pasted()[2])["items"][: len(json.loads(events)["items"])]
+            == (json.loads(events)["items"])
+        )
 
 
 class TestAStart:
