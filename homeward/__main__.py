@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "run": "Host services in this process.",
     "simulate": "Send a file of admissions through a program in simulated time.",
     "migrate": "Bring the databases up to date.",
+    "token": "Make an access token for somebody.",
     "parked": "List, read, retry or skip reactions and timers that were parked.",
     "trace": "Tell what came of an event, a command or in an episode, across all services.",
     "resend": "Have events sent once more, for a broker that has lost them.",

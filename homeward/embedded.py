@@ -1,6 +1,7 @@
 """The embedded set-up: gateway, services, broker and PostgreSQL out of one folder and one process."""
 
 import base64
+import contextlib
 import dataclasses
 import json
 import os
@@ -22,6 +23,9 @@ from shared.settings import DATABASES, Settings, environment_of
 #: Written by the process once it serves: its address and the tokens of each role.
 READY_FILE = "ready.json"
 
+#: The keys that it made, in the same folder.
+KEYS_FILE = "keys.json"
+
 #: How long a start may take before it is called failed.
 START_SECONDS = 180.0
 
@@ -34,15 +38,17 @@ class StartFailed(RuntimeError):
     """Raised when the embedded set-up ended, or was not ready in time."""
 
 
-def refuse_port_in_use(host: str, port: int) -> None:
+def refuse_port_in_use(host: str, port: int, *, variable: str) -> None:
     """Refuse a port on which somebody answers: two servers could share it in silence.
 
+    :param variable: the setting that names another one.
     :raises PortInUse: when a connection is accepted there.
     """
-    with socket.socket() as knock:
-        knock.settimeout(0.5)
-        if port and knock.connect_ex((host, port)) == 0:
-            raise PortInUse(f"Port {port} on {host} is in use: set HOMEWARD_PORT to another one.")
+    with (
+        contextlib.suppress(OSError),
+        contextlib.closing(socket.create_connection((host, port), timeout=0.5)),
+    ):
+        raise PortInUse(f"Port {port} on {host} is in use: set {variable} to another one.")
 
 
 def prepare(settings: Settings) -> tuple[Settings, PrivatePostgres]:
@@ -70,7 +76,7 @@ def prepare(settings: Settings) -> tuple[Settings, PrivatePostgres]:
 
 
 def _keys_in(folder: Path) -> dict[str, str]:
-    place = folder / "keys.json"
+    place = folder / KEYS_FILE
     if not place.exists():
         keys = {
             name: base64.b64encode(secrets.token_bytes(32)).decode()

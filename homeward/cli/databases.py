@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+import psycopg2.errors
 import sqlalchemy as sa
 
 from shared.clock import SimulatedClock, real_now
@@ -42,6 +43,10 @@ def opened(settings: Settings, services: tuple[str, ...]) -> Iterator[list[tuple
             yield engines
         except sa.exc.OperationalError as error:
             raise click.ClickException(f"The database does not answer: {error.orig}") from None
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, psycopg2.errors.UndefinedTable):
+                raise
+            raise click.ClickException("The databases are not up to date: run homeward migrate.") from None
 
 
 @contextlib.contextmanager
@@ -77,11 +82,14 @@ def origin_of_operator(service: str, *, tenant_id: str, who: str, now: datetime)
 
 
 def _with_own_postgres(settings: Settings, ending: contextlib.ExitStack) -> Settings:
-    from homeward.postgres import PrivatePostgres  # noqa: PLC0415  # only where it is used
+    from homeward.postgres import PostgresUnusable, PrivatePostgres  # noqa: PLC0415  # only where it is used
 
     folder = Path(settings.data_dir).absolute() / "postgres"
     if not folder.exists():
         raise click.ClickException(f"There is no embedded set-up in {settings.data_dir} yet.")
     server = PrivatePostgres(folder)
     ending.callback(server.stop)
-    return dataclasses.replace(settings, database_url=server.start())
+    try:
+        return dataclasses.replace(settings, database_url=server.start())
+    except PostgresUnusable as refusal:
+        raise click.ClickException(str(refusal)) from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from homeward.cli.simulate import fresh_server, perform
+from homeward.cli.simulate import fresh_server, perform, read_admissions
 from homeward.simulation import rows
 
 #: What the demo runs, so that everybody sees the same.
@@ -22,9 +22,12 @@ SEED = 7
 )
 def demo(folder: Path) -> None:
     """Send 372 real admissions through sixteen weeks of a simulated program, and report."""
+    sample = rows.sample_path()
+    admissions = read_admissions(sample)
     with fresh_server(folder) as server:
         perform(
-            rows.sample_path(),
+            admissions,
+            file_name=sample.name,
             weeks=WEEKS,
             seed=SEED,
             report_file=folder / "report.json",

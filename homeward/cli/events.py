@@ -99,7 +99,10 @@ def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[s
             )
         except urllib3.exceptions.HTTPError:
             raise click.ClickException(f"Nobody answers at {url}.") from None
-        body = json.loads(answer.data)
+        try:
+            body = json.loads(answer.data)
+        except ValueError:
+            raise click.ClickException(f"What answers at {url} is no Homeward: {answer.status}.") from None
         if answer.status != 200:  # OK
             raise click.ClickException(f"{answer.status}: {body.get('detail') or body.get('title')}")
         cursor = body["next"] or cursor

@@ -3,6 +3,7 @@
 import os
 
 import click
+import sqlalchemy as sa
 
 from shared.contracts.event import SERVICES
 from shared.settings import load_settings
@@ -15,10 +16,15 @@ def migrate(services: tuple[str, ...], message: str | None) -> None:
     """Bring the database of each SERVICE up to date; of all when none is named."""
     from homeward import schema  # noqa: PLC0415  # loads every service
 
+    if message and len(services) != 1:
+        raise click.UsageError("Name the one service that --new is for.")
     settings = load_settings(os.environ)
     for service in services or SERVICES:
-        if message:
-            schema.write_migration(settings, service, message)
-        else:
-            schema.migrate(settings, (service,))
+        try:
+            if message:
+                schema.write_migration(settings, service, message)
+            else:
+                schema.migrate(settings, (service,))
+        except sa.exc.OperationalError as error:
+            raise click.ClickException(f"The database of {service} does not answer: {error.orig}") from None
         click.echo(f"{service}: done")

@@ -121,7 +121,10 @@ def _asked(url: str, token: str, method: str, path: str, body: dict[str, Any] | 
         )
     except urllib3.exceptions.HTTPError:
         raise click.ClickException(f"Nobody answers at {url}.") from None
-    told = json.loads(answer.data)
+    try:
+        told = json.loads(answer.data)
+    except ValueError:
+        raise click.ClickException(f"What answers at {url} is no Homeward: {answer.status}.") from None
     if answer.status >= 400:  # any refusal
         raise click.ClickException(f"{answer.status}: {told.get('detail') or told.get('title')}")
     return told

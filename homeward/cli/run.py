@@ -19,6 +19,7 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
+from homeward.cli.moments import MOMENT  # noqa: E402
 from shared.contracts.event import SERVICES  # noqa: E402
 from shared.settings import Settings, load_settings  # noqa: E402
 
@@ -26,13 +27,15 @@ from shared.settings import Settings, load_settings  # noqa: E402
 @click.command()
 @click.argument("services", nargs=-1, type=click.Choice(SERVICES))
 @click.option("--all", "everything", is_flag=True, help="Host the gateway and every service.")
-@click.option("--simulated-from", help="Moment (RFC 3339) at which simulated program time begins.")
+@click.option(
+    "--simulated-from", type=MOMENT, help="Moment (RFC 3339) at which simulated program time begins."
+)
 @click.option("--while-watched", is_flag=True, help="End when standard input ends, with who holds it.")
 @click.option("--greet", is_flag=True, help="Print the address, tokens and requests to try.")
 def run(
     services: tuple[str, ...],
     everything: bool,
-    simulated_from: str | None,
+    simulated_from: datetime | None,
     while_watched: bool,
     greet: bool,
 ) -> None:
@@ -42,6 +45,7 @@ def run(
     PostgreSQL of its own is started under HOMEWARD_DATA_DIR.
     """
     from homeward import embedded  # noqa: PLC0415  # after the patch
+    from homeward.postgres import PostgresUnusable  # noqa: PLC0415
     from homeward.process import Process  # noqa: PLC0415
     from shared import telemetry  # noqa: PLC0415
 
@@ -51,20 +55,25 @@ def run(
         raise click.UsageError("Name the services to host, or give --all.")
     if settings.embedded and set(chosen) != set(SERVICES):
         raise click.UsageError("The broker inside the process carries nothing to others: give --all.")
-    if "gateway" in chosen:
-        try:
-            embedded.refuse_port_in_use(settings.http_host, settings.http_port)
-        except embedded.PortInUse as refusal:
-            raise click.ClickException(str(refusal)) from None
+    try:
+        if "gateway" in chosen:
+            embedded.refuse_port_in_use(settings.http_host, settings.http_port, variable="HOMEWARD_PORT")
+        if settings.health_port:
+            variable = "HOMEWARD_HEALTH_PORT"
+            embedded.refuse_port_in_use("127.0.0.1", settings.health_port, variable=variable)
+    except embedded.PortInUse as refusal:
+        raise click.ClickException(str(refusal)) from None
     telemetry.configure_logging(settings.log_level)
     server = None
     if settings.embedded:
-        settings, server = embedded.prepare(settings)
+        try:
+            settings, server = embedded.prepare(settings)
+        except PostgresUnusable as refusal:
+            raise click.ClickException(str(refusal)) from None
     try:
         process = Process(chosen, settings)
         if settings.clock == "simulated":
-            beginning = datetime.fromisoformat(simulated_from) if simulated_from else None
-            process.begin_simulation(beginning)
+            process.begin_simulation(simulated_from)
         if while_watched:
             eventlet.spawn(_end_with_standard_input, process)
         process.run_until_stopped(on_ready=lambda process: _on_ready(process, settings, greet=greet))

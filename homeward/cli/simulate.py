@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from homeward.simulation import client, driver, rows, terminal
 @click.option(
     "--report",
     "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
     required=True,
     help="Where to write the report as JSON; a page with plots is written beside it, as .html.",
 )
@@ -52,20 +52,31 @@ def simulate(
     """Send admissions through a program in simulated time, and report what became of them."""
     if url and not token_file:
         raise click.UsageError("Give --tokens with --url: a JSON file with a token for each role.")
-    if url and token_file:
+    # Whatever is wrong with the files is told before minutes are spent.
+    admissions = read_admissions(file)
+    make_room_for(report_file)
+    with ExitStack() as ending:
+        if url and token_file:
+            tokens: Mapping[str, str] = read_tokens(token_file)
+        else:
+            server = ending.enter_context(fresh_server(Path(tempfile.gettempdir())))
+            url, tokens = server.url, server.tokens
         perform(
-            file, weeks=weeks, seed=seed, report_file=report_file, url=url, tokens=read_tokens(token_file)
+            admissions,
+            file_name=file.name,
+            weeks=weeks,
+            seed=seed,
+            report_file=report_file,
+            url=url,
+            tokens=tokens,
         )
-        return
-    with fresh_server(Path(tempfile.gettempdir())) as server:
-        perform(file, weeks=weeks, seed=seed, report_file=report_file, url=server.url, tokens=server.tokens)
 
 
-def perform(
-    file: Path, *, weeks: int, seed: int, report_file: Path, url: str, tokens: Mapping[str, str]
-) -> dict[str, Any]:
-    """Run the simulation against a gateway, show it, and write both forms of the report."""
-    console = Console()
+def read_admissions(file: Path) -> rows.AdmissionsFile:
+    """Read a file of admissions, and tell which of its rows cannot be sent, and why.
+
+    :raises click.ClickException: when none can.
+    """
     try:
         admissions = rows.read(file)
     except rows.UnreadableFile as refusal:
@@ -74,6 +85,35 @@ def perform(
         click.echo(f"{file}: line {row.line}: field {row.field}: {row.reason}; not sent", err=True)
     if not admissions.admissions:
         raise click.ClickException(f"{file}: no row could be sent.")
+    return admissions
+
+
+def make_room_for(report_file: Path) -> None:
+    """Make the folder of the report.
+
+    :raises click.ClickException: when it cannot be made.
+    """
+    try:
+        report_file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"{report_file.parent}: {error.strerror}") from None
+
+
+def perform(
+    admissions: rows.AdmissionsFile,
+    *,
+    file_name: str,
+    weeks: int,
+    seed: int,
+    report_file: Path,
+    url: str,
+    tokens: Mapping[str, str],
+) -> dict[str, Any]:
+    """Run the simulation against a gateway, show it, and write both forms of the report.
+
+    :param file_name: where the admissions come from, for the report.
+    """
+    console = Console()
     with _watched(console, weeks=weeks) as watch:
         try:
             report = driver.run(
@@ -82,12 +122,11 @@ def perform(
                 tokens=tokens,
                 seed=seed,
                 weeks=weeks,
-                file_name=file.name,
+                file_name=file_name,
                 watch=watch,
             )
         except (client.Refused, client.Unreachable, driver.NotSimulated) as error:
             raise click.ClickException(str(error)) from None
-    report_file.parent.mkdir(parents=True, exist_ok=True)
     report_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     from homeward.simulation import page  # noqa: PLC0415  # loads all that draws, which nothing else needs
 

@@ -110,7 +110,10 @@ class Gateway:
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
         if response.status >= 400 or _asks_for_it_again(response):
             raise Refused(response.status, _problem_of(response.data), what)
-        return orjson.loads(response.data) if response.data else None
+        try:
+            return orjson.loads(response.data) if response.data else None
+        except orjson.JSONDecodeError:
+            raise Unreachable(f"What answers at {self._url} is no Homeward.") from None
 
     def _request(
         self, method: str, path: str, headers: Mapping[str, str], payload: bytes | None

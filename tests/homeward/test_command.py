@@ -1,8 +1,11 @@
 """The operator's command, as an operator types it."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,10 +18,15 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from gateway.tokens import Verifier
 from homeward.__main__ import SUBCOMMANDS, main
+from shared.clock import real_now
+from shared.contracts.event import Actor
 from shared.contracts.scheduling import SessionMissed
+from shared.ids import new_id
 from shared.messaging.inbox import inbox
 from tests.contracts.store import example_of
+from tests.support import settings_for_tests
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +60,7 @@ class TestMain:
         [
             "settings",
             "migrate",
+            "token",
             "parked",
             "trace",
             "resend",
@@ -79,6 +88,98 @@ class TestMain:
         assert "HOMEWARD_PORT: must be a whole number" in refused.output
 
 
+class TestRun:
+    """In a process of its own: it patches the one that it is loaded in."""
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "homeward", "run", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ([], "Name the services to host"),
+            (["intake"], "give --all"),
+            (["kitchen"], "'kitchen' is not one of"),
+            (["--all", "--simulated-from", "yesterday"], "RFC 3339"),
+            (["--all", "--simulated-from", "2026-02-02T08:00:00"], "offset from UTC"),
+        ],
+    )
+    def test_refuses_what_it_cannot_do(self, arguments, why, tmp_path):
+        refused = self.run(*arguments, HOMEWARD_CLOCK="simulated", HOMEWARD_DATA_DIR=str(tmp_path / "data"))
+
+        assert refused.returncode == 2, refused.stderr
+        assert why in refused.stderr
+        assert not (tmp_path / "data").exists()
+
+    @pytest.mark.parametrize("variable", ["HOMEWARD_PORT", "HOMEWARD_HEALTH_PORT"])
+    def test_refuses_a_port_in_use_and_names_its_variable(self, variable, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            given = {"HOMEWARD_PORT": "0", "HOMEWARD_DATA_DIR": str(tmp_path / "data"), variable: port}
+            refused = self.run("--all", **given)
+
+        assert refused.returncode == 1, refused.stderr
+        assert (
+            refused.stderr == f"Error: Port {port} on 127.0.0.1 is in use: set {variable} to another one.\n"
+        )
+        assert not (tmp_path / "data").exists()
+
+    def test_refuses_data_of_another_postgresql_in_a_sentence(self, data_of_another_postgresql):
+        refused = self.run("--all", HOMEWARD_PORT="0", HOMEWARD_DATA_DIR=str(data_of_another_postgresql))
+
+        assert refused.returncode == 1, refused.stderr
+        assert "was made by PostgreSQL 9" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.fixture
+def data_of_another_postgresql() -> Iterator[Path]:
+    """A folder of the embedded set-up whose database an earlier PostgreSQL made."""
+    # Not pytest's own folder: root's is closed to the user that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="hw-data-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        data = folder / "postgres" / "data"
+        data.mkdir(parents=True)
+        (data / "PG_VERSION").write_text("9\n")
+        yield folder
+
+
+class TestMigrate:
+    def test_brings_a_database_up_to_date_and_does_so_again(self, postgres_server):
+        run = new_id().replace("-", "")
+        postgres_server.create_databases([f"gateway_{run}"])
+        url = postgres_server.url_of("{service}_" + run)
+
+        for _ in range(2):
+            told = homeward("migrate", "gateway", HOMEWARD_DATABASE_URL=url)
+
+            assert (told.exit_code, told.output) == (0, "gateway: done\n")
+
+    def test_writes_a_migration_for_one_service_only(self):
+        refused = homeward("migrate", "--new", "Say what changes")
+
+        assert refused.exit_code == 2
+        assert "Name the one service" in refused.output
+
+    def test_says_that_the_database_is_away(self):
+        nowhere = "postgresql+psycopg2://nobody@127.0.0.1:9/{service}"
+
+        refused = homeward("migrate", "intake", HOMEWARD_DATABASE_URL=nowhere)
+
+        assert refused.exit_code == 1
+        assert refused.output.startswith("Error: The database of intake does not answer")
+
+
 class TestSettings:
     def test_lists_variables_and_masks_secrets(self):
         key = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
@@ -90,6 +191,59 @@ class TestSettings:
 
     def test_points_at_a_slip_of_the_pen(self):
         assert "HOMEWARD_PROT is set but is no setting" in homeward("settings", HOMEWARD_PROT="1").output
+
+
+class TestToken:
+    KEY = settings_for_tests().token_key
+
+    def test_is_one_of_whom_it_was_made_for(self):
+        told = homeward(
+            "token", "clinician", "rosa", "--tenant", "lakeside", "--partner", "front-end", "--credential",
+            "LCSW", "--scope", "patients:read", HOMEWARD_TOKEN_KEY=self.KEY,
+        )  # fmt: skip
+
+        assert told.exit_code == 0, told.output
+        caller = Verifier(self.KEY).caller_of(f"Bearer {told.output.strip()}")
+        assert (caller.tenant_id, caller.partner) == ("lakeside", "front-end")
+        assert caller.actor == Actor(actor_id="rosa", role="clinician", credential="LCSW")
+        assert caller.scopes == {"patients:read"}
+
+    def test_holds_for_as_long_as_was_asked_for(self):
+        told = homeward("token", "operations", "rosa", "--hours", "2", HOMEWARD_TOKEN_KEY=self.KEY)
+
+        caller = Verifier(self.KEY).caller_of(f"Bearer {told.output.strip()}")
+        assert 0 < caller.expires - real_now().timestamp() <= 2 * 3600
+        assert caller.tenant_id == "demo"
+
+    def test_is_signed_with_the_key_of_the_embedded_set_up(self, tmp_path):
+        (tmp_path / "keys.json").write_text(json.dumps({"token_key": self.KEY}))
+
+        told = homeward("token", "operations", "rosa", HOMEWARD_DATA_DIR=str(tmp_path))
+
+        assert Verifier(self.KEY).caller_of(f"Bearer {told.output.strip()}").actor.actor_id == "rosa"
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (["king", "rosa"], "'king' is not one of"),
+            (["clinician", "rosa", "--scope", "everything"], "no such scope: everything"),
+            (["clinician", ""], "does not say who asks"),
+            (["patient", "rosa"], "bound to one patient"),
+            (["clinician", "rosa", "--hours", "0"], "--hours"),
+        ],
+    )
+    def test_is_not_made_where_it_would_not_hold(self, arguments, why):
+        refused = homeward("token", *arguments, HOMEWARD_TOKEN_KEY=self.KEY)
+
+        assert refused.exit_code == 2
+        assert why in refused.output
+
+    def test_is_not_made_without_a_key(self, tmp_path):
+        refused = homeward("token", "operations", "rosa", HOMEWARD_DATA_DIR=str(tmp_path))
+
+        assert refused.exit_code == 2
+        assert "HOMEWARD_TOKEN_KEY" in refused.output
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestRulesDiff:
@@ -174,6 +328,23 @@ class TestParked:
         assert told.output == "monitoring: 1 skipped\n"
         assert (self.row().state, self.row().resolution) == ("skipped", "skip: merged by hand")
 
+    def test_says_when_the_databases_are_not_made_yet(self, postgres_server):
+        name = f"bare_{new_id().replace('-', '')}"
+        postgres_server.create_databases([name])
+        url = postgres_server.url_of(name)
+
+        refused = homeward("parked", "list", "--service", "intake", HOMEWARD_DATABASE_URL_INTAKE=url,
+                           HOMEWARD_DATABASE_URL="postgresql+psycopg2:///{service}")  # fmt: skip
+
+        assert refused.exit_code == 1
+        assert "run homeward migrate" in refused.output
+
+    def test_says_when_the_own_database_cannot_be_started(self, data_of_another_postgresql):
+        refused = homeward("parked", "list", HOMEWARD_DATA_DIR=str(data_of_another_postgresql))
+
+        assert refused.exit_code == 1
+        assert "was made by PostgreSQL 9" in refused.output
+
     def test_wants_a_reason(self, operate):
         assert operate("skip", self.MISSED.event_id).exit_code == 2
         assert self.row().state == "parked"
@@ -200,6 +371,11 @@ class TestEventsTail:
             def do_GET(self) -> None:
                 query = parse_qs(urlsplit(self.path).query)
                 asked.append(query | {"authorization": self.headers["Authorization"]})
+                if not self.path.startswith("/v1/"):
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(b"<html>A page of something else</html>")
+                    return
                 begin = int(query.get("after", ["0"])[0])
                 page = events[begin : begin + int(query["limit"][0])]
                 known = self.headers["Authorization"] == "Bearer good"
@@ -246,6 +422,15 @@ class TestEventsTail:
 
         assert refused.exit_code == 1
         assert "401: Who are you?" in refused.output
+
+    @pytest.mark.parametrize("command", [("events", "tail", "--once"), ("rules", "list")])
+    def test_says_that_something_else_answers(self, feed, command):
+        url, _ = feed
+
+        refused = homeward(*command, "--url", f"{url}/elsewhere", "--token", "good")
+
+        assert refused.exit_code == 1
+        assert refused.output == f"Error: What answers at {url}/elsewhere is no Homeward: 200.\n"
 
     def test_says_how_to_begin_without_a_set_up(self, tmp_path):
         refused = homeward("events", "tail", HOMEWARD_DATA_DIR=str(tmp_path))

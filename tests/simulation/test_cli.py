@@ -1,11 +1,15 @@
+import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from homeward.cli.simulate import simulate
+from homeward import embedded
+from homeward.cli.simulate import _watched, simulate
 from homeward.simulation import driver, rows
 from tests.simulation.test_report import a_full_report
 
@@ -70,6 +74,42 @@ class TestSimulate:
         assert result.exit_code != 0
         assert "no row could be sent" in result.output
         assert sent == []
+
+    @pytest.mark.parametrize("problem", ["no file", "no row", "no room"])
+    def test_starts_no_server_for_what_cannot_end_well(self, tmp_path, sent, monkeypatch, problem):
+        monkeypatch.setattr(embedded, "start", lambda *_, **__: pytest.fail("a server was started"))
+        (tmp_path / "in the way").touch()
+        header = rows.sample_path().read_text().splitlines()[0]
+        (tmp_path / "empty.csv").write_text(f"{header}\n1,2\n")
+        file = {"no file": tmp_path / "none.csv", "no row": tmp_path / "empty.csv"}.get(
+            problem, rows.sample_path()
+        )
+        folder = tmp_path / "in the way" if problem == "no room" else tmp_path
+
+        told = ["--admissions", str(file), "--report", str(folder / "r.json")]
+        result = CliRunner().invoke(simulate, told)
+
+        assert result.exit_code == 1, result.output
+        assert isinstance(result.exception, SystemExit)
+
+    @pytest.mark.parametrize("live", [True, False])
+    def test_shows_how_far_it_is_and_what_happens(self, capsys, live):
+        shown = io.StringIO()
+        console = Console(file=shown, force_terminal=live, width=200)
+        at = datetime(2026, 2, 3, 16, tzinfo=UTC)
+        progress = driver.Progress(
+            now=at, done=0.5, in_treatment=12, graduated=3, events=4567, latest="session missed"
+        )
+
+        with _watched(console, weeks=4) as watch:
+            watch(progress)
+            watch(progress)
+        told = shown.getvalue() if live else capsys.readouterr().out
+
+        assert "Tue 03 Feb 16:00" in told
+        assert "12 in care, 3 graduated" in told
+        assert "session missed" in told
+        assert ("2/4" if live else "4,567 events") in told
 
     def test_names_the_roles_that_have_no_token(self, tmp_path, tokens, sent):
         tokens.write_text(json.dumps({"operations": "a token"}))

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from homeward.simulation import client
-from homeward.simulation.client import Gateway, Refused
+from homeward.simulation.client import Gateway, Refused, Unreachable
 
 #: Answers of a door whose service is too slow just now: one to a command, one that heard a danger in it.
 BUSY = (503, {"code": "unavailable"})
@@ -18,7 +18,7 @@ HEARD = (202, {"status": "received", "heard": ["SELF_HARM"], "send_again": True}
 
 
 @contextlib.contextmanager
-def a_door(*answers: tuple[int, dict[str, Any]]) -> Iterator[tuple[Gateway, list[str]]]:
+def a_door(*answers: tuple[int, dict[str, Any] | bytes]) -> Iterator[tuple[Gateway, list[str]]]:
     """A server that gives these answers in turn, and the last one from then on; and the keys it was sent."""
     keys: list[str] = []
 
@@ -27,7 +27,7 @@ def a_door(*answers: tuple[int, dict[str, Any]]) -> Iterator[tuple[Gateway, list
             self.rfile.read(int(self.headers["Content-Length"]))
             status, document = answers[min(len(keys), len(answers) - 1)]
             keys.append(self.headers["Idempotency-Key"])
-            body = orjson.dumps(document)
+            body = document if isinstance(document, bytes) else orjson.dumps(document)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -85,3 +85,11 @@ def test_a_listing_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> 
     assert gateway.list_all("/v1/birds", role="counselor", page=1, lake="north") == ["heron"]
     query = {"role": "counselor", "limit": 1, "lake": "north"}
     assert asked == [("/v1/birds", query | {"after": after}) for after in (None, "later")]
+
+
+def test_an_answer_of_something_else_is_told_as_one() -> None:
+    with (
+        a_door((200, b"<html>A page</html>")) as (gateway, _),
+        pytest.raises(Unreachable, match="no Homeward"),
+    ):
+        gateway.post("/v1/answers", {}, role="counselor")
