@@ -35,6 +35,12 @@ def tokens_of(settings: Settings) -> dict[str, str]:
     }
 
 
+def url_at(host: str, port: int) -> str:
+    """Return the address at which this machine itself reaches what listens on *host* and *port*."""
+    reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # listening
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
 def greeting(url: str, tokens: dict[str, str]) -> str:
     """Return the address, the tokens as shell variables, and three requests that work."""
     variables = {role: f"{role.upper()}_TOKEN" for role in tokens}

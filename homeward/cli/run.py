@@ -93,11 +93,11 @@ def _end_with_standard_input(process: Any) -> None:
 
 def _on_ready(process: Any, settings: Settings, *, greet: bool) -> None:
     from homeward import embedded  # noqa: PLC0415
-    from homeward.greeting import greeting, tokens_of  # noqa: PLC0415
+    from homeward.greeting import greeting, tokens_of, url_at  # noqa: PLC0415
 
     if not process.hosts("gateway"):
         return
-    url = f"http://{settings.http_host}:{process.http_port}"
+    url = url_at(settings.http_host, process.http_port)
     tokens = tokens_of(settings)
     if settings.embedded:
         embedded.write_ready(settings, url=url, tokens=tokens)
