@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -384,6 +385,16 @@ class TestCommandIdentity:
 
         assert commands.answer(room.host, ask.to_bytes()) is None
         assert rows(room) == []
+
+    def test_leaves_nothing_of_what_took_until_after_its_deadline(self, room: Room) -> None:
+        late = ask_for("cross", {"what": "goat"}, new_id())
+        # In time when it came: whoever asked has been told meanwhile that nothing happened.
+        reply = commands.carry_out(room.host, replace(late, deadline=clock.real_now()))
+
+        assert reply["refused"]["family"] == "Unavailable"
+        assert (rows(room), room.announced, room.timers()) == ([], [], [])
+        assert commands.carry_out(room.host, late) == {"done": {"crossed": "goat"}}
+        assert rows(room) == ["goat"]
 
     def test_names_field_and_rule_of_bad_input(self, room: Room) -> None:
         with pytest.raises(Refusal) as refused:

@@ -149,11 +149,11 @@ def environment_on(broker: str, databases: Databases, request: pytest.FixtureReq
     return environment_of(settings_for_tests(**variables))
 
 
-def process_beyond(port: int, corner: str, databases: Databases) -> Driven:
+def process_beyond(port: int, corner: str, databases: Databases, *, deadline_seconds: int = 20) -> Driven:
     """Start such a process whose way to a virtual host of RabbitMQ leads over what listens on a port."""
     settings = settings_for_tests(
         HOMEWARD_CLOCK="real",
-        HOMEWARD_COMMAND_DEADLINE_SECONDS="20",
+        HOMEWARD_COMMAND_DEADLINE_SECONDS=str(deadline_seconds),
         HOMEWARD_DATABASE_URL=databases.url,
         HOMEWARD_BROKER_URL=f"amqp://guest:guest@127.0.0.1:{port}/{urllib.parse.quote(corner)}",
     )

@@ -10,7 +10,7 @@ from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
 from shared.messaging import together, topology
 from tests.costs.counting import Proxy
-from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
+from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond, until
 from tests.nodes import RabbitNode
 
 ASKED = 40
@@ -134,3 +134,22 @@ class TestCommands:
         answers = process.do("send_many", "scheduling", "tell", [{}] * ASKED)
 
         assert [answer["answer"] for answer in answers] == [{"told": "one by one"}] * ASKED
+
+
+@pytest.mark.rabbitmq
+def test_what_nobody_takes_is_gone_with_its_deadline(
+    postgres_server: PrivatePostgres, rabbitmq_node: RabbitNode, corner: str
+) -> None:
+    databases = Databases(postgres_server)
+    process = process_beyond(rabbitmq_node.port, corner, databases, deadline_seconds=1)
+    try:
+        process.do("start", "gateway")
+
+        answers = process.do("send_many", "monitoring", "count", [{}] * 5)
+
+        assert [answer["status"] for answer in answers] == [503] * 5
+        queue = topology.commands_queue_of("monitoring")
+        until(lambda: waiting_in(rabbitmq_node, corner, queue) == 0, seconds=20)
+    finally:
+        process.kill()
+        databases.drop()
