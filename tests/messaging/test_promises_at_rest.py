@@ -548,6 +548,26 @@ class TestEffectsHappenOnce:
         room.deliver(missed("monday"))
         assert rows(room) == ["attended", "missed"]
 
+    def test_waits_for_it_no_longer_than_an_hour_before_that_counts_as_a_failure(self, room: Room) -> None:
+        room.clock.simulated = False  # where time is simulated it is counted in tries
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(attended("monday")).to_bytes())])
+        for _ in range(20):
+            let_wait_be_over(room)
+            inbox.retry_one(room.host)
+        assert states(room) == [("waiting", 0)]
+
+        with room.engine.begin() as connection:
+            an_hour_ago = clock.real_now() - timedelta(hours=1, seconds=1)
+            connection.execute(inbox.inbox.update().values(received_at=an_hour_ago))
+        attempts = []
+        while states(room)[0][0] == "waiting":
+            let_wait_be_over(room)
+            inbox.retry_one(room.host)
+            attempts.append(states(room)[0][1])
+
+        assert attempts == list(range(1, 9))
+        assert states(room) == [("parked", 8)]
+
     def test_puts_aside_what_nobody_can_read_and_goes_on(self, room: Room) -> None:
         inbox.take(
             room.host,
@@ -757,6 +777,23 @@ class TestTimers:
         set_convoy(room, *"abcdefg")
 
         assert [fire_one(room.host) for _ in range(4)] == [2, 2, 1, 0]
+
+    def test_that_fail_wait_longer_each_time_and_are_parked_in_the_end(self, room: Room) -> None:
+        room.clock.simulated = False  # where time is simulated nothing waits
+        set_convoy(room, "wolf")
+        FAILING.add("wolf")
+
+        waits = []
+        while fire_one(room.host):
+            waits.append(let_rest(room))
+
+        assert len(waits) == 8
+        for wait, seconds in zip(waits, [1, 4, 16, 64, 256, 1024, 3600], strict=False):
+            assert 0.8 * seconds - 1 <= wait <= 1.2 * seconds + 1
+        assert rows(room) == []
+        with room.engine.connect() as connection:
+            (parked,) = connection.execute(sa.select(clock.timers)).all()
+        assert (parked.state, parked.attempts, parked.error) == ("parked", 8, "FerryIsFull")
 
     def test_for_somebody_in_danger_are_never_parked_and_tried_within_the_minute(self, room: Room) -> None:
         with room.db() as db:
