@@ -1,9 +1,15 @@
-"""What is served equals what is documented, and every route equals a command of its service."""
+"""What is served equals what is documented, and every route equals a command of its service.
+
+``asyncapi-3.0.0.json`` is schemas/3.0.0-without-$id.json of github.com/asyncapi/spec-json-schemas at commit
+7dd3990d9fff, without its descriptions and examples, under the Apache License 2.0.
+"""
 
 import importlib
 import re
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from openapi_spec_validator import validate
@@ -21,6 +27,9 @@ from shared.ids import new_id
 from shared.messaging import ways_in
 from shared.messaging.entrypoints import Command
 from tests.gateway.conftest import House
+
+#: What the specification says of every document.
+ASYNCAPI = Path(__file__).parent / "asyncapi-3.0.0.json"
 
 ROUTES = openapi.routes_of(Gateway)
 OF_SERVICES = [(name, route) for name, route in ROUTES if route.service]
@@ -187,6 +196,11 @@ class TestOpenApi:
 
 
 class TestAsyncApi:
+    @pytest.mark.slow
+    def test_is_valid(self) -> None:
+        schema = orjson.loads(ASYNCAPI.read_bytes())
+        jsonschema.Draft7Validator(schema).validate(orjson.loads(asyncapi_document()))
+
     def test_tells_every_contract_and_no_other(self) -> None:
         document = asyncapi.document()
         assert set(document["channels"]) == set(document["components"]["messages"]) == set(EVENTS)
