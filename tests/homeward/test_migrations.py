@@ -36,6 +36,22 @@ def test_every_row_says_whose_it_is(service: str) -> None:
     ]
 
 
+#: What a migration called otherwise, and what it would be called: whoever changes these tables mends it.
+NAMED_OTHERWISE = {
+    "intake": (
+        {"fk_instrument_answers_episode_id_episodes", "fk_instrument_answers_patient_id_patients"},
+        {"fk_instrument_answers_episode_id", "fk_instrument_answers_patient_id"},
+    )
+}
+
+#: Names of primary keys, foreign keys, and of what is unique, checked or excluded; and those of indexes.
+_CONSTRAINTS = sa.text(
+    "SELECT conname FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace AND contype IN ('p', 'f', 'u', 'c', 'x')"
+)
+_INDEXES = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")
+
+
 @pytest.mark.parametrize("service", SERVICES)
 class TestMigrations:
     def test_lead_to_the_tables_of_the_service(self, postgres_server: PrivatePostgres, service: str) -> None:
@@ -61,3 +77,20 @@ class TestMigrations:
         wanted = {name: table.dialect_options["postgresql"]["with"] or {} for name, table in tables.items()}
         assert {name: found[name] for name in tables} == wanted
         assert wanted["outbox"]
+
+    def test_call_each_constraint_and_index_what_the_tables_call_it(
+        self, postgres_server: PrivatePostgres, service: str
+    ) -> None:
+        url = create_migrated(postgres_server, new_id().replace("-", ""), (service,))
+        engine = new_engine(url.format(service=service))
+        with engine.connect() as connection:
+            constraints = connection.scalars(_CONSTRAINTS)
+            indexes = connection.scalars(_INDEXES)
+            found = {*constraints, *indexes} - {"alembic_version_pkc"}
+            names = connection.dialect.identifier_preparer
+        engine.dispose()
+
+        tables = metadata_of(service).tables.values()
+        wanted = {names.format_constraint(one) for table in tables for one in table.constraints}
+        wanted |= {names.format_index(one) for table in tables for one in table.indexes}
+        assert (found - wanted, wanted - found) == NAMED_OTHERWISE.get(service, (set(), set()))
