@@ -194,7 +194,8 @@ class TestReadiness:
         seats = weeks_of(9, missed=frozenset({0, 1, 2, 3}))
 
         assert readiness.ready_since(seats=seats[:27], uses=[], admitted_at=ADMITTED_AT) is None
-        assert readiness.ready_since(seats=weeks_of(9), uses=[], admitted_at=ADMITTED_AT) is not None
+        seats[0].state, seats[0].credited_minutes = attendance.ATTENDED, 180
+        assert readiness.ready_since(seats=seats, uses=[], admitted_at=ADMITTED_AT) is not None
 
     def test_counts_no_support_group_as_a_session(self) -> None:
         seats = weeks_of(9)
@@ -207,6 +208,19 @@ class TestReadiness:
         seats = weeks_of(10, missed=frozenset({20, 22, 24}))
 
         assert readiness.ready_since(seats=seats[:27], uses=[], admitted_at=ADMITTED_AT) is None
+
+    def test_counts_eighty_percent_to_the_minute_and_nothing_older_than_four_weeks(self) -> None:
+        seats = weeks_of(12)
+        newest = seats[-1].starts_at
+        (four_weeks_ago,) = (one for one in seats if one.starts_at == newest - timedelta(days=28))
+        four_weeks_ago.state, four_weeks_ago.credited_minutes = "MISSED", 0
+        # Of twelve sessions of three hours, a fifth is lacking.
+        for one, credited in zip(seats[-4:-1], (0, 0, 108), strict=True):
+            one.credited_minutes = credited
+
+        assert readiness.ready_since(seats=seats, uses=[], admitted_at=ADMITTED_AT) == newest
+        seats[-2].credited_minutes = 107
+        assert readiness.ready_since(seats=seats, uses=[], admitted_at=ADMITTED_AT) is None
 
     @pytest.mark.parametrize(("days_before", "ready"), [(0, False), (27, False), (28, True)])
     def test_needs_four_weeks_without_use(self, days_before: int, ready: bool) -> None:
@@ -311,6 +325,22 @@ class TestOutreachSteps:
         steps = outreach.first_steps(consecutive=consecutive, opioid_history=opioid_history)
 
         assert [step.task for step in steps] == tasks
+
+    def test_are_due_within_the_hours_of_the_cadence(self) -> None:
+        asked = an_outreach().settle(answer=None, consecutive=3, opioid_history=True)
+
+        missed_at = NOON + timedelta(minutes=15)
+        hours = {task.task: (task.due_at - missed_at) / timedelta(hours=1) for task in asked}
+        assert hours == {
+            "outreach_call": 1,
+            "outreach_peer": 24,
+            "naloxone_bridge_offer": 24,
+            "outreach_letter": 24,
+            "supervisor_review": 24,
+            "welfare_check_consideration": 24,
+        }
+        assert outreach.OVERDUE_CALL.within == timedelta(hours=4)
+        assert outreach.SAME_DAY_CALL.within == timedelta(hours=8)
 
     def test_are_asked_once_and_withdrawn_by_contact(self) -> None:
         one = an_outreach()

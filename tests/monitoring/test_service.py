@@ -179,7 +179,9 @@ class TestOutreach:
         room.advance(timedelta(minutes=20))
 
         log(room, outreach_id, "VOICEMAIL", note="Left no name.")
-        room.advance(timedelta(hours=5))
+        room.advance(missed_at(2) + timedelta(hours=3, minutes=59))
+        assert tasks(room) == []
+        room.advance(missed_at(2) + timedelta(hours=4))
 
         assert tasks(room) == ["outreach_call_again"]
         (attempt,) = room.announced_of(OutreachAttempted)
@@ -284,6 +286,7 @@ class TestOutreach:
         assert room.announced_of(DischargeProposed) == []
 
         room.advance(starts_at(14))
+        assert len(room.announced_of(DischargeProposed)) == 1
         miss(room, 16, consecutive=3)
         room.advance(starts_at(30))
 
