@@ -88,6 +88,7 @@ class TestMain:
         assert "HOMEWARD_PORT: must be a whole number" in refused.output
 
 
+@pytest.mark.slow
 class TestRun:
     """In a process of its own: it patches the one that it is loaded in."""
 
