@@ -17,6 +17,7 @@ class TestStableHome:
             ({}, "MET", ()),
             ({"use_at_home": True, "coping_plan": True}, "MET", ()),
             ({"use_at_home": True}, "CONDITIONAL", ("REFER_TO_RECOVERY_RESIDENCE",)),
+            ({"secure_days": 30}, "MET", ()),
             ({"secure_days": 29}, "CONDITIONAL", ("REFER_TO_RECOVERY_RESIDENCE",)),
             ({"supporters": 0}, "CONDITIONAL", ("FIND_SUPPORTER",)),
             ({"housing": "SHELTER"}, "CONDITIONAL", ("REFER_TO_RECOVERY_RESIDENCE",)),

@@ -27,6 +27,7 @@ class TestWeigh:
             ({"last_drink_hours": 119}, "RECHECK_DAILY", False, None),
             ({"last_drink_hours": 120}, "CLEAR", False, None),
             ({"last_drink_hours": 72}, "MEDICAL_EVALUATION", True, None),
+            ({"last_drink_hours": 73}, "RECHECK_DAILY", False, None),
             ({"ciwa_ar": 10}, "MEDICAL_EVALUATION", True, "2.5"),
             ({"ciwa_ar": 18}, "MEDICAL_EVALUATION", True, "2.5"),
             ({"pawss": 4}, "MEDICAL_EVALUATION", True, "2.5"),
