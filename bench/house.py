@@ -92,6 +92,7 @@ def open_house(parts: Parts, services: tuple[str, ...]) -> Iterator[House]:
             HOMEWARD_PORT=str(free_port()),
         )
         house = House(settings, database_url)
+        ending.callback(_end, house.processes)
         environment = {**os.environ, **environment_of(settings)}
         for service in services:
             log = ending.enter_context((parts.folder / f"{service}.log").open("ab"))
@@ -104,7 +105,6 @@ def open_house(parts: Parts, services: tuple[str, ...]) -> Iterator[House]:
                 stdout=log,
                 stderr=log,
             )
-            ending.callback(_end, process)
             house.processes[service] = process
         if not wait_until(house.is_ready, seconds=READY_SECONDS):
             logs = [(parts.folder / f"{service}.log").read_text()[-1500:] for service in services]
@@ -112,12 +112,15 @@ def open_house(parts: Parts, services: tuple[str, ...]) -> Iterator[House]:
         yield house
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(40)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
+def _end(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
+    # All are told before one is waited for: each takes its time.
+    for process in processes.values():
+        process.terminate()
+    for process in processes.values():
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()

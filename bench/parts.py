@@ -249,14 +249,23 @@ class Parts:
 
     @contextlib.contextmanager
     def running(
-        self, command: list[str], environment: dict[str, str], *, popen: Popen = by_itself
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        popen: Popen = by_itself,
+        waits: bool = True,
     ) -> Iterator[Program]:
-        """Run a program that says when it is ready."""
+        """Run a program that says when it is ready.
+
+        :param waits: whether to wait for that; whoever starts several waits for all of them together.
+        """
         self._numbers += 1
         log = self.folder / f"program-{self._numbers}.log"
         program = Program(command, environment={**os.environ, **environment}, log=log, popen=popen)
         try:
-            program.answer()
+            if waits:
+                program.answer()
             yield program
         finally:
             program.stop()
@@ -274,14 +283,15 @@ class Parts:
     # --- Whose programs -------------------------------------------------------------------------
 
     def of_homeward(
-        self, module: str, *arguments: str, database_url: str, broker_url: str
+        self, module: str, *arguments: str, database_url: str, broker_url: str, waits: bool = True
     ) -> contextlib.AbstractContextManager[Program]:
-        """Run a program of Homeward's: a service on its own messaging."""
+        """Run a program of Homeward's: a service on its own messaging; see :meth:`running`."""
         settings = settings_for_tests(
             HOMEWARD_CLOCK="real", HOMEWARD_DATABASE_URL=database_url, HOMEWARD_BROKER_URL=broker_url
         )
         environment = environment_of(settings) | {"PYTHONWARNINGS": "ignore"}
-        return self.running([sys.executable, "-m", module, *arguments], environment, popen=self.popen)
+        command = [sys.executable, "-m", module, *arguments]
+        return self.running(command, environment, popen=self.popen, waits=waits)
 
     def of_peer(
         self,
@@ -291,8 +301,9 @@ class Parts:
         broker_url: str = "",
         port: int = 0,
         wait_seconds: float = 0.0,
+        waits: bool = True,
     ) -> contextlib.AbstractContextManager[Program]:
-        """Run a program of another framework's.
+        """Run a program of another framework's; see :meth:`running`.
 
         :raises NoPeers: when the packages cannot be had.
         """
@@ -305,7 +316,7 @@ class Parts:
             "C_FORCE_ROOT": "1",
         }
         place = ROOT / "bench" / "peers" / program
-        return self.running([str(self.python_of_peers), str(place), *arguments], environment)
+        return self.running([str(self.python_of_peers), str(place), *arguments], environment, waits=waits)
 
     @property
     def python_of_peers(self) -> Path:

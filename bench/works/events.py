@@ -54,7 +54,7 @@ class Amounts:
 
 
 FULL = Amounts(30_000, 10_000, 20_000, 8_000, 20, 1_500)
-QUICK = Amounts(8_000, 1_500, 4_000, 1_500, 3, 400, copies_of_peers=())
+QUICK = Amounts(6_000, 1_500, 4_000, 1_500, 3, 300, copies_of_peers=())
 
 
 class Side:
@@ -67,20 +67,28 @@ class Side:
         self._connection = parts.connect(database_url, "monitoring")
         self._first_id = _NO_ID
 
-    def consumer(self, *, waiting: bool = False) -> contextlib.AbstractContextManager[Program]:
+    def consumer(self) -> contextlib.AbstractContextManager[Program]:
         """Start one process that reacts."""
+        return self._homeward("bench.programs.reactor") if self._is_ours else self._peer("consume")
+
+    def copy(self) -> contextlib.AbstractContextManager[Program]:
+        """Start one of several processes whose handler waits; each says when it is ready."""
         if self._is_ours:
-            return self._homeward("bench.programs.reactor", *(["waiting"] if waiting else []))
-        return self._peer("consume", wait_seconds=WAIT_SECONDS if waiting else 0.0)
+            return self._homeward("bench.programs.reactor", "waiting", waits=False)
+        return self._peer("consume", wait_seconds=WAIT_SECONDS, waits=False)
 
     def producer(self) -> contextlib.AbstractContextManager[Program]:
         """Start one process that announces."""
         return self._homeward("bench.programs.announcer") if self._is_ours else self._peer("publish")
 
-    def _homeward(self, *program: str) -> contextlib.AbstractContextManager[Program]:
-        return self.parts.of_homeward(*program, database_url=self.database_url, broker_url=self.broker_url)
+    def _homeward(self, *program: str, waits: bool = True) -> contextlib.AbstractContextManager[Program]:
+        return self.parts.of_homeward(
+            *program, database_url=self.database_url, broker_url=self.broker_url, waits=waits
+        )
 
-    def _peer(self, what: str, *, wait_seconds: float = 0.0) -> contextlib.AbstractContextManager[Program]:
+    def _peer(
+        self, what: str, *, wait_seconds: float = 0.0, waits: bool = True
+    ) -> contextlib.AbstractContextManager[Program]:
         url = self.database_url.replace("{service}", "monitoring")
         if self.system == FASTSTREAM:
             url = url.replace("psycopg2", "asyncpg")
@@ -90,6 +98,7 @@ class Side:
             database_url=url,
             broker_url=self.broker_url,
             wait_seconds=wait_seconds,
+            waits=waits,
         )
 
     # --- What came of it --------------------------------------------------------------------------
@@ -256,7 +265,9 @@ def end_to_end(side: Side, amounts: Amounts) -> Iterator[Row]:
 def in_copies(side: Side, copies: int, number: int) -> Row:
     """Announce to several copies of a service whose handler waits."""
     with contextlib.ExitStack() as running, side.producer() as producer:
-        consumers = [running.enter_context(side.consumer(waiting=True)) for _ in range(copies)]
+        consumers = [running.enter_context(side.copy()) for _ in range(copies)]
+        for consumer in consumers:
+            consumer.answer()
         producer.ask(number=20 * copies, per_transaction=20)
         side.wait_for(20 * copies, seconds=30)
         side.begin_anew()

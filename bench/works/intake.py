@@ -1,5 +1,6 @@
 """Intake: placing and scoring in one process, and searches and assessments through the gateway."""
 
+import contextlib
 import dataclasses
 import itertools
 import random
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg2
 import urllib3
 
 from bench.house import House, open_house
@@ -63,17 +65,18 @@ _BUSY = ("MON 09:00-17:00", "TUE 09:00-17:00", "WED 09:00-17:00", "THU 13:00-15:
 
 @dataclasses.dataclass(frozen=True)
 class Amounts:
-    """How much is in the directory, and how much is done."""
+    """How much is in the directory, how much of it came through the door, and how much is done."""
 
     sites: int
+    imported: int
     seconds: float
     assessments: int
     placements: int
     scorings: int
 
 
-FULL = Amounts(sites=20_000, seconds=8.0, assessments=300, placements=60_000, scorings=4_000)
-QUICK = Amounts(sites=20_000, seconds=2.0, assessments=40, placements=10_000, scorings=500)
+FULL = Amounts(sites=20_000, imported=20_000, seconds=8.0, assessments=300, placements=60_000, scorings=4_000)
+QUICK = Amounts(sites=20_000, imported=1_000, seconds=2.0, assessments=40, placements=10_000, scorings=500)
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
@@ -87,8 +90,10 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         yield assess(house, site_id, amounts.assessments)
         tell(f"intake: {amounts.sites} facility records")
         began = time.monotonic()
-        places = import_facilities(house, amounts.sites)
-        tell(f"intake: imported in {time.monotonic() - began:.0f} s")
+        places = import_facilities(house, amounts.sites, imported=amounts.imported)
+        with contextlib.closing(parts.connect(house.database_url, "intake")) as connection:
+            copy_facilities(connection, amounts.sites, imported=amounts.imported)
+        tell(f"intake: {amounts.imported} of them imported, all there in {time.monotonic() - began:.0f} s")
         yield search(house, places, amounts)
 
 
@@ -256,10 +261,38 @@ def facility(number: int) -> dict[str, Any]:
     }
 
 
-def import_facilities(house: House, sites: int) -> list[tuple[float, float]]:
-    """Import records, wait until they are listed, and return where some of them are."""
+#: Listings like those that were imported, in turn, each at a place of its own.
+_COPY = """
+INSERT INTO programs ({columns}, program_id, latitude, longitude)
+SELECT {columns}, gen_random_uuid(), place.latitude, place.longitude
+FROM unnest(%(north)s::float8[], %(east)s::float8[]) WITH ORDINALITY AS place (latitude, longitude, number)
+JOIN (SELECT {columns}, row_number() OVER (ORDER BY program_id) AS turn FROM programs
+      WHERE origin = 'IMPORTED') AS model ON model.turn = place.number %% %(imported)s + 1
+"""
+
+
+def copy_facilities(connection: "psycopg2.extensions.connection", sites: int, *, imported: int) -> None:
+    """Have the directory hold all records: those that did not come through the door are copies of others."""
+    if imported < sites:
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'programs'"
+            " AND column_name NOT IN ('program_id', 'latitude', 'longitude')"
+        )
+        columns = ", ".join(name for (name,) in cursor.fetchall())
+        records = [facility(number) for number in range(imported, sites)]
+        places = {name: [one[name] for one in records] for name in ("latitude", "longitude")}
+        cursor.execute(
+            _COPY.format(columns=columns),
+            {"north": places["latitude"], "east": places["longitude"], "imported": imported},
+        )
+    connection.cursor().execute("VACUUM ANALYZE programs")
+
+
+def import_facilities(house: House, sites: int, *, imported: int) -> list[tuple[float, float]]:
+    """Import records, wait until they are listed, and return where some of all are."""
     records = [facility(number) for number in range(sites)]
-    for start in range(0, sites, ROWS_AN_IMPORT):
+    for start in range(0, imported, ROWS_AN_IMPORT):
         job = house.post(
             "/v1/facility-imports", {"rows": records[start : start + ROWS_AN_IMPORT]}, role="operations"
         )

@@ -20,7 +20,7 @@ COMMAND = "command that writes a row, {connections} {word}"
 NAMEKO, FASTAPI, FASTAPI_2 = "nameko HTTP → RPC", "FastAPI, 1 process", "FastAPI, 2 processes"
 
 #: Who is read about, in turn.
-PATIENTS = 200
+PATIENTS = 100
 
 #: Seconds of requests before those that are counted, at most; a third of the others, where those are few.
 WARM_UP_SECONDS = 1.0
