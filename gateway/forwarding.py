@@ -1,5 +1,6 @@
 """How a request becomes a command of a service, and its answer what the caller may see."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -136,9 +137,10 @@ def _misplaced(name: str, rule: str) -> InvalidInput:
     return InvalidInput("The request has fields that break a rule.", field=name[:64], rule=rule)
 
 
-def _list_fields(schema: type[Schema] | None) -> set[str]:
+@functools.cache
+def _list_fields(schema: type[Schema] | None) -> frozenset[str]:
     declared: dict[str, Any] = getattr(schema, "_declared_fields", {})
-    return {name for name, field in declared.items() if isinstance(field, fields.List)}
+    return frozenset(name for name, field in declared.items() if isinstance(field, fields.List))
 
 
 def nothing_there() -> NotFound:

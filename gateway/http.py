@@ -7,6 +7,7 @@ finishes what is in hand.
 
 import contextlib
 import errno
+import functools
 import logging
 import re
 import secrets
@@ -14,9 +15,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import eventlet
 import orjson
@@ -29,7 +29,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import exc as database_errors
 from sqlalchemy.orm import Session
 
-from gateway import problems, routing, tables
+from gateway import problems, routing, tables, wire
 from gateway.accesses import Accesses
 from gateway.problems import Malformed
 from gateway.tokens import Caller, Verifier
@@ -59,9 +59,6 @@ ANSWER_SECONDS = 150.0
 NOTICE_SECONDS = 0.5
 #: Seconds in which somebody who just connected may still be about to ask, though we are stopping.
 PATIENCE_SECONDS = 1.0
-#: What is read and thrown away, at most, so that a refused sender gets to read the refusal.
-LINGER_BYTES = 16 * 1024 * 1024
-LINGER_SECONDS = 2.0
 #: Longest Idempotency-Key.
 MAX_KEY_LENGTH = 255
 
@@ -81,6 +78,17 @@ unheard_total = Counter(
     ["route", "status"],
 )
 requests_in_flight = Gauge("homeward_http_requests_in_flight", "Requests being answered now.")
+
+
+@functools.lru_cache(maxsize=4096)
+def _counter_of(method: str, path: str, status: int) -> Any:
+    # Kept, because finding one by its labels costs more than counting.
+    return requests_total.labels(method, path, str(status))
+
+
+@functools.lru_cache(maxsize=1024)
+def _timer_of(method: str, path: str) -> Any:
+    return request_seconds.labels(method, path)
 
 
 class PortInUse(RuntimeError):
@@ -130,18 +138,18 @@ class Response:
 class Request:
     """One request: who asks for what, and whom the answer is for."""
 
-    def __init__(self, door: "Door", name: str, route_: routing.Route, environ: dict[str, Any]) -> None:
+    def __init__(self, door: "Door", name: str, route_: routing.Route, head: wire.Head) -> None:
         self.door = door
         #: The name of the route, its command and its schema.
         self.name = name
         self.route = route_
-        self.environ = environ
+        self.head = head
         self.ids: dict[str, str] = {}
         self.caller: Caller | None = None
-        asked_id = environ.get("HTTP_X_REQUEST_ID", "")
+        asked_id = head.fields.get("x-request-id", "")
         #: Shared by everything that this request sets off.
         self.correlation_id: str = asked_id.lower() if _UUID.fullmatch(asked_id) else new_id()
-        self.traceparent = _traceparent_of(environ.get("HTTP_TRACEPARENT", ""))
+        self.traceparent = _traceparent_of(head.fields.get("traceparent", ""))
         #: The patient that the answer is about, once it is known; for the record.
         self.about_id: str | None = None
         self._query: dict[str, list[str]] | None = None
@@ -174,7 +182,7 @@ class Request:
         if self._query is None:
             try:
                 pairs = parse_qsl(
-                    self.environ.get("QUERY_STRING", ""),
+                    self.head.query,
                     keep_blank_values=True,
                     max_num_fields=100,
                     errors="strict",
@@ -225,14 +233,14 @@ class Request:
         if self._raw is None:
             # What broke off once is not waited for again.
             self.readable = False
-            self._raw = _read_body(self.environ, self.door.settings.max_body_bytes)
+            self._raw = _read_body(self.head, self.door.settings.max_body_bytes)
             self.readable = True
         return self._raw
 
     def _parsed(self, raw: bytes) -> dict[str, Any]:
         if not raw.strip():
             return {}
-        content_type = self.environ["headers"].get("content-type", JSON)
+        content_type = self.head.fields.get("content-type", JSON)
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type != JSON and not media_type.endswith("+json"):
             raise problems.UnsupportedMediaType(field="Content-Type", rule=JSON)
@@ -254,7 +262,7 @@ class Request:
 
         :raises Malformed: when there is no usable key.
         """
-        key = self.environ.get("HTTP_IDEMPOTENCY_KEY", "")
+        key = self.head.fields.get("idempotency-key", "")
         if not 0 < len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Malformed(
                 "Every POST needs a key of its own, so that it can be repeated safely.",
@@ -347,7 +355,7 @@ class Door(SharedExtension):
             self._listener,
             self._listener.getsockname(),
             self._answer,
-            protocol=_Protocol,
+            protocol=wire.Protocol,
             log_output=False,
             keepalive=KEEP_ALIVE_SECONDS,
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
@@ -415,10 +423,9 @@ class Door(SharedExtension):
 
     # --- Requests -----------------------------------------------------------------------------
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def _answer(self, head: wire.Head) -> wire.Answer:
         began = time.perf_counter()
-        environ["headers"] = {name.lower(): value for name, value in environ.get("headers_raw", ())}
-        request = Request(self, "", routing.Route(method=environ["REQUEST_METHOD"], path=""), environ)
+        request = Request(self, "", _no_route(head.method), head)
         telemetry.traceparent.set(request.traceparent)
         self._in_flight += 1
         requests_in_flight.inc()
@@ -427,14 +434,14 @@ class Door(SharedExtension):
         finally:
             self._in_flight -= 1
             requests_in_flight.dec()
-        if _end_of_body_is_unknown(environ):
-            environ["homeward.protocol"].hang_up_politely()
+        if wire.end_of_body_is_unknown(head):
+            head.protocol.hang_up_politely()
         seconds = time.perf_counter() - began
         method, path = request.route.method, request.route.path or "none"
         if not request.route.path:
             method = "none"
-        requests_total.labels(method, path, str(response.status)).inc()
-        request_seconds.labels(method, path).observe(seconds)
+        _counter_of(method, path, response.status).inc()
+        _timer_of(method, path).observe(seconds)
         log.log(
             logging.WARNING if response.status >= 500 else logging.INFO,
             "request",
@@ -444,7 +451,7 @@ class Door(SharedExtension):
             request_id=request.correlation_id,
             trace_id=request.trace_id,
         )
-        headers = [
+        fields = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
             ("X-Request-Id", request.correlation_id),
@@ -453,9 +460,8 @@ class Door(SharedExtension):
             *response.headers,
         ]
         if not any(name == "Cache-Control" for name, _ in response.headers):
-            headers.append(("Cache-Control", "no-store"))
-        start_response(f"{response.status} {_reason(response.status)}", headers)
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body]
+            fields.append(("Cache-Control", "no-store"))
+        return wire.Answer(response.status, fields, response.body)
 
     def _respond(self, request: Request) -> Response:
         timeout = eventlet.Timeout(ANSWER_SECONDS)
@@ -509,13 +515,13 @@ class Door(SharedExtension):
             return None
         if request.caller is None:
             # Somebody whose token has just expired is in the same danger.
-            request.caller = self._verifier.lately_caller_of(request.environ.get("HTTP_AUTHORIZATION"))
+            request.caller = self._verifier.lately_caller_of(request.head.fields.get("authorization"))
         return request.route.hears(request, refusal)
 
     def _handle(self, request: Request) -> Response:
-        environ = request.environ
+        head = request.head
         try:
-            _check_framing(environ, self.settings.max_body_bytes)
+            _check_framing(head, self.settings.max_body_bytes)
         except Refusal:
             request.readable = False
             with contextlib.suppress(Refusal):
@@ -523,7 +529,7 @@ class Door(SharedExtension):
             raise
         found = self._find(request)
         if found.scope:
-            request.caller = self._verifier.caller_of(environ.get("HTTP_AUTHORIZATION"))
+            request.caller = self._verifier.caller_of(head.fields.get("authorization"))
             _authorise(request)
         if not self.traffic.consumers and found.scope:
             raise Unavailable("Still starting.")
@@ -538,8 +544,8 @@ class Door(SharedExtension):
 
         :raises Refusal: when there is none.
         """
-        path = _path_of(request.environ)
-        request.route, request.name, request.ids = self._router.find(request.environ["REQUEST_METHOD"], path)
+        path = _path_of(request.head)
+        request.route, request.name, request.ids = self._router.find(request.head.method, path)
         return request.route
 
     # --- Health and end -----------------------------------------------------------------------
@@ -626,51 +632,6 @@ class Door(SharedExtension):
             self._listener.close()
 
 
-class _Protocol(wsgi.HttpProtocol):
-    """eventlet's connection, made to answer unreadable requests with problems and to hang up politely."""
-
-    lingers = False
-
-    def hang_up_politely(self) -> None:
-        """End the connection after this answer, reading on for a moment so that it arrives."""
-        self.close_connection = True
-        self.lingers = True
-
-    def get_environ(self) -> dict[str, Any]:
-        """Return the WSGI environment, from which the application can reach this connection."""
-        environ: dict[str, Any] = super().get_environ()
-        environ["homeward.protocol"] = self
-        return environ
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a request that is not HTTP with a problem; what it said is quoted to nobody."""
-        body = problems.problem(code, code="malformed", detail="The request is not valid HTTP.")
-        self.close_connection = True
-        self.wfile.write(
-            f"HTTP/1.1 {code} {_reason(code)}\r\nContent-Type: {problems.MEDIA_TYPE}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
-            + body
-        )
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Say nothing: the line would quote the request."""
-
-    def finish(self) -> None:
-        """End the connection."""
-        if self.lingers:
-            with contextlib.suppress(OSError, ValueError), eventlet.Timeout(LINGER_SECONDS, False):
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_WR)
-                left = LINGER_BYTES
-                while left > 0:
-                    data = self.connection.recv(64 * 1024)
-                    if not data:
-                        break
-                    left -= len(data)
-        super().finish()
-
-
 def listen(host: str, port: int) -> Any:
     """Return a socket that listens at the address, alone.
 
@@ -715,6 +676,12 @@ def refused(refusal: Refusal, request: Request, *, heard: problems.Heard | None 
     )
 
 
+@functools.lru_cache(maxsize=16)
+def _no_route(method: str) -> routing.Route:
+    """Return what stands for the route of a request until its own is found."""
+    return routing.Route(method=method, path="")
+
+
 def _may_tell(request: Request) -> bool:
     """Return whether a request may tell of a danger."""
     return request.route.is_command and request.route.shows_crisis_lines
@@ -738,24 +705,24 @@ def _authorise(request: Request) -> None:
     caller.require(request.route.scope)
 
 
-def _check_framing(environ: dict[str, Any], limit: int) -> None:
+def _check_framing(head: wire.Head, limit: int) -> None:
     """Refuse a body that is too large, or whose length is told in two ways, before reading any of it.
 
     :raises TooLarge: when the stated length is above the limit.
     :raises Malformed: when the length cannot be trusted.
     """
-    lengths = {value for name, value in environ.get("headers_raw", ()) if name.lower() == "content-length"}
-    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
-    if len(lengths) > 1 or coding not in ("", "chunked") or any(not text.isdecimal() for text in lengths):
-        environ["homeward.protocol"].hang_up_politely()
+    lengths, coding = head.lengths, head.fields.get("transfer-encoding", "").strip().lower()
+    ways = len(lengths) + bool(coding)
+    if ways > 1 or coding not in ("", "chunked") or any(not text.isdecimal() for text in lengths):
+        head.protocol.hang_up_politely()
         raise Malformed("The body's length is not clear.", field="Content-Length", rule="one length")
     if any(len(text) > 15 or int(text) > limit for text in lengths):
-        environ["homeward.protocol"].hang_up_politely()
+        head.protocol.hang_up_politely()
         raise _too_large(limit)
 
 
-def _read_body(environ: dict[str, Any], limit: int) -> bytes:
-    stream = environ["wsgi.input"]
+def _read_body(head: wire.Head, limit: int) -> bytes:
+    stream = head.body
     patience = eventlet.Timeout(BODY_SECONDS)
     try:
         # One byte more than allowed tells whether a body of unknown length is too large.
@@ -763,18 +730,18 @@ def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     except eventlet.Timeout as expired:
         if expired is not patience:
             raise
-        environ["homeward.protocol"].hang_up_politely()
+        head.protocol.hang_up_politely()
         raise problems.RequestTimeout(field="body", rule=f"whole within {BODY_SECONDS:.0f} s") from None
     except (OSError, ValueError):
-        environ["homeward.protocol"].hang_up_politely()
+        head.protocol.hang_up_politely()
         raise Malformed("The body broke off.", field="body", rule="as long as it says") from None
     finally:
         patience.cancel()
     if len(body) > limit:
-        environ["homeward.protocol"].hang_up_politely()
+        head.protocol.hang_up_politely()
         raise _too_large(limit)
     if not stream.chunked_input and len(body) < (stream.content_length or 0):
-        environ["homeward.protocol"].hang_up_politely()
+        head.protocol.hang_up_politely()
         raise Malformed("The body broke off.", field="body", rule="as long as it says")
     return body
 
@@ -783,19 +750,13 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge("The body is larger than the door accepts.", field="body", rule=f"at most {limit} bytes")
 
 
-def _end_of_body_is_unknown(environ: dict[str, Any]) -> bool:
-    """Return whether unread body may be left without end; a body of known length is skipped over."""
-    stream = environ["wsgi.input"]
-    return bool(stream.chunked_input and stream.chunk_length != 0)
-
-
-def _path_of(environ: dict[str, Any]) -> str:
+def _path_of(head: wire.Head) -> str:
     """Return the path.
 
     :raises Malformed: when it is not UTF-8.
     """
     try:
-        path: str = environ["PATH_INFO"].encode("latin-1").decode("utf-8")
+        path = unquote_to_bytes(head.path).decode()
     except UnicodeError:
         path = "\0"
     if "\0" in path:
@@ -806,8 +767,9 @@ def _path_of(environ: dict[str, Any]) -> str:
 def _traceparent_of(asked: str) -> str:
     found = _TRACEPARENT.fullmatch(asked.strip())
     # A span of our own within the caller's trace, or a trace of our own.
-    trace_id = found.group(1) if found else secrets.token_hex(16)
-    return f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    made_up = secrets.token_hex(24)
+    trace_id = found.group(1) if found else made_up[16:]
+    return f"00-{trace_id}-{made_up[:16]}-01"
 
 
 def _holds_nul(document: Any) -> bool:
@@ -831,10 +793,3 @@ def _has_data(connection: Any) -> bool:
         return bool(connection.fd.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except OSError:
         return False
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Refused"

@@ -1,5 +1,6 @@
 """Which address wakes which method: the routes, and how a request finds its own."""
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Route:
     #: Hears the danger in a request that was refused, or could not be looked at; only where one can be told.
     hears: Callable[[Any, Refusal], Heard | None] | None = None
 
-    @property
+    @functools.cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parts of the path that vary."""
         return tuple(_PARAMETER.findall(self.path))

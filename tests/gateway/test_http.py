@@ -253,6 +253,9 @@ class TestBody:
         for framing in (
             b"Content-Length: 2\r\nContent-Length: 3\r\n",
             b"Transfer-Encoding: gzip, chunked\r\n",
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+            b"Content-Length: +2\r\n",
         ):
             reply = house.raw(b"POST /v1/referrals HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n{}")
             assert reply.startswith(b"HTTP/1.1 400 ")
@@ -273,6 +276,50 @@ class TestRequest:
         reply = house.raw(f"{SECRET}\r\n\r\n".encode())
         assert reply.startswith(b"HTTP/1.1 400 ")
         assert SECRET.split()[0].encode() not in reply
+
+    @pytest.mark.parametrize(
+        ("head", "status"),
+        [
+            (b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+            (b"GET /livez HTTP/1.1\r\nHost: x\r\n and more\r\n\r\n", 400),
+            (b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Note: a\rb\r\n\r\n", 400),
+            (b"GET /livez HTTP/1.1\r\nno field\r\n\r\n", 400),
+            (b"GET /livez and more HTTP/1.1\r\n\r\n", 400),
+            (b"GET /livez\r\n\r\n", 400),
+            (b"PRI * HTTP/2.0\r\n\r\n", 505),
+            (b"GET /livez HTTP/1.1\r\n" + b"X-Note: a\r\n" * 101 + b"\r\n", 431),
+            (b"GET /livez HTTP/1.1\r\nX-Note: " + b"a" * 9000 + b"\r\n\r\n", 431),
+            (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        ],
+    )
+    def test_whose_head_is_not_as_it_should_be_is_refused(
+        self, house: House, head: bytes, status: int
+    ) -> None:
+        reply = house.raw(head)
+        assert reply.startswith(f"HTTP/1.1 {status} ".encode())
+        assert b"application/problem+json" in reply
+        assert reply.count(b"HTTP/1.1") == 1
+
+    def test_of_an_older_version_is_the_last_one_unless_it_says_otherwise(self, house: House) -> None:
+        last = house.raw(b"GET /livez HTTP/1.0\r\n\r\nGET /livez HTTP/1.0\r\n\r\n")
+        assert (last.count(b" 200 "), b"\r\nConnection: close\r\n" in last) == (1, True)
+        more = house.raw(b"GET /livez HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /livez HTTP/1.0\r\n\r\n")
+        assert (more.count(b" 200 "), b"\r\nConnection: keep-alive\r\n" in more) == (2, True)
+
+    def test_that_waits_to_be_told_to_go_on_is_told(self, house: House) -> None:
+        head = (
+            f"POST /v1/referrals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token()}\r\n"
+            f"Idempotency-Key: {new_id()}\r\nContent-Length: 7\r\nExpect: 100-continue\r\n"
+            "Connection: close\r\n\r\n"
+        ).encode()
+        reply = house.raw(head, then=b'{"a":1}')
+        assert reply.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
+
+    def test_that_nobody_told_to_go_on_is_the_last_one(self, house: House) -> None:
+        head = b"POST /v1/referrals HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+        reply = house.raw(head)
+        assert reply.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nConnection: close\r\n" in reply
 
     def test_with_an_address_that_cannot_be_read_is_refused(self, house: House) -> None:
         assert house.get("/v1/patients/%ff").fields == {"path": "UTF-8 without NUL"}
