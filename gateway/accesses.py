@@ -6,7 +6,7 @@ and written together within a second, and at the latest when the process stops.
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
@@ -14,7 +14,6 @@ from eventlet.semaphore import Semaphore
 from prometheus_client import Counter
 
 from shared import audit
-from shared.database import Origin, act_for, transaction
 from shared.messaging.traffic import Loop
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Accesses:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._waiting: deque[tuple[Origin, str, str | None, str]] = deque()
+        self._waiting: deque[dict[str, Any]] = deque()
         self._one_writer = Semaphore(1)
         self._loop = Loop("accesses", self.flush)
 
@@ -53,7 +52,9 @@ class Accesses:
             accesses_lost_total.inc()
             return
         origin.causation_id = request.correlation_id
-        self._waiting.append((origin, request.name, _about(request), outcome[:32]))
+        self._waiting.append(
+            audit.row_of(origin, action=request.name, about_id=_about(request), outcome=outcome[:32])
+        )
         if len(self._waiting) >= BATCH:
             self._loop.wake()
 
@@ -68,10 +69,7 @@ class Accesses:
             if not batch:
                 return False
             try:
-                with transaction(self._engine, None) as db:
-                    for origin, action, about_id, outcome in batch:
-                        act_for(db, origin)
-                        audit.record(db, action=action, about_id=about_id, outcome=outcome)
+                audit.write_linked(self._engine, batch)
             except BaseException:
                 self._waiting.extendleft(reversed(batch))
                 raise
@@ -91,4 +89,5 @@ class Accesses:
 def _about(request: "Request") -> str | None:
     """Return the thing that was looked at: the patient when it is known, else the first id in the path."""
     ids = [request.about_id, *request.ids.values()]
-    return next((one for one in ids if one and _UUID.fullmatch(one)), None)
+    # In the form in which the database gives it back: the audit's chain goes by it.
+    return next((one.lower() for one in ids if one and _UUID.fullmatch(one)), None)

@@ -15,7 +15,7 @@ from homeward.postgres import PrivatePostgres
 from shared import audit, clock
 from shared.contracts import roles
 from shared.contracts.event import Actor
-from shared.database import new_engine
+from shared.database import Origin, new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import backlog, commands, inbox, outbox
@@ -936,6 +936,18 @@ class TestStillness:
         assert len(asked) == (1 if asked_before == 0 else 4)
 
 
+def look(what: str, *, tenant_id: str = TENANT) -> dict[str, Any]:
+    """Return the row of somebody who looked at something."""
+    origin = Origin(
+        service="ferry",
+        tenant_id=tenant_id,
+        actor=Actor(actor_id="nosy-1", role=roles.CLINICIAN),
+        now=clock.real_now(),
+        correlation_id=new_id(),
+    )
+    return audit.row_of(origin, action="look", about_id=derived_id(what), outcome="allowed")
+
+
 class TestAuditChain:
     def test_finds_a_row_that_was_changed(self, room: Room) -> None:
         for what in ("goat", "wolf", "cabbage"):
@@ -945,6 +957,28 @@ class TestAuditChain:
             assert audit.find_breaks(connection, tenant_id="lakeside") == []
             connection.execute(audit.audit.update().where(audit.audit.c.link == 2).values(actor_id="x"))
             assert audit.find_breaks(connection, tenant_id="lakeside") == [2]
+
+    def test_goes_on_through_rows_that_are_linked_as_they_are_written(self, room: Room) -> None:
+        room.call("cross", {"what": "goat"})
+        assert audit.link_new_rows(room.engine) == 1
+        audit.write_linked(room.engine, [look("wolf"), look("cabbage"), look("wolf", tenant_id="elsewhere")])
+        room.call("cross", {"what": "wolf"})
+        assert audit.link_new_rows(room.engine) == 1
+        with room.engine.begin() as connection:
+            assert audit.find_breaks(connection, tenant_id="lakeside") == []
+            assert audit.find_breaks(connection, tenant_id="elsewhere") == []
+            links = connection.scalars(sa.select(audit.audit.c.link).order_by(audit.audit.c.position)).all()
+            assert links == [1, 2, 3, 1, 4]
+            connection.execute(audit.audit.update().where(audit.audit.c.link == 2).values(outcome="x"))
+            assert audit.find_breaks(connection, tenant_id="lakeside") == [2]
+
+    def test_makes_nobody_wait_who_writes_while_another_links(self, room: Room) -> None:
+        with room.engine.begin() as other:
+            other.execute(sa.select(sa.func.pg_advisory_xact_lock(audit._LINK_LOCK)))
+            audit.write_linked(room.engine, [look("wolf")])
+        assert audit.link_new_rows(room.engine) == 1
+        with room.engine.begin() as connection:
+            assert audit.find_breaks(connection, tenant_id="lakeside") == []
 
     def test_finds_a_row_that_was_removed(self, room: Room) -> None:
         for what in ("goat", "wolf", "cabbage"):
