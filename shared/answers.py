@@ -3,22 +3,86 @@
 import functools
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import Schema, fields, missing
+
+from shared.schema_fields import Moment
+
+#: What a field of a kind writes as it is; anything else is left to the field.
+_AS_IT_IS: tuple[tuple[Any, frozenset[type]], ...] = (
+    (fields.String, frozenset({str, type(None)})),
+    (fields.Integer, frozenset({int, type(None)})),
+    (fields.Boolean, frozenset({bool, type(None)})),
+    (Moment, frozenset({type(None)})),
+)
 
 
 def answer_of(schema: type[Schema], found: Any) -> dict[str, Any]:
     """Return what was found as the answer's schema writes it."""
-    answer: dict[str, Any] = made(schema).dump(found)
-    return answer
+    return _writer_of(schema).write(found)
 
 
 def answers_of(schema: type[Schema], found: Any) -> list[dict[str, Any]]:
     """Return each of what was found as the schema writes it."""
-    answers: list[dict[str, Any]] = made(schema).dump(found, many=True)
-    return answers
+    writer = _writer_of(schema)
+    return [writer.write(one) for one in found]
 
 
 @functools.cache
 def made(schema: type[Schema]) -> Schema:
     """Return a schema, made once."""
     return schema()
+
+
+@functools.cache
+def _writer_of(schema: type[Schema]) -> "_Writer":
+    return _Writer(made(schema))
+
+
+class _Writer:
+    """Writes what a schema would, but looks up only once what it looks up for each value of each answer."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._fields = [
+            (
+                name,
+                name if field.data_key is None else field.data_key,
+                field.attribute or name,
+                _written_as_they_are(field),
+                field,
+            )
+            for name, field in schema.dump_fields.items()
+        ]
+        self._leaves_all_to_schema = bool(
+            schema._hooks["pre_dump"] or schema._hooks["post_dump"]  # noqa: SLF001  # told nowhere else
+        )
+
+    def write(self, found: Any) -> dict[str, Any]:
+        """Return what was found as the schema writes it."""
+        is_dict = type(found) is dict
+        if self._leaves_all_to_schema or (not is_dict and hasattr(found, "__getitem__")):
+            told: dict[str, Any] = self._schema.dump(found)
+            return told
+        told = {}
+        for name, key, attribute, plain, field in self._fields:
+            if plain:
+                value = found.get(attribute, missing) if is_dict else getattr(found, attribute, missing)
+                if type(value) in plain:
+                    told[key] = value
+                    continue
+            value = field.serialize(name, found, accessor=self._schema.get_attribute)
+            if value is not missing:
+                told[key] = value
+        return told
+
+
+def _written_as_they_are(field: fields.Field[Any]) -> frozenset[type]:
+    """Return the types of the values that a field writes as they are, as far as that is known of its kind."""
+    kind: Any = type(field)
+    if "." in (field.attribute or "") or kind.serialize is not fields.Field.serialize:
+        return frozenset()
+    for known, types in _AS_IT_IS:
+        if issubclass(kind, known) and kind._serialize is known._serialize:  # noqa: SLF001  # compared only
+            # A number may be asked for as a text.
+            return types if not getattr(field, "as_string", False) else frozenset()
+    return frozenset()
