@@ -254,11 +254,11 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
     """
     if not wait:
         # Who looks often finds none most of the time.
-        with without_transactions(engine).connect() as connection:
+        with without_transactions(engine) as connection:
             # What another one is placing just now counts as unplaced until it has committed.
             if not connection.scalar(_ANY_UNPLACED):
                 return 0
-    with without_transactions(engine).connect() as connection:
+    with without_transactions(engine) as connection:
         # What travels in one trip is one transaction: the lock is held until the places are given.
         send_with_next(connection, _WAIT_FOR_PLACE_LOCK if wait else _TRY_PLACE_LOCK)
         return int(connection.execute(_PLACE).rowcount)

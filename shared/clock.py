@@ -130,13 +130,13 @@ class SimulatedClock:
     def now(self) -> datetime:
         """Return the row's moment."""
         if self._known is None or not self._shared_by_process:
-            with without_transactions(self._engine).connect() as connection:
+            with without_transactions(self._engine) as connection:
                 self._known = connection.execute(_NOW).scalar_one()
         return self._known.astimezone(UTC)
 
     def jump(self, to: datetime) -> datetime:
         """Move program time forward to *to*; a moment in the past moves nothing."""
-        with without_transactions(self._engine).connect() as connection:
+        with without_transactions(self._engine) as connection:
             self._known = connection.execute(_MOVE_ON, {"to": to}).scalar_one()
         return self._known.astimezone(UTC)
 

@@ -34,6 +34,7 @@ __all__ = [
     "go_on_if",
     "id_column",
     "inserts_put_off",
+    "left_to_write",
     "lost_a_lock",
     "moment",
     "new_engine",
@@ -205,6 +206,8 @@ class FewTripsConnection(extensions.connection):
         """Connect; the driver itself begins no transactions from here on."""
         super().__init__(*args, **kwargs)
         self._begins = True
+        #: Whether it begins none all the same, for whoever has the connection just now.
+        self.leaves_each_to_itself = False
         #: Whether rows that are added, and of which nothing is read, wait as well.
         self.puts_off_inserts = False
         self._be_new()
@@ -232,14 +235,18 @@ class FewTripsConnection(extensions.connection):
     @property
     def frames(self) -> bool:
         """Whether something goes before the next statement or after it."""
-        if self._waiting or self._commits_next:
-            return True
-        return self._begins and self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
+        return bool(self._waiting) or self._commits_next or self._begins_with_next
+
+    @property
+    def _begins_with_next(self) -> bool:
+        if not self._begins or self.leaves_each_to_itself:
+            return False
+        return self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
 
     def framed(self, statement: bytes) -> bytes:
         """Return a statement with what has to go before and after it."""
         waiting, commits = self._waiting, self._commits_next
-        if self._begins and self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE:
+        if self._begins_with_next:
             waiting.insert(0, b"BEGIN")
         self._waiting, self._commits_next = [], False
         if self._condition is not None:
@@ -287,7 +294,8 @@ class FewTripsConnection(extensions.connection):
         self._be_new()
 
     def rollback(self) -> None:
-        """Roll back what was begun, if anything was."""
+        """Roll back what was begun, if anything was; so each does who gives the connection back."""
+        self.leaves_each_to_itself = False
         self._end("ROLLBACK")
 
     def _end(self, how: str) -> None:
@@ -443,8 +451,24 @@ def _read_ids_as_texts(driver: Any, record: Any) -> None:
         extensions.register_type(kind, driver)
 
 
+class _NobodyListens:
+    """Stands for a statement on its way past listeners, of whom none is left."""
+
+    @staticmethod
+    def _remaining_events() -> tuple[()]:
+        return ()
+
+
 class _Session(Session):
     """A session that looks a row up by its key with a query that is written once for each class."""
+
+    def _execute_internal(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """Narrow what is written down once right here: on the way to a listener all is prepared twice."""
+        tenant_id = self.info.get("tenant_id")
+        if tenant_id is None or statement not in _written_once:
+            return super()._execute_internal(statement, params, **options)
+        options["_parent_execute_state"] = _NobodyListens
+        return super()._execute_internal(_narrowed(statement, tenant_id), params, **options)
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the row with a key of one column, or None; *options* are those of the parent."""
@@ -478,20 +502,47 @@ def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = 
     :param reads_only: whether nothing is written or locked: then no trips are made to begin and to
         commit, as statements of a transaction see no less of others than statements without one.
     """
-    bind = without_transactions(engine) if reads_only else engine
-    with _Session(bind, expire_on_commit=False) as db, db.begin():
+    if reads_only:
+        with _Session(engine, expire_on_commit=False, info={"reads_only": True}) as db:
+            if origin is not None:
+                act_for(db, origin)
+            yield db
+            db.flush()
+            if left_to_write(db):
+                raise RuntimeError("what was opened to read announces and records nothing")
+        return
+    with _Session(engine, expire_on_commit=False) as db, db.begin():
         if origin is not None:
             act_for(db, origin)
-        if reads_only:
-            db.info["reads_only"] = True
         yield db
 
 
-@functools.lru_cache(maxsize=64)
-def without_transactions(engine: sa.Engine) -> sa.Engine:
-    """Return the same engine, on which each statement is committed by itself."""
-    # Kept, because making one costs as much as a short read.
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+@event.listens_for(_Session, "after_begin")
+def _begin_none_to_read(db: Session, transaction: Any, connection: sa.Connection) -> None:
+    if "reads_only" in db.info:
+        _leave_each_to_itself(connection)
+
+
+def left_to_write(db: Session) -> bool:
+    """Return whether the transaction has something to write with its commit that is no row of the ORM's."""
+    return any(db.info.get(kind) for kind in ("announced", "timers", "audit", "answer"))
+
+
+@contextlib.contextmanager
+def without_transactions(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a connection on which each statement is committed by itself."""
+    with engine.connect() as connection:
+        _leave_each_to_itself(connection)
+        yield connection
+
+
+def _leave_each_to_itself(connection: sa.Connection) -> None:
+    """Have no transactions begun until the connection is given back.
+
+    SQLAlchemy's own way, an engine of another isolation level, costs as much as a short read.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.leaves_each_to_itself = True
 
 
 def act_for(db: Session, origin: Origin) -> None:
@@ -588,7 +639,7 @@ def _see_own_tenant_only(state: ORMExecuteState) -> None:
 
 @event.listens_for(Session, "before_flush")
 def _own_new_rows(db: Session, context: Any, instances: Any) -> None:
-    if db.info.get("reads_only"):
+    if "reads_only" in db.info:
         raise RuntimeError("what was opened to read writes nothing")
     tenant_id = db.info.get("tenant_id")
     if tenant_id is None:

@@ -81,7 +81,7 @@ def _look_before_a_jump(host: "Host") -> sa.Row[Any]:
 
 def _ask(host: "Host", question: sa.TextClause, **more: datetime) -> sa.Row[Any]:
     asked = {"timers": list(host.timers), "jobs": host.long_commands, **more}
-    with without_transactions(host.engine).connect() as connection:
+    with without_transactions(host.engine) as connection:
         return connection.execute(question, asked).one()
 
 
@@ -152,7 +152,7 @@ def _to_do(host: "Host", *, now: datetime, only_copy: bool) -> dict[str, Any]:
 
 
 def _by_type(host: "Host", query: sa.Select[Any]) -> dict[str, int]:
-    with without_transactions(host.engine).connect() as connection:
+    with without_transactions(host.engine) as connection:
         return dict(connection.execute(query).all())
 
 
@@ -180,7 +180,7 @@ def measure(host: "Host") -> None:
 
     :raises sqlalchemy.exc.SQLAlchemyError: when the database cannot be asked.
     """
-    with without_transactions(host.engine).connect() as connection:
+    with without_transactions(host.engine) as connection:
         found = connection.execute(_MEASURE).one()
         timers.look_at_unknown(host, connection)
         wake_for_known(host, connection)

@@ -24,6 +24,7 @@ from shared.database import (
     WITHOUT_WAITING_FOR_THE_DISK,
     commit_with_next,
     inserts_put_off,
+    left_to_write,
     moment,
     origin_of,
     plumbing,
@@ -114,10 +115,10 @@ def announced_in(db: Session) -> list[Envelope]:
 @orm_event.listens_for(Session, "before_commit")
 def _write_pending(db: Session) -> None:
     """Write events, timers, audit rows and the command's answer, and commit, in one trip."""
-    if db.in_nested_transaction() or not any(db.info.get(kind) for kind in _PENDING):
+    if db.in_nested_transaction() or not left_to_write(db):
         # Only the outermost commit writes; what a savepoint leaves behind waits for it.
         return
-    if db.info.get("reads_only"):
+    if "reads_only" in db.info:
         raise RuntimeError("what was opened to read announces and records nothing")
     safety.watch_announced(db, announced_in(db))
     connection = db.connection()
@@ -177,7 +178,6 @@ def _write_pending(db: Session) -> None:
         cursor.close()
 
 
-_PENDING = ("announced", "timers", "audit", "answer")
 _INSERT = b"INSERT INTO outbox (event_id, tenant_id, type, body, announced_at) VALUES "
 _VALUES = "(%s, %s, %s, %s, %s)"
 

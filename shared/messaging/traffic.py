@@ -294,7 +294,7 @@ def measure_backlog(host: Any) -> None:
 
     try:
         backlog.measure(host)
-        with without_transactions(host.engine).connect() as connection:
+        with without_transactions(host.engine) as connection:
             page = sending.age_of_oldest_page(connection)
             unconfirmed, unpageable = safety.unconfirmed(connection, host)
     except sa.exc.SQLAlchemyError as error:

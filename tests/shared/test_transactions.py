@@ -17,6 +17,8 @@ from shared.database import (
     lost_a_lock,
     new_engine,
     send_with_next,
+    transaction,
+    without_transactions,
 )
 from shared.ids import new_id
 
@@ -100,6 +102,33 @@ class TestATransaction:
             write(connection, 2)
             connection.rollback()
         assert notes_in(engine) == [1], "the same connection has transactions again"
+
+    def test_that_is_none_is_none_until_the_connection_is_given_back(self, engine: sa.Engine) -> None:
+        with without_transactions(engine) as connection:
+            write(connection, 1)
+            assert is_idle(connection)
+            with pytest.raises(sa.exc.ProgrammingError):
+                connection.execute(sa.text("SELECT nothing_of_the_kind"))
+            write(connection, 2)
+            assert notes_in(engine) == [1, 2]
+        with engine.connect() as connection:
+            write(connection, 3)
+            assert not is_idle(connection)
+            connection.rollback()
+        assert notes_in(engine) == [1, 2], "the same connection has transactions again"
+
+    def test_that_only_reads_begins_none_and_may_leave_nothing(self, engine: sa.Engine) -> None:
+        with transaction(engine, None, reads_only=True) as db:
+            assert db.scalar(sa.select(sa.func.count()).select_from(_NOTES)) == 0
+            assert is_idle(db.connection())
+        with (
+            pytest.raises(RuntimeError, match="opened to read"),
+            transaction(engine, None, reads_only=True) as db,
+        ):
+            db.info["audit"] = [{"action": "look"}]
+        with engine.connect() as connection:
+            write(connection, 1)
+            assert not is_idle(connection)
 
     def test_of_another_kind_is_refused(self, engine: sa.Engine) -> None:
         with pytest.raises(ValueError, match="READ COMMITTED"):
