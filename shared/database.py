@@ -7,6 +7,8 @@ rows of that tenant only, and new rows get its id.
 import contextlib
 import functools
 import importlib
+import itertools
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -210,6 +212,8 @@ class FewTripsConnection(extensions.connection):
         self.leaves_each_to_itself = False
         #: Whether rows that are added, and of which nothing is read, wait as well.
         self.puts_off_inserts = False
+        #: What was asked without a transaction, by its text.
+        self.asked: dict[str, _Asked] = {}
         self._be_new()
         self.autocommit = True
 
@@ -308,6 +312,46 @@ class FewTripsConnection(extensions.connection):
     codec = "utf-8"
 
 
+#: For how long the database keeps a plan, as the tables it was made for grow. Design default.
+PLAN_KEPT_FOR_SECONDS = 30.0
+#: How often something is asked within that time before its plan is kept.
+ASKED_BEFORE_PLAN_IS_KEPT = 3
+#: Texts that a connection watches for that. Design default: far more than there are questions.
+MOST_WATCHED = 200
+
+
+class _Asked:
+    """Something that a connection is asked again and again; the database then plans it once for a while."""
+
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self._times = 0
+        self._since = time.monotonic()
+        self._name = ""
+        #: What is sent in place of the text, once its plan is kept.
+        self.execute = ""
+        #: Whether it cannot be asked so.
+        self.refused = False
+
+    def wants_plan(self) -> bool:
+        """Count it, and return whether its plan is to be kept from now on, or made anew."""
+        now = time.monotonic()
+        if now - self._since > PLAN_KEPT_FOR_SECONDS:
+            self._times, self._since, self.execute = 0, now, ""
+        self._times += 1
+        return self._times == ASKED_BEFORE_PLAN_IS_KEPT
+
+    def plan(self, cursor: "_FewTripsCursor", query: str, values: dict[str, Any]) -> bytes:
+        """Return the statement that has its plan made, and the one before forgotten."""
+        places = {name: extensions.AsIs(f"${place}") for place, name in enumerate(values, start=1)}
+        forget = f"DEALLOCATE {self._name}; " if self._name else ""
+        self._name = f"asked_{next(self._numbers)}"
+        given = ", ".join(f"%({name})s" for name in values)
+        self.execute = f"EXECUTE {self._name}({given})" if values else f"EXECUTE {self._name}"
+        return f"{forget}PREPARE {self._name} AS ".encode() + cursor.mogrify(query, places)
+
+
 class _FewTripsCursor(extensions.cursor):
     """Sends a statement framed by what its connection says."""
 
@@ -326,7 +370,8 @@ class _FewTripsCursor(extensions.cursor):
                 connection.put_off(self.mogrify(query, vars))
                 return
         if not connection.frames:
-            super().execute(query, vars)
+            if not (connection.leaves_each_to_itself and self._has_answered_with_kept_plan(query, vars)):
+                super().execute(query, vars)
             return
         # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
         framed = connection.framed(self.mogrify(query, vars))
@@ -335,6 +380,33 @@ class _FewTripsCursor(extensions.cursor):
         except psycopg2.Error as error:
             connection.check(error)
             raise
+
+    def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
+        """Ask by a plan that the database has kept, or keeps from now on; return whether that went well."""
+        asked = self.connection.asked
+        if not isinstance(query, str) or not query.startswith("SELECT ") or not isinstance(values, dict):
+            return False
+        one = asked.get(query)
+        if one is None:
+            if len(asked) < MOST_WATCHED:
+                asked[query] = one = _Asked()
+            else:
+                return False
+        if one.refused:
+            return False
+        planned = b""
+        if one.wants_plan():
+            planned = one.plan(self, query, values) + b"; "
+        elif not one.execute:
+            return False
+        try:
+            super().execute(planned + self.mogrify(one.execute, values))
+        except (psycopg2.ProgrammingError, psycopg2.NotSupportedError):
+            # Without a transaction nothing is lost: what cannot be asked so is asked as ever, and says itself
+            # what is wrong with it. So it is where a table was changed meanwhile, or the plan has gone.
+            one.refused = True
+            return False
+        return True
 
 
 def commit_with_next(connection: sa.Connection) -> None:

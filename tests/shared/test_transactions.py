@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from psycopg2 import extensions
 from sqlalchemy.orm import Session
 
+from shared import database
 from shared.database import (
     Condition,
     ConditionBroken,
@@ -133,6 +134,66 @@ class TestATransaction:
     def test_of_another_kind_is_refused(self, engine: sa.Engine) -> None:
         with pytest.raises(ValueError, match="READ COMMITTED"):
             engine.connect().execution_options(isolation_level="SERIALIZABLE")
+
+
+class TestAQuestionThatComesAgain:
+    _ASKED = sa.text("SELECT note, text FROM notes WHERE note >= :least ORDER BY note")
+
+    def ask(self, engine: sa.Engine, question: sa.TextClause = _ASKED, **values: object) -> list[object]:
+        with without_transactions(engine) as connection:
+            return [tuple(row) for row in connection.execute(question, values)]
+
+    def plans_kept(self, engine: sa.Engine) -> int:
+        with without_transactions(engine) as connection:
+            return connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar_one()
+
+    def test_is_planned_once_and_answered_the_same(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1, 2)
+        answers = [self.ask(engine, least=2) for _ in range(10)]
+        assert answers == [[(2, "100 % of it")]] * 10
+        assert self.ask(engine, least=3) == []
+        assert self.plans_kept(engine) == 1
+
+    def test_is_planned_anew_after_a_while(self, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        for _ in range(5):
+            self.ask(engine, least=1)
+        monkeypatch.setattr(database, "PLAN_KEPT_FOR_SECONDS", -1.0)
+        assert self.ask(engine, least=1) == []
+        monkeypatch.undo()
+        for _ in range(5):
+            assert self.ask(engine, least=1) == []
+        assert self.plans_kept(engine) == 1
+
+    def test_is_answered_though_its_table_was_changed(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+        for _ in range(5):
+            self.ask(engine, least=1)
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE notes ALTER note TYPE bigint"))
+        assert [self.ask(engine, least=1) for _ in range(5)] == [[(1, "100 % of it")]] * 5
+
+    @pytest.mark.parametrize(
+        ("question", "values", "answer"),
+        [
+            ("SELECT CAST(:this AS uuid[]) = CAST(:this AS uuid[])", {"this": [new_id()]}, True),
+            ("SELECT :this IS NULL", {"this": None}, True),
+            ("SELECT '100 %' LIKE '%0 %'", {}, True),
+            ("SELECT :one + 1", {"one": 1}, 2),
+        ],
+    )
+    def test_is_answered_whatever_it_is_asked_with(
+        self, engine: sa.Engine, question: str, values: dict[str, object], answer: object
+    ) -> None:
+        assert [self.ask(engine, sa.text(question), **values) for _ in range(6)] == [[(answer,)]] * 6
+
+    def test_that_is_wrong_is_told_what_is_wrong_each_time(self, engine: sa.Engine) -> None:
+        for _ in range(6):
+            with pytest.raises(sa.exc.DataError, match="division by zero"):
+                self.ask(engine, sa.text("SELECT 1 / :none"), none=0)
+            with pytest.raises(sa.exc.ProgrammingError, match="nothing_of_the_kind"):
+                self.ask(engine, sa.text("SELECT nothing_of_the_kind"))
 
 
 class TestSavepoints:
