@@ -1,6 +1,7 @@
 """Schemas, each made once: making one costs more than reading or writing with it."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import Schema, fields, missing
@@ -49,13 +50,13 @@ class _Writer:
                 name if field.data_key is None else field.data_key,
                 field.attribute or name,
                 _written_as_they_are(field),
+                _writer_of_parts(field),
                 field,
             )
             for name, field in schema.dump_fields.items()
         ]
-        self._leaves_all_to_schema = bool(
-            schema._hooks["pre_dump"] or schema._hooks["post_dump"]  # noqa: SLF001  # told nowhere else
-        )
+        hooks = schema._hooks  # noqa: SLF001  # told nowhere else
+        self._leaves_all_to_schema = bool(hooks["pre_dump"] or hooks["post_dump"] or schema.many)
 
     def write(self, found: Any) -> dict[str, Any]:
         """Return what was found as the schema writes it."""
@@ -64,16 +65,38 @@ class _Writer:
             told: dict[str, Any] = self._schema.dump(found)
             return told
         told = {}
-        for name, key, attribute, plain, field in self._fields:
-            if plain:
+        for name, key, attribute, plain, parts, field in self._fields:
+            if plain or parts:
                 value = found.get(attribute, missing) if is_dict else getattr(found, attribute, missing)
                 if type(value) in plain:
                     told[key] = value
+                    continue
+                if parts and value is not missing:
+                    told[key] = parts(value)
                     continue
             value = field.serialize(name, found, accessor=self._schema.get_attribute)
             if value is not missing:
                 told[key] = value
         return told
+
+
+def _writer_of_parts(field: fields.Field[Any]) -> Callable[[Any], Any] | None:
+    """Return what writes an answer within the answer, or several, if it is such a field."""
+    if "." in (field.attribute or ""):
+        return None
+    if type(field) is fields.List:
+        each = _writer_of_parts(field.inner)
+        if each is not None:
+            return lambda found: None if found is None else [each(one) for one in found]
+    elif type(field) is fields.Nested and not field.many:
+        # Looked up when it is first needed: a schema may be part of itself.
+        return lambda found: None if found is None else _writer_of_part(field).write(found)
+    return None
+
+
+@functools.cache
+def _writer_of_part(field: fields.Nested) -> _Writer:
+    return _Writer(field.schema)
 
 
 def _written_as_they_are(field: fields.Field[Any]) -> frozenset[type]:
