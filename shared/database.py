@@ -170,6 +170,9 @@ class Condition:
     def __init__(self, constraint: str) -> None:
         """Rest on a row that is the only one under this unique constraint."""
         self._constraint = constraint
+        #: What writes the row, in the driver's way; until it is sent there may be more in the row.
+        self.statement = ""
+        self.row: dict[str, Any] = {}
         #: Whether the database was asked.
         self.sent = False
         self.broken: psycopg2.Error | None = None
@@ -218,7 +221,7 @@ class FewTripsConnection(extensions.connection):
         self.autocommit = True
 
     def _be_new(self) -> None:
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | Condition] = []
         self._commits_next = False
         self._condition: Condition | None = None
 
@@ -247,24 +250,27 @@ class FewTripsConnection(extensions.connection):
             return False
         return self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
 
-    def framed(self, statement: bytes) -> bytes:
-        """Return a statement with what has to go before and after it."""
+    def framed(self, statement: bytes, cursor: extensions.cursor) -> bytes:
+        """Return a statement with what has to go before and after it, filled in by a cursor."""
         waiting, commits = self._waiting, self._commits_next
         if self._begins_with_next:
             waiting.insert(0, b"BEGIN")
         self._waiting, self._commits_next = [], False
         if self._condition is not None:
             self._condition.sent = True
-        return b"; ".join([*waiting, statement, *([b"COMMIT"] if commits else [])])
+        before = [
+            cursor.mogrify(one.statement, one.row) if isinstance(one, Condition) else one for one in waiting
+        ]
+        return b"; ".join([*before, statement, *([b"COMMIT"] if commits else [])])
 
     def put_off(self, statement: bytes) -> None:
         """Have *statement* sent with the next one, before it."""
         self._waiting.append(statement)
 
-    def go_on_if(self, condition: Condition, statement: bytes) -> None:
-        """Have *statement* sent with the next one, which is not carried out where *condition* is broken."""
+    def go_on_if(self, condition: Condition) -> None:
+        """Have the row of *condition* sent with the next statement, which waits for it to be unbroken."""
         self._condition = condition
-        self._waiting.append(statement)
+        self._waiting.append(condition)
 
     def check(self, error: psycopg2.Error) -> None:
         """Say so where what failed is the condition, not what was asked for.
@@ -289,7 +295,10 @@ class FewTripsConnection(extensions.connection):
 
     def commit(self) -> None:
         """Commit what was begun, unless the last statement has done so; what still waits goes before."""
-        if all(one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT ")) for one in self._waiting):
+        if all(
+            isinstance(one, bytes) and one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT "))
+            for one in self._waiting
+        ):
             self._end("COMMIT")
             return
         self._commits_next = False
@@ -374,7 +383,7 @@ class _FewTripsCursor(extensions.cursor):
                 super().execute(query, vars)
             return
         # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
-        framed = connection.framed(self.mogrify(query, vars))
+        framed = connection.framed(self.mogrify(query, vars), self)
         try:
             super().execute(framed)
         except psycopg2.Error as error:
@@ -440,7 +449,8 @@ def go_on_if(
     Where it cannot be written, that next one raises :class:`ConditionBroken` and was not carried out.
     """
     driver: Any = connection.connection.driver_connection
-    driver.go_on_if(condition, _filled_in(driver, statement, parameters))
+    condition.statement, condition.row = statement, parameters
+    driver.go_on_if(condition)
 
 
 def _filled_in(driver: Any, statement: str, parameters: dict[str, Any] | None) -> bytes:

@@ -238,7 +238,8 @@ def _carry_out_once(
     by_the_book = host.commands[ask.name][0].by_the_book
     try:
         with host.transaction(origin, by_the_book=by_the_book) as db:
-            go_on_if(db.connection(), unused, _TAKE_ID, identity)
+            go_on_if(db.connection(), unused, _TAKE_ID, identity | _UNANSWERED)
+            db.info["identity"] = unused
             return do(db)
     except Exception as error:
         if unused.broken is None and (
@@ -295,9 +296,12 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
 
 
 _TAKE_ID = """
-INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, carried_out_at)
-VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, 'done', %(carried_out_at)s)
+INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, content_sealed, carried_out_at)
+VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, %(state)s, %(content_sealed)s,
+        %(carried_out_at)s)
 """
+#: What is told of a command that is not answered yet.
+_UNANSWERED = {"state": "done", "content_sealed": None}
 
 
 def _identity_of(ask: Ask) -> dict[str, Any]:
@@ -380,12 +384,14 @@ def remember_answer(db: Session, *, state: str, content: Any) -> None:
     """Have the answer written with the commit, under the command that the transaction acts for."""
     origin = origin_of(db)
     assert origin.causation_id is not None  # the command's id
-    sealed_content = seal_content(content, command_id=origin.causation_id)
-    db.info["answer"] = (_ANSWER, (state, sealed_content, origin.tenant_id, origin.causation_id))
+    told = {"state": state, "content_sealed": seal_content(content, command_id=origin.causation_id)}
+    whose = {"tenant_id": origin.tenant_id, "command_id": origin.causation_id}
+    db.info["answer"] = (_ANSWER, told, whose)
 
 
 _ANSWER = """
-UPDATE commands SET state = %s, content_sealed = %s WHERE tenant_id = %s AND command_id = %s
+UPDATE commands SET state = %(state)s, content_sealed = %(content_sealed)s
+WHERE tenant_id = %(tenant_id)s AND command_id = %(command_id)s
 """
 
 

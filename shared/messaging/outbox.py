@@ -22,6 +22,7 @@ from shared.contracts.event import Envelope, Event
 from shared.database import (
     CLEANED_UP_OFTEN,
     WITHOUT_WAITING_FOR_THE_DISK,
+    Condition,
     commit_with_next,
     inserts_put_off,
     left_to_write,
@@ -163,9 +164,16 @@ def _write_pending(db: Session) -> None:
             statements.append(recorded)
         answered = db.info.pop("answer", None)
         if answered:
-            statements.append(cursor.mogrify(*answered))
-        commit_with_next(connection)
-        cursor.execute(b";\n".join(statements))
+            identity: Condition | None = db.info.get("identity")
+            statement, told, whose = answered
+            if identity is not None and not identity.sent:
+                # It travels with all of this, so that the answer is written with it, not over it.
+                identity.row |= told
+            else:
+                statements.append(cursor.mogrify(statement, told | whose))
+        if statements:
+            commit_with_next(connection)
+            cursor.execute(b";\n".join(statements))
     except psycopg2.Error as error:
         # As if it had been sent like any other statement.
         lost = connection.dialect.is_disconnect(error, connection.connection, cursor)

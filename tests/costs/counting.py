@@ -86,7 +86,9 @@ def postgres(proxy: Proxy, way: str) -> Callable[[bytes], None]:
             if buffer[:1] == b"Z":
                 proxy.count("round trips")
             elif buffer[:1] == b"C":
-                proxy.count("statements")
+                # That a plan is kept happens once in a while, on the way of a statement that is counted.
+                if not buffer[5:length].startswith((b"PREPARE", b"DEALLOCATE")):
+                    proxy.count("statements")
             elif buffer[:1] == b"D":
                 proxy.count("rows")
             del buffer[:length]

@@ -32,7 +32,7 @@ from tests.support import Room
 
 #: Round trips and statements, BEGIN and COMMIT among them.
 QUESTION = {"round trips": 1, "statements": 1}
-COMMAND = {"round trips": 1, "statements": 7}
+COMMAND = {"round trips": 1, "statements": 6}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
