@@ -31,7 +31,7 @@ WORKS: dict[str, Work] = {
         parts, requests.QUICK if quick else requests.FULL, tell
     ),
     "floor": lambda parts, quick, tell: floor.measure(
-        parts, 2.0 if quick else 10.0, 5_000 if quick else 30_000, tell
+        parts, 1.0 if quick else 10.0, 5_000 if quick else 30_000, tell
     ),
     "growth": lambda parts, quick, tell: growth.measure(parts, growth.QUICK if quick else growth.FULL, tell),
     "memory": lambda parts, quick, tell: memory.measure(parts, memory.QUICK if quick else memory.FULL, tell),

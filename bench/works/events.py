@@ -54,7 +54,7 @@ class Amounts:
 
 
 FULL = Amounts(30_000, 10_000, 20_000, 8_000, 20, 1_500)
-QUICK = Amounts(6_000, 1_500, 4_000, 1_500, 3, 300, copies_of_peers=())
+QUICK = Amounts(6_000, 1_000, 4_000, 1_000, 2, 300, copies_of_peers=())
 
 
 class Side:

@@ -54,7 +54,7 @@ class Amounts:
 
 
 FULL = Amounts(1_000_000, 100_000, 30_000, 8.0)
-QUICK = Amounts(50_000, 5_000, 5_000, 2.0)
+QUICK = Amounts(50_000, 5_000, 5_000, 1.2)
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:

@@ -58,7 +58,7 @@ class Amounts:
 
 
 FULL = Amounts((1, 8, 16, 32, 64), 8.0)
-QUICK = Amounts((32, 64), 2.0)
+QUICK = Amounts((32, 64), 1.2)
 
 
 @dataclasses.dataclass(frozen=True)

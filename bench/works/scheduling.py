@@ -48,7 +48,7 @@ class Amounts:
 
 
 FULL = Amounts(500, 40, 60, 1_000_000, 200, 100, 100_000)
-QUICK = Amounts(60, 12, 8, 20_000, 30, 15, 5_000)
+QUICK = Amounts(40, 12, 8, 20_000, 30, 15, 5_000)
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
