@@ -75,7 +75,7 @@ class Amounts:
     scorings: int
 
 
-FULL = Amounts(sites=20_000, imported=20_000, seconds=8.0, assessments=300, placements=60_000, scorings=4_000)
+FULL = Amounts(sites=20_000, imported=5_000, seconds=8.0, assessments=300, placements=60_000, scorings=4_000)
 QUICK = Amounts(sites=20_000, imported=1_000, seconds=1.2, assessments=25, placements=10_000, scorings=500)
 
 

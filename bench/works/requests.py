@@ -57,7 +57,7 @@ class Amounts:
     seconds: float
 
 
-FULL = Amounts((1, 8, 16, 32, 64), 8.0)
+FULL = Amounts((1, 8, 16, 32, 64), 6.0)
 QUICK = Amounts((32, 64), 1.2)
 
 
