@@ -45,6 +45,7 @@ from services.intake.domain import (
     obligations,
     outward,
     placement,
+    placement4,
     privacy,
     program_credentials,
     reentries,
@@ -476,6 +477,7 @@ class Intake:
         known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
         patient = finding.patient(db, episode.patient_id)
         network = tables.find_network(db, patient_id=episode.patient_id)
+        in_force = answering.rules_in_force(db)
         assessment, events = assessments.complete(
             assessment_id=new_id(),
             episode=episode,
@@ -490,10 +492,11 @@ class Intake:
             recorded=answering.recorded_for(db, episode, now=call.now),
             # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
             # nobody can decide on their word.
-            rules_version=answering.rules_in_force(db).get(placement.CODE),
+            rules_version=in_force.get(placement.CODE),
             supporters=network.supporters if network else None,
             edition=call.data["edition"],
             instruments_missing=answering.missing_for(db, episode, patient, site, now=call.now),
+            fourth_edition_in_force=placement4.CODE in in_force,
         )
         db.add(assessment)
         announce_all(db, events)
@@ -1717,6 +1720,7 @@ def _findings(data: dict[str, Any]) -> assessments.Findings:
         co_occurring=data["co_occurring"],
         pregnant=data["pregnant"],
         conditions=[assessments.Condition(**condition) for condition in data["conditions"]],
+        subdimensions=data["subdimensions"],
     )
 
 

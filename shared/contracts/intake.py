@@ -80,9 +80,9 @@ class AssessmentCompleted(EpisodeFact):
 
     assessment_id: str
     site_id: str
-    #: "ASAM3": edition of the criteria behind the ratings.
+    #: Of ASAM_EDITIONS: edition of the criteria behind the ratings.
     edition: str
-    #: Severity 0 to 4 of dimensions 1 to 6, in order.
+    #: Severity 0 to 4 of dimensions 1 to 6 of the 3rd edition, in order; none by the 4th.
     dimension_ratings: tuple[int, ...]
     #: Problem codes, most severe first, e.g. ("ALCOHOL", "OPIOID").
     problems: tuple[str, ...]
@@ -106,6 +106,11 @@ class AssessmentCompleted(EpisodeFact):
     conditions: tuple[str, ...] = ()
     #: How many people back the person; not asked when empty.
     supporters: int | None = None
+    #: Sub-dimensions of the 4th edition, e.g. "1A", and the code of each, in the same order; none by the 3rd.
+    subdimensions: tuple[str, ...] = ()
+    subdimension_codes: tuple[str, ...] = ()
+    #: Dimensions of the 4th edition in which more is needed than outpatient therapy.
+    dimensions_in_need: tuple[int, ...] = ()
 
 
 @event(source="intake")
@@ -368,6 +373,39 @@ ASAM_EDITIONS = ("ASAM3", "ASAM4")
 
 #: Levels of care of the ASAM criteria, 3rd edition, lowest first.
 LEVELS_OF_CARE = ("0.5", "1", "2.1", "2.5", "3.1", "3.3", "3.5", "3.7", "4")
+
+#: Levels of care of the 4th edition, for adults, lowest first; "COE" is a program for co-occurring
+#: conditions, "BIO" biomedically enhanced, "4PSYCH" inpatient psychiatric care. ASAM Criteria, 4th edition.
+LEVELS_OF_CARE_4 = (
+    "1.0",
+    "1.5",
+    "1.5COE",
+    "1.7",
+    "1.7COE",
+    "2.1",
+    "2.5",
+    "2.5COE",
+    "2.7",
+    "2.7COE",
+    "3.1",
+    "3.5",
+    "3.5COE",
+    "3.7",
+    "3.7COE",
+    "3.7BIO",
+    "4PSYCH",
+    "4",
+)
+
+#: Levels of both editions, lowest first: what sites are licensed for and people may be placed in. Those that
+#: both editions have stand for themselves in each.
+ALL_LEVELS_OF_CARE = (
+    "0.5",
+    "1",
+    *LEVELS_OF_CARE_4[: LEVELS_OF_CARE_4.index("3.5")],
+    "3.3",
+    *LEVELS_OF_CARE_4[LEVELS_OF_CARE_4.index("3.5") :],
+)
 
 
 @event(source="intake")

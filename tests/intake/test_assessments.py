@@ -200,12 +200,19 @@ def admit(**changes: Any) -> tuple[admissions.Admission, list[Any]]:
 
 class TestAdmit:
     @pytest.mark.parametrize(
-        ("level", "minutes"), [("1", (0, 540)), ("2.1", (540, 1140)), ("2.5", (1200, 2400))]
+        ("level", "minutes"),
+        [
+            ("1", (0, 540)),
+            ("1.5", (0, 540)),
+            ("2.1", (540, 1140)),
+            ("2.5", (1200, 2400)),
+            ("2.7COE", (1200, 2400)),
+        ],
     )
     def test_tells_the_hours_of_the_level(self, level: str, minutes: tuple[int, int]) -> None:
         decided = episode(state="DECIDED", decided_level=level)
 
-        _, (admitted,) = admit(episode=decided, site=site(levels_licensed=["1", "2.1", "2.5"]))
+        _, (admitted,) = admit(episode=decided, site=site(levels_licensed=[level]))
 
         assert (admitted.weekly_minutes_floor, admitted.weekly_minutes_ceiling) == minutes
         assert (admitted.planned_weeks, admitted.time_zone) == (12, "America/Chicago")

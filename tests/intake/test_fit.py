@@ -62,7 +62,12 @@ class TestMildToModerate:
         reported = diagnoses.ReportedProblem(problem="ALCOHOL", criteria_count=count)
         found = diagnoses.diagnose([reported], today=date(2026, 2, 2))
 
-        factor = fit.mild_to_moderate(found, ratings=ratings, step_down=False, recommended_level="2.5")
+        factor = fit.mild_to_moderate(
+            found,
+            beyond_program=fit.is_beyond_program(ratings),
+            step_down=False,
+            recommended_level="2.5",
+        )
 
         assert factor.result == result
         assert (factor.alternative == "2.5") == (result == "NOT_MET")

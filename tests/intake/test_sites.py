@@ -302,7 +302,7 @@ class TestLicences:
         [
             ({"last_on": "2026-01-31"}, "last_on"),
             ({"last_on": "2026-03-01", "first_on": "2026-03-02"}, "last_on"),
-            ({"level": "2.7"}, "level"),
+            ({"level": "2.9"}, "level"),
             ({"first_on": "yesterday"}, "first_on"),
         ],
     )

@@ -490,6 +490,13 @@ class TestPlanAndSupport:
         assert "DIABETES" not in plan.problems
         assert "DIM3" in plan.problems
 
+    def test_takes_the_dimensions_of_either_edition(self) -> None:
+        by_the_fourth = telling.assessed(edition="ASAM4", dimension_ratings=(), dimensions_in_need=(2, 4, 5))
+
+        plan = plans.draft(by_the_fourth)
+
+        assert plan.problems == ["ALCOHOL", "DIM2", "DIM5", "DIM6"]
+
 
 class TestPlanDraft:
     def test_has_an_objective_for_each_problem_and_one_beside_the_substance(self) -> None:

@@ -11,10 +11,24 @@ from shared.contracts.event import Event
 from shared.contracts.intake import PatientAdmitted
 from shared.errors import Conflict
 
+_UP_TO_NINE_HOURS, _TWENTY_HOURS_AND_MORE = (0, 540), (1200, 2400)
 #: Clinical minutes a week of each outpatient level, for adults: at least, and at most. Level 2.1
 #: is 9 to 19 hours and 2.5 is 20 or more (77 Ill. Adm. Code 2060; ASAM Criteria); the ceiling of
-#: 2.5 is a design default.
-WEEKLY_MINUTES = {"1": (0, 540), "2.1": (540, 1140), "2.5": (1200, 2400)}
+#: 2.5 is a design default, and so are the hours of the 4th edition's variants: those of the level that each
+#: belongs to, with 1.7 as 1.5 and 2.7 as 2.5.
+WEEKLY_MINUTES = {
+    "1": _UP_TO_NINE_HOURS,
+    "1.0": _UP_TO_NINE_HOURS,
+    "1.5": _UP_TO_NINE_HOURS,
+    "1.5COE": _UP_TO_NINE_HOURS,
+    "1.7": _UP_TO_NINE_HOURS,
+    "1.7COE": _UP_TO_NINE_HOURS,
+    "2.1": (540, 1140),
+    "2.5": _TWENTY_HOURS_AND_MORE,
+    "2.5COE": _TWENTY_HOURS_AND_MORE,
+    "2.7": _TWENTY_HOURS_AND_MORE,
+    "2.7COE": _TWENTY_HOURS_AND_MORE,
+}
 #: Expected weeks of the program. Design default: about three months.
 PLANNED_WEEKS = 12
 

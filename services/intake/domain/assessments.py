@@ -1,11 +1,11 @@
 """An assessment: all six dimensions, the diagnoses, the fit of the program, and what they recommend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from services.intake.domain import diagnoses, fit, placement, withdrawal
+from services.intake.domain import diagnoses, fit, placement, placement4, withdrawal
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
 from services.intake.domain.sites import Site
@@ -52,7 +52,8 @@ class Condition:
 class Findings:
     """Everything that an assessor found out.
 
-    ``dimensions`` holds severity 0 to 4 of dimensions 1 to 6, ``None`` where one is not rated yet.
+    ``dimensions`` holds severity 0 to 4 of dimensions 1 to 6 of the 3rd edition, ``None`` where one is not
+    rated yet; ``subdimensions`` the codes of the 4th edition, where the assessor rated by that.
     """
 
     withdrawal: withdrawal.Signs
@@ -68,6 +69,7 @@ class Findings:
     co_occurring: bool = False
     pregnant: bool = False
     conditions: list[Condition] = field(default_factory=list)
+    subdimensions: Mapping[str, str] | None = None
 
     @property
     def has_condition_of_mind(self) -> bool:
@@ -150,26 +152,32 @@ def complete(
     supporters: int | None = None,
     edition: str | None = None,
     instruments_missing: tuple[str, ...] = (),
+    fourth_edition_in_force: bool = False,
 ) -> tuple[Assessment, list[Event]]:
     """Complete an assessment of somebody who waits for a decision.
 
     :param supporters: how many people back the person, as they told before; as the assessor says, when None.
     :param instruments_missing: those in force that were due and that nobody has answered: told to whoever
         decides, who can wait for them.
-    :param edition: of the criteria that the assessor rated by, if they say so.
+    :param edition: of the criteria that the assessor rated by; the 3rd, if they do not say.
+    :param fourth_edition_in_force: whether the medical director signed its rules.
     :raises AssessmentIncomplete: naming every dimension that is not rated, and goals that say nothing.
+    :raises CodeUnknown: naming every sub-dimension without a code of its own.
     :raises InvalidInput: when a scale was self-reported, a criterion does not exist, and the like.
     :raises Conflict: when the episode is past its admission.
     """
     episode.check_before_admission()
-    _check_edition(edition)
-    ratings = _all_there(findings)
+    today = site.local_day(now)
+    minor = patient.is_minor_on(today)
+    edition = edition or placement.EDITION
+    _check_edition(edition, findings, fourth_in_force=fourth_edition_in_force, minor=minor)
+    ratings = _all_there(findings, edition=edition)
+    codes = findings.subdimensions or {}
     _check_conditions(findings.conditions)
     backing = findings.home.supporters if supporters is None else supporters
     findings = replace(findings, home=replace(findings.home, supporters=backing))
     withdrawal.check_rated(findings.withdrawal)
     withdrawal.check_clearance(findings.withdrawal, actor=actor)
-    today = site.local_day(now)
     fit.check_prior_stay(findings.prior_stay, today=today)
     recorded = recorded or Recorded()
     signs = withdrawal.with_recorded(
@@ -178,19 +186,26 @@ def complete(
     gate = withdrawal.weigh(signs)
     found = diagnoses.diagnose(findings.problems, today=today)
     opioid = any(d.problem == "OPIOID" and (d.severity != "NONE" or d.remission) for d in found)
-    minor = patient.is_minor_on(today)
-    violence = findings.danger.violence_threat
-    recommended = placement.recommend(
-        ratings=ratings,
-        home_unsafe=findings.home.is_unsafe(violence_threat=violence),
-        gate_least_level=gate.least_level,
-        minor=minor,
-        version=rules_version,
-    )
+    if edition == placement4.EDITION:
+        recommended = placement4.recommend(
+            codes,
+            gate_least_level=gate.least_level,
+            imminent_psychiatric_danger=_means_to_act(findings.danger, suicide_risk=recorded.suicide_risk),
+        )
+        beyond_program = placement4.is_beyond_program(codes)
+    else:
+        recommended = placement.recommend(
+            ratings=ratings,
+            home_unsafe=findings.home.is_unsafe(violence_threat=findings.danger.violence_threat),
+            gate_least_level=gate.least_level,
+            minor=minor,
+            version=rules_version,
+        )
+        beyond_program = fit.is_beyond_program(ratings)
     factors = _fit_factors(
         findings,
         found,
-        ratings=ratings,
+        beyond_program=beyond_program,
         opioid=opioid,
         recommended_level=recommended.level,
         placeable_minutes=placeable_minutes,
@@ -205,7 +220,7 @@ def complete(
         patient_id=episode.patient_id,
         journey_id=episode.journey_id,
         site_id=episode.site_id,
-        edition=placement.EDITION,
+        edition=edition,
         dimension_ratings=list(ratings),
         findings=_findings_on_record(findings, signs=signs, recorded=recorded)
         | {"instruments_missing": list(instruments_missing)},
@@ -235,7 +250,7 @@ def complete(
         journey_id=assessment.journey_id,
         assessment_id=assessment_id,
         site_id=assessment.site_id,
-        edition=placement.EDITION,
+        edition=edition,
         dimension_ratings=ratings,
         problems=tuple(d.problem for d in found),
         severities=tuple(d.severity for d in found),
@@ -251,6 +266,9 @@ def complete(
         pregnant=findings.pregnant,
         conditions=tuple(condition.code for condition in findings.conditions),
         supporters=backing,
+        subdimensions=tuple(codes),
+        subdimension_codes=tuple(codes.values()),
+        dimensions_in_need=placement4.dimensions_in_need(codes) if codes else (),
     )
     return assessment, [*events, completed]
 
@@ -262,14 +280,28 @@ def crisis_content(risk_flags: list[str], *, emergency_phone: str | None) -> dic
     return {"lines": list(CRISIS_LINES), "program_emergency_phone": emergency_phone}
 
 
-def _check_edition(edition: str | None) -> None:
-    """Refuse ratings by another edition than that of the rules: they mean something else.
+def _check_edition(edition: str, findings: Findings, *, fourth_in_force: bool, minor: bool) -> None:
+    """Refuse ratings by another edition than the one that is named: they mean something else.
 
-    :raises InvalidInput: when the assessor rated by another.
+    :raises InvalidInput: when they are mixed; when the 4th edition is named and not in force, or of a minor.
     """
-    if edition not in (None, placement.EDITION):
+    fourth = edition == placement4.EDITION
+    if fourth and not fourth_in_force:
         raise InvalidInput(
-            "The ratings are of another edition.", field="edition", rule=f"{placement.EDITION}: never mixed"
+            "The rules of that edition are not in force.",
+            field="edition",
+            rule=f"{placement.EDITION}, unless the medical director has signed {placement4.CODE}",
+        )
+    if fourth and minor:
+        raise InvalidInput(
+            "The 4th edition rates adults.", field="edition", rule=f"{placement.EDITION} for a minor"
+        )
+    other = findings.dimensions if fourth else findings.subdimensions
+    if other:
+        raise InvalidInput(
+            "The ratings are of another edition.",
+            field="dimensions" if fourth else "subdimensions",
+            rule=f"none beside those of {edition}: editions are never mixed",
         )
 
 
@@ -292,8 +324,10 @@ def _check_conditions(conditions: list[Condition]) -> None:
             )
 
 
-def _all_there(findings: Findings) -> tuple[int, ...]:
-    rated = (*findings.dimensions, *(None for _ in placement.DIMENSIONS))[: len(placement.DIMENSIONS)]
+def _all_there(findings: Findings, *, edition: str) -> tuple[int, ...]:
+    """Return the ratings of the 3rd edition; none where the 4th is named, which checks its own codes."""
+    asked = placement.DIMENSIONS if edition == placement.EDITION else ()
+    rated = (*findings.dimensions, *(None for _ in asked))[: len(asked)]
     missing = tuple(
         {"field": f"dimensions.{place}", "rule": f"dimension {place + 1} needs a rating from 0 to 4"}
         for place, rating in enumerate(rated)
@@ -310,7 +344,7 @@ def _fit_factors(
     findings: Findings,
     found: list[diagnoses.Diagnosis],
     *,
-    ratings: tuple[int, ...],
+    beyond_program: bool,
     opioid: bool,
     recommended_level: str,
     placeable_minutes: int | None,
@@ -323,7 +357,7 @@ def _fit_factors(
         fit.stable_home(findings.home, violence_threat=findings.danger.violence_threat),
         fit.mild_to_moderate(
             found,
-            ratings=ratings,
+            beyond_program=beyond_program,
             step_down=after_stay.result == fit.MET,
             recommended_level=recommended_level,
         ),
@@ -374,7 +408,7 @@ def _findings_on_record(findings: Findings, *, signs: withdrawal.Signs, recorded
         and {**asdict(prior_stay), "discharged_on": prior_stay.discharged_on.isoformat()},
         "co_occurring": findings.has_condition_of_mind,
         "pregnant": findings.pregnant,
-    }
+    } | ({} if findings.subdimensions is None else {"subdimensions": dict(findings.subdimensions)})
 
 
 def _problem_on_record(problem: diagnoses.ReportedProblem) -> dict[str, Any]:
@@ -389,10 +423,15 @@ def _dated(problem: dict[str, Any]) -> dict[str, Any]:
     return problem | {"remission_since": since.isoformat() if since else None}
 
 
+def _means_to_act(danger: Danger, *, suicide_risk: str | None) -> bool:
+    """Tell whether somebody means to act on thoughts of suicide, by their answers or by a screen."""
+    return danger.suicidal_intent == "ACTIVE" or suicide_risk == "HIGH"
+
+
 def _gate_on_record(gate: withdrawal.Gate, danger: Danger, *, suicide_risk: str | None) -> dict[str, Any]:
     # Somebody who means to act on suicidal thoughts is not sent home into a program: the hold ends
     # with a new assessment, after the safety evaluation that the concern sets off.
-    active = danger.suicidal_intent == "ACTIVE" or suicide_risk == "HIGH"
+    active = _means_to_act(danger, suicide_risk=suicide_risk)
     return {
         "disposition": gate.disposition,
         "holds": gate.holds or active,
@@ -415,6 +454,7 @@ def _recommendation_on_record(recommended: placement.Recommendation) -> dict[str
     return {
         "level": recommended.level,
         "deciding_dimensions": list(recommended.deciding_dimensions),
+        "deciding_subdimensions": list(recommended.deciding_subdimensions),
         "reasons": [{"code": code, "text": text} for code, text in recommended.reasons],
         "alternatives": [asdict(alternative) for alternative in recommended.alternatives],
         "services": list(recommended.services),

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.intake.domain import placement4
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
 from services.intake.domain.sites import Site
 from shared.contracts import roles
 from shared.contracts.event import Actor, Event
-from shared.contracts.intake import LevelOfCareDecided
+from shared.contracts.intake import LEVELS_OF_CARE, LEVELS_OF_CARE_4, LevelOfCareDecided
 from shared.errors import Conflict, Forbidden, InvalidInput
 
 
@@ -74,8 +75,8 @@ def decide(
     :raises NotLicensed: when the actor holds no licence.
     :raises LicenceLapsed: when the site is no longer licensed for the level; one that it never was licensed
         for can be decided on, and leads elsewhere.
-    :raises InvalidInput: when the level differs from the recommendation and no reason is given, or
-        a reason is given and it does not.
+    :raises InvalidInput: when the level is none of the edition that was rated by; when it differs from the
+        recommendation and no reason is given, or a reason is given and it does not.
     :raises Conflict: when the assessment is not the newest or is decided on, or the episode has ended.
     """
     check_licensed(actor)
@@ -88,6 +89,7 @@ def decide(
         )
     if episode.decision_id is not None:
         raise AlreadyDecided("This assessment is decided on.", rule="one decision per assessment")
+    _check_level(level, edition=assessment.edition)
     site.check_not_lapsed(level, on=site.local_day(now))
     overridden = level != assessment.recommended_level
     _check_reason(overridden=overridden, code=override_reason_code, text=override_reason)
@@ -121,6 +123,14 @@ def decide(
         decided_at=now,
     )
     return decision, [decided]
+
+
+def _check_level(level: str, *, edition: str) -> None:
+    levels = LEVELS_OF_CARE_4 if edition == placement4.EDITION else LEVELS_OF_CARE
+    if level not in levels:
+        raise InvalidInput(
+            "The level is of another edition.", field="level", rule=f"of {edition}: {', '.join(levels)}"
+        )
 
 
 def _check_reason(*, overridden: bool, code: str | None, text: str | None) -> None:

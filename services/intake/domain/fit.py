@@ -115,12 +115,20 @@ def stable_home(home: Home, *, violence_threat: bool) -> FactorResult:
     return _met_unless("STABLE_HOME", actions, evidence)
 
 
+def is_beyond_program(ratings: tuple[int, ...]) -> bool:
+    """Tell whether dimensions 1 to 3 of the 3rd edition ask for more than level 2.1 has."""
+    return ratings[0] >= 2 or ratings[1] >= 2 or ratings[2] >= 3
+
+
 def mild_to_moderate(
-    diagnoses: list[Diagnosis], *, ratings: tuple[int, ...], step_down: bool, recommended_level: str
+    diagnoses: list[Diagnosis], *, beyond_program: bool, step_down: bool, recommended_level: str
 ) -> FactorResult:
-    """Weigh severity: severe disorders are no obstacle while dimensions 1 to 3 are stable."""
+    """Weigh severity: severe disorders are no obstacle while dimensions 1 to 3 are stable.
+
+    :param beyond_program: whether they ask for more than the program has.
+    """
     evidence = ("problems", "dimensions.0", "dimensions.1", "dimensions.2")
-    if ratings[0] >= 2 or ratings[1] >= 2 or ratings[2] >= 3:
+    if beyond_program:
         return FactorResult(
             factor="MILD_TO_MODERATE", result=NOT_MET, alternative=recommended_level, evidence=evidence
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import time
 
 from services.intake.domain.admissions import WEEKLY_MINUTES
-from shared.contracts.intake import LEVELS_OF_CARE
+from shared.contracts.intake import LEVELS_OF_CARE, LEVELS_OF_CARE_4
 
 #: How much each part counts. Brief section 9; money is none of them.
 WEIGHTS = {
@@ -286,10 +286,13 @@ def ranked(matches: Iterable[Match]) -> list[Match]:
 
 
 def neighbouring_levels(level: str) -> tuple[str | None, str | None]:
-    """Return the next higher and the next lower level of care of a search's alternatives."""
-    at = LEVELS_OF_CARE.index(level)
-    higher = LEVELS_OF_CARE[at + 1] if at + 1 < len(LEVELS_OF_CARE) else None
-    return higher, LEVELS_OF_CARE[at - 1] if at else None
+    """Return the next higher and the next lower level of care of a search's alternatives.
+
+    Of the 3rd edition, as facilities are listed by it, unless only the 4th has the level.
+    """
+    levels = LEVELS_OF_CARE if level in LEVELS_OF_CARE else LEVELS_OF_CARE_4
+    at = levels.index(level)
+    return levels[at + 1] if at + 1 < len(levels) else None, levels[at - 1] if at else None
 
 
 def _schedule(placeable: int, days: int, *, required: tuple[int, int]) -> tuple[float, str]:

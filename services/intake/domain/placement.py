@@ -24,7 +24,7 @@ import orjson
 
 from shared.contracts.intake import LEVELS_OF_CARE
 
-#: Edition whose dimensions are rated.
+#: Edition whose dimensions are rated where an assessor names none.
 EDITION = "ASAM3"
 #: The pack's name.
 CODE = "PLACEMENT_ASAM3"
@@ -123,6 +123,8 @@ class Recommendation:
     services: tuple[str, ...]
     minor: bool
     rule_version: str
+    #: By the 4th edition only: the sub-dimensions that decided; none where the withdrawal gate did.
+    deciding_subdimensions: tuple[str, ...] = ()
 
 
 def recommend(

@@ -18,41 +18,27 @@ from importlib import resources
 
 import orjson
 
-from services.intake.domain.placement import Alternative, PackInvalid
+from services.intake.domain.placement import Alternative, PackInvalid, Recommendation
+from shared.contracts.intake import LEVELS_OF_CARE_4
 from shared.errors import InvalidInput
 
 EDITION = "ASAM4"
 #: The pack's name.
 CODE = "PLACEMENT_ASAM4"
 
-#: Levels of care of the 4th edition, lowest first; "COE" is a program for co-occurring conditions, "BIO"
-#: biomedically enhanced, "4PSYCH" inpatient psychiatric care. ASAM Criteria, 4th edition.
-LEVELS = (
-    "1.0",
-    "1.5",
-    "1.5COE",
-    "1.7",
-    "1.7COE",
-    "2.1",
-    "2.5",
-    "2.5COE",
-    "2.7",
-    "2.7COE",
-    "3.1",
-    "3.5",
-    "3.5COE",
-    "3.7",
-    "3.7COE",
-    "3.7BIO",
-    "4PSYCH",
-    "4",
-)
 #: Those without medical management or another variant: what is offered instead. Design default.
 _LADDER = ("1.0", "1.5", "2.1", "2.5", "3.1", "3.5", "3.7", "4")
 #: Needs that are medically managed.
 _MEDICAL = ("1.7", "2.7", "3.7")
 _OUTPATIENT_LEVELS = ("1.0", "1.5", "1.5COE", "1.7", "1.7COE", "2.1", "2.5", "2.5COE", "2.7", "2.7COE")
 _RECOVERY_RESIDENCE = "RECOVERY_RESIDENCE"
+#: What is needed whatever the codes say, and why.
+_BESIDES = {
+    "WITHDRAWAL_GATE": "The withdrawal gate asks for a higher level.",
+    "IMMINENT_DANGER": "Somebody means to act on thoughts of suicide.",
+}
+#: What the withdrawal gate's levels are in this edition: a medical need of an outpatient is level 2.7 here.
+_MEDICAL_LEVEL_OF_GATE = {"2.5": "2.7"}
 
 
 class CodeUnknown(InvalidInput):
@@ -67,6 +53,30 @@ class Need:
     code: str
     level: str | None
     flags: tuple[str, ...] = ()
+
+    @property
+    def dimension(self) -> int:
+        """The dimension that it is about."""
+        return int(self.subdimension[0])
+
+    @property
+    def is_beyond_therapy(self) -> bool:
+        """Whether it asks for more than outpatient therapy."""
+        return self.level not in (None, "1.0", "1.5") or _RECOVERY_RESIDENCE in self.flags
+
+    @property
+    def reason(self) -> str:
+        """The code of the reason that it is."""
+        return self.code if self.code in _BESIDES else f"{self.subdimension}-{self.code}"
+
+    @property
+    def text(self) -> str:
+        """What it asks for, in a sentence."""
+        if self.code in _BESIDES:
+            return _BESIDES[self.code]
+        asked = f"level {self.level} at least" if self.level else "no level of its own"
+        besides = f"; besides: {', '.join(self.flags)}" if self.flags else ""
+        return f"{self.subdimension} is rated {self.code}, which asks for {asked}{besides}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,41 +99,73 @@ class SubdimensionPack:
         return f"{self.edition}-{self.version}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recommendation:
-    """The recommended level, which sub-dimensions decided it, and what else is possible.
+def recommend(
+    codes: Mapping[str, str],
+    *,
+    gate_least_level: str | None = None,
+    imminent_psychiatric_danger: bool = False,
+) -> Recommendation:
+    """Return the level that the codes ask for, raised where the withdrawal gate or a danger asks for more.
 
     ``services`` are asked for beside the level: a recovery residence, medication that goes on.
-    """
-
-    level: str
-    deciding: tuple[str, ...]
-    services: tuple[str, ...]
-    alternatives: tuple[Alternative, ...]
-    rule_version: str
-
-
-def recommend(
-    codes: Mapping[str, str], *, hospital_symptoms: bool = False, imminent_psychiatric_danger: bool = False
-) -> Recommendation:
-    """Return the level that the codes ask for.
 
     :param codes: the code of each sub-dimension.
-    :param hospital_symptoms: physical symptoms that need a hospital now: nothing else is asked.
-    :param imminent_psychiatric_danger: imminent harm or psychosis: the same.
+    :param gate_least_level: the least level of the withdrawal gate, as the 3rd edition calls it.
+    :param imminent_psychiatric_danger: somebody means to act on thoughts of suicide.
     :raises CodeUnknown: naming each sub-dimension without a code of its own.
     """
     pack = newest()
     needs = _needs(pack, codes)
+    besides = _besides(gate_least_level, imminent_psychiatric_danger=imminent_psychiatric_danger)
+    level = _level(pack, codes, besides=besides)
+    raising = tuple(
+        need
+        for need in besides
+        if level != _level(pack, codes, besides=tuple(other for other in besides if other is not need))
+    )
+    deciding = () if raising else _deciding(pack, codes, level)
+    decided = raising or tuple(need for need in needs if need.subdimension in deciding)
     flags = {flag for need in needs for flag in need.flags}
-    if hospital_symptoms or imminent_psychiatric_danger:
-        level = "4" if hospital_symptoms else "4PSYCH"
-        return _recommendation(pack, level, deciding=("EMERGENCY",), services=())
-    level = max((_level_of(milder) for milder in _milder(pack, codes)), key=LEVELS.index)
     services = sorted(flags - {"BIO", "COE", _RECOVERY_RESIDENCE})
     if _RECOVERY_RESIDENCE in flags and level in _OUTPATIENT_LEVELS:
         services.append(_RECOVERY_RESIDENCE)
-    return _recommendation(pack, level, deciding=_deciding(pack, codes, level), services=tuple(services))
+    return Recommendation(
+        level=level,
+        deciding_dimensions=tuple(sorted({need.dimension for need in decided})),
+        deciding_subdimensions=deciding,
+        reasons=tuple((need.reason, need.text) for need in decided),
+        alternatives=_alternatives(level),
+        services=tuple(services),
+        minor=False,
+        rule_version=pack.rule_version,
+    )
+
+
+def dimensions_in_need(codes: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the dimensions in which more is needed than outpatient therapy."""
+    needs = _needs(newest(), codes)
+    return tuple(sorted({need.dimension for need in needs if need.is_beyond_therapy}))
+
+
+def is_beyond_program(codes: Mapping[str, str]) -> bool:
+    """Tell whether dimensions 1 to 3 ask for medical or psychiatric care that level 2.1 has not."""
+    return any(need.level is not None and need.dimension <= 3 for need in _needs(newest(), codes))
+
+
+def _besides(gate_least_level: str | None, *, imminent_psychiatric_danger: bool) -> tuple[Need, ...]:
+    """Return what is needed whatever the codes say, as needs among the others."""
+    needs = []
+    if gate_least_level is not None:
+        level = _MEDICAL_LEVEL_OF_GATE.get(gate_least_level, gate_least_level)
+        needs.append(Need(subdimension="1B", code="WITHDRAWAL_GATE", level=level))
+    if imminent_psychiatric_danger:
+        needs.append(Need(subdimension="3A", code="IMMINENT_DANGER", level="4PSYCH"))
+    return tuple(needs)
+
+
+def _level(pack: SubdimensionPack, codes: Mapping[str, str], *, besides: tuple[Need, ...] = ()) -> str:
+    """Return the level of a profile: the highest with its own psychiatric code or a milder one."""
+    return max((_level_of([*needs, *besides]) for needs in _milder(pack, codes)), key=LEVELS_OF_CARE_4.index)
 
 
 def _milder(pack: SubdimensionPack, codes: Mapping[str, str]) -> Iterator[list[Need]]:
@@ -173,41 +215,31 @@ def _deciding(pack: SubdimensionPack, codes: Mapping[str, str], level: str) -> t
     found = []
     for subdimension in pack.needs:
         mildest = list(pack.needs[subdimension])[-1]
-        without = {**codes, subdimension: mildest}
-        lower = max((_level_of(needs) for needs in _milder(pack, without)), key=LEVELS.index)
-        if LEVELS.index(lower) < LEVELS.index(level):
+        lower = _level(pack, {**codes, subdimension: mildest})
+        if LEVELS_OF_CARE_4.index(lower) < LEVELS_OF_CARE_4.index(level):
             found.append(subdimension)
     # Where two ask for the same level, neither decides alone: all that ask for something do.
     return tuple(found) or tuple(need.subdimension for need in _needs(pack, codes) if need.level)
 
 
-def _recommendation(
-    pack: SubdimensionPack, level: str, *, deciding: tuple[str, ...], services: tuple[str, ...]
-) -> Recommendation:
-    place = LEVELS.index(level)
-    higher = [one for one in _LADDER if LEVELS.index(one) > place]
-    lower = [one for one in _LADDER if LEVELS.index(one) < place]
+def _alternatives(level: str) -> tuple[Alternative, ...]:
+    place = LEVELS_OF_CARE_4.index(level)
+    higher = [one for one in _LADDER if LEVELS_OF_CARE_4.index(one) > place]
+    lower = [one for one in _LADDER if LEVELS_OF_CARE_4.index(one) < place]
     others = [Alternative(level=one, code="WHEN_MORE_IS_NEEDED") for one in higher[:1]]
-    others += [Alternative(level=one, code="WHEN_STABLE") for one in lower[-1:]]
-    return Recommendation(
-        level=level,
-        deciding=deciding,
-        services=services,
-        alternatives=tuple(others),
-        rule_version=pack.rule_version,
-    )
+    return (*others, *(Alternative(level=one, code="WHEN_STABLE") for one in lower[-1:]))
 
 
 def _needs(pack: SubdimensionPack, codes: Mapping[str, str]) -> list[Need]:
     problems = tuple(
-        {"field": f"codes.{name}", "rule": f"one of {', '.join(known)}"}
+        {"field": f"subdimensions.{name}", "rule": f"one of {', '.join(known)}"}
         for name, known in pack.needs.items()
         if codes.get(name) not in known
     )
     if problems or set(codes) - set(pack.needs):
         raise CodeUnknown(
             "The codes are not those of the 4th edition.",
-            problems=problems or ({"field": "codes", "rule": f"codes of {', '.join(pack.needs)}"},),
+            problems=problems or ({"field": "subdimensions", "rule": f"codes of {', '.join(pack.needs)}"},),
         )
     return [known[codes[name]] for name, known in pack.needs.items()]
 
@@ -263,6 +295,6 @@ def read_pack(content: bytes) -> SubdimensionPack:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PackInvalid(f"cannot be read: {error!r}") from error
     levels = {need.level for known in pack.needs.values() for need in known.values()} - {None}
-    if not levels <= set(LEVELS):
+    if not levels <= set(LEVELS_OF_CARE_4):
         raise PackInvalid(f"{pack.rule_version}: a code asks for a level that is not there")
     return pack

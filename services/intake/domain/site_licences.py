@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from shared.contracts.event import read_moment, write_moment
-from shared.contracts.intake import LEVELS_OF_CARE
+from shared.contracts.intake import ALL_LEVELS_OF_CARE
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id
 
@@ -126,13 +126,13 @@ def undated(site_id: str, levels: Iterable[str], *, opened_at: datetime) -> list
 
 def levels_on(licences: Iterable[SiteLicence], day: date) -> list[str]:
     """Return the levels that may be given on a day, lowest first."""
-    return sorted({one.level for one in licences if one.counts_on(day)}, key=LEVELS_OF_CARE.index)
+    return sorted({one.level for one in licences if one.counts_on(day)}, key=ALL_LEVELS_OF_CARE.index)
 
 
 def needs_emergency_line(levels: Iterable[str]) -> bool:
     """Tell whether levels are among these whose sites are answered day and night."""
-    least = LEVELS_OF_CARE.index(EMERGENCY_LINE_FROM)
-    return any(LEVELS_OF_CARE.index(level) >= least for level in levels)
+    least = ALL_LEVELS_OF_CARE.index(EMERGENCY_LINE_FROM)
+    return any(ALL_LEVELS_OF_CARE.index(level) >= least for level in levels)
 
 
 def covered_until(licences: Iterable[SiteLicence], level: str, *, on: date) -> date | None:
@@ -186,7 +186,7 @@ def endings(licences: Iterable[SiteLicence], *, today: date) -> Iterator[Ending]
     What was withdrawn with nothing after it was given up: nobody is asked for that any more.
     """
     held = list(licences)
-    for level in sorted({one.level for one in held}, key=LEVELS_OF_CARE.index):
+    for level in sorted({one.level for one in held}, key=ALL_LEVELS_OF_CARE.index):
         gone = lapsed_on(held, level, on=today)
         if gone is not None:
             if not any(one.level == level and one.ends_on == gone and one.withdrawn_on for one in held):

@@ -10,7 +10,7 @@ from typing import Any
 from services.intake.domain import site_licences
 from services.intake.domain.site_licences import LicenceLapsed, SiteLicence
 from shared.contracts.event import Event
-from shared.contracts.intake import LEVELS_OF_CARE, SiteChanged, SiteOpened
+from shared.contracts.intake import ALL_LEVELS_OF_CARE, SiteChanged, SiteOpened
 from shared.errors import Conflict, InvalidInput
 
 #: When somebody is there to call back at a site that has told no hours of its own: Monday to Friday, 8 to
@@ -302,13 +302,13 @@ def open_site(
         among them whose sites are answered day and night, and nobody tells the number.
     """
     check_zone(time_zone)
-    if not levels_licensed or any(level not in LEVELS_OF_CARE for level in levels_licensed):
+    if not levels_licensed or any(level not in ALL_LEVELS_OF_CARE for level in levels_licensed):
         raise InvalidInput(
             "The licensed levels are not usable.",
             field="levels_licensed",
-            rule=f"at least one of {', '.join(LEVELS_OF_CARE)}",
+            rule=f"at least one of {', '.join(ALL_LEVELS_OF_CARE)}",
         )
-    levels = sorted(set(levels_licensed), key=LEVELS_OF_CARE.index)
+    levels = sorted(set(levels_licensed), key=ALL_LEVELS_OF_CARE.index)
     check_emergency_line(levels, emergency_phone=emergency_phone)
     site = Site(
         site_id=site_id,

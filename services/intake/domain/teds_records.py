@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.intake import teds
-from services.intake.domain.admissions import Admission
+from services.intake.domain.admissions import WEEKLY_MINUTES, Admission
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.people import Patient
 from services.intake.domain.referrals import Referral
@@ -25,7 +25,7 @@ AGES_FROM = (12, 15, 18, 21, 25, 30, 35, 40, 45, 50, 55, 65)
 WAITS_FROM = (1, 8, 15, 31)
 #: SERVICES of each outpatient level. TEDS counts day treatment as intensive outpatient: two hours or more
 #: on three days or more a week.
-SERVICE_OF_LEVEL = {"1": 7, "2.1": 6, "2.5": 6}
+SERVICE_OF_LEVEL = {level: 7 if level.startswith("1") else 6 for level in WEEKLY_MINUTES}
 #: GENDER of a recorded sex; of any other, none is reported.
 GENDER_OF_SEX = {"MALE": 1, "FEMALE": 2}
 #: LIVARAG of where somebody lives, with family or friends counted as a private home. TEDS code book.

@@ -146,9 +146,9 @@ class CompleteAssessment(Schema):
     withdrawal = fields.Nested(Withdrawal, required=True)
     dimensions = fields.List(
         number_field("Severity 0 to 4; null where not rated yet.", 0, 4, allow_none=True),
-        required=True,
+        load_default=list,
         validate=validate.Length(max=6),
-        metadata={"description": "Severity of dimensions 1 to 6, in order."},
+        metadata={"description": "Severity of dimensions 1 to 6 of the 3rd edition, in order."},
     )
     problems = fields.List(
         fields.Nested(Problem), required=True, validate=validate.Length(min=1, max=len(codes.PROBLEMS))
@@ -169,10 +169,21 @@ class CompleteAssessment(Schema):
         metadata={"description": "Conditions of mind and body beside the addiction."},
     )
     edition = code_field(
-        "Edition of the ASAM criteria that the dimensions were rated by; never mixed.",
+        "Edition of the ASAM criteria that the assessor rated by, ASAM3 where none is named; never mixed.",
         codes.ASAM_EDITIONS,
         allow_none=True,
         load_default=None,
+    )
+    subdimensions = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=8)),
+        values=fields.String(validate=validate.Length(max=8)),
+        allow_none=True,
+        load_default=None,
+        validate=validate.Length(max=32),
+        metadata={
+            "description": "Codes of the 4th edition by sub-dimension, e.g. 4A: B; only with edition ASAM4,"
+            " once the medical director has signed its rules."
+        },
     )
 
 
@@ -260,8 +271,11 @@ class Alternative(Schema):
 class Recommendation(Schema):
     """The recommended level of care; a licensed human decides."""
 
-    level = code_field("ASAM level.", codes.LEVELS_OF_CARE)
+    level = code_field("ASAM level.", codes.ALL_LEVELS_OF_CARE)
     deciding_dimensions = fields.List(fields.Integer())
+    deciding_subdimensions = fields.List(
+        fields.String(), metadata={"description": "By the 4th edition: the sub-dimensions that decided."}
+    )
     reasons = fields.List(fields.Nested(Reason))
     alternatives = fields.List(fields.Nested(Alternative))
     services = fields.List(fields.String())
@@ -314,7 +328,9 @@ class DecideLevelOfCare(Schema):
 
     episode_id = id_field("Episode of the person.")
     assessment_id = id_field("The newest assessment of the episode.")
-    level = code_field("ASAM level decided on.", codes.LEVELS_OF_CARE, required=True)
+    level = code_field(
+        "ASAM level decided on, of the edition that was rated by.", codes.ALL_LEVELS_OF_CARE, required=True
+    )
     override_reason_code = code_field(
         "Why not the recommended level.", codes.OVERRIDE_REASONS, allow_none=True, load_default=None
     )

@@ -22,7 +22,7 @@ class SetRate(Schema):
 
     site_id = id_field("The site.")
     payer = text_field("Code of the payer, or SELF_PAY for the price.", longest=64, required=True)
-    level = code_field("Level of care.", codes.LEVELS_OF_CARE, required=True)
+    level = code_field("Level of care.", codes.ALL_LEVELS_OF_CARE, required=True)
     amount = number_field("Cents a day.", 1, MOST_MONEY, required=True)
     effective_on = fields.Date(required=True, metadata={"description": "First day on which it holds."})
 
@@ -56,7 +56,7 @@ class EstimateCost(Schema):
     )
     level = code_field(
         "Level of care; the one decided on when left out.",
-        codes.LEVELS_OF_CARE,
+        codes.ALL_LEVELS_OF_CARE,
         allow_none=True,
         load_default=None,
     )

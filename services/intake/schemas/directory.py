@@ -220,7 +220,7 @@ class RecordProgramCredential(Schema):
     )
     number = text_field("Its number.", longest=64, required=True)
     state = state_field("State of a licence.", allow_none=True, load_default=None)
-    levels = _codes("ASAM levels that it covers.", codes.LEVELS_OF_CARE)
+    levels = _codes("ASAM levels that it covers.", codes.ALL_LEVELS_OF_CARE)
     outcome = code_field(
         "What an accreditor decided.", codes.ACCREDITATION_OUTCOMES, allow_none=True, load_default=None
     )
@@ -309,7 +309,7 @@ class GetProgramMatches(Schema):
     )
     state = state_field("State of the city.", allow_none=True, load_default=None)
     radius_miles = number_field("How far away at most.", 1, LONGEST_RADIUS, load_default=USUAL_RADIUS)
-    level = code_field("ASAM level of care.", codes.LEVELS_OF_CARE, allow_none=True, load_default=None)
+    level = code_field("ASAM level of care.", codes.ALL_LEVELS_OF_CARE, allow_none=True, load_default=None)
     payer = code_field("How to pay.", codes.PAYERS, allow_none=True, load_default=None)
     need = _codes("What is needed besides; may be given repeatedly.", codes.PROGRAM_NEEDS)
     language = language_field("Language spoken there, a code of ISO 639.", allow_none=True, load_default=None)

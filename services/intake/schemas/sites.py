@@ -26,9 +26,9 @@ class OpenSite(Schema):
     name = text_field("Name of the site.", longest=200, required=True)
     time_zone = text_field("Zone of the IANA tz database, e.g. America/Chicago.", longest=64, required=True)
     levels_licensed = fields.List(
-        code_field("ASAM level.", codes.LEVELS_OF_CARE),
+        code_field("ASAM level.", codes.ALL_LEVELS_OF_CARE),
         required=True,
-        validate=validate.Length(min=1, max=len(codes.LEVELS_OF_CARE)),
+        validate=validate.Length(min=1, max=len(codes.ALL_LEVELS_OF_CARE)),
         metadata={"description": "ASAM levels of care that the site is licensed for."},
     )
     emergency_phone = phone_field(
@@ -69,7 +69,7 @@ class RecordSiteLicence(Schema):
     """Record a licence of a site for one level that is new, or that renews another."""
 
     site_id = id_field("The site.")
-    level = code_field("ASAM level of care.", codes.LEVELS_OF_CARE, required=True)
+    level = code_field("ASAM level of care.", codes.ALL_LEVELS_OF_CARE, required=True)
     number = text_field("Number of the licence.", longest=60, allow_none=True, load_default=None)
     first_on = day_field("First day on which it counts, where the site is.", required=True)
     last_on = day_field(

@@ -35,7 +35,7 @@ assessment_rows = Table(
     *actor_columns("completed"),
     sealed_column("goals", nullable=False),
     Column("conditions", JSONB, nullable=False, server_default="[]"),
-    one_of("recommended_level", codes.LEVELS_OF_CARE),
+    one_of("recommended_level", codes.ALL_LEVELS_OF_CARE),
     Index("ix_assessments_tenant_episode", "tenant_id", "episode_id"),
 )
 
@@ -54,7 +54,7 @@ decision_rows = Table(
     Column("decided_at", moment(), nullable=False),
     *actor_columns("decided"),
     sealed_column("override_reason"),
-    one_of("decided_level", codes.LEVELS_OF_CARE),
+    one_of("decided_level", codes.ALL_LEVELS_OF_CARE),
     CheckConstraint("overridden = (override_reason_code IS NOT NULL)", name="override_has_reason"),
     UniqueConstraint("tenant_id", "assessment_id"),
 )

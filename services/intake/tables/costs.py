@@ -43,7 +43,7 @@ rate_rows = Table(
     Column("effective_on", sa.Date, nullable=False),
     *actor_columns("recorded", credential=False),
     Column("recorded_at", moment(), nullable=False),
-    one_of("level", codes.LEVELS_OF_CARE),
+    one_of("level", codes.ALL_LEVELS_OF_CARE),
     CheckConstraint("amount > 0", name="amount"),
     Index("ix_rates_tenant_site", "tenant_id", "site_id", "payer"),
 )

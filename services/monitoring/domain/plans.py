@@ -14,6 +14,9 @@ from shared.ids import derived_id
 
 #: Severity from which on a dimension of the ASAM Criteria, 3rd edition, is a problem of the plan.
 PROBLEM_FROM_SEVERITY = 2
+#: What the 3rd edition numbers each dimension of the 4th as, by what a plan works on: risks of use are its
+#: dimension 5, and the environment its 6. Only that is told of the two, no rating.
+DIMENSION_OF_4TH = {1: 1, 2: 2, 3: 3, 4: 5, 5: 6}
 #: An objective is due within this time. Design default.
 OBJECTIVE_DUE_WITHIN = timedelta(days=84)
 #: A plan is reviewed at least this often. Design default, intensive outpatient norm.
@@ -197,11 +200,7 @@ def draft(assessment: AssessmentCompleted) -> Plan:
         for problem, severity in zip(assessment.problems, assessment.severities, strict=True)
         if severity != "NONE"
     ]
-    dimensions = [
-        f"DIM{number}"
-        for number, severity in enumerate(assessment.dimension_ratings, start=1)
-        if severity >= PROBLEM_FROM_SEVERITY or (number == 3 and assessment.co_occurring)
-    ]
+    dimensions = _dimensions_worked_on(assessment)
     conditions = [condition for condition in CONDITIONS_WORKED_ON if condition in assessment.conditions]
     support = [SUPPORT] if assessment.supporters == 0 else []
     due_on = (assessment.completed_at + OBJECTIVE_DUE_WITHIN).date()
@@ -235,6 +234,19 @@ def draft(assessment: AssessmentCompleted) -> Plan:
         ],
         offers=offers,
     )
+
+
+def _dimensions_worked_on(assessment: AssessmentCompleted) -> list[str]:
+    """Return the dimensions that are problems of the plan, as the 3rd edition numbers them."""
+    found = {
+        number
+        for number, severity in enumerate(assessment.dimension_ratings, start=1)
+        if severity >= PROBLEM_FROM_SEVERITY
+    }
+    found |= {DIMENSION_OF_4TH[number] for number in assessment.dimensions_in_need}
+    if assessment.co_occurring:
+        found.add(3)
+    return [f"DIM{number}" for number in sorted(found)]
 
 
 def _objective(problem: str, kind: str, due_on: date) -> dict[str, Any]:
