@@ -393,7 +393,9 @@ class _FewTripsCursor(extensions.cursor):
     def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
         """Ask by a plan that the database has kept, or keeps from now on; return whether that went well."""
         asked = self.connection.asked
-        if not isinstance(query, str) or not query.startswith("SELECT ") or not isinstance(values, dict):
+        if not isinstance(query, str) or not isinstance(values, dict):
+            return False
+        if not query.lstrip().startswith(("SELECT ", "WITH ")):
             return False
         one = asked.get(query)
         if one is None:

@@ -143,7 +143,8 @@ def profile(db: Session, program: Program, *, now: datetime) -> dict[str, Any]:
         today = site.local_day(now)
         since = today - programs.DELIVERED_WITHIN
         shown["staff"] = programs.staff_mix(tables.staff_of(db, site_id=site.site_id), today=today)
-        shown["groups"] = tables.groups_of(db, site_ids=[site.site_id])[site.site_id]
+        groups, _ = tables.live_of(db, site_ids=[site.site_id], since=since)
+        shown["groups"] = groups[site.site_id]
         shown["delivered_last_90_days"] = tables.delivered_of(db, site_id=site.site_id, since=since)
     return shown
 

@@ -80,8 +80,9 @@ class Live:
         """Ask about those of our sites that were not asked about before."""
         new = {one.site_id for one in near if one.site_id and one.site_id not in self.groups}
         if new:
-            self.groups |= tables.groups_of(self._db, site_ids=new)
-            self.delivered |= tables.evidence_delivered(self._db, site_ids=new, since=self._since)
+            groups, delivered = tables.live_of(self._db, site_ids=new, since=self._since)
+            self.groups |= groups
+            self.delivered |= delivered
 
 
 def read(db: Session, data: dict[str, Any]) -> Asked:

@@ -2,19 +2,22 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.intake import tables
 from services.intake.domain import facilities, matching
+from services.intake.domain.programs import Program
 from services.intake.service import Intake
+from shared.database import ASKED_BEFORE_PLAN_IS_KEPT
 from tests.costs.counting import within
 from tests.intake.test_directory import LOOP, Directory
 
 #: Round trips and statements: what is near (asked twice where the first three other ways lead nowhere), what
 #: is known of our own sites there, and the listings that are shown.
-SEARCH = {"round trips": 5, "statements": 5}
+SEARCH = {"round trips": 4, "statements": 4}
 
 #: Imported programs around one place, on many pages.
 _AROUND = """
@@ -34,6 +37,11 @@ UPDATE programs SET
     verified_until = timestamptz '2040-01-01',
     accredited_until = CASE WHEN get_byte(decode(left(program_id::text, 2), 'hex'), 0) %% 4 = 0
         THEN timestamptz '2040-01-01' END
+"""
+
+_SOME_LACK_A_LEVEL = """
+UPDATE programs SET offers = array_remove(offers, 'LEVEL:2.5')
+WHERE get_byte(decode(left(program_id::text, 2), 'hex'), 0) %% 2 = 0
 """
 
 
@@ -79,6 +87,65 @@ class TestSearches:
             assert len(all_there.candidates) == all_there.weighed == some.weighed
             assert len(some.candidates) == 13
             assert _ranked(some.candidates, box) == _ranked(all_there.candidates, box)[:13]
+
+    def test_puts_programs_in_the_order_in_which_each_is_weighed_by_itself(self, room_of):
+        room = room_of(Intake)
+        with room.engine.begin() as connection:
+            connection.exec_driver_sql(_AROUND)
+            connection.exec_driver_sql(_DIFFERENT)
+            connection.exec_driver_sql(_SOME_LACK_A_LEVEL)
+        boxes = [
+            _box(3, "LEVEL:2.1", "PAYER:MEDICAID", at_most=200),
+            _box(3, "LEVEL:2.5", "PAYER:MEDICAID"),
+            _box(8, "PAYER:MEDICAID", "LEVEL:2.1"),
+        ]
+
+        with room.db() as db:
+            rows = db.scalars(sa.select(Program)).all()
+            found = tables.programs_near(db, boxes, **LOOP, now=room.now)
+
+        for box, near in zip(boxes, found, strict=True):
+            nearest = sorted(
+                (one for one in rows if set(box.offers) <= set(one.offers)),
+                key=lambda one: (_far(one), one.program_id),
+            )[: box.at_most]
+            assert near.weighed == len(nearest) == box.at_most
+            assert _ranked(near.candidates, box) == _ranked(
+                [_candidate(one, now=room.now) for one in nearest], box
+            )
+
+    def test_is_planned_no_more_once_it_comes_again_and_again(self, room_of):
+        room = room_of(Intake)
+        directory = Directory(room)
+        directory.publish()
+        asked = {"level": "2.1", "busy": ["MON 13:00-17:00"]}
+
+        for _ in range(ASKED_BEFORE_PLAN_IS_KEPT):
+            directory.search(**asked)
+
+        with room.engine.connect() as connection:
+            kept = connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
+        for part in ("WITH box AS", "LEFT JOIN program_groups", "FROM programs\n"):
+            assert any(part in text for text in kept), part
+
+
+def _far(program: Program) -> float:
+    """Return how far away a program is on a plane, squared, as what is nearest is told."""
+    north, east = program.latitude - LOOP["latitude"], program.longitude - LOOP["longitude"]
+    return north * north + east * east * facilities.cosine(LOOP["latitude"]) ** 2
+
+
+def _candidate(program: Program, *, now: datetime) -> matching.Candidate:
+    until = program.accredited_until
+    return matching.Candidate(
+        program.program_id,
+        None,
+        program.latitude,
+        program.longitude,
+        program.approaches,
+        program.is_verified(now=now),
+        until is not None and until > now,
+    )
 
 
 def _ranked(near: Sequence[matching.Candidate], box: tables.Box) -> list[matching.Match]:

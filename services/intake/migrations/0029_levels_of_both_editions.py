@@ -1,7 +1,7 @@
 """Levels of both editions
 
-Revision: 0027
-Revises: 0026
+Revision: 0029
+Revises: 0028
 """
 
 from alembic import op

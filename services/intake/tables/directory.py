@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from services.intake.domain import facilities, matching, program_credentials, programs
-from services.intake.tables.columns import CODE, any_of, mapper, metadata, one_of
+from services.intake.tables.columns import CODE, mapper, metadata, one_of
 from shared.contracts import intake as codes
 from shared.database import id_column, moment, reference, tenant_column
 
@@ -90,10 +90,6 @@ mapper.map_imperatively(program_credentials.ProgramCredential, credential_rows)
 ROWS_A_STATEMENT = 500
 
 
-#: What a search shows of a listing.
-_LISTED = [column for column in program_rows.c if column.name not in ("services", "digest")]
-
-
 def find_program(db: Session, *, program_id: str) -> programs.Program | None:
     """Return a listing, if it is there."""
     return db.scalar(sa.select(programs.Program).where(program_rows.c.program_id == program_id))
@@ -116,9 +112,14 @@ def programs_after(db: Session, *, after: str | None, limit: int) -> list[progra
     return list(db.scalars(query.where(program_rows.c.program_id > after) if after else query))
 
 
-_LISTINGS = sa.select(*_LISTED).where(
-    program_rows.c.tenant_id == sa.bindparam("of_tenant"),
-    program_rows.c.program_id == any_of("of_programs"),
+#: What a search shows of listings.
+_LISTINGS = sa.text(
+    """
+    SELECT program_id, origin, site_id, name, second_name, street, second_street, city, state, zip_code,
+        phone, website, latitude, longitude, offers, listed_at, changed_at, verified_from, verified_until
+    FROM programs
+    WHERE tenant_id = :of_tenant AND program_id = ANY (CAST(CAST(:of_programs AS text[]) AS uuid[]))
+    """
 )
 
 
@@ -128,7 +129,7 @@ def listings_of(db: Session, *, program_ids: Iterable[str]) -> dict[str, Mapping
     The long lists of services, which only a profile shows, stay where they are.
     """
     asked = {"of_tenant": db.info["tenant_id"], "of_programs": list(program_ids)}
-    return {row["program_id"]: row for row in db.execute(_LISTINGS, asked).mappings()}
+    return {row.program_id: row._mapping for row in db.execute(_LISTINGS, asked)}
 
 
 def lock_credential(db: Session, *, credential_id: str) -> program_credentials.ProgramCredential | None:
@@ -200,6 +201,7 @@ def programs_near(
     that. Which are nearest is told by the distance on a plane, which costs next to nothing.
     """
     edges = [_edges(latitude, longitude, radius_miles=box.radius_miles) for box in boxes]
+    offered_by_all = set.intersection(*(set(box.offers) for box in boxes))
     rows = db.execute(
         _NEAR,
         {
@@ -213,13 +215,14 @@ def programs_near(
             "northmost": max(edge[1] for edge in edges),
             "westmost": min(edge[2] for edge in edges),
             "eastmost": max(edge[3] for edge in edges),
-            "offered_by_all": sorted(set.intersection(*(set(box.offers) for box in boxes))),
+            "offered_by_all": sorted(offered_by_all),
             "numbers": list(range(len(boxes))),
             "south": [edge[0] for edge in edges],
             "north": [edge[1] for edge in edges],
             "west": [edge[2] for edge in edges],
             "east": [edge[3] for edge in edges],
-            "offers": [",".join(box.offers) for box in boxes],
+            # The rest: what is asked of all was looked at once.
+            "offers": [",".join(sorted(set(box.offers) - offered_by_all)) for box in boxes],
             "only_verified": [box.only_verified for box in boxes],
             "only_ours": [box.only_ours for box in boxes],
             "radius": [box.radius_miles for box in boxes],
@@ -232,7 +235,7 @@ def programs_near(
     )
     weighed = [0 for _ in boxes]
     found: list[list[matching.Candidate]] = [[] for _ in boxes]
-    for number, weighed_there, *columns in rows.all():
+    for number, weighed_there, *columns in rows:
         weighed[number] = weighed_there
         # By position, in the order of the columns: this runs dozens of times for each search.
         found[number].append(matching.Candidate(*columns))

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from services.intake.domain import matching, programs
 from services.intake.tables.billing import added_up
-from services.intake.tables.columns import CODE, any_of, as_json, mapper, metadata
+from services.intake.tables.columns import CODE, as_json, mapper, metadata
 from shared.contracts.scheduling import ServiceDelivered
-from shared.database import reference, tenant_column, written_once
+from shared.database import reference, tenant_column
 
 staff_rows = Table(
     "program_staff",
@@ -79,19 +79,50 @@ def staff_of(db: Session, *, site_id: str) -> list[programs.StaffMember]:
     return list(db.scalars(query.order_by(staff_rows.c.clinician_id)))
 
 
-_GROUPS = written_once(
-    sa.select(matching.ProgramGroup)
-    .where(group_rows.c.site_id == any_of("of_sites"))
-    .order_by(group_rows.c.group_id)
+#: The groups of sites, and how many approaches with evidence each delivered from a day on.
+_LIVE = sa.text(
+    """
+    SELECT site.id, delivered.approaches,
+        met.group_id, met.site_id, kind, modality, track, mode, enrolment, weekdays, free_places, starts,
+        ends, clinical_minutes, capacity, met.revision, met.tenant_id
+    FROM unnest(CAST(CAST(:of_sites AS text[]) AS uuid[])) AS site (id)
+    LEFT JOIN program_groups AS met ON met.tenant_id = :of_tenant AND met.site_id = site.id
+    LEFT JOIN LATERAL (
+        SELECT count(DISTINCT part.key) FILTER (WHERE part.key = ANY (CAST(:evidence AS text[])))
+        FROM program_deliveries AS day, jsonb_each_text(day.minutes) AS part
+        WHERE day.tenant_id = :of_tenant AND day.site_id = site.id AND day.served_on >= :since
+        HAVING count(*) > 0
+    ) AS delivered (approaches) ON true
+    ORDER BY met.group_id
+    """
 )
 
 
-def groups_of(db: Session, *, site_ids: Iterable[str]) -> dict[str, list[matching.ProgramGroup]]:
-    """Return the groups of sites of ours, by site; a site without groups has an empty list."""
-    found: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
-    for group in db.scalars(_GROUPS, {"of_sites": list(found)}) if found else ():
-        found[group.site_id].append(group)
-    return found
+def live_of(
+    db: Session, *, site_ids: Iterable[str], since: date
+) -> tuple[dict[str, list[matching.ProgramGroup]], dict[str, int]]:
+    """Return the groups of each site of ours, and how many approaches with evidence it delivered since.
+
+    A site without groups has an empty list; one that delivered nothing has no number.
+    """
+    groups: dict[str, list[matching.ProgramGroup]] = {site_id: [] for site_id in site_ids}
+    delivered: dict[str, int] = {}
+    if not groups:
+        return groups, delivered
+    asked = {
+        "of_tenant": db.info["tenant_id"],
+        "of_sites": list(groups),
+        "since": since,
+        "evidence": list(matching.EVIDENCE_BASED),
+    }
+    for found in db.execute(_LIVE, asked):
+        told = dict(found._mapping)
+        site_id, approaches = told.pop("id"), told.pop("approaches")
+        if approaches is not None:
+            delivered[site_id] = approaches
+        if told["group_id"] is not None:
+            groups[site_id].append(matching.ProgramGroup(**told))
+    return groups, delivered
 
 
 def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
@@ -108,32 +139,6 @@ def delivered_of(db: Session, *, site_id: str, since: date) -> dict[str, int]:
         .group_by(modality.c.key)
     )
     return {key: int(minutes) for key, minutes in db.execute(query)}
-
-
-_PART = sa.func.jsonb_each_text(delivery_rows.c.minutes).table_valued("key", "value").lateral("part")
-_EVIDENCE = (
-    sa.select(
-        delivery_rows.c.site_id,
-        sa.func.count(sa.distinct(_PART.c.key))
-        .filter(_PART.c.key.in_(matching.EVIDENCE_BASED))
-        .label("approaches"),
-    )
-    .select_from(delivery_rows.join(_PART, sa.true()))
-    .where(
-        delivery_rows.c.tenant_id == sa.bindparam("of_tenant"),
-        delivery_rows.c.site_id == any_of("of_sites"),
-        delivery_rows.c.served_on >= sa.bindparam("since"),
-    )
-    .group_by(delivery_rows.c.site_id)
-)
-
-
-def evidence_delivered(db: Session, *, site_ids: Iterable[str], since: date) -> dict[str, int]:
-    """Return how many approaches with evidence each site delivered from a day on; without any, no entry."""
-    asked = {"of_tenant": db.info["tenant_id"], "of_sites": list(site_ids), "since": since}
-    if not asked["of_sites"]:
-        return {}
-    return {row.site_id: row.approaches for row in db.execute(_EVIDENCE, asked)}
 
 
 #: However many days in one statement of one form: what differs is handed over as arrays.
