@@ -219,6 +219,8 @@ def _admit(world: World, case: Case) -> None:
         tolerate=("admission_not_possible",),
     )
     world.latest = "somebody was admitted" if admitted else "somebody cannot be admitted yet"
+    if admitted and case.example and not case.reentries:
+        examples.use_rights(world, case)
 
 
 def confirm_week(world: World, case: Case, data: Mapping[str, Any]) -> None:

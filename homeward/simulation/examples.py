@@ -2,8 +2,9 @@
 
 Every twelfth row fills in whatever else is due, names who backs them, gives an address for mail, looks at
 where they stand, and has the directory asked where they are referred elsewhere. Of those who are
-admitted, every twelfth waits for a place first. Besides, somebody without a name takes a self-check each
-week. Who is an example depends on the place in the file alone; all they tell is drawn: assumptions.
+admitted, every twelfth waits for a place first, and uses the rights that everybody has. Besides,
+somebody without a name takes a self-check each week. Who is an example depends on the place in the file
+alone; all they tell is drawn: assumptions.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,17 @@ AT_HOUR = 10
 #: What somebody who waits is given meanwhile: all that the law asks for. 45 CFR 96.121.
 INTERIM = ("HIV_TB_COUNSELLING", "TRANSMISSION_PREVENTION", "HIV_TB_REFERRAL", "FETAL_EFFECTS_COUNSELLING",
            "PRENATAL_REFERRAL")  # fmt: skip
+
+#: A consent that is taken back the day after: an employer is to be told who came when.
+TO_AN_EMPLOYER = {
+    "kind": "EMPLOYER",
+    "purpose": "Leave from work, modelled.",
+    "recipient": "An employer, modelled",
+    "information_classes": ["ATTENDANCE"],
+    "ends_with_event": "END_OF_TREATMENT",
+}
+#: What is asked to be told to nobody outside.
+TOLD_TO_NOBODY = {"towards": "ANYONE", "information_classes": ["MEDICATIONS"]}
 
 
 def is_example(place: int) -> bool:
@@ -130,6 +142,69 @@ def _take_place(world: World, case: Case, path: str, admit: Callable[[], None], 
     elif wait["state"] == "OFFERED":
         world.gateway.post(f"{path}/acceptance", {}, role=roles.FRONT_DESK)
         admit()
+
+
+# --- Rights -----------------------------------------------------------------------------------------
+
+
+def use_rights(world: World, case: Case) -> None:
+    """Have an example ask for what patients may ask for, a day after the admission."""
+    day = world.on(world.now) + timedelta(days=1)
+    world.agenda.add(
+        world.office_hours(world.at(day, AT_HOUR)), Turn.DESK, case.name, "rights", lambda: _ask(world, case)
+    )
+
+
+def _ask(world: World, case: Case) -> None:
+    """Ask for the record, and that less be told; a court wants the record too."""
+    path, gateway = f"/v1/patients/{case.patient_id}", world.gateway
+    record = gateway.post(f"{path}/record-requests", {}, role=roles.FRONT_DESK)
+    restriction = gateway.post(f"{path}/restrictions", TOLD_TO_NOBODY, role=roles.FRONT_DESK)
+    consent = gateway.post(f"{path}/consents", TO_AN_EMPLOYER, role=roles.FRONT_DESK)
+    who = case.person
+    about = {
+        "given_name": who.given_name,
+        "family_name": who.family_name,
+        "birth_date": who.birth_date.isoformat(),
+    }
+    demand = {"kind": "SUBPOENA", "asker": "A court, modelled", "about": about}
+    gateway.post("/v1/legal-demands", demand, role=roles.FRONT_DESK)
+    day = world.on(world.now) + timedelta(days=1)
+    world.agenda.add(
+        world.office_hours(world.at(day, AT_HOUR)),
+        Turn.DESK,
+        case.name,
+        "answers about rights",
+        lambda: _answer(
+            world,
+            case,
+            request_id=record["request_id"],
+            restriction_id=restriction["restriction_id"],
+            consent_id=consent["consent_id"],
+        ),
+    )
+
+
+def _answer(world: World, case: Case, *, request_id: str, restriction_id: str, consent_id: str) -> None:
+    gateway, came = world.gateway, world.answers
+    revoked = gateway.post(f"/v1/consents/{consent_id}/revocation", {}, role=roles.FRONT_DESK)
+    came.append(("rights", "consent_taken_back" if revoked["revoked_at"] else "consent_goes_on"))
+    agreed = gateway.post(
+        f"/v1/restrictions/{restriction_id}/answer", {"answer": "AGREE"}, role=roles.SUPERVISOR
+    )
+    came.append(("rights", f"restriction_{agreed['state'].lower()}"))
+    exported = gateway.get(f"/v1/record-requests/{request_id}/record", role=roles.SUPERVISOR)
+    came.append(
+        ("rights", "record_of_every_service" if all(exported["parts"].values()) else "record_in_part")
+    )
+    for demand in gateway.get("/v1/legal-demands", role=roles.SUPERVISOR, open="true")["items"]:
+        if demand["patient_id"] == case.patient_id:
+            settled = gateway.post(
+                f"/v1/legal-demands/{demand['demand_id']}/settlement",
+                {"outcome": "NOTHING_DISCLOSED", "note": "Modelled: a subpoena alone opens no record."},
+                role=roles.SUPERVISOR,
+            )
+            came.append(("rights", f"demand_{settled['outcome'].lower()}"))
 
 
 # --- The directory, and somebody without a name -----------------------------------------------------

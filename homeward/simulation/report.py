@@ -195,7 +195,9 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         "teds_records": dict(run.teds_records),
         "step_downs": _step_downs(tally),
         "waiting_list": {name: tally.waits[name] for name in ("waited", "offers", "admitted", "removed")},
-        "examples": {name: _answers(run, name) for name in ("statuses", "directory_searches", "self_checks")},
+        "examples": {
+            name: _answers(run, name) for name in ("statuses", "directory_searches", "self_checks", "rights")
+        },
         "weekly_plans": _weekly_plans(tally, run, admitted),
         "attendance": {
             "by_week": _attendance_by_week(tally, run),

@@ -118,6 +118,18 @@ class TestRun:
         assert found["examples"]["statuses"] == {"with_a_day": EXAMPLES}
         assert sum(found["examples"]["self_checks"].values()) == WEEKS
 
+    def test_lets_an_example_use_the_rights_that_everybody_has(self, reports):
+        used = reports[0]["examples"]["rights"]
+
+        assert set(used) == {
+            "consent_taken_back",
+            "demand_nothing_disclosed",
+            "record_of_every_service",
+            "restriction_agreed",
+        }
+        assert len(set(used.values())) == 1
+        assert 0 < used["record_of_every_service"] <= reports[0]["waiting_list"]["admitted"]
+
     def test_reports_every_admission_in_codes_of_the_code_book(self, reports):
         assert reports[0]["teds_records"] == {"records": reports[0]["admitted"], "with_problems": 0}
 
