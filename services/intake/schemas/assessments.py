@@ -14,6 +14,10 @@ from services.intake.schemas.fields import (
 )
 from shared.contracts import intake as codes
 
+#: Sub-dimensions that somebody may tell of, and characters of a code. Design defaults, beyond all there are.
+MOST_SUBDIMENSIONS = 32
+LONGEST_CODE = 8
+
 
 class CriteriaMet(fields.Field[Any]):
     """The DSM-5 criteria met: their numbers in a list, or how many as a whole number."""
@@ -25,6 +29,18 @@ class CriteriaMet(fields.Field[Any]):
         elif type(value) is int and 0 <= value <= 11:
             return value
         raise ValidationError("A list of criterion numbers, or how many are met, 0 to 11.")
+
+
+class SubdimensionCodes(fields.Field[Any]):
+    """The code of each sub-dimension, by its name; which there are, the rules know."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, dict) and len(value) <= MOST_SUBDIMENSIONS:
+            short = [isinstance(one, str) and len(one) <= LONGEST_CODE for one in (*value, *value.values())]
+            if all(short):
+                return value
+        # Of what was sent nothing is repeated, not even a name.
+        raise ValidationError("An object with a short code for each sub-dimension.")
 
 
 class Withdrawal(Schema):
@@ -174,12 +190,9 @@ class CompleteAssessment(Schema):
         allow_none=True,
         load_default=None,
     )
-    subdimensions = fields.Dict(
-        keys=fields.String(validate=validate.Length(max=8)),
-        values=fields.String(validate=validate.Length(max=8)),
+    subdimensions = SubdimensionCodes(
         allow_none=True,
         load_default=None,
-        validate=validate.Length(max=32),
         metadata={
             "description": "Codes of the 4th edition by sub-dimension, e.g. 4A: B; only with edition ASAM4,"
             " once the medical director has signed its rules."
