@@ -190,7 +190,8 @@ def _in_pre_screen(told: dict[str, Any]) -> list[Concern]:
 
 def _in_assessment(told: dict[str, Any]) -> list[Concern]:
     signs, danger = _part(told, "withdrawal"), _part(told, "danger")
-    return dangers.in_withdrawal(
+    rated = told.get("dimensions")
+    found = dangers.in_withdrawal(
         ciwa_ar=_points(signs, "ciwa_ar"),
         cows=_points(signs, "cows"),
         complicated_now=_yes(signs.get("seizure_or_dt_now")) or _yes(signs.get("hallucinations")),
@@ -200,6 +201,10 @@ def _in_assessment(told: dict[str, Any]) -> list[Concern]:
         suicidal_intent=_word(danger, "suicidal_intent"),
         violence_threat=_yes(danger.get("violence_threat")),
     )
+    imminent = dangers.is_rated_imminent(
+        rated if isinstance(rated, list) else (), _part(told, "subdimensions")
+    )
+    return dangers.with_rating(found, imminent=imminent)
 
 
 def _in_check_out(told: dict[str, Any]) -> list[Concern]:

@@ -4,7 +4,8 @@ The service that takes an answer raises what is found here. While it is away, or
 gateway finds the same and raises it in its place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from shared.ids import derived_id
 from shared.instruments import Pack, newest, score
@@ -27,6 +28,10 @@ UNREAD: Concern = ("UNREAD_REPORT", "E2")
 SUICIDE_LEVELS = {"ACTIVE": "E4", "PASSIVE": "E3"}
 #: Level of a threat of violence. Design default.
 VIOLENCE_LEVEL = "E4"
+
+#: A rating of imminent danger in an assessment that tells of no other. Design default: a human within the
+#: hour, as somebody sits with the person.
+RATED_IMMINENT: Concern = ("DANGER_ANSWER", "E3")
 
 #: Level of each answer at check-out that tells of danger: as grave as the same word in a daily check-in.
 #: Safety rule (brief 4.5 and 13b.1); that doubt is a danger too is ours.
@@ -97,6 +102,20 @@ def in_assessment(*, suicidal_intent: str | None, violence_threat: bool) -> list
     if violence_threat:
         found.append(("VIOLENCE", VIOLENCE_LEVEL))
     return found
+
+
+def is_rated_imminent(dimensions: Sequence[Any], subdimensions: Mapping[str, Any]) -> bool:
+    """Tell whether an assessor rates somebody's body or mind as in imminent danger.
+
+    :param dimensions: severities of the 3rd edition of the ASAM criteria, of which 1 to 3 are about that.
+    :param subdimensions: codes of the 4th edition, of which only those about that can be "4".
+    """
+    return 4 in dimensions[:3] or "4" in subdimensions.values()
+
+
+def with_rating(found: list[Concern], *, imminent: bool) -> list[Concern]:
+    """Return what an assessment tells; where it tells of nothing else, the imminent danger that it rates."""
+    return [RATED_IMMINENT] if imminent and not found else found
 
 
 def in_withdrawal(

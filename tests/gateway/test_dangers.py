@@ -192,6 +192,16 @@ class TestTold:
                 SIGNS | {"withdrawal": {"cows": 26, "rated_by": "OBSERVER", "overdose_last_72h": True}},
                 [("WITHDRAWAL_EMERGENCY", "E4"), ("OVERDOSE", "E4")],
             ),
+            (
+                f"/v1/episodes/{EPISODE}/assessments",
+                SIGNS | {"dimensions": [0, 4, "one", None]},
+                [("DANGER_ANSWER", "E3")],
+            ),
+            (
+                f"/v1/episodes/{EPISODE}/assessments",
+                SIGNS | {"edition": "ASAM4", "subdimensions": {"3A": "4"}},
+                [("DANGER_ANSWER", "E3")],
+            ),
             (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS | {"danger": True}, [("DANGER_ANSWER", "E4")]),
             (
                 f"/v1/aftercare-contacts/{SOMEWHERE}/attempts",

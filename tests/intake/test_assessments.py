@@ -72,6 +72,25 @@ class TestComplete:
         assert isinstance(events[-1], AssessmentCompleted)
         assert assessments.crisis_content(assessment.risk_flags, emergency_phone="5550142") is not None
 
+    @pytest.mark.parametrize("dimensions", [(4, 0, 1, 2, 2, 1), (0, 4, 1, 2, 2, 1), (0, 0, 4, 2, 2, 1)])
+    def test_raises_a_rating_of_imminent_danger_to_a_human(self, dimensions: tuple[int, ...]) -> None:
+        assessment, events = complete(findings=findings(dimensions=dimensions))
+
+        assert [(one.concern, one.level) for one in events[:-1]] == [("DANGER_ANSWER", "E3")]
+        assert assessments.crisis_content(assessment.risk_flags, emergency_phone=None)
+
+    def test_tells_of_a_danger_once_where_the_assessor_names_it(self) -> None:
+        told = assessments.Danger(suicidal_intent="ACTIVE", violence_threat=False)
+
+        _, events = complete(findings=findings(dimensions=(0, 0, 4, 2, 2, 1), danger=told))
+
+        assert [(one.concern, one.level) for one in events[:-1]] == [("DANGER_ANSWER", "E4")]
+
+    def test_takes_other_dimensions_for_no_danger_of_life(self) -> None:
+        _, events = complete(findings=findings(dimensions=(0, 0, 1, 4, 4, 4)))
+
+        assert len(events) == 1
+
     def test_shows_no_crisis_content_where_there_is_no_risk(self) -> None:
         assessment, _ = complete()
 

@@ -9,6 +9,7 @@ import pytest
 from services.intake.domain import placement4
 from services.intake.domain.fit import MET, NOT_MET
 from services.intake.service import Intake
+from shared.contracts.common import SafetyConcernRaised
 from shared.contracts.intake import AssessmentCompleted, LevelOfCareDecided, PatientAdmitted
 from shared.errors import Conflict, InvalidInput
 from tests.intake.builders import SITE_ID
@@ -69,6 +70,13 @@ class TestRatings:
         assert assessed["findings"]["subdimensions"]["4A"] == "B"
         read = clinic.room.ask("get_assessment", {"assessment_id": assessed["assessment_id"]})
         assert read == assessed
+
+    def test_of_imminent_danger_reach_a_human(self, clinic: Clinic) -> None:
+        assessed = clinic.rate(clinic.refer()["episode_id"], D4A="B", D3A="4")
+
+        (concern,) = clinic.room.announced_of(SafetyConcernRaised)
+        assert (concern.concern, concern.level) == ("DANGER_ANSWER", "E3")
+        assert assessed["crisis"]["lines"][0]["code"] == "988"
 
     def test_are_announced_by_sub_dimension(self, clinic: Clinic) -> None:
         referral = clinic.refer()

@@ -213,7 +213,7 @@ def complete(
         placeable_by_track=placeable_by_track,
         today=today,
     )
-    concerns = _concerns(signs, findings.danger)
+    concerns = _concerns(signs, findings)
     assessment = Assessment(
         assessment_id=assessment_id,
         episode_id=episode.episode_id,
@@ -372,10 +372,13 @@ def _fit_factors(
     ]
 
 
-def _concerns(signs: withdrawal.Signs, danger: Danger) -> list[dangers.Concern]:
-    return withdrawal.concerns(signs) + dangers.in_assessment(
+def _concerns(signs: withdrawal.Signs, findings: Findings) -> list[dangers.Concern]:
+    danger = findings.danger
+    found = withdrawal.concerns(signs) + dangers.in_assessment(
         suicidal_intent=danger.suicidal_intent, violence_threat=danger.violence_threat
     )
+    imminent = dangers.is_rated_imminent(findings.dimensions, findings.subdimensions or {})
+    return dangers.with_rating(found, imminent=imminent)
 
 
 def _concern_raised(
