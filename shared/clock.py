@@ -39,6 +39,11 @@ timers = sa.Table(
     #: Real time before which a failed timer is not tried again.
     sa.Column("next_attempt_at", moment()),
     sa.Column("error", sa.String(200)),
+    #: How long it was to wait when it was set, and until when by the database's clock, where somebody in
+    #: danger waits for it; of no others.
+    sa.Column("waits", sa.Interval),
+    sa.Column("latest_at", moment()),
+    sa.Index("ix_timers_latest", "latest_at", postgresql_where=sa.text("latest_at IS NOT NULL")),
     sa.Index("ix_timers_due", "due_at", postgresql_where=sa.text("state = 'waiting'")),
     postgresql_with=CLEANED_UP_OFTEN,
 )
@@ -167,7 +172,8 @@ class OnTimer(Entrypoint):
     :param at_once: how many that are due together the method takes in one transaction; where it is more
         than one, the method is given a list of timers, in the order in which they were due.
     :param never_parked: whether somebody in danger waits for it: it is tried for ever, and soon, as a
-        reaction to a danger is: see :mod:`shared.safety`.
+        reaction to a danger is: see :mod:`shared.safety`. It waits no longer than it was
+        to, whatever the clocks of the copies do.
     """
 
     def __init__(self, timer: str, *, at_once: int = 1, never_parked: bool = False, **kwargs: Any) -> None:
@@ -249,20 +255,30 @@ def pending_statements(db: Session, cursor: Any) -> list[bytes]:
             # Of whatever set it: a batch of events is one transaction, and each has its own cause.
             origin, due_at, data = timer
             cause = (origin.correlation_id, origin.causation_id)
-            wanted.append(cursor.mogrify(_TIMER, (*place, due_at, orjson.dumps(data).decode(), *cause)))
+            waits = due_at - origin.now if _is_awaited_in_danger(db, place[1]) else None
+            told = orjson.dumps(data).decode()
+            wanted.append(cursor.mogrify(_TIMER, (*place, due_at, told, *cause, waits, waits)))
     if wanted:
         statements.append(_SET + b", ".join(wanted) + _MOVE)
     return statements
 
 
 _CANCEL = "DELETE FROM timers WHERE (tenant_id, name, key) IN %s"
-_TIMER = "(%s, %s, %s, %s, %s, %s, %s)"
-_SET = b"INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id, causation_id) VALUES "
+_TIMER = "(%s, %s, %s, %s, %s, %s, %s, %s::interval, now() + %s::interval)"
+_SET = (
+    b"INSERT INTO timers"
+    b" (tenant_id, name, key, due_at, data, correlation_id, causation_id, waits, latest_at) VALUES "
+)
 _MOVE = b"""
  ON CONFLICT (tenant_id, name, key) DO UPDATE
  SET due_at = excluded.due_at, data = excluded.data, correlation_id = excluded.correlation_id,
      causation_id = excluded.causation_id, state = 'waiting', attempts = 0, next_attempt_at = NULL,
-     error = NULL"""
+     error = NULL, waits = excluded.waits, latest_at = excluded.latest_at"""
+
+
+def _is_awaited_in_danger(db: Session, name: str) -> bool:
+    host = db.info.get("host")
+    return host is not None and name in host.timers and host.timers[name][0].never_parked
 
 
 def retry_delay(attempt: int) -> timedelta:

@@ -968,6 +968,7 @@ class Monitoring:
         escalation = db.get(escalations.Escalation, timer.key, with_for_update=True)
         if escalation is None:
             return
+        escalation.heed_clock(now=now)
         events = escalation.breach(deadline="ACKNOWLEDGE", now=timer.due_at)
         announce_all(db, events)
         due_at = escalation.reminded_again_at(after=now)

@@ -182,6 +182,7 @@ def measure(host: "Host") -> None:
     """
     with without_transactions(host.engine) as connection:
         found = connection.execute(_MEASURE).one()
+        timers.heed_clocks(host, connection)
         timers.look_at_unknown(host, connection)
         wake_for_known(host, connection)
         host.measure(connection)

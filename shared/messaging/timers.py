@@ -190,6 +190,31 @@ def _note_failure(
     )
 
 
+#: What has waited for as long as it was to by the database's clock, of which there is one; and what was set
+#: later than now by that clock, which went back then: nobody knows for how long that has waited.
+_WAITED_LONG_ENOUGH = sa.or_(
+    timers.c.latest_at <= sa.func.now(), timers.c.latest_at - timers.c.waits > sa.func.now()
+)
+_MAKE_DUE = (
+    timers.update()
+    .where(timers.c.state == "waiting", timers.c.due_at > sa.bindparam("now"), _WAITED_LONG_ENOUGH)
+    .values(due_at=sa.bindparam("now"), next_attempt_at=None)
+)
+
+
+def heed_clocks(host: "Host", db: sa.Connection) -> None:
+    """Have timers be due that somebody in danger waits for, where this process's clock does not see it.
+
+    It was ahead when they were set, or went back since.
+    """
+    if host.clock.simulated or not any(entry.never_parked for entry, _ in host.timers.values()):
+        return
+    made_due = db.execute(_MAKE_DUE, {"now": host.clock.now()}).rowcount
+    if made_due:
+        log.warning("clock_is_wrong", service=host.name, count=made_due)
+        host.wake_due()
+
+
 def look_at_unknown(host: "Host", db: sa.Connection) -> None:
     """Tell of timers that are due and that only another version knows: they wait for a copy of it."""
     known = timers.c.name == sa.any_(sa.bindparam("known", list(host.timers), ARRAY(sa.String)))

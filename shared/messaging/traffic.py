@@ -200,6 +200,7 @@ class Traffic(SharedExtension):
                 seconds=door.LOOK_SECONDS,
             )
         ticker.start()
+        eventlet.spawn(keep_ticking, ticker)
         events = broker.consume_events(
             host.name, lambda deliveries: inbox.take(host, deliveries), batch=settings.prefetch
         )
@@ -277,6 +278,23 @@ class Traffic(SharedExtension):
             for stop in self._telling:
                 stop()
         self._taking, self._telling = [], []
+
+
+def keep_ticking(ticker: BackgroundScheduler) -> None:
+    """Have a ticker go on, for as long as it runs, where the machine's clock goes back.
+
+    It ticks by that clock, and would stand still until the clock has come to where it was: nobody would look
+    for due timers meanwhile, those of somebody in danger among them.
+    """
+    before = clock.real_now()
+    while ticker.running:
+        eventlet.sleep(TICK_SECONDS)
+        now = clock.real_now()
+        if now < before:
+            log.warning("clock_went_back", seconds=round((before - now).total_seconds()))
+            for job in ticker.get_jobs():
+                job.modify(next_run_time=now)
+        before = now
 
 
 def mark_the_rest(host: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.monitoring.service import Monitoring
+from shared.clock import timers
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
 from shared.contracts.event import Envelope
 from shared.contracts.intake import SiteOpened
@@ -31,6 +32,7 @@ from shared.contracts.monitoring import (
 from shared.dangers import somebody
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
+from shared.messaging import backlog
 from tests.monitoring import telling
 from tests.monitoring.duty import keep, plan
 from tests.monitoring.telling import ADMITTED_AT, DANA, ELI, EPISODE, JOURNEY, missed_at, seat_of, starts_at
@@ -736,6 +738,46 @@ class TestEscalation:
         room.deliver(telling.concern("CSSRS_HIGH", "E4", at=ADMITTED_AT + timedelta(hours=2)))
 
         room.advance(timedelta(minutes=5))
+
+        assert [event.next_role for event in room.announced_of(EscalationBreached)] == ["everyone"]
+
+    @pytest.mark.parametrize(
+        ("opened_at", "goes_back_to"),
+        [
+            pytest.param(timedelta(hours=2), timedelta(0), id="ahead when opened"),
+            pytest.param(timedelta(0), timedelta(hours=-1), id="behind since"),
+        ],
+    )
+    def test_asks_in_time_though_its_own_clock_went_back(
+        self, room: Room, opened_at: timedelta, goes_back_to: timedelta
+    ) -> None:
+        room.clock.simulated = False  # simulated time never goes back
+        room.clock.moment = ADMITTED_AT + opened_at
+        room.deliver(telling.concern("CSSRS_HIGH", "E4", at=ADMITTED_AT + opened_at))
+
+        room.clock.moment = ADMITTED_AT + goes_back_to
+        asked = []
+        for moved, passed in ((0, 4), (0, 1), (5, 0)):
+            room.clock.moment += timedelta(minutes=moved)
+            with room.engine.begin() as connection:
+                passed_by = timers.c.latest_at - timedelta(minutes=passed)
+                connection.execute(timers.update().values(latest_at=passed_by))
+            backlog.measure(room.host)
+            room.fire_due()
+            asked.append([event.next_role for event in room.announced_of(EscalationBreached)])
+
+        assert asked == [[], ["everyone"], ["everyone", "medical_director"]]
+
+    def test_asks_at_once_where_the_databases_clock_went_back_as_well(self, room: Room) -> None:
+        room.clock.simulated = False  # simulated time never goes back
+        room.clock.moment = ADMITTED_AT
+        room.deliver(telling.concern("CSSRS_HIGH", "E4"))
+
+        room.clock.moment = ADMITTED_AT - timedelta(hours=1)
+        with room.engine.begin() as connection:
+            connection.execute(timers.update().values(latest_at=timers.c.latest_at + timedelta(hours=1)))
+        backlog.measure(room.host)
+        room.fire_due()
 
         assert [event.next_role for event in room.announced_of(EscalationBreached)] == ["everyone"]
 

@@ -350,6 +350,14 @@ class Escalation:
             *self.confirm(now=now),
         ]
 
+    def heed_clock(self, *, now: datetime) -> None:
+        """Have its next deadline be now where it seems to have its level since later.
+
+        The clock was ahead then, or went back since. The wait for the deadline has been right all the same.
+        """
+        if self.level_since > now:
+            self.level_since -= (self.acknowledgement_due_at or self.level_since) - now
+
     def breach(self, *, deadline: str, now: datetime) -> list[Event]:
         """Ask the next tier: nobody acknowledged, or nobody acted, in time."""
         if not self.is_open or (deadline == "ACKNOWLEDGE" and self.acknowledged_at is not None):
