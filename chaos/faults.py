@@ -19,7 +19,7 @@ import amqp
 
 from chaos.house import BACK, House, wait_until
 from chaos.load import Load
-from chaos.pages import Dangers
+from chaos.pages import Dangers, take_and_close, tell_danger
 from chaos.relays import TO_CLIENT, TO_SERVER, Delivery
 from shared.contracts.event import SERVICES, Actor, Envelope
 from shared.contracts.intake import ReferralReceived
@@ -715,22 +715,63 @@ def copies_join_and_leave(scene: Scene) -> None:
 
 @kind("the wall clock jumps")
 def wall_clock_jumps(scene: Scene) -> None:
-    """The clocks of intake and scheduling jump two hours ahead, an hour back, and right again."""
+    """The clocks of all but the gateway jump two hours ahead, an hour back, and right again.
+
+    Before each jump somebody is in danger, and nobody takes it: the next tier is asked all the same.
+    """
     house = scene.house
     file = house.folder / "shift"
     file.write_text("0")
-    shifted = [house.start(service, number=21, shift_file=file) for service in ("intake", "scheduling")]
+    shifted = [house.start(service, number=21, shift_file=file) for service in BACK]
     house.wait_until_ready(shifted)
-    right = [house.of(service)[0] for service in ("intake", "scheduling")]
+    right = [house.of(service)[0] for service in BACK]
     for copy in right:
         house.end(copy)
-    for seconds in (7200, -3600, 0):
-        file.write_text(str(seconds))
-        scene.lasts(quick=2, full=8)
-    for copy in right:
-        house.start_again(copy)
-    for copy in shifted:
-        house.end(copy)
+    with _left_alone(scene) as people:
+        for patient_id, seconds in zip(people, (7200, -3600, 0), strict=True):
+            tell_danger(scene.load, patient_id)
+            # While the clock is ahead no command is taken: the gateway hears it, and announces it.
+            if not wait_until(lambda about=patient_id: bool(_escalations(house, about)), seconds=30):  # type: ignore[misc]
+                raise RuntimeError("nobody opened an escalation")
+            file.write_text(str(seconds))
+            scene.lasts(quick=2, full=8)
+            _let_five_minutes_pass(house, patient_id)
+            if not wait_until(lambda about=patient_id: any(_escalations(house, about).values()), seconds=30):  # type: ignore[misc]
+                raise RuntimeError(f"nobody else was asked after a jump to {seconds} s")
+        house.wait_until_ready([house.start(copy.service, number=copy.number) for copy in right])
+        for copy in shifted:
+            house.end(copy)
+        for patient_id in people:
+            for escalation_id in _escalations(house, patient_id):
+                take_and_close(scene.load, escalation_id)
+
+
+@contextlib.contextmanager
+def _left_alone(scene: Scene) -> Iterator[tuple[str, str, str]]:
+    """Return the ids of three people about whom nobody takes anything meanwhile."""
+    people = (new_id(), new_id(), new_id())
+    left_alone = scene.dangers.left_alone if scene.dangers is not None else set()
+    left_alone.update(people)
+    try:
+        yield people
+    finally:
+        left_alone.difference_update(people)
+
+
+def _escalations(house: House, patient_id: str) -> dict[str, int]:
+    """Return the escalations about somebody, and how many tiers of each have been asked in vain."""
+    query = "SELECT escalation_id::text, tier FROM escalations WHERE patient_id = %(id)s"
+    return dict(house.rows("monitoring", query, id=patient_id))
+
+
+def _let_five_minutes_pass(house: House, patient_id: str) -> None:
+    """Have the timers about somebody wait five minutes less, as the database sees it."""
+    for escalation_id in _escalations(house, patient_id):
+        house.execute(
+            "monitoring",
+            "UPDATE timers SET latest_at = latest_at - interval '5 minutes'"
+            f" WHERE name = 'escalation_not_acknowledged' AND key = '{escalation_id}'",
+        )
 
 
 @kind("rolling restart")

@@ -62,6 +62,23 @@ class MailServer:
         return "250 OK"
 
 
+def tell_danger(load: Load, patient_id: str) -> None:
+    """Tell monitoring of a danger to somebody, whom nobody need know: a danger needs no earlier record."""
+    body = {"patient_id": patient_id, "concern": "DANGER_ANSWER", "level": "E4"}
+    announces = {"escalation_opened": 1}
+    load.send("page", "/v1/safety-concerns", body, role="counselor", announces=announces)
+
+
+def take_and_close(load: Load, escalation_id: str) -> None:
+    """Have a clinician take an escalation, and close it with what was found."""
+    for name, what, announced in (
+        ("acknowledgement", {}, "escalation_acknowledged"),
+        ("closure", {"disposition": "EVALUATED_NO_ACTION"}, "escalation_closed"),
+    ):
+        path = f"/v1/escalations/{escalation_id}/{name}"
+        load.send(name, path, what, role="clinician", announces={announced: 1})
+
+
 class Dangers:
     """Tells dangers over HTTP every few seconds, to monitoring and, independently of it, to intake.
 
@@ -73,6 +90,8 @@ class Dangers:
         self._house = house
         self._load = load
         self.mail = mail
+        #: Patients about whom nobody takes anything, for as long as they stand here.
+        self.left_alone: set[str] = set()
         self._staff_id = new_id()
         self._shift_id = ""
         self._stopping = threading.Event()
@@ -143,10 +162,7 @@ class Dangers:
                 self._load.problems.append(str(refused))
 
     def _tell_monitoring(self) -> None:
-        # Somebody whom nobody knows: a danger needs no earlier record.
-        body = {"patient_id": new_id(), "concern": "DANGER_ANSWER", "level": "E4"}
-        announces = {"escalation_opened": 1}
-        self._load.send("page", "/v1/safety-concerns", body, role="counselor", announces=announces)
+        tell_danger(self._load, new_id())
 
     def _tell_intake(self) -> None:
         referred = self._load.refer()
@@ -160,16 +176,11 @@ class Dangers:
 
     def _answer_pages(self) -> None:
         for escalation in self._asked("/v1/escalations?limit=50").get("items", ()):
-            if escalation["state"] != "OPEN":
+            if escalation["state"] != "OPEN" or escalation["patient_id"] in self.left_alone:
                 continue
             path = f"/v1/escalations/{escalation['escalation_id']}"
-            if not any(page["outcome"] == "SENT" for page in self._asked(path).get("pages", ())):
-                continue
-            for name, what, announced in (
-                ("acknowledgement", {}, "escalation_acknowledged"),
-                ("closure", {"disposition": "EVALUATED_NO_ACTION"}, "escalation_closed"),
-            ):
-                self._load.send(name, f"{path}/{name}", what, role="clinician", announces={announced: 1})
+            if any(page["outcome"] == "SENT" for page in self._asked(path).get("pages", ())):
+                take_and_close(self._load, escalation["escalation_id"])
 
     def _asked(self, path: str) -> dict[str, Any]:
         """Return what a clinician is told; nothing where nobody answers."""
