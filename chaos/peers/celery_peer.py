@@ -14,7 +14,7 @@ import psycopg2
 from celery import Celery
 
 #: Seconds for which an event is tried again that the library does not take.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = float(os.environ["PEER_PATIENCE_SECONDS"])
 
 app = Celery("effects", broker=os.environ["PEER_BROKER"])
 

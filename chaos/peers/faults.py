@@ -8,18 +8,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import amqp
-import psycopg2
 
 from chaos.house import wait_until
 from chaos.judge import Verdict
+from chaos.relays import Relays
 from homeward.postgres import PostgresUnusable, PrivatePostgres
 from tests.nodes import RabbitNode
 
@@ -27,17 +28,40 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements-peers.lock"
 ENVIRONMENT = ROOT / "var" / "peers"
 
-#: Each peer's program and the package whose version is told.
-PEERS = {"nameko": "nameko_peer.py", "celery": "celery_peer.py"}
 
+class Peer(NamedTuple):
+    """One framework: its program, and the queue from which that takes its events."""
+
+    program: str
+    queue: str
+
+
+#: By the package whose version is told.
+PEERS = {
+    "nameko": Peer("nameko_peer.py", "evt-source-happened--effects.react"),
+    "celery": Peer("celery_peer.py", "celery"),
+}
+
+#: How many faults a peer is put through at one time: most of it is waiting.
+LANES = 2
 #: Events of one fault; failing ones are fewer.
 EVENTS, FAILING = 200, 20
-#: How often a consumer is killed at random.
+#: Over how many seconds they are published while something happens to broker or database: before, meanwhile
+#: and after, and no faster than either peer takes them on a busy machine: the figures are to be of the fault.
+PUBLISHED_OVER_SECONDS = 8.0
+#: How often a consumer is killed at random, or connections are reset.
 BLOWS = 3
+#: Seconds for which the way to the database is closed, or slow.
+CUT_SECONDS = 3.0
+#: Seconds for which an event that the library does not take is published again; and where there is nothing
+#: yet to publish to.
+PATIENCE_SECONDS, SHORT_PATIENCE_SECONDS = 60.0, 3.0
 #: Seconds without a new effect after which nothing more is expected.
-IDLE_SECONDS = 4.0
-#: Seconds for which it is waited that a consumer connects to the broker again.
+IDLE_SECONDS = 3.0
+#: Seconds for which it is waited that a consumer connects to the broker again, or is given up by it.
 RECONNECT_SECONDS = 90.0
+#: The heartbeat that the brokers of the peers ask for, as that of a quick run does.
+HEARTBEAT_SECONDS = 5
 
 
 class NoPeers(RuntimeError):
@@ -85,14 +109,15 @@ def version_of(python: Path, package: str) -> str:
 
 @dataclasses.dataclass
 class Bench:
-    """One peer with a broker, a table, and a folder of its own."""
+    """One peer with a broker, a table, and a folder of its own, and relays between."""
 
     python: Path
-    program: Path
+    peer: Peer
     node: RabbitNode
     server: PrivatePostgres
+    relays: Relays
+    ports: dict[str, int]
     vhost: str
-    dsn: str
     folder: Path
 
     def __post_init__(self) -> None:
@@ -100,22 +125,26 @@ class Bench:
         self.sent: list[str] = []
         self.taken: list[str] = []
         (self.folder / "mended").unlink(missing_ok=True)
-        with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS effects; CREATE TABLE effects (id text NOT NULL)")
             connection.commit()
 
-    def _run(self, what: str, **options: Any) -> "subprocess.Popen[bytes]":
+    def _run(
+        self, what: str, *, patience_seconds: float = PATIENCE_SECONDS, **options: Any
+    ) -> "subprocess.Popen[bytes]":
+        program = Path(__file__).parent / self.peer.program
         with (self.folder / "peer.log").open("ab") as log:
             return subprocess.Popen(
-                [str(self.python), str(self.program), what],
+                [str(self.python), str(program), what],
                 env={
                     "PATH": os.environ.get("PATH", ""),
                     "HOME": str(self.folder),
                     # Celery's worker refuses nobody, and warns of root at length.
                     "C_FORCE_ROOT": "1",
-                    "PEER_BROKER": f"amqp://guest:guest@127.0.0.1:{self.node.port}/{self.vhost}",
+                    "PEER_BROKER": f"amqp://guest:guest@127.0.0.1:{self.ports['broker']}/{self.vhost}",
                     "PEER_DATABASE": self.dsn,
                     "PEER_MENDED": str(self.folder / "mended"),
+                    "PEER_PATIENCE_SECONDS": str(patience_seconds),
                 },
                 cwd=self.folder,
                 stderr=log,
@@ -126,46 +155,103 @@ class Bench:
     def start(self) -> None:
         """Start the consumer and wait until it does its work."""
         self.consumers.append(self._run("consume", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-        wait_until(self.is_consuming, seconds=40, step=0.5)
+        wait_until(self.is_consuming, seconds=40)
+
+    def connect(self) -> amqp.Connection:
+        """Return a connection to the broker, without a relay between."""
+        return amqp.Connection(
+            host=f"127.0.0.1:{self.node.port}", virtual_host=self.vhost, connect_timeout=5, read_timeout=20
+        )
 
     def is_consuming(self) -> bool:
         """Tell whether the broker knows of somebody who takes events."""
-        listed = self.node.ctl("list_consumers", "--vhost", self.vhost, "queue_name")
-        return len(listed.splitlines()) > 1
+        with contextlib.suppress(OSError, amqp.AMQPError), self.connect() as connection:
+            declared = connection.channel().queue_declare(self.peer.queue, passive=True)
+            return bool(declared.consumer_count)
+        return False
+
+    def signal(self, number: int) -> None:
+        """Send the consumer a signal, and the processes that it made."""
+        for consumer in self.consumers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(consumer.pid, number)
 
     def kill(self) -> None:
         """Kill the consumer, with the processes that it made."""
+        self.signal(signal.SIGKILL)
         for consumer in self.consumers:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(consumer.pid, signal.SIGKILL)
             consumer.wait()
         self.consumers.clear()
 
-    def publish(self, number: int, *, meanwhile: Callable[[], None] = lambda: None, **payload: Any) -> None:
-        """Publish events, each again until the library takes it."""
+    def publish(
+        self,
+        number: int,
+        **options: Any,
+    ) -> None:
+        """Publish new events: see :meth:`again`."""
         ids = [f"{len(self.sent) + n}" for n in range(number)]
         self.sent += ids
-        self.again(ids, meanwhile=meanwhile, **payload)
+        self.again(ids, **options)
 
-    def again(self, ids: list[str], *, meanwhile: Callable[[], None] = lambda: None, **payload: Any) -> None:
-        """Publish events under these ids."""
-        lines = b"".join(json.dumps({"id": id_, **payload}).encode() + b"\n" for id_ in ids)
-        publisher = self._run("publish", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert publisher.stdin is not None
-        publisher.stdin.write(lines)
-        publisher.stdin.close()
-        publisher.stdin = None
-        meanwhile()
+    def again(
+        self,
+        ids: list[str],
+        *,
+        over_seconds: float = 0.0,
+        meanwhile: Callable[[], None] = lambda: None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        **payload: Any,
+    ) -> None:
+        """Publish events under these ids, each again until the library takes it.
+
+        :param over_seconds: how long that takes where nothing holds it up.
+        :param meanwhile: what happens in that time; the process that publishes stays until it is over.
+        """
+        lines = [json.dumps({"id": id_, **payload}).encode() + b"\n" for id_ in ids]
+        publisher = self._run(
+            "publish", patience_seconds=patience_seconds, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        # Closed by whoever writes to it.
+        pipe, publisher.stdin = publisher.stdin, None
+        over = threading.Event()
+        told = (pipe, lines, over_seconds / len(ids), over)
+        writing = threading.Thread(target=_write, args=told, daemon=True)
+        writing.start()
         try:
+            meanwhile()
+            over.set()
             printed, _ = publisher.communicate(timeout=120)
         finally:
+            over.set()
             publisher.kill()
             publisher.wait()
+            writing.join()
         self.taken += [line for line in printed.decode().split() if line not in set(self.taken)]
+
+    @property
+    def dsn(self) -> str:
+        """How the peer reaches its database: by the relay."""
+        with contextlib.closing(self.server.connect()) as connection:
+            told = connection.info
+            return f"host=127.0.0.1 port={self.ports['database']} user={told.user} dbname={told.dbname}"
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Have whoever writes a row wait in the database."""
+        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE effects IN SHARE MODE")
+            yield
+
+    def are_stalled(self) -> bool:
+        """Tell whether anybody waits in the database."""
+        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            ((waiting,),) = cursor.fetchall()
+            return bool(waiting)
 
     def effects(self) -> Counter[str]:
         """Return how often each event had its effect."""
-        with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT id, count(*) FROM effects GROUP BY id")
             return Counter(dict(cursor.fetchall()))
 
@@ -178,7 +264,11 @@ class Bench:
         seen = -1
         while (now := sum(self.effects().values())) != seen:
             seen = now
-            wait_until(lambda now=now: sum(self.effects().values()) != now, seconds=IDLE_SECONDS)  # type: ignore[misc]
+            wait_until(
+                lambda now=now: sum(self.effects().values()) != now,  # type: ignore[misc]
+                seconds=IDLE_SECONDS,
+                step=0.2,
+            )
 
     def verdict(self, fault: str) -> Verdict:
         """Count what became of the events."""
@@ -194,6 +284,15 @@ class Bench:
             duplicated=sum(number > 1 for number in effects.values()),
             unexpected=len(set(effects) - set(self.sent)),
         )
+
+
+def _write(pipe: IO[bytes], lines: list[bytes], pause: float, over: threading.Event) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:
+        for line in lines:
+            pipe.write(line)
+            pipe.flush()
+            time.sleep(pause)
+        over.wait()
 
 
 # --- Faults ----------------------------------------------------------------------------------------
@@ -230,55 +329,88 @@ def handler_fails_for_a_while(bench: Bench) -> None:
     bench.publish(EVENTS - FAILING)
 
 
-def broker_restarted(bench: Bench) -> None:
-    """The broker's application is stopped and started while events are published."""
+def _while_events_are_published(bench: Bench, blow: Callable[[], object]) -> None:
     bench.start()
 
-    def restart() -> None:
+    def strike() -> None:
         bench.wait_for_effects(20)
-        bench.node.ctl("stop_app")
-        time.sleep(2)
-        bench.node.ctl("start_app")
+        blow()
 
-    bench.publish(EVENTS * 5, meanwhile=restart)
+    bench.publish(EVENTS, over_seconds=PUBLISHED_OVER_SECONDS, meanwhile=strike, seconds=0.05)
     _wait_for_the_consumer(bench)
 
 
 def _wait_for_the_consumer(bench: Bench) -> None:
     """Give the library all the time that it takes to connect again, which may be more than a pause."""
-    wait_until(bench.is_consuming, seconds=RECONNECT_SECONDS, step=0.5)
+    wait_until(bench.is_consuming, seconds=RECONNECT_SECONDS, step=0.2)
+
+
+def _wait_until_given_up(bench: Bench) -> None:
+    """Wait until the broker takes whoever was connected for dead: after two heartbeats, or three."""
+    wait_until(lambda: not bench.is_consuming(), seconds=RECONNECT_SECONDS, step=0.2)
+
+
+def broker_restarted(bench: Bench) -> None:
+    """The broker's application is stopped and started while events are published."""
+
+    def restart() -> None:
+        bench.node.ctl("stop_app")
+        time.sleep(2)
+        bench.node.ctl("start_app")
+
+    _while_events_are_published(bench, restart)
+
+
+def broker_killed(bench: Bench) -> None:
+    """The broker is killed with SIGKILL while events are published, and started again."""
+
+    def kill() -> None:
+        # It keeps a log of what is declared, and writes it to the disk seconds later: killed before that, it
+        # has never heard of the queue. That would tell of a queue's first seconds, and of nothing else.
+        bench.node.ctl("eval", "mnesia:dump_log().")
+        bench.node.kill()
+        time.sleep(1)
+        bench.node.start()
+
+    _while_events_are_published(bench, kill)
 
 
 def broker_blocked(bench: Bench) -> None:
     """The broker's memory alarm blocks those who publish."""
-    bench.start()
 
-    def blow() -> None:
-        bench.wait_for_effects(20)
+    def block() -> None:
         bench.node.ctl("set_vm_memory_high_watermark", "0.00001")
         time.sleep(3)
         bench.node.ctl("set_vm_memory_high_watermark", "0.4")
 
-    bench.publish(EVENTS * 5, meanwhile=blow)
+    _while_events_are_published(bench, block)
+
+
+def broker_half_open(bench: Bench) -> None:
+    """Connections to the broker stand and carry nothing, until the broker has given them up."""
+
+    def cut() -> None:
+        bench.relays.mode("broker", "half_open")
+        _wait_until_given_up(bench)
+        bench.relays.mode("broker", "reset")
+        bench.relays.mode("broker", "open")
+
+    _while_events_are_published(bench, cut)
 
 
 def database_restarted(bench: Bench) -> None:
-    """PostgreSQL is stopped in good order while events are taken, and started again."""
-    _while_events_are_taken(bench, bench.server.stop)
+    """PostgreSQL is stopped in good order while events are published, and started again."""
+    _while_events_are_published(bench, lambda: _until_it_starts_again(bench, bench.server.stop))
 
 
 def database_killed(bench: Bench) -> None:
-    """PostgreSQL is killed with SIGKILL while events are taken, and started again."""
-    _while_events_are_taken(bench, bench.server.kill)
+    """PostgreSQL is killed with SIGKILL while events are published, and started again."""
+    _while_events_are_published(bench, lambda: _until_it_starts_again(bench, bench.server.kill))
 
 
-def _while_events_are_taken(bench: Bench, end: Callable[[], object]) -> None:
-    bench.start()
-    # Slow enough for ten at once to be at it still when the database goes.
-    bench.publish(EVENTS, seconds=0.1)
-    bench.wait_for_effects(20)
+def _until_it_starts_again(bench: Bench, end: Callable[[], object]) -> None:
     end()
-    time.sleep(1)
+    time.sleep(2)
     wait_until(lambda: _has_started(bench.server), seconds=30)
 
 
@@ -291,16 +423,72 @@ def _has_started(server: PrivatePostgres) -> bool:
     return True
 
 
+def database_cut_off(bench: Bench) -> None:
+    """Connections to the database end, and no new one can be made."""
+    _while_events_are_published(bench, lambda: _relay_is(bench, "cut"))
+
+
+def database_half_open(bench: Bench) -> None:
+    """Connections to the database stand, and carry nothing."""
+    _while_events_are_published(bench, lambda: _relay_is(bench, "half_open"))
+
+
+def database_slow(bench: Bench) -> None:
+    """Every piece to and from the database comes late."""
+    _while_events_are_published(bench, lambda: _relay_is(bench, "slow"))
+
+
+def _relay_is(bench: Bench, mode: str) -> None:
+    bench.relays.mode("database", mode)
+    time.sleep(CUT_SECONDS)
+    if mode == "half_open":
+        # What stood still for so long is at an end.
+        bench.relays.mode("database", "reset")
+    bench.relays.mode("database", "open")
+
+
+def database_reset(bench: Bench) -> None:
+    """Connections to the database are reset again and again, in the middle of what they carry."""
+
+    def blows() -> None:
+        for _ in range(BLOWS):
+            with bench.stalled():
+                wait_until(bench.are_stalled, seconds=5)
+                time.sleep(0.5)
+                bench.relays.mode("database", "reset")
+                bench.relays.mode("database", "open")
+
+    _while_events_are_published(bench, blows)
+
+
+def slow_handler(bench: Bench) -> None:
+    """What is in hand takes longer than the broker waits for a sign of life."""
+    bench.start()
+    with bench.stalled():
+        bench.publish(EVENTS)
+        time.sleep(2 * HEARTBEAT_SECONDS + 3)
+    _wait_for_the_consumer(bench)
+
+
+def frozen(bench: Bench) -> None:
+    """The consumer stands still until the broker has given it up, and then goes on where it was."""
+    bench.start()
+    # Slow enough for ten at once to be at it still.
+    bench.publish(EVENTS, seconds=0.1)
+    bench.wait_for_effects(20)
+    bench.signal(signal.SIGSTOP)
+    _wait_until_given_up(bench)
+    bench.signal(signal.SIGCONT)
+    _wait_for_the_consumer(bench)
+
+
 def poison(bench: Bench) -> None:
     """Bytes that nobody can read lie among the events."""
     bench.start()
     bench.publish(EVENTS // 2)
-    listed = bench.node.ctl("list_queues", "--vhost", bench.vhost, "name").splitlines()[1:]
-    with amqp.Connection(host=f"127.0.0.1:{bench.node.port}", virtual_host=bench.vhost) as connection:
-        for queue in listed:
-            if "reply" not in queue and "pidbox" not in queue and "celeryev" not in queue:
-                message = amqp.Message(b"\x00\xff no message", content_type="application/json")
-                connection.channel().basic_publish(message, routing_key=queue.strip())
+    with bench.connect() as connection:
+        message = amqp.Message(b"\x00\xff no message", content_type="application/json")
+        connection.channel().basic_publish(message, routing_key=bench.peer.queue)
     bench.publish(EVENTS // 2)
 
 
@@ -313,7 +501,7 @@ def duplicates(bench: Bench) -> None:
 
 def published_before_the_first_start(bench: Bench) -> None:
     """Events are published before anybody who reacts to them was ever started."""
-    bench.publish(50)
+    bench.publish(50, patience_seconds=SHORT_PATIENCE_SECONDS)
     bench.start()
     bench.publish(50)
 
@@ -323,10 +511,18 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "killed at random": killed_at_random,
     "handler fails for a while": handler_fails_for_a_while,
     "broker stopped and started": broker_restarted,
+    "broker killed": broker_killed,
     "broker blocked by its memory alarm": broker_blocked,
+    "broker cut off, half open": broker_half_open,
     "database restarted": database_restarted,
     "database killed": database_killed,
+    "database cut off": database_cut_off,
+    "database half open": database_half_open,
+    "database slow": database_slow,
+    "database connections reset": database_reset,
     "poison": poison,
+    "a handler slower than the heartbeat": slow_handler,
+    "frozen for longer than the heartbeat": frozen,
     "duplicates": duplicates,
     "published before the first start": published_before_the_first_start,
 }
@@ -340,40 +536,54 @@ def _parts() -> Iterator[tuple[PrivatePostgres, RabbitNode, Path]]:
         server = PrivatePostgres(folder / "pg")
         ending.callback(server.discard)
         server.start()
-        node = ending.enter_context(RabbitNode.start_private())
-        yield server, node, folder
+        node = RabbitNode.start_private(f"heartbeat = {HEARTBEAT_SECONDS}\n")
+        yield server, ending.enter_context(node), folder
 
 
-def run() -> list[dict[str, Any]]:
+@contextlib.contextmanager
+def _relays(server: PrivatePostgres, node: RabbitNode) -> Iterator[tuple[Relays, dict[str, int]]]:
+    """Open a relay to the broker and one to the database, and return their ports."""
+    with contextlib.closing(server.connect()) as connection:
+        socket_path = f"{connection.info.host}/.s.PGSQL.{connection.info.port}"
+    with Relays() as relays:
+        yield (
+            relays,
+            {
+                "broker": relays.listen("broker", target=node.port),
+                "database": relays.listen("database", target=socket_path),
+            },
+        )
+
+
+def run(only: Collection[str] = FAULTS) -> list[dict[str, Any]]:
     """Put every peer through every fault, side by side, and return what came of it.
 
+    :param only: names of the faults.
     :raises NoPeers: when their packages cannot be had.
     """
     python = make_environment()
-    with ThreadPoolExecutor() as hands:
-        found = hands.map(lambda peer: _run_one(peer, python), PEERS)
-        return [row for rows in found for row in rows]
+    lanes = [(peer, list(only)[lane::LANES]) for peer in PEERS for lane in range(LANES)]
+    with ThreadPoolExecutor(len(lanes)) as hands:
+        found = hands.map(lambda lane: _run_one(lane[0], lane[1], python), lanes)
+        rows = {(row["peer"], row["fault"]): row for lane in found for row in lane}
+    return [rows[peer, fault] for peer in PEERS for fault in only]
 
 
-def _run_one(peer: str, python: Path) -> list[dict[str, Any]]:
-    """Put one peer through every fault: its broker and its database are its own."""
-    version = version_of(python, peer)
+def _run_one(name: str, only: Collection[str], python: Path) -> list[dict[str, Any]]:
+    """Put one peer through some faults: broker and database are its own meanwhile."""
+    version = version_of(python, name)
     found = []
-    with _parts() as (server, node, folder):
-        for number, (name, fault) in enumerate(FAULTS.items()):
-            vhost = f"{peer}-{number}"
-            node.ctl("add_vhost", vhost)
-            node.ctl("set_permissions", "--vhost", vhost, "guest", ".*", ".*", ".*")
-            with contextlib.closing(server.connect()) as connection:
-                dsn = connection.dsn
-            program = Path(__file__).parent / PEERS[peer]
-            bench = Bench(python, program, node, server, vhost, dsn, folder)
+    with _parts() as (server, node, folder), _relays(server, node) as (relays, ports):
+        for fault in only:
+            vhost = node.virtual_host()
+            bench = Bench(python, PEERS[name], node, server, relays, ports, vhost, folder)
+            began = time.monotonic()
             try:
-                fault(bench)
+                FAULTS[fault](bench)
                 bench.wait_until_idle()
-                verdict = bench.verdict(name)
+                verdict = bench.verdict(fault)
             finally:
                 bench.kill()
-                node.ctl("delete_vhost", vhost)
-            found.append({"peer": peer, "version": version, **dataclasses.asdict(verdict)})
+            verdict.details["seconds"] = round(time.monotonic() - began, 1)
+            found.append({"peer": name, "version": version, **dataclasses.asdict(verdict)})
     return found

@@ -22,7 +22,7 @@ from nameko.runners import ServiceRunner
 from nameko.standalone.events import event_dispatcher
 
 #: Seconds for which an event is tried again that the library does not take.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = float(os.environ["PEER_PATIENCE_SECONDS"])
 
 CONFIG = {"AMQP_URI": os.environ["PEER_BROKER"]}
 
