@@ -10,7 +10,7 @@ from importlib.metadata import version
 from bench import report
 from bench.parts import NoPeers, Parts
 from bench.rows import PLOT, RESULTS, Row, Run, commit, machine, moment_now
-from bench.works import answers, events, floor, growth, intake, memory, requests, scheduling
+from bench.works import answers, events, floor, growth, intake, memory, poison, requests, scheduling
 from chaos.peers.faults import version_of
 from homeward.postgres import PostgresUnusable
 from tests.nodes import NodeUnavailable
@@ -27,6 +27,7 @@ Work = Callable[[Parts, bool, Callable[[str], None]], Iterator[Row]]
 #: The kinds of work, in the order in which they are measured.
 WORKS: dict[str, Work] = {
     "events": lambda parts, quick, tell: events.measure(parts, events.QUICK if quick else events.FULL, tell),
+    "poison": lambda parts, quick, tell: poison.measure(parts, poison.QUICK if quick else poison.FULL, tell),
     "requests": lambda parts, quick, tell: requests.measure(
         parts, requests.QUICK if quick else requests.FULL, tell
     ),

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 from bench.rows import Row, Run, rounded
-from bench.works import events, growth, intake, requests, scheduling
+from bench.works import events, growth, intake, poison, requests, scheduling
 
 #: Memory of each process, and how much of it may come in the last half of the work: the rest is noise.
 PROCESS_MIB, GROWTH_OF_FLAT = 150.0, 0.03
@@ -29,6 +29,7 @@ def findings(run: Run) -> list[Finding]:
         _rate(run, "announce to effect, end to end", events.END_TO_END.format(size=events.SEVERAL), 1500),
         _most(run, "announce to effect at 200/s, p50", _evenly(), "p50_ms", 15),
         _most(run, "announce to effect at 200/s, p99", _evenly(), "p99_ms", 100),
+        _beside_poison(run),
     ]
     for connections in requests.FULL.connections:
         read = requests.named(requests.READ, connections)
@@ -110,6 +111,15 @@ def _grown(run: Run, work: str) -> Finding:
     if part is None:
         return _unmeasured(what)
     return Finding(what, "at least 0.85 of the empty system", f"{part:.2f}", part >= 0.85)
+
+
+def _beside_poison(run: Run) -> Finding:
+    what = "p99 of ordinary events at 200/s, beside one that fails each time"
+    without, beside = run.find(poison.WITHOUT), run.find(poison.BESIDE_ONE)
+    if without is None or beside is None or not without.p99_ms or not beside.p99_ms:
+        return _unmeasured(what)
+    times = beside.p99_ms / without.p99_ms
+    return Finding(what, "at most 1.1 times that without it", f"{times:.2f} times", times <= 1.1)
 
 
 def _copies(run: Run) -> Finding:

@@ -1,7 +1,9 @@
 """``python -m bench.programs.announcer``: a service that announces short weeks, as it is told.
 
 ``{"number": 1000, "per_transaction": 1, "at_once": 8}`` announces as fast as it goes;
-``{"number": 1000, "per_second": 200}`` evenly, one in each transaction. Answered when all is committed.
+``{"number": 1000, "per_second": 200}`` evenly, one in each transaction, and with ``"poison_at": [0, 100]``
+after the first of them and after the hundred and first one more, whose reaction fails. Answered when all is
+committed.
 """
 
 import eventlet
@@ -24,6 +26,9 @@ from shared.database import Origin  # noqa: E402
 from shared.ids import new_id  # noqa: E402
 from shared.messaging import Call, announce, question  # noqa: E402
 
+#: Minutes that no column of integers holds.
+TOO_MANY = 2**40
+
 
 class Nothing(Schema):
     """No parameters."""
@@ -40,8 +45,11 @@ class Announcer:
         return {}
 
 
-def announce_some(host: Any, number: int) -> None:
-    """Announce short weeks in one transaction."""
+def announce_some(host: Any, number: int, *, poison: bool = False) -> None:
+    """Announce short weeks in one transaction.
+
+    :param poison: whether no database takes their minutes.
+    """
     origin = Origin(
         service=host.name,
         tenant_id="demo",
@@ -51,18 +59,21 @@ def announce_some(host: Any, number: int) -> None:
     )
     with host.transaction(origin) as db:
         for _ in range(number):
-            announce(db, short_week())
+            announce(db, short_week(attended_minutes=TOO_MANY) if poison else short_week())
 
 
 def announce_all(host: Any, told: dict[str, Any]) -> dict[str, Any]:
     """Announce what was told, and say how long that took."""
     began = time.monotonic()
     number, per_second = told["number"], told.get("per_second")
+    poison_at = set(told.get("poison_at", ()))
     pool = GreenPool(told.get("at_once", 8))
     if per_second:
         for place in range(number):
             eventlet.sleep(max(0.0, began + place / per_second - time.monotonic()))
             pool.spawn_n(announce_some, host, 1)
+            if place in poison_at:
+                pool.spawn_n(announce_some, host, 1, poison=True)
     else:
         size = told.get("per_transaction", 1)
         for left in range(number, 0, -size):

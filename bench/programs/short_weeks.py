@@ -48,14 +48,14 @@ class ShortWeek:
 registry(metadata=metadata).map_imperatively(ShortWeek, noted_weeks)
 
 
-def short_week() -> WeeklyDoseShortfall:
+def short_week(attended_minutes: int = 330) -> WeeklyDoseShortfall:
     """Return an event about somebody new."""
     return WeeklyDoseShortfall(
         patient_id=new_id(),
         episode_id=new_id(),
         journey_id=new_id(),
         week_starts_on=_WEEK,
-        attended_minutes=330,
+        attended_minutes=attended_minutes,
         floor_minutes=540,
         consecutive_weeks=1,
     )

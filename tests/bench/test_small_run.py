@@ -5,7 +5,7 @@ import pytest
 import bench.parts
 from bench.parts import Parts
 from bench.rows import HOMEWARD
-from bench.works import events, floor, requests, scheduling
+from bench.works import events, floor, poison, requests, scheduling
 from tests import forked
 
 #: Enough for two transactions, one batch after the other.
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.servers]
 def parts(rabbitmq_node):
     with pytest.MonkeyPatch.context() as patch, Parts(node=rabbitmq_node, popen=forked.popen) as found:
         # As many as are needed here: each takes the broker a moment to make.
-        patch.setattr(bench.parts, "VIRTUAL_HOSTS", 5)
+        patch.setattr(bench.parts, "VIRTUAL_HOSTS", 8)
         yield found
 
 
@@ -43,6 +43,13 @@ def test_reactions_and_their_latency_are_measured(parts):
     assert one.work != several.work
     assert 0 < evenly.p50_ms <= evenly.p99_ms
     assert evenly.per_second is None
+
+
+def test_ordinary_events_are_measured_beside_poison(parts):
+    rows = list(poison.measure(parts, poison.Amounts(rounds=1, seconds=1), tell=lambda what: None))
+
+    assert [row.work for row in rows] == [poison.WITHOUT, poison.BESIDE_ONE, poison.BESIDE_MANY]
+    assert all(0 < row.p50_ms <= row.p99_ms for row in rows)
 
 
 def test_commands_and_the_processor_time_of_each_are_measured(parts, monkeypatch):
