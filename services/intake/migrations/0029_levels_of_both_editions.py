@@ -43,5 +43,5 @@ def downgrade() -> None:
 
 def _allow(table: str, column: str, levels: tuple[str, ...]) -> None:
     name = f"ck_{table}_{column}"
-    op.drop_constraint(name, table)
-    op.create_check_constraint(name, table, f"{column} IN ({', '.join(repr(level) for level in levels)})")
+    op.drop_constraint(op.f(name), table)
+    op.create_check_constraint(op.f(name), table, f"{column} IN ({', '.join(repr(level) for level in levels)})")
