@@ -40,7 +40,7 @@ _INCIDENTAL: tuple[str, ...] = (
     "dispatched_at",
     "carried_out_at",
 )
-_INCIDENTAL += ("ran_at", "link", "hash", "attempts", "early", "next_attempt_at", "error")
+_INCIDENTAL += ("ran_at", "link", "hash", "attempts", "early", "next_attempt_at", "latest_at", "error")
 
 #: The plumbing's own tables, which tell how something came about rather than what is.
 PLUMBING = ("outbox", "inbox", "commands", "audit", "quarantine", "job_runs")

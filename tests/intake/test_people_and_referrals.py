@@ -161,7 +161,7 @@ class TestOpenSite:
 
         assert refused.value.problems[0]["field"] == "time_zone"
 
-    @pytest.mark.parametrize("levels", [[], ["2.7"]])
+    @pytest.mark.parametrize("levels", [[], ["2.9"]])
     def test_refuses_levels_that_are_none(self, levels: list[str]) -> None:
         with pytest.raises(InvalidInput):
             self.open_site(levels_licensed=levels)
