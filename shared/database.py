@@ -11,7 +11,7 @@ import itertools
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -215,9 +215,8 @@ class FewTripsConnection(extensions.connection):
         self.leaves_each_to_itself = False
         #: Whether rows that are added, and of which nothing is read, wait as well.
         self.puts_off_inserts = False
-        #: What was asked before, by its text, and what the database is to plan before the next transaction.
+        #: What was asked without a transaction, by its text.
         self.asked: dict[str, _Asked] = {}
-        self._to_plan: dict[str, dict[str, Any]] = {}
         self._be_new()
         self.autocommit = True
 
@@ -243,11 +242,10 @@ class FewTripsConnection(extensions.connection):
     @property
     def frames(self) -> bool:
         """Whether something goes before the next statement or after it."""
-        return bool(self._waiting) or self._commits_next or self.begins_with_next
+        return bool(self._waiting) or self._commits_next or self._begins_with_next
 
     @property
-    def begins_with_next(self) -> bool:
-        """Whether the next statement begins a transaction."""
+    def _begins_with_next(self) -> bool:
         if not self._begins or self.leaves_each_to_itself:
             return False
         return self.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
@@ -255,7 +253,7 @@ class FewTripsConnection(extensions.connection):
     def framed(self, statement: bytes, cursor: extensions.cursor) -> bytes:
         """Return a statement with what has to go before and after it, filled in by a cursor."""
         waiting, commits = self._waiting, self._commits_next
-        if self.begins_with_next:
+        if self._begins_with_next:
             waiting.insert(0, b"BEGIN")
         self._waiting, self._commits_next = [], False
         if self._condition is not None:
@@ -264,22 +262,6 @@ class FewTripsConnection(extensions.connection):
             cursor.mogrify(one.statement, one.row) if isinstance(one, Condition) else one for one in waiting
         ]
         return b"; ".join([*before, statement, *([b"COMMIT"] if commits else [])])
-
-    def watched(self, query: str) -> "_Asked | None":
-        """Return how often a query came before, unless it cannot be asked by a plan, or is one too many."""
-        one = self.asked.get(query)
-        if one is None and len(self.asked) < MOST_WATCHED:
-            self.asked[query] = one = _Asked()
-        return None if one is None or one.refused else one
-
-    def plan_later(self, query: str, values: dict[str, Any]) -> None:
-        """Have a query planned before the next transaction begins: this one would end where that fails."""
-        self._to_plan[query] = values
-
-    def planned(self, cursor: extensions.cursor) -> dict[str, bytes]:
-        """Return what has plans made that were put off, by the query."""
-        to_plan, self._to_plan = self._to_plan, {}
-        return {query: self.asked[query].plan(cursor, query, values) for query, values in to_plan.items()}
 
     def put_off(self, statement: bytes) -> None:
         """Have *statement* sent with the next one, before it."""
@@ -344,7 +326,7 @@ PLAN_KEPT_FOR_SECONDS = 30.0
 #: How often something is asked within that time before its plan is kept.
 ASKED_BEFORE_PLAN_IS_KEPT = 3
 #: Texts that a connection watches for that. Design default: far more than there are questions.
-MOST_WATCHED = 500
+MOST_WATCHED = 200
 
 
 class _Asked:
@@ -369,11 +351,7 @@ class _Asked:
         self._times += 1
         return self._times == ASKED_BEFORE_PLAN_IS_KEPT
 
-    def refuse(self) -> None:
-        """Have it asked as ever from now on."""
-        self.refused, self.execute = True, ""
-
-    def plan(self, cursor: extensions.cursor, query: str, values: dict[str, Any]) -> bytes:
+    def plan(self, cursor: "_FewTripsCursor", query: str, values: dict[str, Any]) -> bytes:
         """Return the statement that has its plan made, and the one before forgotten."""
         places = {name: extensions.AsIs(f"${place}") for place, name in enumerate(values, start=1)}
         forget = f"DEALLOCATE {self._name}; " if self._name else ""
@@ -400,60 +378,33 @@ class _FewTripsCursor(extensions.cursor):
             if connection.puts_off_inserts and query.startswith("INSERT ") and " RETURNING " not in query:
                 connection.put_off(self.mogrify(query, vars))
                 return
-        if connection.leaves_each_to_itself and not connection.frames:
-            if not self._has_answered_with_kept_plan(query, vars):
+        if not connection.frames:
+            if not (connection.leaves_each_to_itself and self._has_answered_with_kept_plan(query, vars)):
                 super().execute(query, vars)
             return
-        kept = self._kept_plan(query, vars)
         # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
-        statement = self.mogrify(kept.execute if kept else query, vars)
-        planned = connection.planned(self) if connection.begins_with_next else {}
+        framed = connection.framed(self.mogrify(query, vars), self)
         try:
-            self._send(connection.framed(statement, self) if connection.frames else statement, planned)
+            super().execute(framed)
         except psycopg2.Error as error:
-            if kept and _says_that_plan_is_gone(error):
-                kept.refuse()
             connection.check(error)
             raise
 
-    def _send(self, statement: bytes, planned: dict[str, bytes]) -> None:
-        """Send a statement, after those that have plans made, if there are any."""
-        try:
-            super().execute(b"; ".join([*planned.values(), statement]))
-        except psycopg2.Error:
-            if not planned or self.connection.get_transaction_status() != extensions.TRANSACTION_STATUS_IDLE:
-                raise
-            # Nothing was begun: something cannot be planned beforehand.
-            for query in planned:
-                self.connection.asked[query].refuse()
-            super().execute(statement)
-
-    def _kept_plan(self, query: Any, values: Any) -> "_Asked | None":
-        """Return by what to ask in a transaction, if the database has kept the plan of it."""
-        if not isinstance(query, str) or not query.startswith(("SELECT ", "UPDATE ", "DELETE ")):
-            return None
-        if not isinstance(values, dict) or any(
-            type(value) not in _TAKEN_AS_THEY_ARE for value in values.values()
-        ):
-            return None
-        one = self.connection.watched(query)
-        if one is None:
-            return None
-        if one.wants_plan():
-            if all(f"%({name})s" in query for name in values):
-                self.connection.plan_later(query, values)
-            else:
-                one.refuse()
-        return one if one.execute else None
-
     def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
         """Ask by a plan that the database has kept, or keeps from now on; return whether that went well."""
+        asked = self.connection.asked
         if not isinstance(query, str) or not isinstance(values, dict):
             return False
-        if not query.lstrip().startswith(("SELECT ", "WITH ")):
+        # Of several statements only the first would be planned.
+        if not query.lstrip().startswith(("SELECT ", "WITH ")) or ";" in query:
             return False
-        one = self.connection.watched(query)
+        one = asked.get(query)
         if one is None:
+            if len(asked) < MOST_WATCHED:
+                asked[query] = one = _Asked()
+            else:
+                return False
+        if one.refused:
             return False
         planned = b""
         if one.wants_plan():
@@ -465,21 +416,9 @@ class _FewTripsCursor(extensions.cursor):
         except (psycopg2.ProgrammingError, psycopg2.NotSupportedError):
             # Without a transaction nothing is lost: what cannot be asked so is asked as ever, and says itself
             # what is wrong with it. So it is where a table was changed meanwhile, or the plan has gone.
-            one.refuse()
+            one.refused = True
             return False
         return True
-
-
-#: Types of values that mean the same to a plan as they do in a text. A list is one of texts whatever it is
-#: compared with, and a fraction is rounded where a whole number is expected.
-_TAKEN_AS_THEY_ARE = frozenset((str, int, bool, type(None), datetime, date))
-
-
-def _says_that_plan_is_gone(error: psycopg2.Error) -> bool:
-    """Tell whether the database could not ask by a plan it was told to keep: as ever, it may do."""
-    return (
-        isinstance(error, psycopg2.ProgrammingError | psycopg2.NotSupportedError) or error.pgcode == "26000"
-    )
 
 
 def commit_with_next(connection: sa.Connection) -> None:

@@ -155,6 +155,14 @@ class TestAQuestionThatComesAgain:
         assert self.ask(engine, least=3) == []
         assert self.plans_kept(engine) == 1
 
+    def test_that_is_several_is_carried_out_whole(self, engine: sa.Engine) -> None:
+        several = sa.text("SELECT set_config('homeward.asked', :turn, false); SELECT count(*) FROM notes")
+        with without_transactions(engine) as connection:
+            for turn in "123456":
+                connection.execute(several, {"turn": turn})
+                asked = connection.exec_driver_sql("SELECT current_setting('homeward.asked')").scalar_one()
+                assert asked == turn
+
     def test_is_planned_anew_after_a_while(self, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(5):
             self.ask(engine, least=1)
@@ -194,81 +202,6 @@ class TestAQuestionThatComesAgain:
                 self.ask(engine, sa.text("SELECT 1 / :none"), none=0)
             with pytest.raises(sa.exc.ProgrammingError, match="nothing_of_the_kind"):
                 self.ask(engine, sa.text("SELECT nothing_of_the_kind"))
-
-
-class TestAStatementThatComesAgainInTransactions:
-    def change(self, engine: sa.Engine, note: int) -> int:
-        with engine.begin() as connection:
-            changed = connection.execute(
-                sa.text("UPDATE notes SET text = 'other' WHERE note = :note AND text <> :not_this"),
-                {"note": note, "not_this": "a % b"},
-            )
-            found = connection.execute(
-                sa.text("SELECT text FROM notes WHERE note = :note FOR UPDATE"), {"note": note}
-            ).all()
-            assert [row.text for row in found] == ["other"] * changed.rowcount
-            return changed.rowcount
-
-    def plans_kept(self, engine: sa.Engine) -> int:
-        with engine.begin() as connection:
-            return connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar_one()
-
-    def test_is_planned_once_and_does_the_same(self, engine: sa.Engine) -> None:
-        with engine.begin() as connection:
-            write(connection, 1, 2)
-        assert [self.change(engine, note=1 + (turn % 2)) for turn in range(10)] == [1] * 10
-        assert self.change(engine, note=3) == 0
-        assert self.plans_kept(engine) == 2
-
-    def test_is_taken_back_like_any_other(self, engine: sa.Engine) -> None:
-        with engine.begin() as connection:
-            write(connection, 1)
-        for _ in range(6):
-            with engine.connect() as connection:
-                gone = connection.execute(sa.text("DELETE FROM notes WHERE note = :note"), {"note": 1})
-                assert gone.rowcount == 1
-                connection.rollback()
-        assert notes_in(engine) == [1]
-
-    @pytest.mark.parametrize(
-        ("question", "values", "answer"),
-        [
-            ("SELECT CAST(:these AS uuid[]) = CAST(:these AS uuid[])", {"these": [new_id()]}, True),
-            ("SELECT :this IS NULL", {"this": None}, True),
-            ("SELECT '100 %' LIKE '%0 %'", {}, True),
-            ("SELECT :one + 1", {"one": 1}, 2),
-            ("SELECT count(*) FROM notes WHERE note < :limit", {"limit": 1.5}, 1),
-        ],
-    )
-    def test_is_answered_whatever_it_is_asked_with(
-        self, engine: sa.Engine, question: str, values: dict[str, object], answer: object
-    ) -> None:
-        with engine.begin() as connection:
-            write(connection, 1, 2)
-        for _ in range(6):
-            with engine.begin() as connection:
-                assert connection.execute(sa.text(question), values).scalar_one() == answer
-                write(connection, 9)
-                connection.rollback()
-
-    def test_fails_once_where_its_table_was_changed(self, engine: sa.Engine) -> None:
-        with engine.begin() as connection:
-            write(connection, 1)
-        for _ in range(6):
-            self.change(engine, note=1)
-        with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE notes ALTER text TYPE varchar(50)"))
-        with pytest.raises(sa.exc.NotSupportedError):
-            self.change(engine, note=1)
-        assert [self.change(engine, note=1) for _ in range(6)] == [1] * 6
-
-    def test_that_is_wrong_is_told_what_is_wrong_each_time(self, engine: sa.Engine) -> None:
-        for _ in range(6):
-            with pytest.raises(sa.exc.ProgrammingError, match="nothing_of_the_kind"), engine.begin() as db:
-                db.execute(sa.text("SELECT nothing_of_the_kind"))
-            with pytest.raises(sa.exc.DataError, match="division by zero"), engine.begin() as db:
-                db.execute(sa.text("SELECT 1 / :none"), {"none": 0})
-        assert notes_in(engine) == []
 
 
 class TestSavepoints:
