@@ -159,7 +159,7 @@ class TestAQuestionThatComesAgain:
         several = sa.text("SELECT set_config('homeward.asked', :turn, false); SELECT count(*) FROM notes")
         with without_transactions(engine) as connection:
             for turn in "123456":
-                connection.execute(several, {"turn": turn})
+                assert connection.execute(several, {"turn": turn}).scalar_one() == 0
                 asked = connection.exec_driver_sql("SELECT current_setting('homeward.asked')").scalar_one()
                 assert asked == turn
 
