@@ -2,18 +2,16 @@
 
 import collections
 import json
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import click
 import urllib3
 
+from homeward.cli import door
 from shared.contracts import roles
-from shared.settings import load_settings
 
 #: Events asked for at once.
 _PAGE = 500
@@ -50,7 +48,7 @@ def tail(  # one parameter an option
     as_json: bool,
 ) -> None:
     """Print the latest events, then new ones as they come."""
-    url, token = _where(url, token)
+    url, token = door.where(url, token, role=roles.SUPERVISOR)
     show = _as_json if as_json else _as_line
     recent: collections.deque[dict[str, Any]] = collections.deque(maxlen=max(last, 0))
     caught_up = everything
@@ -70,19 +68,6 @@ def tail(  # one parameter an option
             time.sleep(_PAUSE_SECONDS)
 
 
-def _where(url: str | None, token: str | None) -> tuple[str, str]:
-    if url and token:
-        return url.rstrip("/"), token
-    ready_file = Path(load_settings(os.environ).data_dir) / "ready.json"
-    try:
-        ready = json.loads(ready_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise click.UsageError(
-            f"There is no {ready_file} of an embedded set-up: make run starts one; or give --url and --token."
-        ) from None
-    return (url or ready["url"]).rstrip("/"), token or ready["tokens"][roles.SUPERVISOR]
-
-
 def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
     """Yield page after page of the feed, for ever; an empty one when there is nothing new."""
     http = urllib3.PoolManager(retries=urllib3.Retry(connect=3, backoff_factor=0.5, status=0))
@@ -90,21 +75,7 @@ def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[s
     while True:
         query = [("limit", str(_PAGE)), *(("type", name) for name in types)]
         query += [("after", cursor)] if cursor else []
-        try:
-            answer = http.request(
-                "GET",
-                f"{url}/v1/events?{urlencode(query)}",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=30,
-            )
-        except urllib3.exceptions.HTTPError:
-            raise click.ClickException(f"Nobody answers at {url}.") from None
-        try:
-            body = json.loads(answer.data)
-        except ValueError:
-            raise click.ClickException(f"What answers at {url} is no Homeward: {answer.status}.") from None
-        if answer.status != 200:  # OK
-            raise click.ClickException(f"{answer.status}: {body.get('detail') or body.get('title')}")
+        body = door.ask(http, "GET", f"/v1/events?{urlencode(query)}", url=url, token=token)
         cursor = body["next"] or cursor
         yield body["items"]
 

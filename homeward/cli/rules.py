@@ -2,22 +2,16 @@
 
 import itertools
 import json
-import os
-import uuid
-from pathlib import Path
 from typing import Any
 
 import click
 import urllib3
 
+from homeward.cli import door
 from services.intake.domain import placement
 from services.intake.domain import rules as packs
 from shared.contracts import roles
 from shared.errors import Refusal
-from shared.settings import load_settings
-
-#: Seconds to wait for an answer.
-_TIMEOUT_SECONDS = 30
 
 _URL = click.option("--url", help="Address of the gateway; by default the embedded set-up's.")
 
@@ -33,8 +27,9 @@ def rules() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print each pack as it is, one JSON object a line.")
 def list_rules(url: str | None, token: str | None, as_json: bool) -> None:
     """List every version of every pack, and which are in force for the tenant."""
-    url, token = _where(url, token, role=roles.SUPERVISOR)
-    for pack in _asked(url, token, "GET", "/v1/rules")["items"]:
+    url, token = door.where(url, token, role=roles.SUPERVISOR)
+    http = urllib3.PoolManager()
+    for pack in door.ask(http, "GET", "/v1/rules", url=url, token=token)["items"]:
         click.echo(json.dumps(pack, separators=(",", ":")) if as_json else _as_line(pack))
 
 
@@ -51,14 +46,17 @@ def sign(names: tuple[str, ...], everything: bool, url: str | None, token: str |
     """Put the newest version of each PACK in force, as the medical director whose token it is."""
     if bool(names) == everything:
         raise click.UsageError("Name packs, or give --all.")
-    url, token = _where(url, token, role=roles.MEDICAL_DIRECTOR)
-    newest = {pack["pack"]: pack for pack in _asked(url, token, "GET", "/v1/rules")["items"]}
+    url, token = door.where(url, token, role=roles.MEDICAL_DIRECTOR)
+    http = urllib3.PoolManager()
+    newest = {
+        pack["pack"]: pack for pack in door.ask(http, "GET", "/v1/rules", url=url, token=token)["items"]
+    }
     unknown = sorted(set(names) - set(newest))
     if unknown:
         raise click.ClickException(f"There is no pack {', '.join(unknown)}.")
     for name in names or [one for one, pack in newest.items() if pack["may_be_signed"]]:
         body = {part: newest[name][part] for part in ("pack", "version", "digest")}
-        signed = _asked(url, token, "POST", "/v1/rule-signatures", body)
+        signed = door.ask(http, "POST", "/v1/rule-signatures", url=url, token=token, body=body)
         click.echo(f"{name} {signed['version']}: signed by {signed['signed_by']} at {signed['signed_at']}")
 
 
@@ -105,39 +103,3 @@ def _as_line(pack: dict[str, Any]) -> str:
     else:
         state = "ships off: its licence is not clear"
     return f"{pack['pack']:<16} {pack['version']:>3}  {pack['kind']:<11}  {state}"
-
-
-def _asked(url: str, token: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    headers = {"Authorization": f"Bearer {token}"}
-    if body is not None:
-        headers |= {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
-    try:
-        answer = urllib3.request(
-            method,
-            f"{url}{path}",
-            headers=headers,
-            body=json.dumps(body).encode() if body is not None else None,
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except urllib3.exceptions.HTTPError:
-        raise click.ClickException(f"Nobody answers at {url}.") from None
-    try:
-        told = json.loads(answer.data)
-    except ValueError:
-        raise click.ClickException(f"What answers at {url} is no Homeward: {answer.status}.") from None
-    if answer.status >= 400:  # any refusal
-        raise click.ClickException(f"{answer.status}: {told.get('detail') or told.get('title')}")
-    return told
-
-
-def _where(url: str | None, token: str | None, *, role: str) -> tuple[str, str]:
-    if url and token:
-        return url.rstrip("/"), token
-    ready_file = Path(load_settings(os.environ).data_dir) / "ready.json"
-    try:
-        ready = json.loads(ready_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise click.UsageError(
-            f"There is no {ready_file} of an embedded set-up: make run starts one; or give --url and --token."
-        ) from None
-    return (url or ready["url"]).rstrip("/"), token or ready["tokens"][role]
