@@ -395,15 +395,13 @@ class _FewTripsCursor(extensions.cursor):
         asked = self.connection.asked
         if not isinstance(query, str) or not isinstance(values, dict):
             return False
-        # Of several statements only the first would be planned.
-        if not query.lstrip().startswith(("SELECT ", "WITH ")) or ";" in query:
-            return False
         one = asked.get(query)
         if one is None:
-            if len(asked) < MOST_WATCHED:
-                asked[query] = one = _Asked()
-            else:
+            # Of several statements only the first would be planned.
+            is_one_question = query.lstrip().startswith(("SELECT ", "WITH ")) and ";" not in query
+            if not is_one_question or len(asked) >= MOST_WATCHED:
                 return False
+            asked[query] = one = _Asked()
         if one.refused:
             return False
         planned = b""
