@@ -90,9 +90,8 @@ class Aftercare:
         lapsed = tables.uncontacted_lapses(db, [event.journey_id for event in events])
         for event in events:
             because_of(db, event)
-            for lapse in lapsed:
-                if lapse.journey_id == event.journey_id:
-                    announce_all(db, lapse.contact(at=event.starts_at))
+            own = [lapse for lapse in lapsed if lapse.journey_id == event.journey_id]
+            _note_contact_after(db, own, at=event.starts_at)
 
     @reacts_to(SessionMissed, at_once=True)
     def remember_absence(self, db: Session, events: Sequence[SessionMissed], now: datetime) -> None:
@@ -633,7 +632,11 @@ def _stop_contacts(db: Session, journey_id: str) -> None:
 
 
 def _note_contact_after_lapse(db: Session, journey_id: str, *, at: datetime) -> None:
-    for lapse in tables.uncontacted_lapses(db, [journey_id]):
+    _note_contact_after(db, tables.uncontacted_lapses(db, [journey_id]), at=at)
+
+
+def _note_contact_after(db: Session, reported: Sequence[lapses.Lapse], *, at: datetime) -> None:
+    for lapse in reported:
         announce_all(db, lapse.contact(at=at))
 
 
