@@ -173,7 +173,14 @@ def check_may_sit(
         now=now,
     )
     held = _held_around(db, session, patient_id=patient.patient_id, known=known)
-    booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=zone, besides=besides)
+    booking.check_free(
+        session=session,
+        held=held,
+        seat_id=derived_id(session.session_id, episode.episode_id),
+        bound_by=patient.obligations(),
+        zone=zone,
+        besides=besides,
+    )
     booking.check_ceiling(
         session=session,
         held=held,
@@ -395,7 +402,13 @@ def _is_free(db: Session, wait: waiting.Wait, session: attendance.Session, *, no
         return False
     held = _held_around(db, session, patient_id=wait.patient_id)
     try:
-        booking.check_free(session=session, held=held, bound_by=patient.obligations(), zone=site.time_zone)
+        booking.check_free(
+            session=session,
+            held=held,
+            seat_id=derived_id(session.session_id, wait.episode_id),
+            bound_by=patient.obligations(),
+            zone=site.time_zone,
+        )
         booking.check_ceiling(
             session=session,
             held=held,

@@ -158,6 +158,18 @@ class TestWhoeverComesBack:
 
         assert booked["episode_id"] == derived_id("episode", "Ada", again)
 
+    def test_books_in_the_present_episode_what_was_excused_in_the_earlier_one(self, room, again):
+        session_id = back(room, again)
+        now, before = derived_id("episode", "Ada", again), ids_of("Ada")["episode_id"]
+        with room.db() as db:
+            for seat in tables.seats_of(db, session_id=session_id):
+                seat.state, seat.number = ("EXCUSED" if seat.episode_id == before else "CANCELLED"), None
+
+        who = {"session_id": session_id, "patient_id": ids_of("Ada")["patient_id"]}
+        booked = room.call("book_seat", who, role="front_desk")["seat"]
+
+        assert (booked["state"], booked["episode_id"]) == ("SCHEDULED", now)
+
     def test_gives_up_and_books_again_the_seat_of_the_present_episode(self, room, again):
         session_id = back(room, again)
         episode_id = derived_id("episode", "Ada", again)

@@ -107,10 +107,17 @@ def check_bookable(
 
 
 def check_free(
-    *, session: Session, held: Iterable[Held], bound_by: Iterable[Obligation], zone: str, besides: str = ""
+    *,
+    session: Session,
+    held: Iterable[Held],
+    seat_id: str,
+    bound_by: Iterable[Obligation],
+    zone: str,
+    besides: str = "",
 ) -> None:
     """Refuse a session at whose time the patient is elsewhere.
 
+    :param seat_id: the seat that the patient would have in it; one of an earlier episode is another.
     :param besides: a seat that is given up for this one.
     :raises SeatedAlready: when the patient has a seat in it.
     :raises PatientElsewhere: when the patient has a seat in another session then.
@@ -119,11 +126,14 @@ def check_free(
     for one in held:
         if one.seat_id == besides or one.state in GIVEN_UP:
             continue
-        if one.session_id == session.session_id:
+        if one.seat_id == seat_id:
             raise SeatedAlready(field="session_id", rule="a session in which the patient has no seat")
         if one.state in LEAVES_TIME_FREE:
-            # Whoever was excused from one session may come to another at that time.
+            # Whoever was excused from one session may come to another at that time, and whoever was excused
+            # before they left and came back, to the same.
             continue
+        if one.session_id == session.session_id:
+            raise SeatedAlready(field="session_id", rule="a session in which the patient has no seat")
         if one.starts_at < session.ends_at and session.starts_at < one.ends_at:
             raise PatientElsewhere(field="session_id", rule="the patient has another session at that time")
     bound = meets(session=session, bound_by=bound_by, zone=zone)
