@@ -98,7 +98,8 @@ def _clock(moment: str | None, zone: zoneinfo.ZoneInfo) -> str:
 
 
 def _is_given_up(seat: dict[str, Any]) -> bool:
-    return seat["state"] in ("CANCELLED", "CANCELLED_BY_PROGRAM")
+    """Whether nobody comes to it: who was turned away by video may come back."""
+    return seat["state"] in ("CANCELLED", "CANCELLED_BY_PROGRAM") and not seat.get("not_seen_because")
 
 
 def short_name(given: str | None, family: str | None, *, otherwise: str) -> str:

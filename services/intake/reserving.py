@@ -17,10 +17,13 @@ from services.intake.domain.episodes import Episode
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
-from shared.contracts.scheduling import SeatCancelled, SessionMissed, SessionScheduled
+from shared.contracts.scheduling import PatientNotSeen, SeatCancelled, SessionMissed, SessionScheduled
 from shared.database import inserts_put_off
 from shared.errors import TooEarly
 from shared.messaging import because_of
+
+#: What tells that nobody is expected on a seat any more.
+_Gone = SeatCancelled | SessionMissed | PatientNotSeen
 
 #: Timer of the day from which a reserved unit that nobody used is given back; its key is the authorisation.
 RESERVATION_LAPSES = "reserved_unit_lapses"
@@ -41,7 +44,7 @@ def note_seats(db: Session, events: Sequence[SessionScheduled], *, now: datetime
             reserve(db, one.episode, sorted(days), site=one.site, now=now)
 
 
-def drop_seats(db: Session, events: Sequence[SeatCancelled | SessionMissed], *, now: datetime) -> None:
+def drop_seats(db: Session, events: Sequence[_Gone], *, now: datetime) -> None:
     """Give the units of days back on which nobody is expected any more.
 
     :raises TooEarly: when one is of somebody who is not known yet.
@@ -67,10 +70,10 @@ class _Seated:
 
     episode: Episode
     site: Site
-    seats: list[tuple[SessionScheduled | SeatCancelled | SessionMissed, date]]
+    seats: list[tuple[SessionScheduled | _Gone, date]]
 
 
-def _seated(db: Session, events: Sequence[SessionScheduled | SeatCancelled | SessionMissed]) -> list[_Seated]:
+def _seated(db: Session, events: Sequence[SessionScheduled | _Gone]) -> list[_Seated]:
     """Return what was told of seats by episode, in an order that two who wait for the same share.
 
     :raises TooEarly: when an episode is not known yet.

@@ -78,6 +78,7 @@ from shared.contracts.scheduling import (
     ClinicianCredentialsChanged,
     GroupPlacesChanged,
     ObligationFitFound,
+    PatientNotSeen,
     ScheduleConfirmed,
     SeatCancelled,
     ServiceDelivered,
@@ -1345,6 +1346,11 @@ class Intake:
     @reacts_to(SeatCancelled, at_once=True)
     def give_cancelled_unit_back(self, db: Session, events: list[SeatCancelled], now: datetime) -> None:
         """Give the unit of a day back of which the program took the seat back."""
+        reserving.drop_seats(db, events, now=now)
+
+    @reacts_to(PatientNotSeen, at_once=True)
+    def give_unseen_unit_back(self, db: Session, events: list[PatientNotSeen], now: datetime) -> None:
+        """Give the unit of a day back on which the program could not see who came."""
         reserving.drop_seats(db, events, now=now)
 
     @on_timer(reserving.RESERVATION_LAPSES)

@@ -20,6 +20,7 @@ from services.scheduling.domain import (
     groups,
     plans,
     records,
+    telehealth,
     weeks,
 )
 from shared.answers import answer_of
@@ -95,11 +96,15 @@ def walk_in(
     """Seat and check in somebody who came; who has a seat already is only checked in.
 
     :raises NoSuchPatient: when there is nobody of that id in the program.
+    :raises WhereaboutsNeeded: when they came by video and could not be seen where they were.
     """
     session, seats = roster.session, roster.seats
     own = attendance.seat_of(seats, patient_id=patient_id)
     caused: list[Event] = []
-    if own is None or own.state in attendance.GIVEN_UP:
+    if own is not None and own.is_turned_away:
+        # Where they are is asked anew, and they check in from there.
+        raise telehealth.WhereaboutsNeeded
+    if own is None or own.is_gone:
         # Whoever books for the same patient waits for the same row.
         patient = tables.lock_patient(db, patient_id=patient_id)
         episode = tables.present_episode_of(db, patient_id=patient_id) if patient else None

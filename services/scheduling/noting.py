@@ -213,7 +213,7 @@ def _held_on(
                     kind=one.kind,
                     modality=one.modality,
                     noted=notes.is_noted(seat["seat_id"], notes=written[one.session_id]),
-                    credential_valid=credential_valid,
+                    credential_valid=credential_valid and seat["not_seen_because"] is None,
                     people=one.people,
                     family_alone=bool(seat["family_minutes"]),
                 )

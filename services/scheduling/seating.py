@@ -68,7 +68,7 @@ def write_down(db: Session) -> None:
 
 
 def seat_returned(db: Session, seats: Sequence[attendance.Seat]) -> None:
-    """Seat whoever was excused and came after all: others may have their seat, or they booked elsewhere.
+    """Seat whoever was excused, or turned away, and came after all: they may have booked elsewhere.
 
     At the door nobody is let in beyond the seats. Who was there is marked so, whoever has the seats.
 
@@ -76,7 +76,11 @@ def seat_returned(db: Session, seats: Sequence[attendance.Seat]) -> None:
     :raises SessionFull: when somebody is at the door, and others have all the seats by now.
     :raises PatientElsewhere: when they were booked elsewhere: one of the two has to be given up first.
     """
-    returned = [seat for seat in seats if "EXCUSED" in (sa.inspect(seat).attrs.state.history.deleted or ())]
+    returned = [
+        seat
+        for seat in seats
+        if {"EXCUSED", "CANCELLED_BY_PROGRAM"} & {*(sa.inspect(seat).attrs.state.history.deleted or ())}
+    ]
     if not returned:
         return
     for seat in returned:
@@ -245,6 +249,7 @@ def take_seat(
     else:
         # Somebody comes back to a seat that they gave up.
         seat.state, seat.number, seat.swapped_to = "SCHEDULED", number, None
+        seat.not_seen_because = None
         seat.makes_up = makes_up
         seat.origin = "PLAN" if seat.origin == "PLAN" and makes_up is None else origin
     write_down(db)

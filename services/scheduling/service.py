@@ -12,6 +12,7 @@ from services.scheduling import (
     day,
     dosing,
     grouping,
+    joining,
     manuals,
     noting,
     peering,
@@ -878,7 +879,8 @@ class Scheduling:
             raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
         if call.actor.role == roles.PATIENT:
             clinic_day.check_may_enter(session, arrived_at=call.now)
-        if session.mode != "IN_PERSON" and db.get(telehealth.Visit, seat.seat_id) is None:
+        told = session.mode == "IN_PERSON" or db.get(telehealth.Visit, seat.seat_id) is not None
+        if not told or seat.not_seen_because is not None:
             raise telehealth.WhereaboutsNeeded
         caused = seat.check_in(
             session=session,
@@ -958,7 +960,7 @@ class Scheduling:
         session.check_can_mark(now=call.now)
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         session.note_mark(now=call.now)
-        caused = seat.take(
+        caused = seat.correct(
             mark=rostering.mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
         )
         self._after_marks(db, roster, caused, now=call.now)
@@ -1127,39 +1129,28 @@ class Scheduling:
 
     @command(schemas.JoinByTelehealth, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def join_by_telehealth(self, db: Session, call: Call) -> dict[str, Any]:
-        """Check a patient in who takes part from afar, once the clinician may treat them where they are."""
-        data = call.data
+        """Check a patient in who takes part from afar, where the clinician may treat them where they are.
+
+        Where not, keep that they came, and have somebody call them back.
+        """
         roster, seat = self._seat_at_door(db, call)
         session, site = roster.session, roster.site
         leader = db.get(clinicians.Clinician, session.facilitator_id)
         if site is None or leader is None:
             raise clinicians.NoSuchClinician(field="session_id", rule="must have a clinician")
-        if call.actor.role == roles.PATIENT and seat.arrived_at is None:
-            # Whoever was there already comes back after the line broke.
+        if call.actor.role == roles.PATIENT and seat.arrived_at is None and seat.not_seen_because is None:
+            # Whoever was there already comes back after the line broke, or from where they can be seen.
             clinic_day.check_may_enter(session, arrived_at=call.now)
-        telehealth.check_may_join(
-            session=session,
-            clinician=leader,
-            state=data["state"],
-            privacy_attested=data["privacy_attested"],
-            on=weeks.local_day(at=call.now, zone=site.time_zone),
-        )
-        past = day.past_of(db, seat)
-        caused = seat.check_in(session=session, arrived_at=call.now, past=past, now=call.now)
-        visit = db.get(telehealth.Visit, seat.seat_id) or telehealth.Visit(
-            seat_id=seat.seat_id, session_id=session.session_id
-        )
-        visit.tell(
-            state=data["state"],
-            place=data["place"],
-            call_back=data["call_back"],
-            whereabouts=data["whereabouts"],
-            privacy_attested=data["privacy_attested"],
-            now=call.now,
-        )
-        db.add(visit)
+        telehealth.check_from_afar(session)
+        on = weeks.local_day(at=call.now, zone=site.time_zone)
+        not_seen = telehealth.why_not_seen(clinician=leader, state=call.data["state"], on=on)
+        arrival = None
+        if not_seen is not None:
+            arrival, caused = joining.turn_away(db, roster, seat, leader, call, reason=not_seen)
+        else:
+            caused = joining.join(db, roster, seat, call)
         self._after_marks(db, roster, caused, now=call.now)
-        return answer_of(schemas.Joined, _columns(seat))
+        return joining.joined_view(roster, seat, arrival)
 
     @question(schemas.GetTelehealthVisit, roles=_CARE)
     def get_telehealth_visit(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1168,8 +1159,7 @@ class Scheduling:
         seat = db.get(attendance.Seat, call.data["seat_id"])
         if visit is None or seat is None:
             raise telehealth.NoSuchVisit(field="seat_id", rule="must have joined from afar")
-        told = {"call_back": visit.call_back, "whereabouts": visit.whereabouts}
-        return answer_of(schemas.TelehealthVisit, {**_columns(visit), **told, "patient_id": seat.patient_id})
+        return joining.visit_view(db, visit, patient_id=seat.patient_id)
 
     # --- Booking by hand --------------------------------------------------------------------------
 
@@ -1534,12 +1524,14 @@ class Scheduling:
         """Announce what marks caused, and what follows from them."""
         session, seats = roster.session, roster.seats
         missed, marked = teaching.newly_missed(session, seats), dosing.newly_marked(seats)
+        seen = joining.seen_after_all(seats)
         seating.seat_returned(db, seats)
         for seat in seats:
             caused += check_outs.settle(seat, session=session, now=now)
         caused += check_outs.settle_question(session, seats=seats, now=now)
         # Told last; decided here, so that the session is written down once.
         settled = session.settle(seats=seats, now=now)
+        caused += joining.need_no_call(db, seen, now=now)
         caused += teaching.offer_again(db, session, missed, now=now)
         caused += noting.after_marks(db, roster, now=now)
         # Last of all: who waits here for the turn has every row that others could wait for.

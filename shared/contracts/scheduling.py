@@ -126,6 +126,20 @@ class SessionMissed(EpisodeFact):
     missed_at: datetime
 
 
+@event(source="scheduling", reacting=("intake",))
+class PatientNotSeen(EpisodeFact):
+    """A patient came by video, and the program could not see them: it never counts against them."""
+
+    seat_id: str
+    session_id: str
+    kind: str
+    starts_at: datetime
+    clinical_minutes: int
+    #: One of NOT_SEEN_REASONS.
+    reason: str
+    came_at: datetime
+
+
 @event(source="scheduling", reacting=("monitoring", "aftercare"))
 class AttendanceCorrected(EpisodeFact):
     """A mark was wrong: the miss, or the attendance, and everything it caused is withdrawn."""
@@ -508,6 +522,12 @@ EXCLUSION_FINDINGS = ("CLEAR", "EXCLUDED")
 #: Where a patient is during a telehealth session: places of service 10, and 02.
 TELEHEALTH_PLACES = ("HOME", "OTHER")
 
+#: Why the program could not see somebody who came: nobody of it may treat them where they are.
+NOT_SEEN_REASONS = ("NOT_LICENSED_THERE",)
+
+#: What follows for somebody who came and could not be seen.
+NEXT_STEPS = ("STAFF_CALLS_BACK",)
+
 #: Kinds of standing groups.
 GROUP_KINDS = ("GROUP", "EDUCATION", "FAMILY", "SUPPORT")
 
@@ -625,6 +645,7 @@ TASKS_CLOSED_BY_HAND = (
     "check_out_contact",
     "credential_expires",
     "feedback_drop",
+    "patient_not_seen",
     "peer_match_introduce",
     "peer_match_wanted",
 )

@@ -11,7 +11,13 @@ import pytest
 
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.scheduling import SeatCancelled, ServiceDelivered, SessionMissed, SessionScheduled
+from shared.contracts.scheduling import (
+    PatientNotSeen,
+    SeatCancelled,
+    ServiceDelivered,
+    SessionMissed,
+    SessionScheduled,
+)
 from shared.errors import InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
 from tests.intake.builders import SITE_ID
@@ -139,6 +145,25 @@ class TestSchedule:
         office.room.at(evening(TUESDAY) + timedelta(minutes=15))
 
         office.room.deliver(missed(office, TUESDAY), missed(office, TUESDAY))
+
+        assert ledger(office) == (0, 0, 10)
+
+    def test_gives_it_back_when_the_program_could_not_see_who_came(self, office: Billing) -> None:
+        office.authorize(units=10)
+        office.room.deliver(scheduled(office, TUESDAY))
+        office.room.at(evening(TUESDAY))
+
+        not_seen = PatientNotSeen(
+            **of(office),
+            seat_id=derived_id("seat", TUESDAY.isoformat()),
+            session_id=derived_id("session", "seat", TUESDAY.isoformat()),
+            kind="GROUP",
+            starts_at=evening(TUESDAY),
+            clinical_minutes=165,
+            reason="NOT_LICENSED_THERE",
+            came_at=evening(TUESDAY),
+        )
+        office.room.deliver(not_seen, not_seen)
 
         assert ledger(office) == (0, 0, 10)
 

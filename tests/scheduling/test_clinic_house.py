@@ -123,6 +123,52 @@ class TestDay:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
+class TestVideo:
+    def test_has_somebody_call_whoever_cannot_be_seen_where_they_are(self, clinic: Clinic) -> None:
+        now = read_moment(clinic.door.get("/v1/clock", role="operations").ok["now"])
+        starts = (now + timedelta(days=7 - now.weekday())).replace(hour=4, minute=0, second=0, microsecond=0)
+        workshop = {
+            "site_id": clinic.site_id,
+            "kind": "EDUCATION",
+            "modality": "PSYCHOEDUCATION",
+            "facilitator_id": clinic.clinician_id,
+            "starts_at": write_moment(starts),
+            "ends_at": write_moment(starts + timedelta(minutes=50)),
+            "capacity": 6,
+            "mode": "VIDEO",
+        }
+        session_id = clinic.door.post("/v1/sessions", workshop, role="supervisor").ok["session_id"]
+        booked = {"patient_id": clinic.patient.patient_id}
+        clinic.door.post(f"/v1/sessions/{session_id}/seats", booked, role="front_desk").expect(201)
+        clinic.door.jump(starts)
+        path = f"/v1/sessions/{session_id}/telehealth-check-ins"
+        there: dict[str, Any] = {"place": "OTHER", "call_back": "+1 555 0142", "privacy_attested": True}
+        there["whereabouts"] = "Room 4, the Heron"
+
+        came = clinic.door.post(path, there | {"state": "WI"}, token=clinic.patient_token).expect(201)
+        clinic.door.settle()
+        asked = self.calls(clinic)
+        visit = clinic.door.get(f"/v1/seats/{came['seat_id']}/telehealth-visit", role="counselor").ok
+        over = clinic.door.post(path, there | {"state": "IL"}, token=clinic.patient_token).expect(201)
+        clinic.door.settle()
+
+        assert (came["state"], came["not_seen_because"], came["next_step"]) == (
+            "CANCELLED_BY_PROGRAM",
+            "NOT_LICENSED_THERE",
+            "STAFF_CALLS_BACK",
+        )
+        assert came["called_back_by"] == write_moment(starts + timedelta(minutes=15))
+        assert "call_911" in came["crisis_lines"]
+        (task,) = asked
+        assert (task["patient_id"], task["about_id"]) == (clinic.patient.patient_id, came["seat_id"])
+        assert (visit["call_back"], visit["unseen"][0]["whereabouts"]) == ("+1 555 0142", "Room 4, the Heron")
+        assert (over["state"], over["next_step"], self.calls(clinic)) == ("CHECKED_IN", None, [])
+
+    def calls(self, clinic: Clinic) -> list[dict[str, Any]]:
+        work = clinic.door.get("/v1/work?limit=500", role="counselor").ok["items"]
+        return [one for one in work if one["task"] == "patient_not_seen"]
+
+
 class TestCurriculum:
     def test_is_followed_and_completed_over_http(self, clinic: Clinic) -> None:
         follow = {"curriculum_id": clinic.curriculum_id}

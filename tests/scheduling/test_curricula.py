@@ -383,6 +383,17 @@ class TestMissedModule:
         (told,) = room.announced_of(ModuleOfferedAgain)
         assert told.occasion == "NEXT_CYCLE"
 
+    def test_is_offered_to_whoever_came_by_video_and_could_not_be_seen(self, room):
+        admit(room, "Ada")
+        who = {"session_id": parallel(room, mode="VIDEO")["session_id"], "patient_id": patient("Ada")}
+        room.call("book_seat", who)
+        room.at(SATURDAY)
+
+        there = {"state": "WI", "place": "HOME", "call_back": "+1 555 0142", "whereabouts": "By the lake"}
+        room.call("join_by_telehealth", who | there, role="patient", actor_id=patient("Ada"))
+
+        assert [one.patient_id for one in room.announced_of(ModuleOfferedAgain)] == [patient("Ada")]
+
 
 class TestServiceDelivered:
     def test_tells_the_modality_that_was_taught(self, room):

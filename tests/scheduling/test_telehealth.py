@@ -8,8 +8,15 @@ import sqlalchemy as sa
 
 from services.scheduling import tables
 from services.scheduling.service import Scheduling
-from shared.contracts.common import TaskOpened
-from shared.contracts.scheduling import ScheduleProposed
+from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.scheduling import (
+    AttendanceCorrected,
+    PatientNotSeen,
+    ScheduleProposed,
+    ServiceDelivered,
+    SessionAttended,
+    SessionMissed,
+)
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
 from tests.scheduling.builders import SITE, add_clinician, admitted, furnish, ids_of, open_group, referral_of
@@ -27,7 +34,7 @@ def room(room_of) -> Room:
     return room
 
 
-def plan(room: Room, **changes: Any) -> str:
+def fields_of(**changes: Any) -> dict[str, Any]:
     fields = {
         "site_id": SITE,
         "kind": "GROUP",
@@ -38,7 +45,11 @@ def plan(room: Room, **changes: Any) -> str:
         "capacity": 12,
         "mode": "VIDEO",
     }
-    session_id = room.call("plan_session", fields | changes, role="supervisor")["session_id"]
+    return fields | changes
+
+
+def plan(room: Room, **changes: Any) -> str:
+    session_id = room.call("plan_session", fields_of(**changes), role="supervisor")["session_id"]
     room.call("book_seat", who(session_id), role="front_desk")
     room.at(SATURDAY)
     return str(session_id)
@@ -79,14 +90,6 @@ class TestJoinByTelehealth:
         with room.db() as db:
             (kept,) = db.execute(sa.select(tables.telehealth_visits.c.call_back_sealed)).scalars()
         assert NUMBER.encode() not in bytes(kept)
-
-    def test_is_refused_where_the_clinician_is_not_licensed(self, room):
-        session_id = plan(room)
-
-        with pytest.raises(InvalidInput) as refused:
-            join(room, session_id, state="WI")
-
-        assert refused.value.code == "not_licensed_there"
 
     def test_asks_those_in_a_group_that_nobody_listens(self, room):
         session_id = plan(room)
@@ -163,6 +166,239 @@ class TestJoinByTelehealth:
             room.ask("get_telehealth_visit", {"seat_id": derived_id("nobody")}, role="clinician")
 
 
+def asked_for(room: Room) -> dict[str, str]:
+    """Return the seats for whose patients somebody is asked for a call, and what became of each request."""
+    closed = {one.task_id: one.outcome for one in room.announced_of(TaskClosed)}
+    opened = [one for one in room.announced_of(TaskOpened) if one.task == "patient_not_seen"]
+    return {one.task_id: closed.get(one.task_id, "OPEN") for one in opened}
+
+
+def mark_other(room: Room, session_id: str) -> None:
+    """Have Ben come, so that whoever stays away is missed."""
+    room.deliver(referral_of("Ben"), *admitted("Ben"))
+    ben = {"session_id": session_id, "patient_id": ids_of("Ben")["patient_id"]}
+    room.at(SATURDAY - timedelta(minutes=30))
+    room.call("book_seat", ben, role="front_desk")
+    whereabouts = {"state": "IL", "place": "HOME", "call_back": NUMBER, "whereabouts": "At home"}
+    room.call("join_by_telehealth", ben | whereabouts | {"privacy_attested": True}, role="front_desk")
+
+
+def mark(room: Room, session_id: str, mark: str, **more: Any) -> dict[str, Any]:
+    marks = [{"patient_id": ids_of("Ada")["patient_id"], "mark": mark, **more}]
+    return room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+
+
+class TestWhereNobodyIsLicensed:
+    """They came, and the program cannot see them: that is its own affair, and never a missed session."""
+
+    def test_the_coming_is_kept_and_somebody_is_asked_to_call_at_once(self, room):
+        session_id = plan(room)
+
+        seat = join(room, session_id, state="WI", whereabouts="Second floor")
+        visit = room.ask("get_telehealth_visit", {"seat_id": seat["seat_id"]}, role="counselor")
+
+        assert (seat["state"], seat["not_seen_because"]) == ("CANCELLED_BY_PROGRAM", "NOT_LICENSED_THERE")
+        assert (seat["next_step"], seat["called_back_by"]) == ("STAFF_CALLS_BACK", "2026-02-07T18:15:00Z")
+        assert "call_or_text_988" in seat["crisis_lines"]
+        assert (visit["state"], visit["call_back"], visit["whereabouts"]) == ("WI", NUMBER, "Second floor")
+        (came,) = visit["unseen"]
+        assert (came["came_at"], came["state"], came["reason"], came["told_by_role"]) == (
+            "2026-02-07T18:00:00Z",
+            "WI",
+            "NOT_LICENSED_THERE",
+            "patient",
+        )
+        assert (came["call_back"], came["whereabouts"]) == (NUMBER, "Second floor")
+        (task,) = (one for one in room.announced_of(TaskOpened) if one.task == "patient_not_seen")
+        assert (task.owner_role, task.about_id, task.due_at) == (
+            "counselor",
+            seat["seat_id"],
+            SATURDAY + timedelta(minutes=15),
+        )
+        (told,) = room.announced_of(PatientNotSeen)
+        assert (told.seat_id, told.reason, told.came_at) == (seat["seat_id"], "NOT_LICENSED_THERE", SATURDAY)
+        with room.db() as db:
+            (kept,) = db.execute(sa.select(tables.unseen_arrivals.c.call_back_sealed)).scalars()
+        assert NUMBER.encode() not in bytes(kept)
+
+    def test_nobody_is_missing_then_or_on_sunday(self, room):
+        session_id = plan(room)
+        join(room, session_id, state="WI")
+
+        room.advance("2026-02-16T08:00:00-06:00")
+
+        found = room.ask("get_session", {"session_id": session_id})
+        assert found["counts"] == {"CANCELLED_BY_PROGRAM": 1}
+        missed = {one.session_id for one in room.announced_of(SessionMissed)}
+        assert session_id not in missed
+        asked = [one.about_id for one in room.announced_of(TaskOpened) if one.task == "roster_missing"]
+        assert session_id not in asked
+        episode = {"episode_id": ids_of("Ada")["episode_id"]}
+        attended = room.ask("get_attendance", episode | {"from": "2026-02-07", "to": "2026-02-07"})
+        assert attended["attended_minutes"] == 0
+        assert room.announced_of(ServiceDelivered) == []
+
+    def test_a_miss_that_was_told_is_withdrawn(self, room):
+        session_id = plan(room)
+        mark_other(room, session_id)
+        room.advance(SATURDAY + timedelta(minutes=20))
+        told = [one.session_id for one in room.announced_of(SessionMissed)]
+
+        join(room, session_id, state="WI")
+
+        (corrected,) = room.announced_of(AttendanceCorrected)
+        assert told == [session_id]
+        assert (corrected.from_state, corrected.to_state) == ("NO_SHOW", "CANCELLED_BY_PROGRAM")
+        assert corrected.consecutive == 0
+
+    @pytest.mark.parametrize("minutes", [4, 20])
+    def test_whoever_comes_again_from_where_they_can_be_seen_is_let_in(self, room, minutes):
+        session_id = plan(room)
+        join(room, session_id, state="WI")
+        room.advance(timedelta(minutes=minutes))
+
+        seat = join(room, session_id, state="IL", whereabouts="The car park across the river")
+        visit = room.ask("get_telehealth_visit", {"seat_id": seat["seat_id"]}, role="counselor")
+
+        assert (seat["state"], seat["not_seen_because"], seat["next_step"]) == ("CHECKED_IN", None, None)
+        assert list(asked_for(room).values()) == ["DONE"]
+        assert (visit["state"], [one["state"] for one in visit["unseen"]]) == ("IL", ["WI"])
+        room.advance(SATURDAY + timedelta(hours=3))
+        assert len(room.announced_of(SessionAttended)) == 1
+
+    def test_a_group_is_not_closed_to_whoever_was_there_in_time(self, room):
+        session_id = TestJoinByTelehealth()._standing_group(room)
+        starts = datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
+        room.at(starts)
+        join(room, session_id, state="WI")
+        room.at(starts + timedelta(minutes=25))
+
+        assert join(room, session_id, state="IL")["state"] == "CHECKED_IN"
+
+    def test_the_same_again_asks_nobody_a_second_time(self, room):
+        session_id = plan(room)
+        first = join(room, session_id, state="WI")
+        room.advance(timedelta(minutes=3))
+
+        again = join(room, session_id, state="WI", call_back="+1 555 0199")
+        visit = room.ask("get_telehealth_visit", {"seat_id": again["seat_id"]}, role="counselor")
+
+        assert (again["state"], again["called_back_by"]) == (first["state"], first["called_back_by"])
+        assert len(asked_for(room)) == len(room.announced_of(PatientNotSeen)) == 1
+        assert [one["call_back"] for one in visit["unseen"]] == [NUMBER, "+1 555 0199"]
+
+    def test_somebody_is_asked_anew_once_the_call_was_made(self, room):
+        session_id = plan(room)
+        seat = join(room, session_id, state="WI")
+        (task_id,) = asked_for(room)
+        done = {
+            "task_id": task_id,
+            "task": "patient_not_seen",
+            "about_id": seat["seat_id"],
+            "outcome": "DONE",
+        }
+        room.call("close_task", done, role="counselor")
+        room.advance(timedelta(minutes=30))
+
+        join(room, session_id, state="WI")
+
+        assert sorted(asked_for(room).values()) == ["DONE", "OPEN"]
+
+    @pytest.mark.parametrize("said", ["NO_SHOW", "EXCUSED"])
+    def test_no_roster_makes_them_absent(self, room, said):
+        session_id = plan(room)
+        seat = join(room, session_id, state="WI")
+        room.advance(SATURDAY + timedelta(minutes=40))
+
+        taken = mark(room, session_id, said)
+        correction = {"seat_id": seat["seat_id"], "mark": said}
+        with pytest.raises(Conflict) as refused:
+            room.call("correct_attendance", correction, role="counselor")
+
+        assert taken["counts"] == {"CANCELLED_BY_PROGRAM": 1}
+        assert refused.value.code == "came_and_not_seen"
+        assert room.announced_of(SessionMissed) == []
+        assert list(asked_for(room).values()) == ["OPEN"]
+
+    def test_a_roster_entered_late_that_says_they_were_there_is_believed_and_not_billed(self, room):
+        session_id = plan(room)
+        join(room, session_id, state="WI")
+        room.advance(SATURDAY + timedelta(hours=20))
+
+        taken = mark(room, session_id, "PRESENT")
+
+        assert taken["counts"] == {"PRESENT": 1}
+        assert [one.credited_minutes for one in room.announced_of(SessionAttended)] == [120]
+        assert list(asked_for(room).values()) == ["DONE"]
+        (told,) = room.announced_of(ServiceDelivered)
+        assert (told.kinds, "NO_VALID_CREDENTIAL" in told.gaps) == ((), True)
+
+    @pytest.mark.parametrize("way", ["check_in", "add_walk_in"])
+    def test_there_is_no_way_round_at_the_desk(self, room, way):
+        session_id = plan(room)
+        join(room, session_id, state="WI")
+
+        with pytest.raises(Conflict) as refused:
+            room.call(way, who(session_id), role="front_desk")
+
+        assert refused.value.code == "whereabouts_needed"
+
+    def test_whoever_was_there_when_the_line_broke_stays_marked_so(self, room):
+        session_id = plan(room)
+        join(room, session_id, state="IL")
+        room.advance(timedelta(minutes=40))
+
+        seat = join(room, session_id, state="WI")
+
+        assert (seat["state"], seat["not_seen_because"]) == ("CHECKED_IN", "NOT_LICENSED_THERE")
+        assert list(asked_for(room).values()) == ["OPEN"]
+        assert room.announced_of(PatientNotSeen) == []
+
+    def test_they_may_go_to_another_session_at_that_time(self, room):
+        session_id = plan(room)
+        at_the_site = {"mode": "IN_PERSON", "facilitator_id": add_clinician(room, "Ines")}
+        room.at(SATURDAY - timedelta(minutes=50))
+        other = room.call("plan_session", fields_of(**at_the_site), role="supervisor")["session_id"]
+        room.at(SATURDAY)
+        join(room, session_id, state="WI")
+
+        seat = room.call("add_walk_in", who(other), role="front_desk")
+        with pytest.raises(Conflict) as refused:
+            join(room, session_id, state="IL")
+
+        assert seat["state"] == "CHECKED_IN"
+        assert refused.value.code == "patient_elsewhere"
+
+    def test_they_can_make_it_up_in_the_same_week(self, room):
+        session_id = plan(room)
+        seat = join(room, session_id, state="WI")
+        later = {"starts_at": "2026-02-08T12:00:00-06:00", "ends_at": "2026-02-08T14:00:00-06:00"}
+        other = room.call("plan_session", fields_of(**later), role="supervisor")["session_id"]
+
+        made_up = room.call("make_up_session", {"seat_id": seat["seat_id"], "to_session_id": other})
+
+        assert made_up["state"] == "SCHEDULED"
+
+    def test_the_day_names_them(self, room):
+        session_id = plan(room)
+        join(room, session_id, state="WI")
+
+        today = room.ask("get_today", {"site_id": SITE, "day": "2026-02-07"}, role="front_desk")
+
+        assert [one["patient_id"] for one in today["not_seen"]] == [ids_of("Ada")["patient_id"]]
+        assert (today["absent"], today["unmarked"]) == ([], [])
+
+    def test_a_coming_too_early_or_too_late_is_none(self, room):
+        session_id = plan(room)
+        room.at(SATURDAY - timedelta(minutes=61))
+
+        with pytest.raises(Conflict) as refused:
+            join(room, session_id, state="WI")
+
+        assert refused.value.code == "check_in_not_open"
+        assert asked_for(room) == {}
+
+
 class TestHourAlone:
     """The weekly hour with a therapist, for whoever is treated from home."""
 
@@ -208,13 +444,12 @@ class TestHourAlone:
 
         with pytest.raises(Conflict) as at_the_desk:
             room.call("check_in", who(own["session_id"]), role="front_desk")
-        with pytest.raises(InvalidInput) as elsewhere:
-            join(room, own["session_id"], state="WI")
+        elsewhere = join(room, own["session_id"], state="WI")
         seat = join(room, own["session_id"], privacy_attested=False)
 
         assert at_the_desk.value.code == "whereabouts_needed"
-        assert elsewhere.value.code == "not_licensed_there"
-        assert seat["state"] == "CHECKED_IN"
+        assert elsewhere["not_seen_because"] == "NOT_LICENSED_THERE"
+        assert (seat["state"], seat["not_seen_because"]) == ("CHECKED_IN", None)
 
     def test_is_in_person_again_once_the_patient_is_where_nobody_is_licensed(self, room):
         self.declare(room, telehealth_state="WI")

@@ -17,6 +17,7 @@ from shared.contracts.event import Event
 from shared.contracts.scheduling import (
     ATTENDED_STATES,
     AttendanceCorrected,
+    PatientNotSeen,
     SeatCancelled,
     SessionAttended,
     SessionCancelled,
@@ -118,6 +119,10 @@ class SeatGivenUp(Conflict):
 
 class AttendedAlready(Conflict):
     """Raised when an absence is excused of somebody who was there."""
+
+
+class CameAndNotSeen(Conflict):
+    """Raised when somebody is marked as absent who came, and whom the program could not see."""
 
 
 class ExcuseTooLate(Conflict):
@@ -385,7 +390,19 @@ class Seat:
     makes_up: str | None = None
     #: The seat that was taken in place of this one.
     swapped_to: str | None = None
+    #: One of NOT_SEEN_REASONS, where the patient is, by their last word, where the program may not see them.
+    not_seen_because: str | None = None
     tenant_id: str = ""
+
+    @property
+    def is_turned_away(self) -> bool:
+        """Whether the patient came and the program could not see them; their seat is kept for them."""
+        return self.state == "CANCELLED_BY_PROGRAM" and self.not_seen_because is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody sits on it any more."""
+        return self.state in GIVEN_UP and not self.is_turned_away
 
     @property
     def is_served(self) -> bool:
@@ -401,31 +418,71 @@ class Seat:
         :raises SessionCalledOff: when the program cancelled the session.
         :raises SeatGivenUp: when the seat was cancelled.
         """
-        if session.state != "PLANNED":
-            raise SessionCalledOff
-        if self.state in GIVEN_UP:
-            raise SeatGivenUp
-        if self.state == "CHECKED_IN" or self.state in ATTENDED_STATES:
+        self._check_can_come(session)
+        if self._is_there:
+            if now < session.ends_at:
+                self.not_seen_because = None
             return []
-        if not session.starts_at - CHECK_IN_OPENS <= arrived_at < session.ends_at or arrived_at > now:
-            raise CheckInNotOpen(
-                field="arrived_at", rule="from one hour before the start to the end, not in the future"
-            )
+        _check_is_open(session, arrived_at=arrived_at, now=now)
         session.note_mark(now=now)
+        self.not_seen_because = None
         self.checked_in_at = self.arrived_at = arrived_at
         return self.become(state="CHECKED_IN", session=session, past=past, now=now)
+
+    def turn_away(self, *, session: Session, reason: str, past: list[Seen], now: datetime) -> list[Event]:
+        """Note that the patient came and cannot be seen: nothing of it counts against them.
+
+        Their seat is kept, since they may come back from where they can be seen. Whoever was there before
+        the line broke stays marked so. A second time changes nothing.
+
+        :param reason: one of NOT_SEEN_REASONS.
+        :raises CheckInNotOpen: more than an hour before the start, or after the end.
+        :raises SessionCalledOff: when the program cancelled the session.
+        :raises SeatGivenUp: when the seat was cancelled.
+        """
+        self._check_can_come(session)
+        _check_is_open(session, arrived_at=now, now=now)
+        session.note_mark(now=now)
+        self.not_seen_because = reason
+        if self._is_there or self.is_turned_away:
+            return []
+        corrected = self.become(state="CANCELLED_BY_PROGRAM", session=session, past=past, now=now)
+        came = PatientNotSeen(
+            patient_id=self.patient_id,
+            episode_id=self.episode_id,
+            journey_id=self.journey_id,
+            seat_id=self.seat_id,
+            session_id=self.session_id,
+            kind=session.kind,
+            starts_at=self.starts_at,
+            clinical_minutes=session.clinical_minutes,
+            reason=reason,
+            came_at=now,
+        )
+        return [*corrected, came]
+
+    @property
+    def _is_there(self) -> bool:
+        return self.state == "CHECKED_IN" or self.state in ATTENDED_STATES
+
+    def _check_can_come(self, session: Session) -> None:
+        if session.state != "PLANNED":
+            raise SessionCalledOff
+        if self.is_gone:
+            raise SeatGivenUp
 
     def take(self, *, mark: Mark, session: Session, past: list[Seen], now: datetime) -> list[Event]:
         """Take a facilitator's mark; the same mark again changes nothing.
 
         What was told before is corrected. A NO_SHOW before the grace period is over is kept back
-        until then: the patient may still come.
+        until then: the patient may still come. Of somebody who came and could not be seen it changes
+        nothing: a roster tells who was in the session, not who came to it.
 
         :raises SeatGivenUp: when the seat was cancelled.
         :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
         :raises FamilyNotSeenAlone: when the patient was there, or it is no session with the family.
         """
-        if self.state in GIVEN_UP:
+        if self.is_gone:
             raise SeatGivenUp
         if mark.family_minutes is not None:
             self._note_family(mark=mark, minutes=mark.family_minutes, session=session, now=now)
@@ -433,6 +490,8 @@ class Seat:
             if mark.arrived_at or mark.left_at:
                 raise TimesDoNotFit(field="marks", rule=f"{mark.mark} has no times")
             if mark.mark == "NO_SHOW" and now < session.starts_at + GRACE and self.state in OPEN:
+                return []
+            if self.is_turned_away:
                 return []
             self.arrived_at = self.left_at = None
             return self.become(state=mark.mark, session=session, past=past, now=now)
@@ -442,6 +501,18 @@ class Seat:
         if self.makes_up is not None and state == "PRESENT":
             state = "MADE_UP"
         return self.become(state=state, credited_minutes=credited, session=session, past=past, now=now)
+
+    def correct(self, *, mark: Mark, session: Session, past: list[Seen], now: datetime) -> list[Event]:
+        """Take a mark that puts this one seat right; see :meth:`take`.
+
+        :raises CameAndNotSeen: when it calls somebody absent who came and could not be seen.
+        :raises SeatGivenUp: when the seat was cancelled.
+        :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
+        :raises FamilyNotSeenAlone: when the patient was there, or it is no session with the family.
+        """
+        if self.is_turned_away and mark.mark in _AWAY and mark.family_minutes is None:
+            raise CameAndNotSeen(field="mark", rule="the patient came, and the program could not see them")
+        return self.take(mark=mark, session=session, past=past, now=now)
 
     def credit_check_in(self, *, session: Session, past: list[Seen], now: datetime) -> list[Event]:
         """Credit an electronic check-in when the session is long over and no roster came."""
@@ -461,7 +532,7 @@ class Seat:
         """
         if self.state in GIVEN_UP or session.state != "PLANNED":
             raise SeatGivenUp
-        if self.state == "CHECKED_IN" or self.state in ATTENDED_STATES:
+        if self._is_there:
             raise AttendedAlready
         if self.state == "EXCUSED":
             return []
@@ -581,6 +652,13 @@ class Seat:
         return arrived_at, left_at
 
 
+def _check_is_open(session: Session, *, arrived_at: datetime, now: datetime) -> None:
+    if not session.starts_at - CHECK_IN_OPENS <= arrived_at < session.ends_at or arrived_at > now:
+        raise CheckInNotOpen(
+            field="arrived_at", rule="from one hour before the start to the end, not in the future"
+        )
+
+
 def seat_of(seats: Iterable[Seat], *, patient_id: str) -> Seat | None:
     """Return a patient's seat in a session, if there is one.
 
@@ -591,7 +669,7 @@ def seat_of(seats: Iterable[Seat], *, patient_id: str) -> Seat | None:
     return max(
         own,
         key=lambda seat: (
-            seat.state not in GIVEN_UP,
+            not seat.is_gone,
             seat.state not in LEAVES_TIME_FREE,
             seat.episode_id,
         ),

@@ -59,8 +59,11 @@ class NotCheckedIn(Conflict):
 
 def crisis_lines(*, answer: str, emergency_line: str | None) -> dict[str, str] | None:
     """Return who helps now, the program's own number first; None after an answer without risk."""
-    if answer == "SAFE":
-        return None
+    return None if answer == "SAFE" else lines_now(emergency_line=emergency_line)
+
+
+def lines_now(*, emergency_line: str | None) -> dict[str, str]:
+    """Return who helps now, the program's own number first."""
     own = {"program_emergency_line": emergency_line} if emergency_line else {}
     return own | CRISIS_LINES
 

@@ -63,6 +63,8 @@ class Day:
     check_outs_missing: list[Seat] = field(default_factory=list)
     #: Were there, by a mark, and nobody has put the safety question to them.
     not_asked: list[Seat] = field(default_factory=list)
+    #: Came by video, and nobody of the session may treat them where they are.
+    not_seen: list[Seat] = field(default_factory=list)
 
 
 def day_of(held: Iterable[tuple[Session, list[Seat]]], *, now: datetime) -> Day:
@@ -72,6 +74,8 @@ def day_of(held: Iterable[tuple[Session, list[Seat]]], *, now: datetime) -> Day:
         if session.state != "PLANNED":
             continue
         for seat in seats:
+            if seat.is_turned_away:
+                day.not_seen.append(seat)
             if seat.state in GIVEN_UP:
                 continue
             if seat.walked_in:

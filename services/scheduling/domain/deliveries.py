@@ -29,7 +29,8 @@ class Held:
     modality: str
     #: Whether the patient stands in a signed note.
     noted: bool
-    #: Whether whoever led it had an unexpired credential on that day that is enough for its kind.
+    #: Whether whoever led it had an unexpired credential on that day that is enough for its kind, and may
+    #: treat the patient where they were.
     credential_valid: bool
     #: How many patients were there, or had their family seen.
     people: int

@@ -1,11 +1,21 @@
 """Sessions for which nobody leaves home: where the patient is, and who is licensed there."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from services.scheduling.domain.attendance import Session
+from services.scheduling.domain.asked import Asked
+from services.scheduling.domain.attendance import Seat, Session
 from services.scheduling.domain.clinicians import Clinician
+from shared.contracts import roles
+from shared.contracts.common import TaskOpened
 from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
+
+#: How soon somebody calls a patient back who came and could not be seen: the session goes on meanwhile.
+#: Design default.
+CALL_BACK_WITHIN = timedelta(minutes=15)
+
+NOT_SEEN = "patient_not_seen"
 
 
 class NoTelehealth(Conflict):
@@ -17,7 +27,7 @@ class WhereaboutsNeeded(Conflict):
 
 
 class NotLicensedThere(InvalidInput):
-    """Raised when the clinician has no unexpired licence of the state in which the patient is."""
+    """Raised when a session is given to somebody without a licence of the state in which its patient is."""
 
 
 class PrivacyNotAttested(InvalidInput):
@@ -64,18 +74,72 @@ class Visit:
         self.told_at = now
 
 
-def check_may_join(
-    *, session: Session, clinician: Clinician, state: str, privacy_attested: bool, on: date
-) -> None:
-    """Refuse a patient whom the clinician may not treat where they are.
+@dataclass(eq=False, kw_only=True)
+class UnseenArrival:
+    """A patient came to a session from afar, and nobody of it may treat them where they said they were."""
 
-    :raises NoTelehealth: when the session is held in person.
-    :raises NotLicensedThere: when the clinician is not licensed in that state today.
-    :raises PrivacyNotAttested: when others take part and the patient has not attested to be alone.
+    arrival_id: str
+    seat_id: str
+    session_id: str
+    #: Who led the session, and may not treat them there.
+    clinician_id: str
+    state: str
+    place: str
+    #: One of NOT_SEEN_REASONS.
+    reason: str
+    came_at: datetime
+    told_by: str
+    told_by_role: str
+    #: What somebody is asked to do because of it, and by when.
+    task_id: str
+    call_due_at: datetime
+    #: The number to call, and where exactly help would be sent; kept sealed.
+    call_back: str | None = None
+    whereabouts: str | None = None
+    tenant_id: str = ""
+
+    def ask_for_call(self, seat: Seat) -> tuple[Asked, TaskOpened]:
+        """Ask somebody to call the patient back, and to find a clinician who may see them."""
+        asked = Asked(
+            task_id=self.task_id,
+            task=NOT_SEEN,
+            about_id=seat.seat_id,
+            patient_id=seat.patient_id,
+            episode_id=seat.episode_id,
+            journey_id=seat.journey_id,
+        )
+        opened = asked.opened(
+            owner_role=roles.COUNSELOR,
+            reason=self.reason,
+            due_at=self.call_due_at,
+            next_role=roles.SUPERVISOR,
+        )
+        return asked, opened
+
+
+def task_id_of(arrival_id: str) -> str:
+    """Return the id of what an arrival asks for."""
+    return derived_id(arrival_id, NOT_SEEN)
+
+
+def check_from_afar(session: Session) -> None:
+    """Refuse to join a session that is held in person.
+
+    :raises NoTelehealth: when it is.
     """
     if session.mode == "IN_PERSON":
         raise NoTelehealth
-    if not clinician.is_licensed_in(state=state, on=on):
-        raise NotLicensedThere(field="state", rule="the clinician needs an unexpired licence of that state")
+
+
+def why_not_seen(*, clinician: Clinician, state: str, on: date) -> str | None:
+    """Return why a clinician may not see somebody who is in a state on a day, one of NOT_SEEN_REASONS."""
+    return None if clinician.is_licensed_in(state=state, on=on) else "NOT_LICENSED_THERE"
+
+
+def check_privacy(session: Session, *, privacy_attested: bool) -> None:
+    """Refuse whoever has not attested to be alone where others take part.
+
+    :raises PrivacyNotAttested: then.
+    """
     if session.kind != "INDIVIDUAL" and not privacy_attested:
         raise PrivacyNotAttested(field="privacy_attested", rule="must be true where others take part")

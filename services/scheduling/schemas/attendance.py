@@ -10,6 +10,7 @@ from shared.contracts.scheduling import (
     CHECK_OUT_ANSWERS,
     EXCUSE_REASONS,
     MARKS,
+    NOT_SEEN_REASONS,
     SEAT_STATES,
 )
 from shared.schema_fields import Id, Moment
@@ -160,6 +161,14 @@ class Seat(Schema):
         allow_none=True, metadata=described("Minutes for which the family was seen without the patient.")
     )
     excuse_reason = fields.String(allow_none=True)
+    not_seen_because = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(NOT_SEEN_REASONS),
+        metadata=described(
+            "Why the program could not see the patient, who came: with CANCELLED_BY_PROGRAM, it counts for"
+            " nothing against them."
+        ),
+    )
     revision = fields.Integer(required=True)
 
 

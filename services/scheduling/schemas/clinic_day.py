@@ -94,6 +94,13 @@ class Today(Schema):
             "Were there by the roster, and nobody has put the safety question to them; a check-out does."
         ),
     )
+    not_seen = fields.List(
+        fields.Nested(SeatToday),
+        required=True,
+        metadata=described(
+            "Came by video, and nobody of the session may treat them where they are: they are called back."
+        ),
+    )
 
 
 class GetAttendance(Schema):

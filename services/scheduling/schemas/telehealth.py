@@ -4,12 +4,16 @@ from marshmallow import Schema, fields, validate
 
 from services.scheduling.schemas.attendance import Seat
 from services.scheduling.schemas.fields import described
-from shared.contracts.scheduling import TELEHEALTH_PLACES
+from shared.contracts.scheduling import NEXT_STEPS, NOT_SEEN_REASONS, TELEHEALTH_PLACES
 from shared.schema_fields import Id, Moment
 
 
 class JoinByTelehealth(Schema):
-    """A patient joins a session from afar, and tells where they are: asked anew each time."""
+    """A patient joins a session from afar, and tells where they are: asked anew each time.
+
+    Nobody is refused for where they are. Whoever nobody of the session may treat there is turned away: the
+    answer says so, somebody calls them back, and it never counts against them.
+    """
 
     session_id = Id(required=True, metadata=described("Which session."))
     patient_id = Id(metadata=described("Who; a patient's own token may leave it out."))
@@ -47,6 +51,22 @@ class GetTelehealthVisit(Schema):
     seat_id = Id(required=True, metadata=described("Which seat."))
 
 
+class UnseenArrival(Schema):
+    """A patient came from afar, and nobody of the session may treat them where they were."""
+
+    came_at = Moment(required=True)
+    state = fields.String(required=True)
+    place = fields.String(required=True)
+    call_back = fields.String(allow_none=True)
+    whereabouts = fields.String(allow_none=True)
+    reason = fields.String(required=True, validate=validate.OneOf(NOT_SEEN_REASONS))
+    clinician_id = Id(required=True, metadata=described("Who led the session, and may not treat them there."))
+    told_by = fields.String(required=True, metadata=described("Who checked them in."))
+    told_by_role = fields.String(required=True)
+    task_id = Id(required=True, metadata=described("What somebody was asked to do because of it."))
+    call_due_at = Moment(required=True)
+
+
 class TelehealthVisit(Schema):
     """Where a patient is during a session."""
 
@@ -59,7 +79,31 @@ class TelehealthVisit(Schema):
     whereabouts = fields.String(allow_none=True)
     privacy_attested = fields.Boolean(required=True)
     told_at = Moment(required=True)
+    unseen = fields.List(
+        fields.Nested(UnseenArrival),
+        required=True,
+        metadata=described("When they came and could not be seen, the first first."),
+    )
 
 
 class Joined(Seat):
-    """The seat of a patient who has joined from afar."""
+    """The seat of a patient who came from afar.
+
+    Whoever may be treated where they are is checked in. Whoever may not be has ``not_seen_because`` and
+    ``next_step``: they came, it counts for nothing against them, and they may try again from elsewhere.
+    """
+
+    next_step = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(NEXT_STEPS),
+        metadata=described("What follows where they could not be seen; null where they were."),
+    )
+    called_back_by = Moment(
+        allow_none=True, metadata=described("By when somebody calls them back at the number they told.")
+    )
+    crisis_lines = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        allow_none=True,
+        metadata=described("Who helps until then, where they could not be seen."),
+    )

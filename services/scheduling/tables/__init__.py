@@ -155,6 +155,8 @@ from services.scheduling.tables.resources import (
     rooms_of_site,
     rooms_table,
     telehealth_visits,
+    unseen_arrivals,
+    unseen_arrivals_at,
 )
 from services.scheduling.tables.rosters import (
     Roster,
@@ -296,6 +298,8 @@ __all__ = [
     "take_weighing_turn",
     "taught_to",
     "telehealth_visits",
+    "unseen_arrivals",
+    "unseen_arrivals_at",
     "unsigned_notes",
     "waits",
     "waits_for",

@@ -12,7 +12,14 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance
 from services.scheduling.tables.base import mapper, metadata, one_of, one_place_at_a_time
-from shared.contracts.scheduling import ATTENDED_STATES, MODES, SEAT_ORIGINS, SEAT_STATES, SESSION_KINDS
+from shared.contracts.scheduling import (
+    ATTENDED_STATES,
+    MODES,
+    NOT_SEEN_REASONS,
+    SEAT_ORIGINS,
+    SEAT_STATES,
+    SESSION_KINDS,
+)
 from shared.database import (
     id_column,
     moment,
@@ -101,8 +108,10 @@ seats = Table(
     Column("origin", sa.String(8), nullable=False, server_default="PLAN"),
     reference("makes_up", nullable=True),
     reference("swapped_to", nullable=True),
+    Column("not_seen_because", sa.String(32)),
     one_of("state", SEAT_STATES),
     one_of("origin", SEAT_ORIGINS),
+    one_of("not_seen_because", NOT_SEEN_REASONS),
     UniqueConstraint("tenant_id", "session_id", "number"),
     sa.CheckConstraint("number BETWEEN 1 AND capacity", name="within_capacity"),
     one_place_at_a_time(

@@ -91,7 +91,7 @@ _PEOPLE = (
     .correlate(sessions)
     .scalar_subquery()
 )
-_SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes", "family_minutes")
+_SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes", "family_minutes", "not_seen_because")
 #: The seats of a session on which somebody of those asked about was there, or their family. Found once,
 #: whatever the planner takes the tables to hold: where nothing is known of them yet, it would look for them
 #: with each session.

@@ -10,7 +10,12 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import clinicians, rooms, telehealth
 from services.scheduling.tables.base import mapper, metadata, one_of
-from shared.contracts.scheduling import ABSENCE_REASONS, CANCELLATION_REASONS, TELEHEALTH_PLACES
+from shared.contracts.scheduling import (
+    ABSENCE_REASONS,
+    CANCELLATION_REASONS,
+    NOT_SEEN_REASONS,
+    TELEHEALTH_PLACES,
+)
 from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
 
 #: One number for a room of a tenant.
@@ -96,6 +101,29 @@ telehealth_visits = Table(
     one_of("place", TELEHEALTH_PLACES),
 )
 
+unseen_arrivals = Table(
+    "unseen_arrivals",
+    metadata,
+    id_column("arrival_id"),
+    tenant_column(),
+    Column("seat_id", sa.Uuid(as_uuid=False), ForeignKey("seats.seat_id"), nullable=False),
+    reference("session_id"),
+    reference("clinician_id"),
+    Column("state", sa.String(2), nullable=False),
+    Column("place", sa.String(16), nullable=False),
+    Column("reason", sa.String(32), nullable=False),
+    Column("came_at", moment(), nullable=False),
+    Column("told_by", sa.String(64), nullable=False),
+    Column("told_by_role", sa.String(32), nullable=False),
+    reference("task_id"),
+    Column("call_due_at", moment(), nullable=False),
+    sealed_column("call_back"),
+    sealed_column("whereabouts"),
+    one_of("place", TELEHEALTH_PLACES),
+    one_of("reason", NOT_SEEN_REASONS),
+    Index(None, "seat_id", "came_at"),
+)
+
 # A session sees one tenant only, so there the id alone is the key.
 mapper.map_imperatively(rooms.Room, rooms_table, primary_key=[rooms_table.c.room_id])
 mapper.map_imperatively(rooms.RoomHour, room_hours, primary_key=[room_hours.c.group_id, room_hours.c.weekday])
@@ -103,6 +131,19 @@ mapper.map_imperatively(rooms.Closure, closures)
 mapper.map_imperatively(clinicians.Absence, absences)
 mapper.map_imperatively(telehealth.Visit, telehealth_visits)
 sealed(telehealth.Visit, key="seat_id", fields=("call_back", "whereabouts"))
+mapper.map_imperatively(telehealth.UnseenArrival, unseen_arrivals)
+sealed(telehealth.UnseenArrival, key="arrival_id", fields=("call_back", "whereabouts"))
+
+
+def unseen_arrivals_at(db: Session, *, seat_id: str) -> list[telehealth.UnseenArrival]:
+    """Return the times at which the patient of a seat came and could not be seen, the first first."""
+    return list(
+        db.scalars(
+            sa.select(telehealth.UnseenArrival)
+            .where(telehealth.UnseenArrival.seat_id == seat_id)
+            .order_by(telehealth.UnseenArrival.came_at, telehealth.UnseenArrival.arrival_id)
+        )
+    )
 
 
 def rooms_of_site(db: Session, *, site_id: str | None) -> list[rooms.Room]:
