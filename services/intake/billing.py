@@ -32,7 +32,7 @@ def days_of(
         days = tables.attended_days(
             db, site_id=site.site_id, first=first, last=last, after=after, limit=_AT_ONCE
         )
-        found += [one for one in _judged(db, days) if one.is_billable == billable]
+        found += [one for one in _judged(db, site, days) if one.is_billable == billable]
         if len(days) < _AT_ONCE:
             break
         after = days[-1].delivery_id
@@ -51,6 +51,20 @@ def _stretch(site: Site, asked: dict[str, Any], *, now: datetime) -> tuple[date,
     return first, last
 
 
-def _judged(db: Session, days: Sequence[billing.AttendedDay]) -> list[billing.JudgedDay]:
+def _judged(db: Session, site: Site, days: Sequence[billing.AttendedDay]) -> list[billing.JudgedDay]:
     known = tables.payments_of(db, episode_ids={day.episode_id for day in days})
-    return [billing.judge(day, known[day.episode_id]) for day in days if day.episode_id in known]
+    with_family = {day.patient_id for day in days if day.family_forms or day.family_alone_minutes}
+    consents = tables.family_consents_of(db, patient_ids=with_family) if with_family else {}
+
+    def stood(day: billing.AttendedDay) -> bool:
+        return any(
+            site.local_day(one.signed_at) <= day.served_on
+            and (one.stood_until is None or day.served_on <= site.local_day(one.stood_until))
+            for one in consents.get(day.patient_id, ())
+        )
+
+    return [
+        billing.judge(day, known[day.episode_id], family_consent=stood(day))
+        for day in days
+        if day.episode_id in known
+    ]

@@ -1,7 +1,7 @@
 """Attended days: which may be billed, and every reason why the others may not."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,18 +138,42 @@ class TestFamilySession:
     """Of an hour with the family it is told whether the patient was there: brief section 7."""
 
     def test_with_the_patient_stands_beside_the_code_of_the_day(self) -> None:
-        line = billing.judge(day(family_forms=("WITH_PATIENT",)), payment()).line()
+        line = billing.judge(day(family_forms=("WITH_PATIENT",)), payment(), family_consent=True).line()
 
         assert (line["procedure_code"], line["family_codes"]) == ("H0015", ["90847"])
+        assert line["family_codes_withheld"] == []
+
+    def test_is_not_billed_without_a_consent_and_holds_no_other_session_back(self) -> None:
+        both = day(family_forms=("WITH_PATIENT", "WITHOUT_PATIENT"), family_alone_minutes=50)
+
+        found = billing.judge(both, payment())
+
+        line = found.line()
+        assert found.is_billable
+        assert (line["family_codes"], line["family_codes_withheld"]) == ([], ["90846", "90847"])
+        assert (line["procedure_code"], line["billable_minutes"]) == ("H0015", 165)
+
+    def test_without_the_patient_is_nothing_to_bill_without_a_consent(self) -> None:
+        alone = day(
+            minutes={}, attended_minutes=0, family_forms=("WITHOUT_PATIENT",), family_alone_minutes=50
+        )
+
+        found = billing.judge(alone, payment())
+
+        assert found.reasons == ("NO_FAMILY_CONSENT",)
+        assert (found.line()["billable_minutes"], found.line()["kinds"]) == (0, [])
 
     def test_of_several_families_has_no_code_here(self) -> None:
-        assert billing.judge(day(family_forms=("SEVERAL_FAMILIES",)), payment()).line()["family_codes"] == []
+        several = day(family_forms=("SEVERAL_FAMILIES",))
+
+        assert billing.judge(several, payment(), family_consent=True).line()["family_codes"] == []
 
     def test_without_the_patient_is_billed_by_itself_and_needs_no_unit(self) -> None:
         alone = day(
             minutes={}, attended_minutes=0, family_forms=("WITHOUT_PATIENT",), family_alone_minutes=50
         )
-        found = billing.judge(alone, payment(units={"a": (unit(served_on=date(2026, 2, 3)),)}))
+        without_unit = payment(units={"a": (unit(served_on=date(2026, 2, 3)),)})
+        found = billing.judge(alone, without_unit, family_consent=True)
 
         line = found.line()
         assert found.is_billable
@@ -160,14 +184,16 @@ class TestFamilySession:
     def test_without_the_patient_is_never_a_day_of_the_program(self) -> None:
         unsigned = day(minutes={}, attended_minutes=0, gaps=("NO_SIGNED_NOTE",), family_alone_minutes=50)
 
-        found = billing.judge(unsigned, payment())
+        found = billing.judge(unsigned, payment(), family_consent=True)
 
         assert found.reasons == ("NO_SIGNED_NOTE",)
         assert found.line()["procedure_code"] == "90846"
 
     def test_without_the_patient_beside_others_of_the_day_tells_both(self) -> None:
         line = billing.judge(
-            day(family_forms=("WITH_PATIENT", "WITHOUT_PATIENT"), family_alone_minutes=50), payment()
+            day(family_forms=("WITH_PATIENT", "WITHOUT_PATIENT"), family_alone_minutes=50),
+            payment(),
+            family_consent=True,
         ).line()
 
         assert (line["procedure_code"], line["family_codes"]) == ("H0015", ["90846", "90847"])
@@ -241,13 +267,44 @@ class TestLists:
         alone = {"kinds": (), "minutes": (), "attended_minutes": 0, "family_alone_minutes": 50}
 
         office.room.deliver(told(office, **alone))
-        assert listed(office, "list_unbilled_days")[0]["reasons"] == ["NO_SIGNED_NOTE"]
+        assert listed(office, "list_unbilled_days")[0]["reasons"] == ["NO_SIGNED_NOTE", "NO_FAMILY_CONSENT"]
         office.room.deliver(signed(office, **alone, family_forms=("WITHOUT_PATIENT",)))
+        assert listed(office, "list_unbilled_days")[0]["reasons"] == ["NO_FAMILY_CONSENT"]
+        self.consent(office, signed_at=office.room.now)
 
         (line,) = listed(office, "list_billable_days")
         assert (line["procedure_code"], line["family_codes"]) == ("90846", ["90846"])
         (seen,) = office.seen()["authorizations"]
         assert seen["ledger"]["used"] == 0
+
+    def consent(self, office: Billing, *, signed_at: datetime) -> str:
+        """Let people close to the patient know; return the id of the consent."""
+        family = {
+            "patient_id": office.patient["patient_id"],
+            "kind": "FAMILY",
+            "recipient": "Her sister",
+            "purpose": "To come along.",
+            "information_classes": ["ATTENDANCE"],
+            "signed_at": signed_at.isoformat(),
+            "expires_at": (office.room.now + timedelta(days=90)).isoformat(),
+        }
+        return str(office.room.call("grant_consent", family)["consent_id"])
+
+    @pytest.mark.parametrize(("asked_on", "codes"), [(MONDAY, ["90847"]), (MONDAY + timedelta(days=2), [])])
+    def test_tell_of_sessions_with_the_family_while_a_consent_stood(
+        self, office: Billing, asked_on: date, codes: list[str]
+    ) -> None:
+        consent_id = self.consent(office, signed_at=office.room.now)
+        office.room.advance(timedelta(days=1))
+        office.room.call("revoke_consent", {"consent_id": consent_id})
+        office.room.advance(timedelta(days=3))
+        office.authorize(units=3)
+
+        office.room.deliver(signed(office, asked_on, family_forms=("WITH_PATIENT",)))
+
+        (line,) = listed(office, "list_billable_days")
+        assert line["family_codes"] == codes
+        assert line["family_codes_withheld"] == ([] if codes else ["90847"])
 
     def test_leave_out_a_day_that_nobody_attended_after_all(self, office: Billing) -> None:
         office.room.deliver(told(office), told(office, revision=2, attended_minutes=0, gaps=()))

@@ -30,6 +30,8 @@ NO_ACTIVE_COVER = "NO_ACTIVE_COVER"
 DAY_NOT_AUTHORIZED = "DAY_NOT_AUTHORIZED"
 NO_UNIT_LEFT = "NO_UNIT_LEFT"
 NO_DIAGNOSIS = "NO_DIAGNOSIS"
+#: Nobody close to the patient may know of the treatment: of a day of the family alone.
+NO_FAMILY_CONSENT = "NO_FAMILY_CONSENT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,8 @@ class JudgedDay:
     payer: str | None = None
     coverage_id: str | None = None
     authorization_id: str | None = None
+    #: Whether a consent for people close to the patient stood on the day.
+    family_consent: bool = False
 
     @property
     def is_billable(self) -> bool:
@@ -96,7 +100,12 @@ class JudgedDay:
         procedure, revenue = CODES_OF_LEVEL.get(self.level, (None, None))
         if day.is_of_family_alone:
             procedure, revenue = CODES_OF_FAMILY_SESSION["WITHOUT_PATIENT"], FAMILY_REVENUE_CODE
-        alone = day.family_alone_minutes if "WITHOUT_PATIENT" in day.family_forms else 0
+        codes = sorted(
+            CODES_OF_FAMILY_SESSION[form] for form in day.family_forms if form in CODES_OF_FAMILY_SESSION
+        )
+        alone = 0
+        if self.family_consent and "WITHOUT_PATIENT" in day.family_forms:
+            alone = day.family_alone_minutes
         return {
             "delivery_id": day.delivery_id,
             "served_on": day.served_on,
@@ -114,18 +123,20 @@ class JudgedDay:
             "procedure_code": procedure,
             "revenue_code": revenue,
             "units": 1,
-            "family_codes": sorted(
-                CODES_OF_FAMILY_SESSION[form] for form in day.family_forms if form in CODES_OF_FAMILY_SESSION
-            ),
+            "family_codes": codes if self.family_consent else [],
+            "family_codes_withheld": [] if self.family_consent else codes,
             "family_alone_minutes": day.family_alone_minutes,
             "reasons": list(self.reasons),
         }
 
 
-def judge(day: AttendedDay, payment: Payment) -> JudgedDay:
+def judge(day: AttendedDay, payment: Payment, *, family_consent: bool = False) -> JudgedDay:
     """Return a day with every reason that stands against billing it.
 
     A gap of one session does not hold back a day that another session makes billable.
+
+    :param family_consent: whether a consent for people close to the patient stood on the day: no session with
+        them is billed without one (brief section 7), though it was held.
     """
     reasons = () if day.has_service else day.gaps
     cover, authorization, against = _paid_by(day, payment)
@@ -133,6 +144,8 @@ def judge(day: AttendedDay, payment: Payment) -> JudgedDay:
         reasons = (*reasons, against)
     if not payment.diagnoses:
         reasons = (*reasons, NO_DIAGNOSIS)
+    if day.is_of_family_alone and not family_consent:
+        reasons = (*reasons, NO_FAMILY_CONSENT)
     return JudgedDay(
         day=day,
         level=payment.level,
@@ -141,6 +154,7 @@ def judge(day: AttendedDay, payment: Payment) -> JudgedDay:
         payer=cover.payer if cover else None,
         coverage_id=cover.coverage_id if cover else None,
         authorization_id=authorization.authorization_id if authorization else None,
+        family_consent=family_consent,
     )
 
 

@@ -104,6 +104,12 @@ class Consent:
             return False
         return self.expires_at is None or self.expires_at > now
 
+    @property
+    def stood_until(self) -> datetime | None:
+        """When it was revoked, ended or ends by itself, whichever is first; None where it does not end."""
+        ends = (self.revoked_at, self.ended_at, self.expires_at)
+        return min((one for one in ends if one is not None), default=None)
+
     def next_reminder_at(self, *, now: datetime) -> datetime | None:
         """Return when to say next that it ends soon, or that it has ended; none when that never comes."""
         if self.expires_at is None or self.revoked_at is not None or self.ended_at is not None:

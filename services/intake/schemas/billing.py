@@ -58,6 +58,13 @@ class AttendedDay(Schema):
     family_alone_minutes = fields.Integer(
         metadata={"description": "Minutes for which the family was seen without the patient."}
     )
+    family_codes_withheld = fields.List(
+        fields.String(),
+        metadata={
+            "description": "CPT codes of sessions with the family that are not billed: no consent for people"
+            " close to the patient stood on the day."
+        },
+    )
     reasons = fields.List(
         fields.String(), metadata={"description": "Every reason why it cannot be billed; none when it can."}
     )

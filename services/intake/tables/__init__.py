@@ -41,6 +41,7 @@ from services.intake.tables.consents import (
     consent_rows,
     consents_of,
     disclosing_consents_of,
+    family_consents_of,
     lock_consent,
     lock_consents_of,
 )
@@ -260,6 +261,7 @@ __all__ = [
     "episodes_at_sites",
     "estimate_rows",
     "estimates_of",
+    "family_consents_of",
     "fee_assessment_rows",
     "find_admission",
     "find_admission_seat",

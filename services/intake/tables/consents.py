@@ -1,5 +1,7 @@
 """Consents."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects.postgresql import JSONB
@@ -68,6 +70,17 @@ _CONSENTS = written_once(
 def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
     """Return all consents of a person, oldest first."""
     return list(db.scalars(_CONSENTS, {"of_patient": patient_id}))
+
+
+def family_consents_of(db: Session, *, patient_ids: Iterable[str]) -> dict[str, list[consents.Consent]]:
+    """Return the consents of some people that let those close to them know of the treatment, by person."""
+    found: dict[str, list[consents.Consent]] = {}
+    query = sa.select(consents.Consent).where(
+        consent_rows.c.patient_id.in_(sorted(patient_ids)), consent_rows.c.kind == "FAMILY"
+    )
+    for consent in db.scalars(query):
+        found.setdefault(consent.patient_id, []).append(consent)
+    return found
 
 
 def disclosing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:
