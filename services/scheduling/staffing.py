@@ -290,12 +290,12 @@ def record_absence(
     """Keep that a clinician is away; who stands in takes the sessions, for the rest somebody is asked."""
     db.add(absence)
     db.flush()
-    sessions = tables.sessions_led_by(
-        db,
-        clinician_id=clinician.clinician_id,
-        after=max(absence.starts_at, now),
-        until=absence.ends_at,
+    # Also those in whose middle it begins: no session lasts longer.
+    reaching = absence.starts_at - attendance.LONGEST_SESSION
+    led = tables.sessions_led_by(
+        db, clinician_id=clinician.clinician_id, after=max(reaching, now), until=absence.ends_at
     )
+    sessions = [session for session in led if session.ends_at > absence.starts_at]
     done = HandOver(moved=[], left=[(session, AWAY) for session in sessions])
     if stand_in is not None:
         done = _give(db, sessions, stand_in, site, now=now)

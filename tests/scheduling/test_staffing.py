@@ -254,6 +254,26 @@ class TestAbsence:
         closed = [one.outcome for one in room.announced_of(TaskClosed) if one.task_id == task.task_id]
         assert closed == ["DONE"]
 
+    @pytest.mark.parametrize(("stands_in", "tasks"), [(True, 0), (False, 1)])
+    def test_that_begins_in_the_middle_of_a_session_is_of_that_too(self, room, stands_in, tasks):
+        admit(room, "Ada")
+        ines = add_clinician(room, "Ines", kind="CADC")
+        named = {"stand_in_id": ines} if stands_in else {}
+        stretch = {"starts_at": "2026-02-04T10:30:00-06:00", "ends_at": "2026-02-04T18:00:00-06:00"}
+
+        absence = self._away(room, **stretch, **named)
+
+        assert absence["moved"] + len(absence["left"]) == 1
+        assert absence["moved"] == stands_in
+        assert len(tasks_of(room, "sessions_to_reassign")) == tasks
+
+    def test_that_begins_after_a_session_leaves_that_alone(self, room):
+        admit(room, "Ada")
+
+        absence = self._away(room, starts_at="2026-02-04T12:00:00-06:00", ends_at="2026-02-04T18:00:00-06:00")
+
+        assert absence["left"] == []
+
     def test_leaves_what_a_stand_in_cannot_take(self, room):
         admit(room, "Ada")
         ines = add_clinician(room, "Ines", kind="CADC", expires_on=date(2026, 2, 1))
