@@ -165,7 +165,10 @@ class TestDaySheet:
         came = day_sheet.written(
             self.today(state="CHECKED_IN", arrived_at="2026-03-09T14:05:00Z"), name_of=lambda _: "Ada L."
         ).decode()
+        turned_away = {"state": "CANCELLED_BY_PROGRAM", "not_seen_because": "NOT_LICENSED_THERE"}
+        may_return = day_sheet.written(self.today(**turned_away), name_of=lambda _: "Ada L.").decode()
         assert "Ada L." not in gone
+        assert "Ada L." in may_return
         assert "<td>09:05<td>" in came
 
     def test_shortens_names(self) -> None:

@@ -910,6 +910,16 @@ class TestWeighWeek:
 
         assert room.announced_of(WeeklyDoseShortfall) == []
 
+    def test_does_not_judge_the_week_in_which_the_treatment_ends(self, room):
+        admit(room, "Ada")
+        skipped = tuple(f"2026-02-{day:02}" for day in range(4, 23))
+        attend(room, "Ada", until="2026-02-21T00:00:00Z", skip=skipped)
+        room.deliver(discharge_of("Ada", at=room.now))
+
+        room.advance("2026-02-23T08:00:00-06:00")
+
+        assert [one.week_starts_on for one in room.announced_of(WeeklyDoseShortfall)] == [date(2026, 2, 9)]
+
     def test_does_not_judge_a_week_in_which_the_program_closed(self, room):
         admit(room, "Ada")
         monday, *_ = sessions_of(room, "Ada", **{"from": "2026-02-09T00:00:00Z"})
