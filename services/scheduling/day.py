@@ -96,14 +96,26 @@ def walk_in(
     """Seat and check in somebody who came; who has a seat already is only checked in.
 
     :raises NoSuchPatient: when there is nobody of that id in the program.
-    :raises WhereaboutsNeeded: when they came by video and could not be seen where they were.
+    :raises WhereaboutsNeeded: when the session is held from afar: they join it, and tell where they are.
+    """
+    if roster.session.mode != "IN_PERSON":
+        raise telehealth.WhereaboutsNeeded
+    own, caused = seated(db, roster, patient_id=patient_id, now=now)
+    past = tables.past_of(db, episode_ids=[own.episode_id])
+    caused += own.check_in(session=roster.session, arrived_at=arrived_at, past=past[own.episode_id], now=now)
+    return own, caused
+
+
+def seated(
+    db: Session, roster: tables.Roster, *, patient_id: str, now: datetime
+) -> tuple[attendance.Seat, list[Event]]:
+    """Return the seat of somebody who came, and what giving them one caused, where they had none.
+
+    :raises NoSuchPatient: when there is nobody of that id in the program.
     """
     session, seats = roster.session, roster.seats
     own = attendance.seat_of(seats, patient_id=patient_id)
     caused: list[Event] = []
-    if own is not None and own.is_turned_away:
-        # Where they are is asked anew, and they check in from there.
-        raise telehealth.WhereaboutsNeeded
     if own is None or own.is_gone:
         # Whoever books for the same patient waits for the same row.
         patient = tables.lock_patient(db, patient_id=patient_id)
@@ -125,8 +137,6 @@ def walk_in(
             db.add(own)
             seats.append(own)
         caused.append(scheduled)
-    past = tables.past_of(db, episode_ids=[own.episode_id])
-    caused += own.check_in(session=session, arrived_at=arrived_at, past=past[own.episode_id], now=now)
     return own, caused
 
 

@@ -1131,9 +1131,19 @@ class Scheduling:
     def join_by_telehealth(self, db: Session, call: Call) -> dict[str, Any]:
         """Check a patient in who takes part from afar, where the clinician may treat them where they are.
 
-        Where not, keep that they came, and have somebody call them back.
+        Where not, keep that they came, and have somebody call them back. Whom the staff check in has a seat
+        from then on, as who walks in.
         """
-        roster, seat = self._seat_at_door(db, call)
+        caused: list[Event] = []
+        if call.actor.role == roles.PATIENT:
+            roster, seat = self._seat_at_door(db, call)
+        else:
+            patient_id = self._who_is_at_door(call)
+            tables.hold_enrolment(db, session_ids=[call.data["session_id"]])
+            roster = tables.lock_roster(db, session_id=call.data["session_id"])
+            telehealth.check_from_afar(roster.session)
+            seat, caused = day.seated(db, roster, patient_id=patient_id, now=call.now)
+            seating.write_down(db)
         session, site = roster.session, roster.site
         leader = db.get(clinicians.Clinician, session.facilitator_id)
         if site is None or leader is None:
@@ -1146,9 +1156,10 @@ class Scheduling:
         not_seen = telehealth.why_not_seen(clinician=leader, state=call.data["state"], on=on)
         arrival = None
         if not_seen is not None:
-            arrival, caused = joining.turn_away(db, roster, seat, leader, call, reason=not_seen)
+            arrival, came = joining.turn_away(db, roster, seat, leader, call, reason=not_seen)
         else:
-            caused = joining.join(db, roster, seat, call)
+            came = joining.join(db, roster, seat, call)
+        caused += came
         self._after_marks(db, roster, caused, now=call.now)
         return joining.joined_view(roster, seat, arrival)
 
@@ -1505,15 +1516,20 @@ class Scheduling:
         )
         set_timer(db, "weigh_week", key=site_id, due_at=due_at)
 
+    def _who_is_at_door(self, call: Call) -> str:
+        """Return the patient that a request is about: whose token asks, where nobody is named."""
+        named: str | None = call.data.get("patient_id")
+        if call.actor.role == roles.PATIENT:
+            if named not in (None, call.actor.actor_id):
+                raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
+            return call.actor.actor_id
+        if named is None:
+            raise InvalidInput(field="patient_id", rule="Missing data for required field.")
+        return named
+
     def _seat_at_door(self, db: Session, call: Call) -> tuple[tables.Roster, attendance.Seat]:
         """Return the session's roster, locked, and the seat of the patient the request is about."""
-        patient_id = call.data.get("patient_id")
-        if call.actor.role == roles.PATIENT:
-            patient_id = patient_id or call.actor.actor_id
-            if patient_id != call.actor.actor_id:
-                raise attendance.NoSuchSeat(field="patient_id", rule="must have a seat in the session")
-        elif patient_id is None:
-            raise InvalidInput(field="patient_id", rule="Missing data for required field.")
+        patient_id = self._who_is_at_door(call)
         roster = tables.lock_roster(db, session_id=call.data["session_id"])
         seat = attendance.seat_of(roster.seats, patient_id=patient_id)
         if seat is None:

@@ -16,6 +16,7 @@ from shared.contracts.scheduling import (
     ServiceDelivered,
     SessionAttended,
     SessionMissed,
+    SessionScheduled,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id
@@ -120,6 +121,34 @@ class TestJoinByTelehealth:
             room.call("check_in", who(session_id), role="front_desk")
 
         assert refused.value.code == "whereabouts_needed"
+
+    def test_is_the_way_of_whoever_walks_in_from_afar_too(self, room):
+        session_id = plan(room)
+        room.deliver(referral_of("Ben"), *admitted("Ben"))
+        ben = {"session_id": session_id, "patient_id": ids_of("Ben")["patient_id"]}
+        there = {"place": "HOME", "call_back": NUMBER, "whereabouts": "At home", "privacy_attested": True}
+
+        with pytest.raises(Conflict) as at_the_desk:
+            room.call("add_walk_in", ben, role="front_desk")
+        with pytest.raises(NotFound):
+            room.call(
+                "join_by_telehealth",
+                {"session_id": session_id, "state": "IL", **there},
+                role="patient",
+                actor_id=ben["patient_id"],
+            )
+        elsewhere = room.call("join_by_telehealth", ben | there | {"state": "WI"}, role="front_desk")
+        seat = room.call("join_by_telehealth", ben | there | {"state": "IL"}, role="front_desk")
+
+        assert at_the_desk.value.code == "whereabouts_needed"
+        assert elsewhere["not_seen_because"] == "NOT_LICENSED_THERE"
+        assert (seat["state"], seat["walked_in"], seat["seat_id"]) == (
+            "CHECKED_IN",
+            True,
+            elsewhere["seat_id"],
+        )
+        booked = [one for one in room.announced_of(SessionScheduled) if one.session_id == session_id]
+        assert [one.patient_id for one in booked].count(ben["patient_id"]) == 1
 
     @pytest.mark.parametrize("left_out", ["state", "call_back", "whereabouts"])
     def test_asks_where_help_would_be_sent(self, room, left_out):
