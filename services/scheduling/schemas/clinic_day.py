@@ -35,7 +35,7 @@ class CheckedOut(Seat):
 
 
 class AddWalkIn(Schema):
-    """A patient came to a session without having been booked."""
+    """A patient came to a session in person without having been booked."""
 
     session_id = Id(required=True, metadata=described("Which session."))
     patient_id = Id(required=True, metadata=described("Who; somebody in the program."))
