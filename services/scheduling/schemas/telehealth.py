@@ -12,8 +12,8 @@ class JoinByTelehealth(Schema):
     """A patient joins a session from afar, and tells where they are: asked anew each time.
 
     Nobody is refused for where they are. Whoever nobody of the session may treat there is turned away: the
-    answer says so, somebody calls them back, and it never counts against them. Whom the staff check in without
-    a seat is given one, as who walks in.
+    answer says so, somebody calls them back, and it never counts against them. Whom the staff check in gets a
+    seat, as who walks in.
     """
 
     session_id = Id(required=True, metadata=described("Which session."))
