@@ -5,7 +5,7 @@ import pytest
 from services.scheduling.domain import attendance, attended
 from services.scheduling.domain.attendance import Mark, Seen
 from shared.contracts.common import TaskClosed, TaskOpened
-from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed
+from shared.contracts.scheduling import AttendanceCorrected, PatientNotSeen, SessionAttended, SessionMissed
 from shared.ids import derived_id
 from tests.scheduling.builders import MONDAY_MORNING, morning_session, seat_of
 
@@ -193,6 +193,64 @@ class TestCheckIn:
             seat_of("Ada", session).check_in(
                 session=session, arrived_at=minutes(at), past=[], now=minutes(at)
             )
+
+
+class TestTurnAway:
+    """Somebody came by video, and nobody of the session may treat them where they are."""
+
+    def turn_away(self, seat: attendance.Seat, session: attendance.Session, *, now: datetime, past=()):
+        return seat.turn_away(session=session, reason="NOT_LICENSED_THERE", past=list(past), now=now)
+
+    def test_is_told_once_and_judged_by_nobody(self):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+
+        (told,) = self.turn_away(seat, session, now=minutes(-5))
+        again = self.turn_away(seat, session, now=minutes(1))
+        judged = session.judge(seats=[seat], past={}, now=GRACE_OVER)
+
+        assert isinstance(told, PatientNotSeen)
+        assert (told.came_at, again, judged) == (minutes(-5), [], [])
+        assert (seat.state, seat.number, seat.is_turned_away) == ("CANCELLED_BY_PROGRAM", 1, True)
+
+    @pytest.mark.parametrize("mark", ["NO_SHOW", "EXCUSED"])
+    def test_is_no_absence_by_any_mark(self, mark):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+        self.turn_away(seat, session, now=minutes(0))
+
+        by_roster = take(seat, session, mark)
+        with pytest.raises(attendance.CameAndNotSeen):
+            seat.correct(mark=Mark(mark=mark), session=session, past=[], now=NOON)
+
+        assert (by_roster, seat.is_turned_away) == ([], True)
+
+    def test_neither_lengthens_nor_ends_a_row_of_absences(self):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+        take(seat, session, "NO_SHOW", now=minutes(20))
+        before = Seen(seat_id="before", starts_at=minutes(-2880), state="NO_SHOW")
+
+        corrected, told = self.turn_away(seat, session, now=minutes(25), past=[before])
+
+        assert (corrected.from_state, corrected.to_state) == ("NO_SHOW", "CANCELLED_BY_PROGRAM")
+        assert (corrected.consecutive, isinstance(told, PatientNotSeen)) == (1, True)
+
+    def test_ends_with_a_check_in_and_leaves_no_trace_on_the_seat(self):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+        self.turn_away(seat, session, now=minutes(0))
+
+        seat.check_in(session=session, arrived_at=minutes(6), past=[], now=minutes(6))
+        (attended,) = take(seat, session, "PRESENT")
+
+        assert (attended.state, seat.not_seen_because) == ("PRESENT", None)
+
+    def test_leaves_a_seat_alone_that_was_given_up(self):
+        session = morning_session()
+
+        with pytest.raises(attendance.SeatGivenUp):
+            self.turn_away(seat_of("Ada", session, state="CANCELLED"), session, now=minutes(0))
 
 
 class TestJudge:
