@@ -1141,7 +1141,6 @@ class Scheduling:
             patient_id = self._who_is_at_door(call)
             tables.hold_enrolment(db, session_ids=[call.data["session_id"]])
             roster = tables.lock_roster(db, session_id=call.data["session_id"])
-            telehealth.check_from_afar(roster.session)
             seat, caused = day.seated(db, roster, patient_id=patient_id, now=call.now)
             seating.write_down(db)
         session, site = roster.session, roster.site
