@@ -197,6 +197,17 @@ class TestAnswerInstrument:
                 desk.answer(instrument, who=who, **changes)
             assert refused.value.problems[0]["field"] == "rated_by"
 
+    def test_repeats_nothing_of_what_was_sent_but_the_names_of_items(self, desk: Desk) -> None:
+        answers = {"Periwinkle drinks": "Marigold", "9": "Marigold", "8": 1}
+
+        with pytest.raises(InvalidInput) as refused:
+            desk.answer("AUDIT", answers)
+
+        told = sorted(one["field"] for one in refused.value.problems)
+        assert told == ["answers", "answers.9"]
+        assert "Periwinkle" not in str(refused.value.to_wire())
+        assert "Marigold" not in str(refused.value.to_wire())
+
     @pytest.mark.parametrize(
         ("changes", "field"),
         [

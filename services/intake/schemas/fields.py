@@ -1,11 +1,13 @@
 """The fields that the schemas of intake are made of."""
 
+import functools
 import unicodedata
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from services.intake import teds
+from shared.instruments import all_packs
 from shared.schema_fields import Id, Moment
 
 #: States and territories.
@@ -13,6 +15,8 @@ _STATES = (*teds.STATES.values(), "PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW"
 
 #: Longest free text, in characters. Design default.
 LONGEST_TEXT = 4000
+#: The most items that an instrument can have. Design default.
+MOST_ITEMS = 100
 
 
 def _readable(text: str) -> None:
@@ -103,6 +107,39 @@ def degrees_field(description: str, most: int, **options: Any) -> fields.Float:
     return fields.Float(
         validate=validate.Range(min=-most, max=most), metadata={"description": description}, **options
     )
+
+
+class ItemAnswers(fields.Dict):
+    """The answer to each item of an instrument by its id: a whole number, or null where one was left out.
+
+    Refused answers are named by their item. A key that is no item of any instrument is the caller's own text
+    and is not repeated.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            keys=fields.String(),
+            values=fields.Integer(strict=True, allow_none=True),
+            required=True,
+            validate=validate.Length(min=1, max=MOST_ITEMS),
+            metadata={"description": "The answer to each item by its id; null where one was left out."},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            refused = {key: told["value"] for key, told in error.messages.items() if key in _item_ids()}
+            if len(refused) < len(error.messages):
+                refused["_schema"] = ["A whole number, or null, for each item."]
+            raise ValidationError(refused) from None
+
+
+@functools.cache
+def _item_ids() -> frozenset[str]:
+    return frozenset(item for packs in all_packs().values() for pack in packs for item in pack.items)
 
 
 class Page(Schema):

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from services.intake.schemas.assessments import Crisis
 from services.intake.schemas.fields import (
+    ItemAnswers,
     Page,
     code_field,
     flag_field,
@@ -14,7 +15,7 @@ from services.intake.schemas.fields import (
     phone_field,
     text_field,
 )
-from services.intake.schemas.instruments import MOST_ITEMS, InstrumentItem
+from services.intake.schemas.instruments import InstrumentItem
 from shared.contracts import intake as codes
 
 #: Most instruments of one self-check. Design default.
@@ -66,13 +67,7 @@ class SelfCheckAnswers(Schema):
     """The answers to one instrument."""
 
     instrument = text_field("Name of the instrument, e.g. AUDIT_C.", longest=40, required=True)
-    answers = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(strict=True, allow_none=True),
-        required=True,
-        validate=validate.Length(min=1, max=MOST_ITEMS),
-        metadata={"description": "The answer to each item by its id; null where one was left out."},
-    )
+    answers = ItemAnswers()
 
 
 class TakeSelfCheck(Schema):

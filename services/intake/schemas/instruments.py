@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from services.intake.schemas.assessments import Crisis
 from services.intake.schemas.fields import (
+    ItemAnswers,
     Page,
     code_field,
     id_field,
@@ -13,9 +14,6 @@ from services.intake.schemas.fields import (
 )
 from shared.contracts import intake as codes
 from shared.contracts.common import TASK_OUTCOMES_OF_PEOPLE
-
-#: The most items that an instrument can have. Design default.
-MOST_ITEMS = 100
 
 
 class AnswerInstrument(Schema):
@@ -30,13 +28,7 @@ class AnswerInstrument(Schema):
         allow_none=True,
         load_default=None,
     )
-    answers = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(strict=True, allow_none=True),
-        required=True,
-        validate=validate.Length(min=1, max=MOST_ITEMS),
-        metadata={"description": "The answer to each item by its id; null where one was left out."},
-    )
+    answers = ItemAnswers()
     rated_by = code_field(
         "Who rated; a patient who answers is SELF, staff are OBSERVER unless they say otherwise.",
         codes.RATERS,
