@@ -22,6 +22,14 @@ def end(db: Session, *, task_id: str, outcome: str, at: datetime) -> None:
     announce_all(db, task.close(outcome=outcome, at=at) if task is not None else ())
 
 
+def hurry(db: Session, *, task_id: str, due_at: datetime) -> None:
+    """Ask for the same sooner, if it is asked still and for later."""
+    task = tables.find_task(db, task_id=task_id)
+    if task is not None and task.is_open and due_at < task.due_at:
+        task.due_at = due_at
+        announce(db, task.opened())
+
+
 def put_off(db: Session, *, task_id: str, due_at: datetime) -> None:
     """Ask for the same by a later day, if it is asked still."""
     task = tables.find_task(db, task_id=task_id)

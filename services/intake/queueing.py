@@ -36,15 +36,16 @@ def join(db: Session, episode: Episode, site: Site, data: dict[str, Any], *, now
     take_turn(db, site.site_id)
     referral = tables.find_referral(db, referral_id=episode.referral_id)
     assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
-    told = referral.teds if referral else {}
-    pregnant = bool(assessment and assessment.findings.get("pregnant")) or told.get("PREG") == 1
+    pregnant = bool(assessment and assessment.findings.get("pregnant"))
+    pregnant = pregnant or bool(referral and referral.pregnant)
+    injecting = bool(referral and referral.injecting)
     wait = waits.join(
         wait_id=new_id(),
         episode=episode,
         site=site,
         earlier=tables.newest_admission_wait(db, episode_id=episode.episode_id),
         pregnant=pregnant if data["pregnant"] is None else data["pregnant"],
-        injecting=told.get("IDU") == 1 if data["injecting"] is None else data["injecting"],
+        injecting=injecting if data["injecting"] is None else data["injecting"],
         asked_at=referral.waits_since if referral else episode.opened_at,
         now=now,
     )
@@ -62,7 +63,7 @@ def _start(db: Session, wait: AdmissionWait, clock: str, *, opened_at: datetime)
         db,
         CLOCK_RUNS_OUT,
         key=f"{wait.wait_id}:{clock}",
-        due_at=clocks.looked_at(wait, clock),
+        due_at=clocks.looked_at(wait, clock, asked_at=opened_at),
         data={"wait_id": wait.wait_id, "clock": clock},
     )
 
@@ -176,17 +177,27 @@ def leave_with_episode(db: Session, episode: Episode, *, reason: str, actor: Act
         remove(db, wait, site, reason=reason, actor=actor, now=now)
 
 
-def note_pregnancy(db: Session, episode: Episode, *, now: datetime) -> None:
-    """Give somebody who waits the place that a pregnancy gives by law."""
+def note_what_is_known(
+    db: Session, episode: Episode, *, pregnant: bool = False, injecting: bool = False, now: datetime
+) -> None:
+    """Give somebody who waits the place, and the clocks, that the law gives by what became known of them.
+
+    What was known before stays: that nobody says it again takes nobody's place away.
+    """
     wait = _waiting_in(db, episode)
-    if wait is None or wait.pregnant:
+    if wait is None or (pregnant <= wait.pregnant and injecting <= wait.injecting):
         return
-    for task_id in clocks.task_ids(wait, clocks=(clocks.INTERIM,)):
-        asking.end(db, task_id=task_id, outcome=tasks.WITHDRAWN, at=now)
-    wait.pregnant = True
+    running = clocks.clocks_of(wait)
+    if pregnant and not wait.pregnant:
+        # For a pregnant woman interim services are more: they are asked for anew.
+        running.pop(clocks.INTERIM, None)
+        for task_id in clocks.task_ids(wait, clocks=(clocks.INTERIM,)):
+            asking.end(db, task_id=task_id, outcome=tasks.WITHDRAWN, at=now)
+    wait.pregnant, wait.injecting = wait.pregnant or pregnant, wait.injecting or injecting
     if not clocks.required_of(wait) <= set(wait.interim_services):
         wait.interim_completed_at = None
-        _start(db, wait, clocks.INTERIM, opened_at=now)
+    for clock in clocks.clocks_of(wait).keys() - running.keys():
+        _start(db, wait, clock, opened_at=now)
 
 
 def provide_interim(

@@ -504,7 +504,7 @@ class Intake:
         _ask_for_what_follows(db, episode, assessment, site)
         stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:
-            queueing.note_pregnancy(db, episode, now=call.now)
+            queueing.note_what_is_known(db, episode, pregnant=True, now=call.now)
         return views.assessment_view(assessment, site)
 
     @question(schemas.GetAssessment, roles=roles.CARE_TEAM)
@@ -1020,6 +1020,11 @@ class Intake:
         """Keep what was found out about somebody in TEDS codes, before or after the admission."""
         episode = finding.locked_episode(db, call.data["episode_id"])
         referral = reporting.keep_codes(db, episode, call.data["teds"])
+        queueing.note_what_is_known(
+            db, episode, pregnant=referral.pregnant, injecting=referral.injecting, now=call.now
+        )
+        due = timeline.assessment_task(referral)
+        asking.hurry(db, task_id=due.task_id, due_at=due.due_at)
         return answer_of(schemas.TedsCodes, referral)
 
     @question(schemas.ListTedsRecords, roles=_OFFICE)

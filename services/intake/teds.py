@@ -1,9 +1,12 @@
-"""The admission fields of the Treatment Episode Data Set and their codes: data only.
+"""The admission fields of the Treatment Episode Data Set and their codes, as data.
 
 Source: code books of TEDS-A 2017 (admissions) and TEDS-D 2019 (discharges), Substance Abuse and
 Mental Health Services Administration; public domain. ``NOPRIOR`` counts 0 to 5 as in TEDS-A 2017
 (5 means five or more); TEDS-D 2019 has only 0 and 1.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 #: How TEDS writes a value that is missing, unknown, not collected or invalid.
 MISSING = -9
@@ -16,6 +19,9 @@ SUBSTANCES = tuple(range(1, 20))
 
 #: Codes of SUB1 to SUB3 that are opioids: heroin, non-prescription methadone, other opiates.
 OPIOIDS = (5, 6, 7)
+
+#: Code of ROUTE1 to ROUTE3 that is an injection.
+INJECTION = 4
 
 #: Allowed codes of each numeric field.
 CODES: dict[str, tuple[int, ...]] = {
@@ -130,3 +136,14 @@ FIELDS: tuple[str, ...] = (
     *("ADMYR", "GENDER", "EMPLOY", "PSOURCE", "ROUTE2", "ROUTE3", "FREQ3", "FRSTUSE2", "FRSTUSE3"),
     *FOLLOWING,
 )
+
+
+def tells_pregnancy(codes: Mapping[str, Any]) -> bool:
+    """Tell whether admission codes say that somebody is pregnant."""
+    return bool(codes.get("PREG") == 1)
+
+
+def tells_injecting(codes: Mapping[str, Any]) -> bool:
+    """Tell whether admission codes say that somebody injects, outright or by the route of a substance."""
+    routes = (codes.get(name) for name in ("ROUTE1", "ROUTE2", "ROUTE3"))
+    return codes.get("IDU") == 1 or INJECTION in routes

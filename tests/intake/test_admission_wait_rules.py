@@ -174,8 +174,8 @@ class TestClocks:
     def test_leave_time_to_write_down_what_was_given_before(self) -> None:
         late = admission_wait(injecting=True, asked_at=NOW - 5 * DAY)
 
-        assert clocks.looked_at(late, INTERIM) == NOW + timedelta(hours=2)
-        assert clocks.looked_at(late, FIRST) == NOW + 9 * DAY
+        assert clocks.looked_at(late, INTERIM, asked_at=NOW) == NOW + timedelta(hours=2)
+        assert clocks.looked_at(late, FIRST, asked_at=NOW) == NOW + 9 * DAY
 
     def test_stop_once_all_interim_services_were_given(self) -> None:
         wait = admission_wait(injecting=True)

@@ -66,6 +66,10 @@ class Queue(House):
         self.consent(who["patient_id"])
         return self.room.call("admit_patient", {"episode_id": who["episode_id"]}, role=roles.FRONT_DESK)
 
+    def record_codes(self, who: dict[str, Any], teds: dict[str, int]) -> dict[str, Any]:
+        request = {"episode_id": who["episode_id"], "teds": teds}
+        return self.room.call("record_teds_codes", request, role=roles.FRONT_DESK)
+
     def listed(self) -> list[dict[str, Any]]:
         return self.room.ask("list_admission_waits", {"site_id": SITE_ID})["items"]
 
@@ -147,6 +151,37 @@ class TestOrder:
 
         assert queue.order() == [waiting["wait_id"], first["wait_id"]]
         assert [one.reason for one in queue.tasks("interim_services")] == [INTERIM]
+
+    def test_knows_an_injection_by_its_route(self, queue: Queue) -> None:
+        other = queue.joined("Olive")
+        injecting = queue.wait(queue.wanting("Ivy", teds={"SUB1": 5, "ROUTE1": 4}))
+
+        assert queue.order() == [injecting["wait_id"], other["wait_id"]]
+
+    def test_follows_codes_that_are_recorded_later(self, queue: Queue) -> None:
+        first, second = queue.joined("Olive"), queue.wanting("Ivy")
+        waiting = queue.wait(second)
+
+        queue.room.advance(20 * DAY)
+        queue.record_codes(second, {"ROUTE1": 4, "SUB1": 5, "PREG": 1})
+        queue.record_codes(second, {"ROUTE1": 4, "PREG": -9})
+
+        assert queue.order() == [waiting["wait_id"], first["wait_id"]]
+        assert [one.reason for one in queue.tasks("interim_services")] == [INTERIM]
+        assert [one.reason for one in queue.tasks("admission_in_time")] == [FIRST]
+        assert queue.room.announced_of(AdmissionClockBreached) == []
+        queue.room.advance(clocks.WRITTEN_DOWN_WITHIN)
+        assert {one.clock for one in queue.room.announced_of(AdmissionClockBreached)} == {INTERIM, FIRST}
+
+    def test_asks_for_no_more_of_somebody_pregnant_who_injects_as_well(self, queue: Queue) -> None:
+        who = queue.wanting("Pia")
+        wait = queue.wait(who, pregnant=True)
+        queue.do("record_interim_services", wait, services=[*clocks.REQUIRED, *clocks.REQUIRED_IF_PREGNANT])
+
+        queue.record_codes(who, {"IDU": 1})
+
+        assert [one.reason for one in queue.tasks("interim_services")] == [INTERIM]
+        assert [one.reason for one in queue.tasks("admission_in_time")] == [FIRST]
 
     def test_is_told_to_no_patient_and_no_outsider(self, queue: Queue) -> None:
         who = queue.wanting("Olive")

@@ -39,6 +39,7 @@ class TestAssessment:
             ({"SUB1": 2}, "REFERRED", timedelta(days=3)),
             ({"SUB1": 5}, "URGENT", timedelta(hours=24)),
             ({"SUB1": 2, "IDU": 1}, "URGENT", timedelta(hours=24)),
+            ({"SUB1": 19, "ROUTE1": 4}, "URGENT", timedelta(hours=24)),
             ({"SUB1": 2, "PREG": 1}, "URGENT", timedelta(hours=24)),
         ],
     )
@@ -49,6 +50,19 @@ class TestAssessment:
 
         (task,) = house.opened("assessment_due")
         assert (task.reason, task.due_at) == (reason, house.room.now + within)
+
+    def test_is_asked_for_sooner_once_it_is_known_to_be_urgent(self, house: Clock) -> None:
+        asked_at = house.room.now
+        who = house.refer(teds={"SUB1": 2})
+        house.room.advance(timedelta(hours=6))
+
+        for teds in ({"PREG": 1}, {"PREG": 2}, {"VET": 1}):
+            request = {"episode_id": who["episode_id"], "teds": teds}
+            house.room.call("record_teds_codes", request, role=roles.FRONT_DESK)
+
+        told = house.opened("assessment_due")
+        assert [one.due_at - asked_at for one in told] == [timedelta(days=3), timedelta(hours=24)]
+        assert len({one.task_id for one in told}) == 1
 
     def test_is_no_longer_asked_for_once_it_is_there(self, house: Clock) -> None:
         house.assess(house.refer()["episode_id"])

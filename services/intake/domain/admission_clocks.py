@@ -49,9 +49,12 @@ def due_at(wait: AdmissionWait, clock: str) -> datetime:
     return wait.asked_at + DUE_AFTER[clock]
 
 
-def looked_at(wait: AdmissionWait, clock: str) -> datetime:
-    """Return when to look at a clock: as it runs out, or as soon as can be written down what was given."""
-    return max(due_at(wait, clock), wait.joined_at + WRITTEN_DOWN_WITHIN)
+def looked_at(wait: AdmissionWait, clock: str, *, asked_at: datetime) -> datetime:
+    """Return when to look at a clock: as it runs out, or as soon as can be written down what was given.
+
+    :param asked_at: when somebody was asked because of it.
+    """
+    return max(due_at(wait, clock), asked_at + WRITTEN_DOWN_WITHIN)
 
 
 def required_of(wait: AdmissionWait) -> set[str]:

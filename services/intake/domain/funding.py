@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.intake import teds
+
 #: Percent of the poverty guideline up to which a state that expanded Medicaid covers adults (42 USC
 #: 1396a(a)(10)(A)(i)(VIII) with its five percent disregard); pregnant people are covered further up
 #: everywhere.
@@ -53,11 +55,10 @@ def circumstances(
     pays_percent: int | None,
 ) -> Circumstances:
     """Return what is known of somebody from the referral's codes, the assessment and the sliding fee."""
-    routes = [teds_codes.get(name) for name in ("ROUTE1", "ROUTE2", "ROUTE3")]
     served = teds_codes.get("VET")
     return Circumstances(
-        pregnant=teds_codes.get("PREG") == 1 or bool((findings or {}).get("pregnant")),
-        injecting=teds_codes.get("IDU") == 1 or 4 in routes,  # ROUTE 4 is an injection
+        pregnant=teds.tells_pregnancy(teds_codes) or bool((findings or {}).get("pregnant")),
+        injecting=teds.tells_injecting(teds_codes),
         veteran=None if served is None else served == 1,
         percent_of_guideline=percent_of_guideline,
         pays_percent=pays_percent,

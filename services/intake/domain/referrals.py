@@ -49,7 +49,17 @@ class Referral:
     @property
     def urgent(self) -> bool:
         """Whether an assessment is due within a day: opioids, injecting, or pregnant. Brief 1.9."""
-        return self.names_opioid or self.teds.get("IDU") == 1 or self.teds.get("PREG") == 1
+        return self.names_opioid or self.injecting or self.pregnant
+
+    @property
+    def pregnant(self) -> bool:
+        """Whether the person is pregnant, as far as the codes tell."""
+        return teds.tells_pregnancy(self.teds)
+
+    @property
+    def injecting(self) -> bool:
+        """Whether the person injects, as far as the codes tell."""
+        return teds.tells_injecting(self.teds)
 
     @property
     def names_opioid(self) -> bool:

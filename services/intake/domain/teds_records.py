@@ -43,8 +43,8 @@ SUBSTANCE_OF_PROBLEM = {"ALCOHOL": 2, "COCAINE": 3, "CANNABIS": 4, "INHALANT": 1
 DSM_OF_CATEGORY = {"F10": (4, 9), "F11": (5, 12), "F14": (6, 13), "F12": (7, 10)}
 #: The same for every other substance.
 DSM_OF_OTHERS = (8, 11)
-#: ROUTE of an injection, SUB of none and of alcohol.
-INJECTION, NO_SUBSTANCE, ALCOHOL = 4, 1, 2
+#: SUB of none and of alcohol.
+NO_SUBSTANCE, ALCOHOL = 1, 2
 #: PSOURCE of a court or the like; only then is there a DETCRIM. EMPLOY of whoever is not in the labour
 #: force; only then is there a DETNLF. TEDS code book.
 COURT, NOT_IN_LABOUR_FORCE = 7, 4
@@ -179,7 +179,7 @@ def _from_substances(found: Codes) -> Codes:
     following["ALCDRUG"] = int(ALCOHOL in used) + 2 * bool(used - {ALCOHOL})
     routes = [found.get(f"ROUTE{place}") for place in (1, 2, 3)]
     named = [found.get(f"SUB{place}", NO_SUBSTANCE) != NO_SUBSTANCE for place in (1, 2, 3)]
-    if INJECTION in routes:
+    if teds.INJECTION in routes:
         following["IDU"] = 1
     elif used and all(route is not None for route, is_named in zip(routes, named, strict=True) if is_named):
         following["IDU"] = 0
@@ -218,7 +218,11 @@ def _at_odds(values: Mapping[str, int | str]) -> list[tuple[str, str]]:
             "EMPLOY is 4",
         ),
         ("PREG", code("PREG") == 1 and code("GENDER") == 1, "GENDER is not 1"),
-        ("IDU", code("IDU") == 0 and INJECTION in [code(f"ROUTE{n}") for n in (1, 2, 3)], "no ROUTE is 4"),
+        (
+            "IDU",
+            code("IDU") == 0 and teds.INJECTION in [code(f"ROUTE{n}") for n in (1, 2, 3)],
+            "no ROUTE is 4",
+        ),
         (
             "ALCDRUG",
             code("ALCDRUG") >= 0
