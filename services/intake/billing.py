@@ -1,6 +1,7 @@
 """Attended days as the office sees them: which may be billed, and why the others may not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ def days_of(
         days = tables.attended_days(
             db, site_id=site.site_id, first=first, last=last, after=after, limit=_AT_ONCE
         )
-        found += [one for one in _judged(db, site, days) if one.is_billable == billable]
+        found += [one for one in _judged(db, site, days, now=now) if one.is_billable == billable]
         if len(days) < _AT_ONCE:
             break
         after = days[-1].delivery_id
@@ -51,20 +52,39 @@ def _stretch(site: Site, asked: dict[str, Any], *, now: datetime) -> tuple[date,
     return first, last
 
 
-def _judged(db: Session, site: Site, days: Sequence[billing.AttendedDay]) -> list[billing.JudgedDay]:
-    known = tables.payments_of(db, episode_ids={day.episode_id for day in days})
-    with_family = {day.patient_id for day in days if day.family_forms or day.family_alone_minutes}
-    consents = tables.family_consents_of(db, patient_ids=with_family) if with_family else {}
-
-    def stood(day: billing.AttendedDay) -> bool:
-        return any(
+def _judged(
+    db: Session, site: Site, days: Sequence[billing.AttendedDay], *, now: datetime
+) -> list[billing.JudgedDay]:
+    patient_ids, episode_ids = ({getattr(day, name) for day in days} for name in ("patient_id", "episode_id"))
+    known = tables.payments_of(db, episode_ids=episode_ids)
+    own = tables.self_pays_of(db, episode_ids=episode_ids)
+    restricted = {
+        one.patient_id
+        for one in tables.agreed_restrictions_of(db, patient_ids=sorted(patient_ids))
+        if one.keeps_from_plan(billing.CLAIM_CLASSES)
+    }
+    consented: dict[str, list[tuple[date, date | None]]] = {}
+    for consent in tables.billing_consents_of(db, patient_ids=sorted(patient_ids)):
+        ended_at = None if consent.is_active(now=now) else consent.stood_until
+        stood = (site.local_day(consent.granted_at), site.local_day(ended_at) if ended_at else None)
+        consented.setdefault(consent.patient_id, []).append(stood)
+    families = {day.patient_id for day in days if day.family_forms or day.family_alone_minutes}
+    of_family = tables.family_consents_of(db, patient_ids=families) if families else {}
+    found = []
+    for day in days:
+        if day.episode_id not in known:
+            continue
+        since = own[day.episode_id].cover_not_used_since if day.episode_id in own else None
+        payment = replace(
+            known[day.episode_id],
+            cover_not_used_since=site.local_day(since) if since else None,
+            restricted=day.patient_id in restricted,
+            consented=tuple(consented.get(day.patient_id, ())),
+        )
+        with_family = any(
             site.local_day(one.signed_at) <= day.served_on
             and (one.stood_until is None or day.served_on <= site.local_day(one.stood_until))
-            for one in consents.get(day.patient_id, ())
+            for one in of_family.get(day.patient_id, ())
         )
-
-    return [
-        billing.judge(day, known[day.episode_id], family_consent=stood(day))
-        for day in days
-        if day.episode_id in known
-    ]
+        found.append(billing.judge(day, payment, family_consent=with_family))
+    return found

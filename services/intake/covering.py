@@ -28,7 +28,7 @@ def keep_answer(
 ) -> Coverage:
     """Keep a payer's answer, unless a newer one is known; return what is known then.
 
-    :raises InvalidInput: when the answer lies ahead.
+    :raises InvalidInput: when the answer lies ahead, or tells days that cannot be.
     """
     if data["answered_at"] > now:
         raise InvalidInput(
@@ -36,13 +36,22 @@ def keep_answer(
         )
     tables.take_turn(db, tenant_id=tenant_id, about=f"coverage:{patient.patient_id}".encode())
     known = tables.lock_coverage(db, patient_id=patient.patient_id, payer=data["payer"])
-    if known is None:
-        known = Coverage(coverage_id=new_id(), journey_id=patient.journey_id, **data)
-        db.add(known)
-    elif known.answered_at >= data["answered_at"]:
+    if known is not None and known.answered_at >= data["answered_at"]:
         return known
+    _, site = tables.newest_episode_at_site(db, patient_id=patient.patient_id)
+    answered_at = data["answered_at"]
+    days = {name: data[name] for name in ("status", "first_on", "last_on")}
+    days["day"] = site.local_day(answered_at) if site is not None else answered_at.date()
+    told = {name: value for name, value in data.items() if name not in days}
+    if known is None:
+        known = Coverage(
+            coverage_id=new_id(), journey_id=patient.journey_id, status="UNKNOWN", stretches=[], **told
+        )
+        known.take_answer(**days)
+        db.add(known)
     else:
-        for name, value in data.items():
+        known.take_answer(**days)
+        for name, value in told.items():
             setattr(known, name, value)
     announce(db, known.answered())
     return known
@@ -112,7 +121,9 @@ def use_unit(db: Session, event: ServiceDelivered, ledger: tables.Ledger, *, now
 
     :param ledger: the episode's, locked; it tells afterwards what is taken then.
     """
-    for authorization, taken in ledger:
+    # The one that holds the day's unit comes first, so that no other gives a second one for it.
+    holding = [one for one in ledger if any(unit.served_on == event.served_on for unit in one[1])]
+    for authorization, taken in [*holding, *(one for one in ledger if one not in holding)]:
         in_time = authorization.first_on <= event.served_on <= authorization.last_on
         if authorization.decision != coverage.APPROVED or not in_time:
             continue
@@ -150,15 +161,17 @@ def watch(db: Session, authorization: Authorization, *, taken: Sequence[Unit], n
 
 
 def warnings(
-    db: Session, covers: Sequence[Coverage], authorizations: Sequence[Authorization], *, now: datetime
+    db: Session, covers: Sequence[Coverage], authorizations: Sequence[Authorization], *, today: date
 ) -> list[str]:
-    """Return codes of what stands against a day being paid now. They warn; they never stop care."""
+    """Return codes of what stands against a day being paid today. They warn; they never stop care.
+
+    :param today: the day at the site.
+    """
     active = [one for one in covers if one.status == "ACTIVE"]
     if not active:
         return ["NO_ACTIVE_COVER"]
     if not all(one.needs_authorization for one in active):
         return []
-    today = now.date()
     current = [
         one
         for one in authorizations

@@ -1309,6 +1309,7 @@ class Intake:
         """Look at somebody's cover in an episode, the ledger of units, and what stands against being paid."""
         episode = finding.episode(db, call.data["episode_id"])
         site = finding.site(db, episode.site_id)
+        today = site.local_day(call.now)
         covers = tables.coverages_of(db, patient_id=episode.patient_id)
         found = tables.authorizations_of(db, episode_id=episode.episode_id)
         return {
@@ -1316,10 +1317,9 @@ class Intake:
             "episode_id": episode.episode_id,
             "coverages": [answer_of(schemas.Coverage, one) for one in covers],
             "authorizations": [views.authorization_view(db, one) for one in found],
-            "warnings": covering.warnings(db, covers, found, now=call.now),
+            "warnings": covering.warnings(db, covers, found, today=today),
             "days_not_authorized": [
-                day.isoformat()
-                for day in reserving.uncovered_days(db, episode, covers, since=site.local_day(call.now))
+                day.isoformat() for day in reserving.uncovered_days(db, episode, covers, since=today)
             ],
         }
 

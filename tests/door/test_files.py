@@ -71,11 +71,14 @@ class TestBillableDays:
         house.door.post(f"/v1/seats/{seat['seat_id']}/corrections", {"mark": "PRESENT"}).expect(201)
         house.door.settle()
         (unbilled,) = house.door.get(f"/v1/unbilled-days?{stretch}", role="front_desk").ok["items"]
-        assert unbilled["reasons"] == ["NO_SIGNED_NOTE"]
+        assert unbilled["reasons"] == ["NO_SIGNED_NOTE", "NO_CONSENT_TO_BILL"]
         assert (
             day not in house.door.get(f"/v1/exports/billable-days?{stretch}", role="front_desk").body["raw"]
         )
 
+        may_bill = {"kind": "TPO", "recipient": "My plan", "purpose": "Payment."}
+        may_bill |= {"information_classes": ["BILLING"]}
+        house.door.post(f"/v1/patients/{who.patient_id}/consents", may_bill).expect(201)
         note = {"text": "Sang of the heron.", "sign": True}
         house.door.post(f"/v1/sessions/{seat['session_id']}/notes", note).expect(201)
         house.door.settle()

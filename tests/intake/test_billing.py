@@ -80,6 +80,7 @@ def payment(**changes: Any) -> Payment:
         "covers": (cover(),),
         "authorizations": (authorization(),),
         "units": {"a": (unit(),)},
+        "consented": ((MONDAY, None),),
     }
     return Payment(**values | changes)
 
@@ -115,6 +116,17 @@ class TestJudge:
             ({"units": {"a": (unit(served_on=date(2026, 2, 3)),)}}, ("NO_UNIT_LEFT",)),
             ({"diagnoses": ()}, ("NO_DIAGNOSIS",)),
             ({"covers": (cover(needs_authorization=False),), "authorizations": ()}, ()),
+            ({"consented": ()}, ("NO_CONSENT_TO_BILL",)),
+            (
+                {"consented": ((MONDAY - timedelta(days=9), MONDAY - timedelta(days=1)),)},
+                ("NO_CONSENT_TO_BILL",),
+            ),
+            ({"consented": ((MONDAY - timedelta(days=9), MONDAY),)}, ()),
+            ({"consented": ((MONDAY + timedelta(days=9), None),)}, ()),
+            ({"restricted": True}, ("RESTRICTED_BY_PATIENT",)),
+            ({"restricted": True, "consented": (), "covers": ()}, ("NO_ACTIVE_COVER",)),
+            ({"cover_not_used_since": MONDAY, "consented": ()}, ("COVER_NOT_USED",)),
+            ({"cover_not_used_since": MONDAY + timedelta(days=1)}, ()),
         ],
     )
     def test_asks_for_cover_unit_and_diagnosis(
@@ -305,6 +317,62 @@ class TestLists:
         (line,) = listed(office, "list_billable_days")
         assert line["family_codes"] == codes
         assert line["family_codes_withheld"] == ([] if codes else ["90847"])
+
+    def test_tell_no_payer_of_somebody_who_does_not_use_their_cover(self, office: Billing) -> None:
+        office.authorize(units=2)
+        office.room.deliver(signed(office))
+        for reason in ("UNINSURED", "NOT_USING_COVER"):
+            told_so = {"episode_id": office.patient["episode_id"], "reason": reason}
+            office.room.call("declare_self_pay", told_so, role="front_desk")
+
+        assert listed(office, "list_billable_days") == []
+        (found,) = listed(office, "list_unbilled_days")
+        assert (found["reasons"], found["payer"]) == (["COVER_NOT_USED"], None)
+
+    def test_bill_what_was_given_while_a_consent_stood_and_nothing_after(self, office: Billing) -> None:
+        office.authorize(units=2)
+        office.room.advance(timedelta(days=1))
+        office.room.call("revoke_consent", {"consent_id": office.allowed["consent_id"]})
+        office.room.advance(timedelta(days=1))
+
+        office.room.deliver(signed(office), signed(office, MONDAY + timedelta(days=2)))
+
+        assert [one["served_on"] for one in listed(office, "list_billable_days")] == ["2026-02-02"]
+        (found,) = listed(office, "list_unbilled_days")
+        assert (found["served_on"], found["reasons"]) == ("2026-02-04", ["NO_CONSENT_TO_BILL"])
+
+    @pytest.mark.parametrize(
+        ("changes", "reasons"),
+        [
+            ({"towards": "HEALTH_PLAN", "recipient_id": derived_id("plan")}, [["RESTRICTED_BY_PATIENT"]]),
+            ({"towards": "ANYONE", "information_classes": ["DIAGNOSES"]}, [["RESTRICTED_BY_PATIENT"]]),
+            ({"towards": "ANYONE", "information_classes": ["MEDICATIONS"]}, []),
+        ],
+    )
+    def test_obey_what_the_patient_was_promised(
+        self, office: Billing, changes: dict[str, Any], reasons: list[list[str]]
+    ) -> None:
+        office.authorize(units=2)
+        office.room.deliver(signed(office))
+        request = {"patient_id": office.patient["patient_id"], **changes}
+        asked = office.room.call("request_restriction", request, role="front_desk")
+        assert len(listed(office, "list_billable_days")) == 1
+
+        agreed = {"restriction_id": asked["restriction_id"], "answer": "AGREE"}
+        office.room.call("answer_restriction", agreed, role="supervisor")
+
+        assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == reasons
+
+    def test_bill_a_day_to_the_cover_that_held_on_it(self, office: Billing) -> None:
+        office.authorize(units=9)
+        office.room.deliver(signed(office))
+        office.room.advance(timedelta(days=9))
+        office.answer(status="INACTIVE", needs_authorization=True)
+
+        office.room.deliver(signed(office, MONDAY + timedelta(days=9)))
+
+        assert [one["served_on"] for one in listed(office, "list_billable_days")] == ["2026-02-02"]
+        assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == [["NO_ACTIVE_COVER"]]
 
     def test_leave_out_a_day_that_nobody_attended_after_all(self, office: Billing) -> None:
         office.room.deliver(told(office), told(office, revision=2, attended_minutes=0, gaps=()))

@@ -23,6 +23,7 @@ from tests.intake.test_service import House
 from tests.support import Room
 
 MONDAY = date(2026, 2, 2)
+FIFTH, SIXTH = date(2026, 2, 5), date(2026, 2, 6)
 
 
 class Billing(House):
@@ -31,7 +32,12 @@ class Billing(House):
     def __init__(self, room: Room) -> None:
         super().__init__(room)
         self.patient = self.admitted()
+        self.allowed = self.allow_billing()
         self.cover = self.answer(needs_authorization=True)
+
+    def allow_billing(self) -> dict[str, Any]:
+        told = {"recipient": "My plan", "purpose": "Payment.", "information_classes": ["BILLING"]}
+        return self.consent(self.patient["patient_id"], "TPO", **told)
 
     def answer(self, **changes: Any) -> dict[str, Any]:
         told: dict[str, Any] = {
@@ -70,6 +76,7 @@ class Billing(House):
         """Return the same house with somebody else in treatment, whose payer has answered too."""
         other = copy.copy(self)
         other.patient = self.admitted(given_name=name)
+        other.allowed = other.allow_billing()
         other.cover = other.answer(needs_authorization=True)
         return other
 
@@ -105,6 +112,99 @@ class TestAnswers:
         with pytest.raises(InvalidInput):
             billing.answer(answered_at=(billing.room.now + timedelta(minutes=1)).isoformat())
 
+    @pytest.mark.parametrize(
+        "days",
+        [
+            {"first_on": "2026-02-01", "last_on": "2026-01-31"},
+            {"last_on": "2026-02-01"},
+            {"status": "INACTIVE", "last_on": "2026-02-02"},
+        ],
+    )
+    def test_tell_no_days_that_cannot_be(self, billing: Billing, days: dict[str, str]) -> None:
+        billing.room.advance(timedelta(hours=1))
+
+        with pytest.raises(InvalidInput) as refused:
+            billing.answer(**days)
+
+        assert refused.value.problems[0]["field"] == "last_on"
+        assert billing.seen()["coverages"][0]["covered"] == [{"first_on": None, "last_on": None}]
+
+    def test_show_when_the_payer_paid(self, billing: Billing) -> None:
+        billing.room.advance(timedelta(days=1))
+        ended = billing.answer(status="INACTIVE", last_on="2026-01-31")
+        billing.room.advance(timedelta(days=9))
+        again = billing.answer(first_on="2026-02-10", last_on="2026-12-31")
+
+        assert ended["covered"] == [{"first_on": None, "last_on": "2026-01-31"}]
+        assert again["covered"][1:] == [{"first_on": "2026-02-10", "last_on": "2026-12-31"}]
+
+
+class TestPaidOn:
+    """Days in February and March of 2026 on which a payer paid, by what it answered when."""
+
+    def cover(self, *answers: tuple[str, int, dict[str, date]]) -> coverage.Coverage:
+        one = coverage.Coverage(
+            coverage_id="c",
+            patient_id="p",
+            journey_id="j",
+            payer="BLUE_IL",
+            status="UNKNOWN",
+            in_network=True,
+            needs_authorization=True,
+            deductible_left=None,
+            out_of_pocket_left=None,
+            coinsurance_percent=None,
+            copay=None,
+            answered_at=NOW,
+            stretches=[],
+        )
+        for status, day, told in answers:
+            days = {"first_on": None, "last_on": None} | told
+            one.take_answer(status=status, **days, day=date(2026, 2, 1) + timedelta(days=day - 1))
+        return one
+
+    @pytest.mark.parametrize(
+        ("answers", "paid"),
+        [
+            ([], []),
+            ([("INACTIVE", 5, {})], []),
+            ([("ACTIVE", 5, {})], [1, 5, 30]),
+            ([("ACTIVE", 5, {"first_on": FIFTH})], [5, 30]),
+            ([("ACTIVE", 5, {"last_on": date(2026, 2, 28)})], [1, 5]),
+            ([("ACTIVE", 1, {}), ("INACTIVE", 5, {})], [1]),
+            ([("ACTIVE", 1, {}), ("UNKNOWN", 6, {})], [1, 5]),
+            ([("ACTIVE", 1, {"last_on": date(2026, 12, 31)}), ("INACTIVE", 6, {})], [1, 5]),
+            ([("ACTIVE", 1, {}), ("INACTIVE", 9, {"last_on": date(2026, 2, 4)})], [1]),
+            ([("INACTIVE", 9, {"last_on": date(2026, 2, 5)})], [1, 5]),
+            ([("ACTIVE", 1, {}), ("INACTIVE", 4, {}), ("ACTIVE", 20, {})], [1, 30]),
+            (
+                [("ACTIVE", 1, {}), ("INACTIVE", 4, {}), ("ACTIVE", 20, {"first_on": FIFTH})],
+                [1, 5, 30],
+            ),
+            ([("ACTIVE", 5, {"first_on": FIFTH}), ("INACTIVE", 5, {})], []),
+            (
+                [
+                    ("ACTIVE", 5, {"first_on": FIFTH}),
+                    *[("INACTIVE", 9, {"last_on": date(2026, 2, 6)})] * 2,
+                ],
+                [5],
+            ),
+        ],
+    )
+    def test_is_as_it_was_told_for_that_day(
+        self, answers: list[tuple[str, int, dict[str, date]]], paid: list[int]
+    ) -> None:
+        one = self.cover(*answers)
+
+        assert [day for day in (1, 5, 30) if one.paid_on(date(2026, 2, 1) + timedelta(days=day - 1))] == paid
+
+    @pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
+    def test_is_as_now_of_what_a_version_before_kept(self, status: str) -> None:
+        one = self.cover()
+        one.status, one.stretches = status, None
+
+        assert one.paid_on(MONDAY) == (status == "ACTIVE")
+
 
 class TestAuthorizations:
     def test_open_a_ledger(self, billing: Billing) -> None:
@@ -115,6 +215,15 @@ class TestAuthorizations:
         assert authorization["ledger"] == {"authorized": 10, "reserved": 0, "used": 0, "remaining": 10}
         assert billing.seen()["warnings"] == []
         assert [one.units for one in billing.room.announced_of(AuthorizationDecided)] == [10]
+
+    def test_cover_their_last_day_to_its_end_at_the_site(self, billing: Billing) -> None:
+        billing.authorize(last_on="2026-02-02")
+
+        billing.room.advance(datetime(2026, 2, 3, 5, 59, tzinfo=UTC))
+        assert billing.seen()["warnings"] == []
+        billing.room.advance(datetime(2026, 2, 3, 6, 1, tzinfo=UTC))
+
+        assert billing.seen()["warnings"] == ["NO_AUTHORIZATION_TODAY"]
 
     def test_that_are_denied_ask_for_a_talk_until_there_is_an_approval(self, billing: Billing) -> None:
         billing.authorize(0, denial_code="NOT_MEDICALLY_NECESSARY")
@@ -221,6 +330,46 @@ def delivered(
     )
 
 
+def approved(units: int) -> coverage.Authorization:
+    return coverage.Authorization(
+        authorization_id="a",
+        patient_id="p",
+        episode_id="e",
+        journey_id="j",
+        coverage_id="c",
+        decision="APPROVED",
+        units=units,
+        first_on=MONDAY,
+        last_on=MONDAY + timedelta(days=18),
+        decided_at=NOW,
+        recorded_by="olga",
+        recorded_by_role="front_desk",
+        recorded_at=NOW,
+    )
+
+
+class TestFewUnits:
+    def test_that_go_at_once_are_told_by_the_lowest_mark_alone(self) -> None:
+        one = approved(units=9)
+
+        told = [
+            event.reason
+            for left in (9, 2, 4, 1)
+            for event in one.tell_low(coverage.Ledger(authorized=9, reserved=9 - left, used=0), now=NOW)
+        ]
+
+        assert told == ["UNITS_3"]
+
+    def test_of_a_small_approval_are_told_once_one_is_taken(self, billing: Billing) -> None:
+        authorization = billing.authorize(units=2)
+        assert billing.low() == []
+
+        billing.take(authorization, MONDAY)
+        billing.take(authorization, MONDAY + timedelta(days=1))
+
+        assert billing.low() == [("UNITS_3", 1)]
+
+
 class TestDelivered:
     def ledger(self, billing: Billing) -> tuple[int, int, int]:
         (seen,) = billing.seen()["authorizations"]
@@ -245,6 +394,18 @@ class TestDelivered:
         billing.room.deliver(delivered(billing, MONDAY, minutes=(), revision=4))
         assert self.ledger(billing) == (0, 0, 3)
 
+    def test_days_use_the_unit_that_another_authorization_holds_for_them(self, billing: Billing) -> None:
+        first, second = billing.authorize(units=1, number="A-1"), billing.authorize(units=5, number="A-2")
+        tuesday = MONDAY + timedelta(days=1)
+        billing.take(first, MONDAY)
+        billing.take(second, tuesday)
+        billing.release(first, MONDAY)
+
+        billing.room.deliver(delivered(billing, tuesday))
+
+        ledgers = [one["ledger"] for one in billing.seen()["authorizations"]]
+        assert [(one["reserved"], one["used"]) for one in ledgers] == [(0, 0), (0, 1)]
+
     def test_days_beyond_the_units_are_care_all_the_same(self, billing: Billing) -> None:
         billing.authorize(units=1)
 
@@ -268,21 +429,7 @@ class TestDays:
 def test_no_unit_is_ever_taken_twice_or_beyond_what_is_authorised(
     steps: list[tuple[bool, int]], units: int
 ) -> None:
-    one = coverage.Authorization(
-        authorization_id="a",
-        patient_id="p",
-        episode_id="e",
-        journey_id="j",
-        coverage_id="c",
-        decision="APPROVED",
-        units=units,
-        first_on=MONDAY,
-        last_on=MONDAY + timedelta(days=18),
-        decided_at=NOW,
-        recorded_by="olga",
-        recorded_by_role="front_desk",
-        recorded_at=NOW,
-    )
+    one = approved(units)
     taken: list[coverage.Unit] = []
     told: list[str] = []
     for take, offset in steps:

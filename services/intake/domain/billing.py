@@ -3,6 +3,9 @@
 A day becomes billable by a signed note, minutes that were attended, a valid credential, an authorised
 unit where the payer wants one, and a diagnosis (brief section 7). The first three are scheduling's
 word; the others are known here. What is not billable was care all the same.
+
+A claim tells the payer that somebody is a patient. So none is made where the person does not use their
+cover, asked that their plan not be told and was promised it, or never agreed to it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,6 +35,13 @@ NO_UNIT_LEFT = "NO_UNIT_LEFT"
 NO_DIAGNOSIS = "NO_DIAGNOSIS"
 #: Nobody close to the patient may know of the treatment: of a day of the family alone.
 NO_FAMILY_CONSENT = "NO_FAMILY_CONSENT"
+#: The same, where a payer must not be told (42 CFR 2.13, 2.26, 2.31).
+COVER_NOT_USED = "COVER_NOT_USED"
+RESTRICTED_BY_PATIENT = "RESTRICTED_BY_PATIENT"
+NO_CONSENT_TO_BILL = "NO_CONSENT_TO_BILL"
+
+#: What a claim tells: a restriction of any of them keeps it in, and a consent has to name the first.
+CLAIM_CLASSES = ("BILLING", "DIAGNOSES", "ATTENDANCE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,24 @@ class Payment:
     authorizations: tuple[Authorization, ...] = ()
     #: By authorisation.
     units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
+    #: Since which day the person uses no cover, though there may be one.
+    cover_not_used_since: date | None = None
+    #: Whether the person was promised that less is told to their plan than a claim tells.
+    restricted: bool = False
+    #: First and last day of each consent to bill; no last day while it stands.
+    consented: tuple[tuple[date, date | None], ...] = ()
+
+    def uses_cover(self, day: date) -> bool:
+        """Tell whether a payer is asked to pay for a day at all."""
+        return self.cover_not_used_since is None or day < self.cover_not_used_since
+
+    def has_consent(self, day: date) -> bool:
+        """Tell whether a payer may be told of a day.
+
+        A consent that stands counts for earlier days as well. One that was taken back counts for the days on
+        which care was given in reliance on it (42 CFR 2.31(a)(6)).
+        """
+        return any(last is None or first <= day <= last for first, last in self.consented)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +170,10 @@ def judge(day: AttendedDay, payment: Payment, *, family_consent: bool = False) -
     cover, authorization, against = _paid_by(day, payment)
     if against:
         reasons = (*reasons, against)
+    if cover is not None and payment.restricted:
+        reasons = (*reasons, RESTRICTED_BY_PATIENT)
+    if cover is not None and not payment.has_consent(day.served_on):
+        reasons = (*reasons, NO_CONSENT_TO_BILL)
     if not payment.diagnoses:
         reasons = (*reasons, NO_DIAGNOSIS)
     if day.is_of_family_alone and not family_consent:
@@ -163,7 +195,9 @@ def _paid_by(day: AttendedDay, payment: Payment) -> tuple[Coverage | None, Autho
 
     A cover that asks for no authorisation pays before one that does.
     """
-    active = {one.coverage_id: one for one in payment.covers if one.status == "ACTIVE"}
+    if not payment.uses_cover(day.served_on):
+        return None, None, COVER_NOT_USED
+    active = {one.coverage_id: one for one in payment.covers if one.paid_on(day.served_on)}
     if not active:
         return None, None, NO_ACTIVE_COVER
     free = next((one for one in active.values() if not one.needs_authorization), None)

@@ -31,6 +31,8 @@ RESERVATION_LAPSES_AFTER = timedelta(days=7)
 #: Longest stretch that is authorised at once. Design default: longer, and a date is a slip.
 LONGEST_AUTHORIZATION = timedelta(days=366)
 
+#: Where the answer of a payer that covers somebody stands.
+ACTIVE = "ACTIVE"
 APPROVED, DENIED = "APPROVED", "DENIED"
 RESERVED, USED = "RESERVED", "USED"
 
@@ -73,7 +75,53 @@ class Coverage:
     copay: int | None
     answered_at: datetime
     member_number: str | None = None
+    #: When it paid, as far as answers told: pairs of first and last day in ISO form, each empty where it is
+    #: not known or there is none yet. None where a version before kept it, which knew of now only.
+    stretches: list[list[str | None]] | None = None
     tenant_id: str = ""
+
+    @property
+    def covered(self) -> list[dict[str, date | None]]:
+        """When it pays and paid, each stretch with ``first_on`` and ``last_on``."""
+        names = ("first_on", "last_on")
+        return [
+            {name: date.fromisoformat(day) if day else None for name, day in zip(names, one, strict=True)}
+            for one in self._known_stretches()
+        ]
+
+    def paid_on(self, day: date) -> bool:
+        """Tell whether it paid on a day, which an answer about a later day does not change."""
+        iso = day.isoformat()
+        return any((first or iso) <= iso <= (last or iso) for first, last in self._known_stretches())
+
+    def _known_stretches(self) -> list[list[str | None]]:
+        if self.stretches is None:
+            return [[None, None]] if self.status == ACTIVE else []
+        return self.stretches
+
+    def take_answer(self, *, status: str, first_on: date | None, last_on: date | None, day: date) -> None:
+        """Know what the payer answered on a day; days before it stay as they were told, or are told now.
+
+        :raises InvalidInput: when the days that it tells cannot be.
+        """
+        _check_days(status=status, first_on=first_on, last_on=last_on, day=day)
+        known = self._known_stretches()
+        # What reaches up to the day of the answer is what the answer is about.
+        over = [one for one in known if one[1] is not None and one[1] < day.isoformat()]
+        current = next((one for one in known if one not in over), None)
+        since: str | None = first_on.isoformat() if first_on else None
+        until: str | None = last_on.isoformat() if last_on else None
+        if since is None and current is not None:
+            since = current[0]
+        elif since is None and over and status == ACTIVE:
+            since = day.isoformat()
+        if status != ACTIVE and until is None:
+            until = (day - timedelta(days=1)).isoformat()
+        told = status == ACTIVE or current is not None or (last_on is not None and (since or not over))
+        stretch = [since, until]
+        if told and stretch not in over and (since is None or until is None or since <= until):
+            over = [*over, stretch]
+        self.status, self.stretches = status, over
 
     def answered(self) -> Event:
         """Return the news of the answer."""
@@ -85,6 +133,16 @@ class Coverage:
             needs_authorization=self.needs_authorization,
             answered_at=self.answered_at,
         )
+
+
+def _check_days(*, status: str, first_on: date | None, last_on: date | None, day: date) -> None:
+    rule = None
+    if first_on is not None and last_on is not None and last_on < first_on:
+        rule = "not before first_on"
+    elif last_on is not None and (last_on >= day) != (status == ACTIVE):
+        rule = "before the day of the answer where it pays no more, and not before it where it pays"
+    if rule is not None:
+        raise InvalidInput("The cover cannot have ended then.", field="last_on", rule=rule)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -187,7 +245,7 @@ class Authorization:
         """Tell once that few units, or few days, are left; the gravest that holds, and none twice."""
         if self.decision != APPROVED:
             return []
-        due = [f"UNITS_{mark}" for mark in LOW_UNITS if ledger.remaining <= mark < self.units]
+        due = self._low_units(ledger)
         if self.low_from() <= now:
             due.append(f"DAYS_{LOW_BUSINESS_DAYS}")
         new = [code for code in due if code not in self.told]
@@ -206,6 +264,18 @@ class Authorization:
             )
             for code in new
         ]
+
+    def _low_units(self, ledger: Ledger) -> list[str]:
+        """Return the code of the lowest mark that is reached, unless it or a lower one was told.
+
+        Of a small approval nothing is low before any of it is taken.
+        """
+        told = [mark for mark in LOW_UNITS if f"UNITS_{mark}" in self.told]
+        reached = [mark for mark in LOW_UNITS if ledger.remaining <= mark and ledger.remaining < self.units]
+        lowest = min(reached, default=None)
+        if lowest is None or lowest >= min(told, default=lowest + 1):
+            return []
+        return [f"UNITS_{lowest}"]
 
     def review_task(self, *, now: datetime) -> Task:
         """Return the request to ask the payer for more, with the packet that shows why."""

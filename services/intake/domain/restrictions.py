@@ -1,5 +1,6 @@
 """Requests that less be told than a consent allows (42 CFR 2.26, 45 CFR 164.522(a))."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -81,6 +82,14 @@ class Restriction:
         if self.recipient_id not in (None, recipient_id):
             return False
         return not self.information_classes or information_class in self.information_classes
+
+    def keeps_from_plan(self, information_classes: Iterable[str]) -> bool:
+        """Tell whether, once agreed to, it keeps any of some classes from some health plan.
+
+        Which plan a claim goes to is a code here and an id there: it counts for all of them.
+        """
+        told = not self.information_classes or set(information_classes) & set(self.information_classes)
+        return self.towards in (HEALTH_PLAN, ANYONE) and bool(told)
 
     def task(self) -> Task:
         """Return the request to answer it."""

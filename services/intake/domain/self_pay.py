@@ -14,6 +14,7 @@ from services.intake.domain.costs import Estimate
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
+from shared.contracts.intake import SELF_PAY_REASONS
 from shared.ids import derived_id
 
 #: Business days that a service has to be ahead, and within how many the estimate is then owed; the
@@ -28,6 +29,7 @@ EXCEEDED_DUE = timedelta(days=3)
 
 #: Why somebody pays themself: told by them, or found by what payers answered.
 COVER_INACTIVE = "COVER_INACTIVE"
+UNINSURED, NOT_USING_COVER = SELF_PAY_REASONS
 
 ESTIMATE_TASK = "good_faith_estimate"
 EXCEEDED_TASK = "estimate_exceeded"
@@ -64,6 +66,11 @@ class SelfPay:
         """Whether the person is known to pay themself."""
         return self.declared_at is not None
 
+    @property
+    def cover_not_used_since(self) -> datetime | None:
+        """Since when the person uses no cover, though there may be one; none where they do."""
+        return self.declared_at if self.reason == NOT_USING_COVER else None
+
     def note_week(self, *, first_session_at: datetime, days: int, confirmed_at: datetime) -> None:
         """Know of a week that was agreed on; of several, the first starts the clock and the last counts."""
         if self.scheduled_at is None or confirmed_at < self.scheduled_at:
@@ -72,10 +79,13 @@ class SelfPay:
             self.days_a_week, self.days_agreed_at = days, confirmed_at
 
     def declare(self, *, reason: str, at: datetime) -> None:
-        """Know that the person pays themself; the first word counts, and their own before a payer's."""
+        """Know that the person pays themself; the first word counts, and their own before a payer's.
+
+        That no payer is to hear of it counts whenever it is said.
+        """
         if self.declared_at is None:
             self.declared_at = at
-        if self.reason in (None, COVER_INACTIVE):
+        if self.reason in (None, COVER_INACTIVE) or reason == NOT_USING_COVER:
             self.reason = reason
 
     def take_back(self) -> None:

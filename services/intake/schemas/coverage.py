@@ -4,6 +4,7 @@ from marshmallow import Schema, fields
 
 from services.intake.schemas.fields import (
     code_field,
+    day_field,
     flag_field,
     id_field,
     moment_field,
@@ -38,6 +39,21 @@ class RecordEligibilityAnswer(Schema):
     copay = _money("Paid by the person for each day")
     member_number = text_field("Number of the member.", longest=80, allow_none=True, load_default=None)
     answered_at = moment_field("When the payer answered.", required=True)
+    first_on = day_field(
+        "First day that it pays for, where the payer says so.", allow_none=True, load_default=None
+    )
+    last_on = day_field(
+        "Last day that it pays for, where the payer says so; while it pays, a day to come.",
+        allow_none=True,
+        load_default=None,
+    )
+
+
+class CoveredStretch(Schema):
+    """Days for which a payer pays, as far as it told."""
+
+    first_on = fields.Date(allow_none=True, metadata={"description": "First day; null where not known."})
+    last_on = fields.Date(allow_none=True, metadata={"description": "Last day; null where none is known."})
 
 
 class Coverage(Schema):
@@ -55,6 +71,10 @@ class Coverage(Schema):
     copay = fields.Integer(allow_none=True)
     member_number = fields.String(allow_none=True)
     answered_at = moment_field("When the payer answered.")
+    covered = fields.List(
+        fields.Nested(CoveredStretch),
+        metadata={"description": "When it pays and paid: days are billed by what held on them."},
+    )
 
 
 class RecordAuthorization(Schema):

@@ -38,6 +38,7 @@ from services.intake.tables.billing import (
 )
 from services.intake.tables.columns import mapper, metadata
 from services.intake.tables.consents import (
+    billing_consents_of,
     consent_rows,
     consents_of,
     disclosing_consents_of,
@@ -238,6 +239,7 @@ __all__ = [
     "authorization_rows",
     "authorizations_of",
     "billable_days_of",
+    "billing_consents_of",
     "consent_rows",
     "consents_of",
     "contact_point_rows",

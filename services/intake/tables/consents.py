@@ -83,6 +83,16 @@ def family_consents_of(db: Session, *, patient_ids: Iterable[str]) -> dict[str, 
     return found
 
 
+def billing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:
+    """Return the consents of some people under which a payer may be told what is billed, of all times."""
+    query = sa.select(consents.Consent).where(
+        consent_rows.c.patient_id.in_(patient_ids),
+        consent_rows.c.kind == "TPO",
+        consent_rows.c.information_classes.contains(["BILLING"]),
+    )
+    return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))
+
+
 def disclosing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:
     """Return the consents of some people that name a recipient by id and were not taken back."""
     query = sa.select(consents.Consent).where(

@@ -47,6 +47,7 @@ coverage_rows = Table(
     Column("copay", sa.Integer),
     Column("answered_at", moment(), nullable=False),
     sealed_column("member_number"),
+    Column("stretches", JSONB),
     one_of("status", codes.COVERAGE_STATES),
     UniqueConstraint("tenant_id", "patient_id", "payer"),
 )
