@@ -95,3 +95,51 @@ class TestBillableDays:
         assert (line["payer"], line["diagnoses"]) == ("BLUE_IL", "F10.20")
         assert line["authorization_id"] == program.authorization_id
         assert not [secret for secret in (*SECRETS.values(), "heron") if secret in written]
+
+
+def facility(line: int, **changes: str) -> dict[str, object]:
+    return {
+        "line": line,
+        "name1": f"Harbor House {line}",
+        "street1": f"{line} Main Street",
+        "city": "Peoria",
+        "state": "IL",
+        "zip": "61602",
+        "latitude": "40.69",
+        "longitude": "-89.59",
+        "services": [{"f1": "Service Setting", "f2": "SET", "f3": "Intensive outpatient treatment"}],
+        **changes,
+    }
+
+
+class TestFacilities:
+    def test_come_in_parts_and_are_told_by_the_line_of_the_file(self, house: House, program: Program) -> None:
+        rows_of_file = [facility(line) for line in range(2, 2502)]
+        for row in rows_of_file[::100]:
+            row["latitude"] = "north"
+
+        reports = []
+        for part in (rows_of_file[:1300], rows_of_file[1300:]):
+            taken = house.door.post("/v1/facility-imports", {"rows": part}, role="operations").expect(202)
+            house.door.settle()
+            job = house.door.get(taken["href"], role="operations").ok
+            assert job["state"] == "done"
+            reports.append(job["result"])
+
+        assert [one["listed"] for one in reports] == [1287, 1188]
+        lines = [one["line"] for report in reports for one in report["refused"]]
+        assert lines == list(range(2, 2502, 100))
+        assert {one["field"] for report in reports for one in report["refused"]} == {"latitude"}
+
+    def test_are_found_as_far_away_as_was_asked(self, house: House, program: Program) -> None:
+        row = facility(1, zip="61605", latitude="40.80")
+        house.door.post("/v1/facility-imports", {"rows": [row]}, role="operations").expect(202)
+        house.door.settle()
+
+        def names(radius: int) -> list[str]:
+            asked = f"latitude=40.80&longitude=-89.59&level=2.1&radius_miles={radius}"
+            found = house.door.get(f"/v1/program-matches?{asked}", role="front_desk").ok
+            return [one["program"]["name"] for one in found["matches"]]
+
+        assert names(5) == ["Harbor House 1"]
+        assert len(names(20)) > 1

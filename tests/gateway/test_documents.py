@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
+from marshmallow import fields
 from openapi_spec_validator import validate
 
 from gateway import asyncapi, openapi, routing, tokens
@@ -128,6 +129,19 @@ class TestRoutes:
         for name, route in ROUTES:
             if about_patients & set(route.parameters):
                 assert route.information != routing.ABOUT_NOBODY, name
+
+    def test_read_numbers_of_a_question_from_its_address(self) -> None:
+        """In an address all is text, so a number that must be one already could never be asked for."""
+        asked = [
+            (name, field)
+            for name, route in ROUTES
+            if not route.is_command and route.request is not None
+            for field in route.request._declared_fields.values()
+            if isinstance(field, fields.Integer)
+        ]
+
+        assert len(asked) > 5
+        assert [name for name, field in asked if field.strict] == []
 
     def test_are_plural_nouns(self) -> None:
         singular, irregular = {"obligations", "outreach", "clock", "work"}, {"curricula"}

@@ -12,7 +12,6 @@ from services.intake.schemas.fields import (
     id_field,
     language_field,
     moment_field,
-    number_field,
     phone_field,
     state_field,
     text_field,
@@ -261,7 +260,11 @@ class ListProgramCredentials(Schema):
 
 
 class ImportFacilities(Schema):
-    """Take records of facilities into the directory; answered with a job: its result is a FacilityImport."""
+    """Take records of facilities into the directory; answered with a job: its result is a FacilityImport.
+
+    A file that is larger than a body may be is sent in parts; a row may name its `line` in the file, and is
+    told by it where it is refused. A row that came before changes its listing, or nothing.
+    """
 
     rows = fields.List(
         fields.Raw(),
@@ -308,7 +311,12 @@ class GetProgramMatches(Schema):
         "City of the place, instead; with its state.", longest=200, allow_none=True, load_default=None
     )
     state = state_field("State of the city.", allow_none=True, load_default=None)
-    radius_miles = number_field("How far away at most.", 1, LONGEST_RADIUS, load_default=USUAL_RADIUS)
+    # Not strict: it comes as text, in the address of a question.
+    radius_miles = fields.Integer(
+        load_default=USUAL_RADIUS,
+        validate=validate.Range(min=1, max=LONGEST_RADIUS),
+        metadata={"description": "How far away at most."},
+    )
     level = code_field("ASAM level of care.", codes.ALL_LEVELS_OF_CARE, allow_none=True, load_default=None)
     payer = code_field("How to pay.", codes.PAYERS, allow_none=True, load_default=None)
     need = _codes("What is needed besides; may be given repeatedly.", codes.PROGRAM_NEEDS)
