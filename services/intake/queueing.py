@@ -16,7 +16,7 @@ from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Actor
 from shared.contracts.intake import ADMISSION_CLOCKS
 from shared.database import origin_of
-from shared.errors import NotFound
+from shared.errors import InvalidInput, NotFound
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, announce_all
 
@@ -266,7 +266,12 @@ def seats_of(db: Session, site_id: str) -> dict[str, Any]:
 
 
 def report(db: Session, site: Site, *, first: date, last: date) -> dict[str, Any]:
-    """Return how long people waited who were admitted on some days, in the buckets of TEDS."""
+    """Return how long people waited who were admitted on some days, in the buckets of TEDS.
+
+    :raises InvalidInput: when the days end before they begin.
+    """
+    if last < first:
+        raise InvalidInput("The days end before they begin.", field="last_on", rule="not before first_on")
     counts = [0] * len(waits.DAYWAIT_FROM)
     for asked_at, admitted_at in tables.waited_for_admission(
         db,

@@ -208,7 +208,11 @@ def pack_of(instrument: str, version: int | None) -> Pack:
     for pack in reversed(versions):
         if version in (None, pack.version):
             return pack
-    raise NoSuchInstrument("No such instrument.", field="instrument", rule="the name of a pack")
+    if versions:
+        rule = f"a version of it: {', '.join(str(pack.version) for pack in versions)}"
+    else:
+        rule = f"one of {', '.join(all_packs())}"
+    raise NoSuchInstrument("No such instrument.", field="instrument", rule=rule)
 
 
 # --- Reading ----------------------------------------------------------------------------------------

@@ -473,6 +473,14 @@ class TestReport:
         later = told | {"first_on": "2026-02-03", "last_on": "2026-02-03"}
         assert queue.room.ask("get_admission_wait_report", later)["admissions"] == 0
 
+    def test_is_of_days_that_do_not_end_before_they_begin(self, queue: Queue) -> None:
+        days = {"first_on": "2026-02-02", "last_on": "2026-02-01"}
+
+        with pytest.raises(InvalidInput) as refused:
+            queue.room.ask("get_admission_wait_report", {"site_id": SITE_ID, **days})
+
+        assert refused.value.problems[0]["field"] == "last_on"
+
     def test_is_of_the_own_tenant_alone(self, queue: Queue) -> None:
         queue.admit(queue.wanting("Ivy"))
         site = {

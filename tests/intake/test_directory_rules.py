@@ -87,6 +87,8 @@ class TestRecords:
             ({"state": "Illinois"}, ["state"]),
             ({"zip": "6065"}, ["zip"]),
             ({"phone": "call us"}, ["phone"]),
+            ({"website": "javascript:alert(1)"}, ["website"]),
+            ({"website": "ask at the desk"}, ["website"]),
             ({"latitude": "-87.7", "longitude": "41.9"}, ["latitude", "longitude"]),
             ({"latitude": "nan"}, ["latitude"]),
             ({"latitude": None}, ["latitude"]),
@@ -104,6 +106,12 @@ class TestRecords:
             facilities.read_facility(record(**changes))
 
         assert [problem["field"] for problem in refused.value.problems] == fields
+
+    @pytest.mark.parametrize(
+        "website", ["www.harbor.org", "http://harbor-light.org/iop?x=1", "HTTPS://harbor.org:8443/", None, ""]
+    )
+    def test_have_a_web_site_as_the_locator_writes_it(self, website: str | None) -> None:
+        assert facilities.read_facility(record(website=website)).website == (website or None)
 
     @pytest.mark.parametrize("row", [None, [], "Harbor Light", 7])
     def test_are_objects(self, row: Any) -> None:

@@ -117,6 +117,8 @@ STATES = frozenset((*teds.STATES.values(), *_TERRITORIES))
 EARTH_MILES = 3958.8
 
 _ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?\Z")
+#: A web site's address as the locator has it, often without its scheme; never one that runs something.
+_WEBSITE = re.compile(r"(https?://)?[\w-]+(\.[\w-]+)+([:/?#]\S*)?\Z", re.IGNORECASE)
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./x-]{6,30}\Z")
 _COUNTED = ("name1", "street1", "city", "state", "zip")
 
@@ -182,6 +184,8 @@ def read_facility(row: Any) -> Facility:
         problems.append({"field": "zip", "rule": "five digits, or nine with a hyphen"})
     if texts["phone"] and not _PHONE.match(texts["phone"]):
         problems.append({"field": "phone", "rule": "a telephone number"})
+    if texts["website"] and not _WEBSITE.match(texts["website"]):
+        problems.append({"field": "website", "rule": "the address of a web site"})
     latitude, longitude = _degrees(row, "latitude", problems), _degrees(row, "longitude", problems)
     services = _services(row.get("services"), problems)
     if problems:
