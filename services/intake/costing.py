@@ -58,7 +58,14 @@ def estimate(
     rate = costs.rate_on(tables.rates_of(db, site_id=site.site_id), payer=payer, level=level, day=today)
     if cover is not None:
         answered_on = site.local_day(cover.answered_at)
-        share = costs.insured(cover, allowed=rate.amount, units=units, answered_on=answered_on)
+        share = costs.insured(
+            cover,
+            allowed=rate.amount,
+            units=units,
+            answered_on=answered_on,
+            begins=today,
+            days_a_week=own.days_a_week or costs.USUAL_DAYS_A_WEEK,
+        )
     else:
         fee = tables.newest_fee_assessment(db, patient_id=episode.patient_id, at=now)
         share = costs.self_paid(

@@ -59,10 +59,22 @@ class TestBusinessDays:
 
 
 class TestInsured:
-    def share(self, *, allowed: int = 30_000, units: int = 10, **changes: Any) -> Share:
+    def share(
+        self,
+        *,
+        allowed: int = 30_000,
+        units: int = 10,
+        begins: date = date(2026, 2, 2),
+        **changes: Any,
+    ) -> Share:
         known = {"deductible_left": 50_000, "out_of_pocket_left": 1_000_000, "coinsurance_percent": 20}
         return costs.insured(
-            cover(**known | changes), allowed=allowed, units=units, answered_on=date(2026, 2, 2)
+            cover(**known | changes),
+            allowed=allowed,
+            units=units,
+            answered_on=date(2026, 2, 2),
+            begins=begins,
+            days_a_week=3,
         )
 
     def test_pays_the_deductible_then_a_share(self) -> None:
@@ -107,6 +119,24 @@ class TestInsured:
             "AUTHORIZATION_NEEDED",
             "AS_ANSWERED",
         }
+
+    @pytest.mark.parametrize(
+        ("begins", "units", "later"),
+        [
+            (date(2026, 12, 31), 3, 0),
+            (date(2026, 12, 31), 4, 1),
+            (date(2026, 12, 10), 12, 0),
+            (date(2026, 12, 10), 36, 24),
+        ],
+    )
+    def test_may_pay_nothing_or_all_of_days_in_the_next_year(
+        self, begins: date, units: int, later: int
+    ) -> None:
+        found = self.share(begins=begins, units=units, out_of_pocket_left=60_000)
+        this_year = self.share(units=units - later, out_of_pocket_left=60_000)
+
+        assert (found.least, found.most) == (this_year.least, this_year.most + 30_000 * later)
+        assert ("YEAR_ENDS" in codes(found.assumptions)) == (later > 0)
 
     def test_warns_out_of_the_network(self) -> None:
         assert "OUT_OF_NETWORK" in codes(self.share(in_network=False).assumptions)

@@ -30,6 +30,7 @@ _WORDS = {
     "COPAY": "The person pays {amount} for each day that the deductible does not take whole.",
     "OUT_OF_POCKET": "The person pays at most {amount} more this year.",
     "OUT_OF_POCKET_UNKNOWN": "The payer did not say how much the person pays in a year at most.",
+    "YEAR_ENDS": "Care may go on into {count}, when deductible and the most of a year often begin anew.",
     "OUT_OF_NETWORK": "The program is not in the payer's network: it may bill more than the payer allows.",
     "NETWORK_UNKNOWN": "Whether the program is in the payer's network is not known.",
     "AUTHORIZATION_NEEDED": "Days that the payer does not authorise are not covered.",
@@ -114,12 +115,18 @@ def rate_on(rates: Iterable[Rate], *, payer: str, level: str, day: date) -> Rate
     return max(found, key=lambda one: (one.effective_on, one.recorded_at, one.rate_id))
 
 
-def insured(cover: Coverage, *, allowed: int, units: int, answered_on: date) -> Share:
+def insured(
+    cover: Coverage, *, allowed: int, units: int, answered_on: date, begins: date, days_a_week: int
+) -> Share:
     """Return what somebody pays of covered days: deductible first, then their share, up to the year's most.
 
+    What a payer says of a year it says of this one. Of days in the next the person may pay nothing or all.
+
     :param allowed: cents that the payer allows for a day.
+    :param begins: the day from which care is reckoned, at that many days a week.
     """
     total = allowed * units
+    later = _days_of_next_year(units, begins=begins, days_a_week=days_a_week)
     assumed = [assumption("ALLOWED_AMOUNT", amount=allowed)]
     deductible, told = _known_or_between(cover.deductible_left, (0, total), code="DEDUCTIBLE")
     assumed.append(told)
@@ -131,13 +138,17 @@ def insured(cover: Coverage, *, allowed: int, units: int, answered_on: date) -> 
     if cover.copay is not None:
         assumed.append(assumption("COPAY", amount=cover.copay))
     least, most = (
-        _person_pays(cover, allowed=allowed, units=units, deductible=deductible[end], percent=percent[end])
+        _person_pays(
+            cover, allowed=allowed, units=units - later, deductible=deductible[end], percent=percent[end]
+        )
         for end in (0, 1)
     )
     if cover.out_of_pocket_left is None:
         assumed.append(assumption("OUT_OF_POCKET_UNKNOWN"))
     else:
         assumed.append(assumption("OUT_OF_POCKET", amount=cover.out_of_pocket_left))
+    if later:
+        assumed.append(assumption("YEAR_ENDS", count=begins.year + 1))
     if cover.in_network is None:
         assumed.append(assumption("NETWORK_UNKNOWN"))
     elif not cover.in_network:
@@ -145,7 +156,7 @@ def insured(cover: Coverage, *, allowed: int, units: int, answered_on: date) -> 
     if cover.needs_authorization:
         assumed.append(assumption("AUTHORIZATION_NEEDED"))
     assumed.append(assumption("AS_ANSWERED", count=answered_on.isoformat()))
-    return Share(total=total, least=least, most=most, assumptions=tuple(assumed))
+    return Share(total=total, least=least, most=most + allowed * later, assumptions=tuple(assumed))
 
 
 def self_paid(*, price: int, units: int, share_percent: int | None) -> Share:
@@ -185,6 +196,12 @@ def check_units(units: int | None, *, weeks: int, days_a_week: int | None) -> tu
         return units, assumption("DAYS", count=units)
     assumed = weeks * (days_a_week or USUAL_DAYS_A_WEEK)
     return assumed, assumption("DAYS_ASSUMED", count=assumed)
+
+
+def _days_of_next_year(units: int, *, begins: date, days_a_week: int) -> int:
+    """Return how many of some days of care come after the turn of the year."""
+    this_year = (date(begins.year, 12, 31) - begins).days // 7 * days_a_week + days_a_week
+    return max(0, units - this_year)
 
 
 def _person_pays(cover: Coverage, *, allowed: int, units: int, deductible: int, percent: int) -> int:
