@@ -11,6 +11,7 @@ from services.intake.domain import coverage
 from services.intake.domain.coverage import Authorization, Coverage, Unit
 from services.intake.domain.episodes import Episode
 from services.intake.domain.people import Patient
+from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
 from shared.contracts.event import Actor
@@ -51,6 +52,9 @@ def keep_answer(
         db.add(known)
     else:
         known.take_answer(**days)
+        if days["status"] != coverage.ACTIVE:
+            # It tells nothing of how it paid; earlier days are billed by what it told of that before.
+            told = {"answered_at": answered_at}
         for name, value in told.items():
             setattr(known, name, value)
     announce(db, known.answered())
@@ -161,26 +165,32 @@ def watch(db: Session, authorization: Authorization, *, taken: Sequence[Unit], n
 
 
 def warnings(
-    db: Session, covers: Sequence[Coverage], authorizations: Sequence[Authorization], *, today: date
+    db: Session,
+    covers: Sequence[Coverage],
+    authorizations: Sequence[Authorization],
+    *,
+    site: Site,
+    now: datetime,
 ) -> list[str]:
-    """Return codes of what stands against a day being paid today. They warn; they never stop care.
-
-    :param today: the day at the site.
-    """
-    active = [one for one in covers if one.status == "ACTIVE"]
+    """Return codes of what stands against a day being paid today. They warn; they never stop care."""
+    active = [one for one in covers if one.status == coverage.ACTIVE]
     if not active:
         return ["NO_ACTIVE_COVER"]
+    today = site.local_day(now)
+    # Payers are asked on the first of each month: cover mostly ends with one. Brief section 7.
+    is_old = all(site.local_day(one.answered_at) < today.replace(day=1) for one in active)
+    found = ["ELIGIBILITY_NOT_ASKED_THIS_MONTH"] if is_old else []
     if not all(one.needs_authorization for one in active):
-        return []
+        return found
     current = [
         one
         for one in authorizations
         if one.decision == coverage.APPROVED and one.first_on <= today <= one.last_on
     ]
     if not current:
-        return ["NO_AUTHORIZATION_TODAY"]
+        return [*found, "NO_AUTHORIZATION_TODAY"]
     left = [
         one.count_units(tables.units_of(db, authorization_id=one.authorization_id)).remaining
         for one in current
     ]
-    return [] if any(left) else ["NO_UNIT_LEFT"]
+    return found if any(left) else [*found, "NO_UNIT_LEFT"]

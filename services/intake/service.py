@@ -1317,7 +1317,7 @@ class Intake:
             "episode_id": episode.episode_id,
             "coverages": [answer_of(schemas.Coverage, one) for one in covers],
             "authorizations": [views.authorization_view(db, one) for one in found],
-            "warnings": covering.warnings(db, covers, found, today=today),
+            "warnings": covering.warnings(db, covers, found, site=site, now=call.now),
             "days_not_authorized": [
                 day.isoformat() for day in reserving.uncovered_days(db, episode, covers, since=today)
             ],

@@ -367,12 +367,19 @@ class TestLists:
         office.authorize(units=9)
         office.room.deliver(signed(office))
         office.room.advance(timedelta(days=9))
-        office.answer(status="INACTIVE", needs_authorization=True)
+        office.answer(status="INACTIVE")
 
         office.room.deliver(signed(office, MONDAY + timedelta(days=9)))
 
         assert [one["served_on"] for one in listed(office, "list_billable_days")] == ["2026-02-02"]
         assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == [["NO_ACTIVE_COVER"]]
+
+    def test_ask_for_the_unit_of_a_day_though_its_cover_has_ended(self, office: Billing) -> None:
+        office.room.deliver(signed(office))
+        office.room.advance(timedelta(days=9))
+        office.answer(status="INACTIVE")
+
+        assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == [["DAY_NOT_AUTHORIZED"]]
 
     def test_leave_out_a_day_that_nobody_attended_after_all(self, office: Billing) -> None:
         office.room.deliver(told(office), told(office, revision=2, attended_minutes=0, gaps=()))

@@ -129,6 +129,17 @@ class TestAnswers:
         assert refused.value.problems[0]["field"] == "last_on"
         assert billing.seen()["coverages"][0]["covered"] == [{"first_on": None, "last_on": None}]
 
+    def test_are_asked_for_again_each_month(self, billing: Billing) -> None:
+        billing.authorize()
+
+        billing.room.advance(datetime(2026, 3, 1, 5, 59, tzinfo=UTC))
+        assert billing.seen()["warnings"] == []
+        billing.room.advance(datetime(2026, 3, 1, 6, 1, tzinfo=UTC))
+        assert billing.seen()["warnings"] == ["ELIGIBILITY_NOT_ASKED_THIS_MONTH"]
+        billing.answer(needs_authorization=True)
+
+        assert billing.seen()["warnings"] == []
+
     def test_show_when_the_payer_paid(self, billing: Billing) -> None:
         billing.room.advance(timedelta(days=1))
         ended = billing.answer(status="INACTIVE", last_on="2026-01-31")
