@@ -45,6 +45,13 @@ def patient(db: Session, patient_id: str) -> Patient:
     return _there(tables.find_patient(db, patient_id=patient_id), "patient", field="patient_id")
 
 
+def own_patient(db: Session, call: Call) -> Patient:
+    """Return the patient whom a call names; to a patient, only themselves."""
+    found = patient(db, call.data["patient_id"])
+    check_own(call, found.patient_id, field="patient_id")
+    return found
+
+
 def episode(db: Session, episode_id: str) -> Episode:
     """Return an episode."""
     return _there(tables.find_episode(db, episode_id=episode_id), "episode", field="episode_id")

@@ -434,22 +434,22 @@ class Intake:
     @command(schemas.AddContactPoint, roles=(*_DOOR, roles.PATIENT))
     def add_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
         """Add a way to reach somebody."""
-        return views.contact_point_view(*contacting.add(db, _own_patient(db, call), call))
+        return views.contact_point_view(*contacting.add(db, finding.own_patient(db, call), call))
 
     @command(schemas.ChangeContactPoint, roles=(*_DOOR, roles.PATIENT))
     def change_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
         """Change what is safe at a contact point, whether and when it is tried, whether it is verified."""
-        return views.contact_point_view(*contacting.change(db, _own_patient(db, call), call))
+        return views.contact_point_view(*contacting.change(db, finding.own_patient(db, call), call))
 
     @command(schemas.EndContactPoint, roles=(*_DOOR, roles.PATIENT))
     def end_contact_point(self, db: Session, call: Call) -> dict[str, Any]:
         """Use a contact point no more; that it was one stays on record."""
-        return views.contact_point_view(*contacting.end(db, _own_patient(db, call), call))
+        return views.contact_point_view(*contacting.end(db, finding.own_patient(db, call), call))
 
     @command(schemas.SetContactPreferences, roles=(*_DOOR, roles.PATIENT))
     def set_contact_preferences(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what somebody speaks, and how they would rather be reached."""
-        contacts = contacting.prefer(db, _own_patient(db, call), call)
+        contacts = contacting.prefer(db, finding.own_patient(db, call), call)
         return answer_of(schemas.ContactPreferences, contacts.patient)
 
     # --- Episodes and where somebody stands -------------------------------------------------------
@@ -464,8 +464,7 @@ class Intake:
     @question(schemas.GetStatus, roles=(*_DOOR, roles.PATIENT))
     def get_status(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at where somebody stands: one next step, and what to bring."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return answer_of(schemas.Status, answering.status_of(db, call, patient))
 
     # --- Assessment and decision ------------------------------------------------------------------
@@ -551,15 +550,13 @@ class Intake:
     @question(schemas.GetDueInstruments, roles=(*_DOOR, roles.PATIENT))
     def get_due_instruments(self, db: Session, call: Call) -> dict[str, Any]:
         """Look at which instruments are due for somebody now, in turn."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return answer_of(schemas.DueInstruments, answering.due_for(db, call, patient))
 
     @command(schemas.AnswerInstrument, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def answer_instrument(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what somebody answered; a dangerous answer is announced in the same transaction."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
         in_force = answering.packs_in_force(db)
         kept = answering.keep_answers(db, call, patient, in_force=in_force)
@@ -574,8 +571,7 @@ class Intake:
     @question(schemas.ListInstrumentAnswers, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def list_instrument_answers(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody answered, with the scores."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         limit = call.data["limit"]
         found = tables.instrument_answers_after(
             db,
@@ -655,8 +651,7 @@ class Intake:
     @command(schemas.GrantConsent, roles=(*_DOOR, roles.PATIENT))
     def grant_consent(self, db: Session, call: Call) -> dict[str, Any]:
         """Record a consent; one that says the same as one in force changes nothing."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"consents:{patient.patient_id}".encode())
         consent = consents.Consent(
             consent_id=new_id(),
@@ -704,8 +699,7 @@ class Intake:
     @question(schemas.ListConsents, roles=(*_DOOR, roles.PATIENT))
     def list_consents(self, db: Session, call: Call) -> dict[str, Any]:
         """List all consents of somebody, oldest first."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         found = tables.consents_of(db, patient_id=patient.patient_id)
         return {"items": [answer_of(schemas.Consent, consent) for consent in found], "next": None}
 
@@ -721,8 +715,7 @@ class Intake:
     @command(schemas.AddSupporter, roles=(*_DOOR, roles.PATIENT))
     def add_supporter(self, db: Session, call: Call) -> dict[str, Any]:
         """Name somebody who backs a patient; who they are stays sealed here."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return views.supporter_view(db, supporting.add(db, patient, call), now=call.now)
 
     @command(schemas.EndSupporter, roles=(*_DOOR, roles.PATIENT))
@@ -738,15 +731,13 @@ class Intake:
     @command(schemas.TellNoSupporter, roles=(*_DOOR, roles.PATIENT))
     def tell_no_supporter(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep that nobody backs a patient, which the treatment plan then works on."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return answer_of(schemas.SupportNetwork, supporting.tell_nobody(db, patient, call))
 
     @question(schemas.ListSupporters, roles=(*_DOOR, roles.PATIENT))
     def list_supporters(self, db: Session, call: Call) -> dict[str, Any]:
         """List who backs a patient now, and what each may be told."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         found = tables.supporters_of(db, patient_id=patient.patient_id)
         return {"items": [views.supporter_view(db, one, now=call.now) for one in found], "next": None}
 
@@ -775,8 +766,7 @@ class Intake:
     @command(schemas.GivePrivacyNotice, roles=(*_DOOR, roles.PATIENT))
     def give_privacy_notice(self, db: Session, call: Call) -> dict[str, Any]:
         """Record that somebody was given the notice; the same version again changes nothing."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         receipt, notice = telling.give_notice(db, patient, call)
         return answer_of(schemas.NoticeReceipt, receipt) | {"edition": notice.edition}
 
@@ -792,8 +782,7 @@ class Intake:
     @question(schemas.ListNoticeReceiptsOf, roles=(*STAFF, roles.PATIENT))
     def list_notice_receipts_of(self, db: Session, call: Call) -> dict[str, Any]:
         """Tell which versions of the notice somebody was given, and when."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         found = tables.receipts_after(
             db, patient_id=patient.patient_id, notice_id=None, after=None, limit=_MOST_VERSIONS
         )
@@ -802,8 +791,7 @@ class Intake:
     @command(schemas.RequestRestriction, roles=(*_DOOR, roles.PATIENT))
     def request_restriction(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a patient's request that less be told than consents allow."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return answer_of(schemas.Restriction, telling.request_restriction(db, patient, call))
 
     @command(schemas.AnswerRestriction, roles=privacy.PRIVACY_ROLES)
@@ -824,8 +812,7 @@ class Intake:
     @question(schemas.ListRestrictions, roles=(*_DOOR, roles.PATIENT))
     def list_restrictions(self, db: Session, call: Call) -> dict[str, Any]:
         """List what somebody asked to be told less, oldest first."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         found = tables.restrictions_of(db, patient_id=patient.patient_id)
         return {"items": [answer_of(schemas.Restriction, one) for one in found], "next": None}
 
@@ -876,15 +863,13 @@ class Intake:
     @command(schemas.RequestRecord, roles=(*_DOOR, roles.PATIENT))
     def request_record(self, db: Session, call: Call) -> dict[str, Any]:
         """Take a request for somebody's own record; one that is open already goes on."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         return answer_of(schemas.RecordRequest, records.request_record(db, patient, call))
 
     @question(schemas.ListRecordRequests, roles=(*_DOOR, roles.PATIENT))
     def list_record_requests(self, db: Session, call: Call) -> dict[str, Any]:
         """List somebody's requests for their record, oldest first."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         found = tables.record_requests_of(db, patient_id=patient.patient_id)
         return {"items": [answer_of(schemas.RecordRequest, one) for one in found], "next": None}
 
@@ -942,8 +927,7 @@ class Intake:
     @command(schemas.StopMessages, roles=(*_DOOR, roles.PATIENT))
     def stop_messages(self, db: Session, call: Call) -> dict[str, Any]:
         """Have nothing more sent to somebody, whatever address they give later."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         notification.stop_messages(db, notification.person(patient.patient_id))
         for address in contacting.read(db, call).mailboxes():
             # It was said by whoever reads there, for all who gave that address.
@@ -953,8 +937,7 @@ class Intake:
     @command(schemas.AllowMessages, roles=(*_DOOR, roles.PATIENT))
     def allow_messages(self, db: Session, call: Call) -> dict[str, Any]:
         """Have messages sent to somebody again who had wanted none."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         notification.allow_messages(db, notification.person(patient.patient_id))
         for address in contacting.read(db, call).mailboxes():
             notification.allow_messages(db, f"mailto:{address}")
@@ -963,8 +946,7 @@ class Intake:
     @question(schemas.ListMessages, roles=(*_DOOR, roles.PATIENT))
     def list_messages(self, db: Session, call: Call) -> dict[str, Any]:
         """List what was written to somebody, where to, and what became of it."""
-        patient = finding.patient(db, call.data["patient_id"])
-        finding.check_own(call, patient.patient_id, field="patient_id")
+        patient = finding.own_patient(db, call)
         limit = call.data["limit"]
         found = tables.messages_after(
             db, patient_id=patient.patient_id, after=call.data["after"], limit=limit + 1
@@ -1587,7 +1569,7 @@ class Intake:
     @reacts_to(ObligationFitFound)
     def note_obligation_fit(self, db: Session, event: ObligationFitFound, now: datetime) -> None:
         """Keep how well a site's tracks fit what a person is bound to."""
-        finding: dict[str, Any] = {
+        told: dict[str, Any] = {
             "best_track": event.best_track,
             "placeable_minutes": event.placeable_minutes,
             "required_minutes": event.required_minutes,
@@ -1596,9 +1578,9 @@ class Intake:
         }
         known = tables.find_obligation_fit(db, patient_id=event.patient_id, site_id=event.site_id)
         if known is None:
-            db.add(obligations.ObligationFit(patient_id=event.patient_id, site_id=event.site_id, **finding))
+            db.add(obligations.ObligationFit(patient_id=event.patient_id, site_id=event.site_id, **told))
         else:
-            known.take_over(**finding)
+            known.take_over(**told)
 
     @reacts_to(OnCallShiftPlanned)
     def note_duty(self, db: Session, event: OnCallShiftPlanned, now: datetime) -> None:
@@ -1706,13 +1688,6 @@ class Intake:
 
 
 # --- Steps that several ways in share ---------------------------------------------------------------
-
-
-def _own_patient(db: Session, call: Call) -> Patient:
-    """Return the patient whom a call names; to a patient, only themselves."""
-    patient = finding.patient(db, call.data["patient_id"])
-    finding.check_own(call, patient.patient_id, field="patient_id")
-    return patient
 
 
 def _findings(data: dict[str, Any]) -> assessments.Findings:
