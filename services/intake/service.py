@@ -1197,7 +1197,17 @@ class Intake:
         review = tables.lock_review(db, review_id=call.data["review_id"])
         if review is None:
             raise NotFound("No such review.", field="review_id")
-        review.close(outcome=call.data["outcome"], note=call.data["note"], actor=call.actor, now=call.now)
+        episode = finding.episode(db, review.episode_id)
+        admission = tables.find_admission(db, admission_id=episode.admission_id)
+        decided = review.close(
+            outcome=call.data["outcome"],
+            to_level=call.data["to_level"],
+            from_level=admission.level if admission is not None else None,
+            note=call.data["note"],
+            actor=call.actor,
+            now=call.now,
+        )
+        announce_all(db, decided)
         task = tables.find_task(db, task_id=review.task().task_id)
         if task is not None:
             announce_all(db, task.close(outcome=tasks.DONE, at=call.now))

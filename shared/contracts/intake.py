@@ -181,6 +181,21 @@ class LevelReviewOpened(EpisodeFact):
 
 
 @event(source="intake")
+class LevelOfCareChangeDecided(EpisodeFact):
+    """A licensed clinician decided in a review that somebody in treatment needs another level of care.
+
+    The treatment changes with the discharge, transfer or admission that follows.
+    """
+
+    review_id: str
+    from_level: str
+    to_level: str
+    #: Why it was looked at again: the reason of the review.
+    reason: str
+    decided_at: datetime
+
+
+@event(source="intake")
 class InquiryReceived(Event):
     """Somebody asked for help, with or without a name; a human calls back where there is a number."""
 

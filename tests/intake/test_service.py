@@ -20,6 +20,7 @@ from shared.contracts.intake import (
     AssessmentCompleted,
     ConsentGranted,
     ConsentRevoked,
+    LevelOfCareChangeDecided,
     LevelOfCareDecided,
     LevelReviewOpened,
     PatientAdmitted,
@@ -844,6 +845,38 @@ class TestLevelReviews:
 
         assert all(end == ends[0] for end in ends)
         assert "'WITHDRAWN'" in ends[0]["level_reviews"][0]
+
+    @pytest.mark.parametrize(("outcome", "level"), [("STEP_UP", "2.5"), ("STEP_DOWN", "1")])
+    def test_tell_another_level_of_care_from_which_to_which_and_why(
+        self, house: House, outcome: str, level: str
+    ) -> None:
+        house.room.deliver(review_requested(house.admitted(), house.room))
+        (listed,) = house.room.ask("list_level_reviews", {"open": "true"})["items"]
+        said = {"review_id": listed["review_id"], "outcome": outcome, "to_level": level, "note": "x"}
+
+        closed = house.room.call("close_level_review", said)
+
+        (decided,) = house.room.announced_of(LevelOfCareChangeDecided)
+        assert (decided.from_level, decided.to_level) == ("2.1", level)
+        assert decided.reason == listed["reason"]
+        assert closed["to_level"] == level
+
+    @pytest.mark.parametrize(
+        ("outcome", "level"),
+        [("STEP_UP", None), ("STEP_UP", "2.1"), ("STEP_UP", "1"), ("STEP_DOWN", "2.5"), ("STAY", "2.5")],
+    )
+    def test_name_a_level_that_fits_what_they_came_to(
+        self, house: House, outcome: str, level: str | None
+    ) -> None:
+        house.room.deliver(review_requested(house.admitted(), house.room))
+        (listed,) = house.room.ask("list_level_reviews", {"open": "true"})["items"]
+        said = {"review_id": listed["review_id"], "outcome": outcome, "to_level": level, "note": "x"}
+
+        with pytest.raises(InvalidInput) as refused:
+            house.room.call("close_level_review", said)
+
+        assert refused.value.problems[0]["field"] == "to_level"
+        assert house.room.ask("list_level_reviews", {"open": "true"})["items"] == [listed]
 
     def test_need_a_licence_to_be_closed(self, house: House) -> None:
         with pytest.raises(Forbidden):

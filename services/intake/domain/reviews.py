@@ -7,15 +7,22 @@ from services.intake.domain import tasks
 from services.intake.domain.decisions import check_licensed
 from services.intake.domain.episodes import Episode
 from shared.contracts import roles
-from shared.contracts.event import Actor
-from shared.contracts.intake import LevelReviewOpened
-from shared.errors import Conflict
+from shared.contracts.event import Actor, Event
+from shared.contracts.intake import (
+    LEVELS_OF_CARE,
+    LEVELS_OF_CARE_4,
+    REVIEW_OUTCOMES,
+    LevelOfCareChangeDecided,
+    LevelReviewOpened,
+)
+from shared.errors import Conflict, InvalidInput
 from shared.ids import derived_id
 
 #: The task that a review opens.
 REVIEW_TASK = "level_review"
 
 OPEN, CLOSED, WITHDRAWN = "OPEN", "CLOSED", "WITHDRAWN"
+_, STEP_UP, STEP_DOWN, _ = REVIEW_OUTCOMES
 
 
 class ReviewAlreadyClosed(Conflict):
@@ -35,6 +42,8 @@ class LevelReview:
     due_at: datetime
     state: str = OPEN
     outcome: str | None = None
+    #: Level of care that it came to, where that is another one.
+    to_level: str | None = None
     closed_at: datetime | None = None
     closed_by: str | None = None
     closed_by_role: str | None = None
@@ -71,22 +80,48 @@ class LevelReview:
             due_at=self.due_at,
         )
 
-    def close(self, *, outcome: str, note: str, actor: Actor, now: datetime) -> None:
-        """Close the review with what it came to.
+    def close(
+        self,
+        *,
+        outcome: str,
+        to_level: str | None,
+        from_level: str | None,
+        note: str,
+        actor: Actor,
+        now: datetime,
+    ) -> list[Event]:
+        """Close the review with what it came to, and return the news of another level of care.
 
+        :param from_level: the level of the treatment; none where there is no treatment.
         :raises NotLicensed: when the actor holds no licence.
         :raises ReviewAlreadyClosed: when it is closed or withdrawn.
+        :raises InvalidInput: when the level that it names does not fit what it came to.
         """
         check_licensed(actor)
         if self.state != OPEN:
             raise ReviewAlreadyClosed("The review is over.", rule="once")
-        self.state = CLOSED
+        _check_level(outcome, from_level=from_level, to_level=to_level)
+        self.state, self.to_level = CLOSED, to_level
         self.outcome = outcome
         self.note = note
         self.closed_at = now
         self.closed_by = actor.actor_id
         self.closed_by_role = actor.role
         self.closed_by_credential = actor.credential
+        if to_level is None or from_level is None:
+            return []
+        return [
+            LevelOfCareChangeDecided(
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+                review_id=self.review_id,
+                from_level=from_level,
+                to_level=to_level,
+                reason=self.reason,
+                decided_at=now,
+            )
+        ]
 
     def withdraw(self, *, at: datetime) -> None:
         """Drop the review because the treatment it is about has ended."""
@@ -124,3 +159,27 @@ class LevelReview:
         """Drop a review that comes after its episode has ended."""
         if episode.closed_at is not None:
             self.withdraw(at=episode.closed_at)
+
+
+def _check_level(outcome: str, *, from_level: str | None, to_level: str | None) -> None:
+    """Refuse a level that is not higher, or lower, as the outcome says.
+
+    :raises InvalidInput: when it is.
+    """
+    if outcome not in (STEP_UP, STEP_DOWN):
+        if to_level is not None:
+            raise InvalidInput(
+                "The level stays.", field="to_level", rule=f"only with {STEP_UP} and {STEP_DOWN}"
+            )
+        return
+    if from_level is None:
+        raise InvalidInput(
+            "There is no treatment.", field="outcome", rule="a review of somebody in treatment"
+        )
+    levels = LEVELS_OF_CARE if from_level in LEVELS_OF_CARE else LEVELS_OF_CARE_4
+    here = levels.index(from_level)
+    allowed = levels[here + 1 :] if outcome == STEP_UP else levels[:here]
+    if to_level not in allowed:
+        raise InvalidInput(
+            "The level does not fit the outcome.", field="to_level", rule=f"one of {', '.join(allowed)}"
+        )

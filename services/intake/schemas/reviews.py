@@ -18,6 +18,12 @@ class CloseLevelReview(Schema):
 
     review_id = id_field("Id of the review.")
     outcome = code_field("What it came to.", codes.REVIEW_OUTCOMES, required=True)
+    to_level = code_field(
+        "The level of care that is needed then; only with STEP_UP and STEP_DOWN, and needed with them.",
+        codes.ALL_LEVELS_OF_CARE,
+        allow_none=True,
+        load_default=None,
+    )
     note = text_field("What was looked at and why.", required=True)
 
 
@@ -32,6 +38,7 @@ class LevelReview(Schema):
     due_at = moment_field("By when it is due.")
     state = fields.String()
     outcome = fields.String(allow_none=True)
+    to_level = fields.String(allow_none=True)
     closed_at = moment_field("When it ended.", allow_none=True)
     closed_by = fields.String(allow_none=True)
     closed_by_role = fields.String(allow_none=True)

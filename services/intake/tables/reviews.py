@@ -22,6 +22,7 @@ review_rows = Table(
     Column("due_at", moment(), nullable=False),
     Column("state", CODE, nullable=False),
     Column("outcome", CODE),
+    Column("to_level", String(8)),
     Column("closed_at", moment()),
     Column("closed_by", String(64)),
     Column("closed_by_role", String(32)),
