@@ -3,6 +3,7 @@
 All of it runs in one transaction: answers that were kept are answers whose dangers were announced.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,14 @@ def packs_in_force(db: Session) -> list[Pack]:
     ]
 
 
-def recorded_for(db: Session, episode: Episode, *, now: datetime) -> assessments.Recorded:
-    """Return what instruments told in an episode that an assessment must not overlook."""
-    return instruments.recorded(_given_in(db, episode), now=now)
+def recorded_for(
+    db: Session, episode: Episode, *, now: datetime, in_force: Collection[str]
+) -> assessments.Recorded:
+    """Return what instruments told in an episode that an assessment must not overlook.
+
+    :param in_force: the packs of rules that are in force.
+    """
+    return instruments.recorded(_given_in(db, episode), now=now, in_force=in_force)
 
 
 def held_since(

@@ -489,7 +489,7 @@ class Intake:
             placeable_by_track=known_fit.by_track if known_fit else (),
             actor=call.actor,
             now=call.now,
-            recorded=answering.recorded_for(db, episode, now=call.now),
+            recorded=answering.recorded_for(db, episode, now=call.now, in_force=in_force),
             # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
             # nobody can decide on their word.
             rules_version=in_force.get(placement.CODE),

@@ -111,6 +111,8 @@ class AssessmentCompleted(EpisodeFact):
     subdimension_codes: tuple[str, ...] = ()
     #: Dimensions of the 4th edition in which more is needed than outpatient therapy.
     dimensions_in_need: tuple[int, ...] = ()
+    #: Instruments answered before it that point to a condition of the mind: "PHQ9", from 10 on.
+    positive_screens: tuple[str, ...] = ()
 
 
 @event(source="intake")

@@ -14,7 +14,7 @@ from services.intake.service import Intake
 from shared.contracts import roles
 from shared.contracts.common import InstrumentScored, SafetyConcernRaised, TaskClosed, TaskOpened
 from shared.contracts.event import write_moment
-from shared.contracts.intake import RulesSigned
+from shared.contracts.intake import AssessmentCompleted, RulesSigned
 from shared.contracts.monitoring import OnCallShiftPlanned, OnCallShiftWithdrawn
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
@@ -590,6 +590,14 @@ class TestGetStatus:
 class TestBeforeAnAssessment:
     def gate(self, desk: Desk, **changes: Any) -> dict[str, Any]:
         return desk.assess(desk.referral["episode_id"], **changes)["gate"]
+
+    def test_a_positive_screen_of_the_mind_is_told_with_it_as_it_was_last_answered(self, desk: Desk) -> None:
+        for nine in (9, 10):
+            desk.answer("PHQ9", {str(item): 1 for item in range(1, 9)} | {"1": nine - 7, "9": 0})
+            desk.assess(desk.referral["episode_id"])
+
+        told = [one.positive_screens for one in desk.room.announced_of(AssessmentCompleted)]
+        assert told == [(), ("PHQ9",)]
 
     def test_a_recorded_withdrawal_scale_holds_the_gate(self, desk: Desk) -> None:
         kept = desk.answer("CIWA_AR", dict.fromkeys("12345", 4))

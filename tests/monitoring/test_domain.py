@@ -519,6 +519,7 @@ class TestPlanDraft:
 
     def test_works_on_the_mind_where_a_condition_occurs_beside(self) -> None:
         assert "DIM3" in plans.draft(telling.assessed(co_occurring=True)).problems
+        assert "DIM3" in plans.draft(telling.assessed(positive_screens=("PHQ9",))).problems
         assert "DIM3" not in plans.draft(telling.assessed()).problems
 
     def test_numbers_versions_by_their_assessments(self) -> None:

@@ -89,6 +89,7 @@ class Recorded:
     cows: int | None = None
     pawss: int | None = None
     suicide_risk: str | None = None
+    positive_screens: tuple[str, ...] = ()
     answers_ids: dict[str, str] = field(default_factory=dict)
 
 
@@ -269,6 +270,7 @@ def complete(
         subdimensions=tuple(codes),
         subdimension_codes=tuple(codes.values()),
         dimensions_in_need=placement4.dimensions_in_need(codes) if codes else (),
+        positive_screens=recorded.positive_screens,
     )
     return assessment, [*events, completed]
 

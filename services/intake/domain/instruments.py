@@ -5,7 +5,7 @@ asks, so that it can be worked out again for ever. An answer about danger acts w
 is in force for the tenant: nobody's signature stands between a danger and a human.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +48,8 @@ CLOCKS_DIFFER_BY = timedelta(minutes=5)
 #: How far back answers may have been given that are recorded later, from paper. Design default.
 OLDEST_ANSWERS = timedelta(days=31)
 
+#: Screens that point to a condition of the mind where they are positive: the plan works on it. Brief S30.
+SCREENS_OF_THE_MIND = ("PHQ9",)
 #: Instruments that an assessment must not overlook.
 _FOR_ASSESSMENTS = ("CIWA_AR", "COWS", "PAWSS", SUICIDE_SCREEN)
 
@@ -374,10 +376,13 @@ def item_view(pack: Pack) -> list[dict[str, Any]]:
 # --- What an assessment must not overlook -----------------------------------------------------------
 
 
-def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
+def recorded(
+    given: Iterable[InstrumentAnswers], *, now: datetime, in_force: Collection[str] = ()
+) -> Recorded:
     """Return the newest complete scales: of the last day, where they tell how somebody is doing now.
 
     :param given: what was answered in the episode.
+    :param in_force: instruments whose scores count: a danger is heeded without.
     """
     given = list(given)
     found: dict[str, InstrumentAnswers] = {}
@@ -397,8 +402,18 @@ def recorded(given: Iterable[InstrumentAnswers], *, now: datetime) -> Recorded:
         cows=total("COWS"),
         pawss=total("PAWSS"),
         suicide_risk=risk.grade if risk else suicide_risk.NONE if SUICIDE_SCREEN in values else None,
+        positive_screens=_positive_screens(given, in_force=in_force),
         answers_ids={name: one.answers_id for name, one in found.items()},
     )
+
+
+def _positive_screens(given: Iterable[InstrumentAnswers], *, in_force: Collection[str]) -> tuple[str, ...]:
+    """Return the screens of the mind that were positive when they were last answered."""
+    newest: dict[str, bool] = {}
+    for one in sorted(given, key=lambda one: one.given_at):
+        if one.instrument in SCREENS_OF_THE_MIND and one.instrument in in_force and one.scored().scores:
+            newest[one.instrument] = one.scored().positive
+    return tuple(name for name, positive in newest.items() if positive)
 
 
 def holds_since(

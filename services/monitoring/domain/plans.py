@@ -244,7 +244,7 @@ def _dimensions_worked_on(assessment: AssessmentCompleted) -> list[str]:
         if severity >= PROBLEM_FROM_SEVERITY
     }
     found |= {DIMENSION_OF_4TH[number] for number in assessment.dimensions_in_need}
-    if assessment.co_occurring:
+    if assessment.co_occurring or assessment.positive_screens:
         found.add(3)
     return [f"DIM{number}" for number in sorted(found)]
 
