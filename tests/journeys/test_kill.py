@@ -156,7 +156,13 @@ class Reaper:
 
 
 @pytest.mark.parametrize(
-    ("setup", "seed"), [("embedded", 11), pytest.param("rabbitmq", 23, marks=pytest.mark.rabbitmq)]
+    ("setup", "seed"),
+    [
+        ("embedded", 11),
+        # Where each service is a process of its own, two runs are struck at different moments.
+        pytest.param("rabbitmq", 23, marks=pytest.mark.rabbitmq),
+        pytest.param("rabbitmq", 37, marks=pytest.mark.rabbitmq),
+    ],
 )
 def test_killed_processes_leave_what_an_undisturbed_run_leaves(
     undisturbed: script.Recording, build_house: Builder, setup: str, seed: int
