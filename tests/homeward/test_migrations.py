@@ -36,14 +36,6 @@ def test_every_row_says_whose_it_is(service: str) -> None:
     ]
 
 
-#: What a migration called otherwise, and what it would be called: whoever changes these tables mends it.
-NAMED_OTHERWISE = {
-    "intake": (
-        {"fk_instrument_answers_episode_id_episodes", "fk_instrument_answers_patient_id_patients"},
-        {"fk_instrument_answers_episode_id", "fk_instrument_answers_patient_id"},
-    )
-}
-
 #: Names of primary keys, foreign keys, and of what is unique, checked or excluded; and those of indexes.
 _CONSTRAINTS = sa.text(
     "SELECT conname FROM pg_constraint"
@@ -93,4 +85,4 @@ class TestMigrations:
         tables = metadata_of(service).tables.values()
         wanted = {names.format_constraint(one) for table in tables for one in table.constraints}
         wanted |= {names.format_index(one) for table in tables for one in table.indexes}
-        assert (found - wanted, wanted - found) == NAMED_OTHERWISE.get(service, (set(), set()))
+        assert (found - wanted, wanted - found) == (set(), set())
