@@ -6,6 +6,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +141,20 @@ class TestDockerfile:
 
         assert sorted(name for line in copied for name in line.split()) == sorted(let_in)
         assert all((ROOT / name).exists() for name in let_in)
+
+    def test_compiles_the_packages_that_it_copies(self, tmp_path):
+        _, built, _ = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+        copied = re.findall(r"^COPY (\w+) \1$", built, re.MULTILINE)
+        (command,) = re.findall(r"^RUN /venv/bin/python (.* compileall .*)$", built, re.MULTILINE)
+        sources = [tmp_path / name / "within" / "said.py" for name in copied]
+        for source in sources:
+            source.parent.mkdir(parents=True)
+            source.write_text("SAID = True\n")
+
+        subprocess.run([sys.executable, *command.split()], cwd=tmp_path, check=True, timeout=60)
+
+        assert len(sources) == 4
+        assert built.index(command) > built.index(f"COPY {copied[-1]}")
+        # The flags of a compiled file: made of the source's hash, which nobody compares.
+        flags = [Path(cache_from_source(source)).read_bytes()[4:8] for source in sources]
+        assert {int.from_bytes(one, "little") for one in flags} == {0b01}
