@@ -55,6 +55,7 @@ def read_page(
     *,
     audience: Audience,
     after: str | None,
+    last: int | None,
     types: Iterable[str],
     limit: int,
     now: datetime,
@@ -63,15 +64,22 @@ def read_page(
 ) -> dict[str, Any]:
     """Return the next events for an audience, and the cursor to go on from.
 
+    :param after: where to go on; where neither this nor *last* is given, the feed begins.
+    :param last: how many of the newest events to begin with; what of them may not leave is left out.
     :param confirmed: as in :func:`gateway.disclosure.may_leave`.
     :param account: told what left to an outside recipient: classes by patient and consent.
-    :raises InvalidInput: when the cursor or a type is unknown.
+    :raises InvalidInput: when the cursor or a type is unknown, or there are two beginnings.
     """
     wanted = tuple(types)
     unknown = [name for name in wanted if name not in EVENTS]
     if unknown:
         raise InvalidInput("There is no event of that type.", field="type", rule="a type in /asyncapi.json")
-    position = read_cursor(after) if after else 0
+    if last is None:
+        position = read_cursor(after) if after else 0
+    elif after:
+        raise InvalidInput("A cursor says already where to go on.", field="last", rule="not beside after")
+    else:
+        position = tables.position_before_newest(db, tenant_id=audience.tenant_id, types=wanted, newest=last)
     outside = not audience.is_staff
     scan = SCAN_LIMIT if outside else limit
     items: list[Any] = []

@@ -11,11 +11,17 @@ from shared.schema_fields import Id, Moment
 
 
 class ListEvents(Schema):
-    """Where to go on in the feed, and which events are wanted."""
+    """Where to begin or go on in the feed, and which events are wanted."""
 
     after = fields.String(
         validate=validate.Length(min=1, max=64),
         metadata={"description": "The value of next in an earlier answer; left out, the feed begins."},
+    )
+    last = fields.Integer(
+        validate=validate.Range(min=0, max=feed.MAX_LIMIT),
+        metadata={
+            "description": "In the place of after: begin with that many of the newest events, 0 for none."
+        },
     )
     limit = fields.Integer(
         load_default=feed.DEFAULT_LIMIT,

@@ -120,6 +120,7 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
                 db,
                 audience=audience,
                 after=asked.get("after"),
+                last=asked.get("last"),
                 types=asked["type"],
                 limit=asked["limit"],
                 now=origin.now,

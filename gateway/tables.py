@@ -292,6 +292,29 @@ def events_after(
     return db.execute(_AFTER, asked).all()
 
 
+#: The place of the event that comes before the newest ones.
+_BEFORE_NEWEST = (
+    sa.select(archive.c.position)
+    .where(archive.c.tenant_id == sa.bindparam("of_tenant"), archive.c.position.is_not(None))
+    .order_by(archive.c.position.desc())
+    .offset(sa.bindparam("newest"))
+    .limit(1)
+)
+_BEFORE_NEWEST_OF_TYPES = _BEFORE_NEWEST.where(archive.c.type.in_(sa.bindparam("of_types", expanding=True)))
+
+
+def position_before_newest(db: Session, *, tenant_id: str, types: Sequence[str], newest: int) -> int:
+    """Return the position after which the *newest* events of a tenant come; 0 where there are no others.
+
+    :param types: which events are meant; all, where there are none.
+    """
+    asked = {"of_tenant": tenant_id, "newest": newest}
+    # After the newest of all nothing comes, of whatever type.
+    if types and newest:
+        return db.scalar(_BEFORE_NEWEST_OF_TYPES, {**asked, "of_types": list(types)}) or 0
+    return db.scalar(_BEFORE_NEWEST, asked) or 0
+
+
 #: Read out of the event itself: an older version did not keep them beside it.
 _FILL_CAUSES = sa.text(
     """

@@ -1,6 +1,5 @@
 """``homeward events``: watch what the services tell each other."""
 
-import collections
 import json
 import time
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from shared.contracts import roles
 _PAGE = 500
 #: Seconds between looks at a feed that had nothing new.
 _PAUSE_SECONDS = 1.0
-#: Past events that are shown before new ones, unless told otherwise.
+#: Past events that are shown before new ones, unless told otherwise; and at most.
 _LAST = 10
+_LAST_AT_MOST = 1000
 
 
 @click.group()
@@ -34,8 +34,15 @@ def events() -> None:
     help="Access token that may read events; by default the embedded set-up's. Also as HOMEWARD_TOKEN.",
 )
 @click.option("--type", "types", multiple=True, help="Only events of this type, e.g. session_missed.")
-@click.option("--last", default=_LAST, show_default=True, help="Past events to begin with.")
+@click.option(
+    "--last",
+    type=click.IntRange(0, _LAST_AT_MOST),
+    default=_LAST,
+    show_default=True,
+    help="Past events to begin with.",
+)
 @click.option("--all", "everything", is_flag=True, help="Begin with the first event ever.")
+@click.option("--after", "cursor", help="Begin where an answer of GET /v1/events told its next.")
 @click.option("--once", is_flag=True, help="Stop at the end of the feed instead of waiting for more.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as it is, one JSON object a line.")
 def tail(  # one parameter an option
@@ -44,39 +51,40 @@ def tail(  # one parameter an option
     types: tuple[str, ...],
     last: int,
     everything: bool,  # click hands flags over by name
+    cursor: str | None,
     once: bool,
     as_json: bool,
 ) -> None:
     """Print the latest events, then new ones as they come."""
+    if everything and cursor:
+        raise click.UsageError("Give --all or --after: each says where to begin.")
     url, token = door.where(url, token, role=roles.SUPERVISOR)
+    begin = ("after", cursor) if cursor else None if everything else ("last", str(last))
     show = _as_json if as_json else _as_line
-    recent: collections.deque[dict[str, Any]] = collections.deque(maxlen=max(last, 0))
-    caught_up = everything
-    for page in _pages(url, token, types):
-        if caught_up:
-            for event in page:
-                click.echo(show(event))
-        else:
-            recent.extend(page)
+    for page in _pages(url, token, types, begin=begin):
+        for event in page:
+            click.echo(show(event))
         if len(page) < _PAGE:
-            if not caught_up:
-                caught_up = True
-                for event in recent:
-                    click.echo(show(event))
             if once:
                 return
             time.sleep(_PAUSE_SECONDS)
 
 
-def _pages(url: str, token: str, types: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
-    """Yield page after page of the feed, for ever; an empty one when there is nothing new."""
+def _pages(
+    url: str, token: str, types: tuple[str, ...], *, begin: tuple[str, str] | None
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield page after page of the feed, for ever; an empty one when there is nothing new.
+
+    :param begin: what is asked for first, as name and value; nothing for the first event ever.
+    """
     http = urllib3.PoolManager(retries=urllib3.Retry(connect=3, backoff_factor=0.5, status=0))
-    cursor = None
+    place = begin
     while True:
         query = [("limit", str(_PAGE)), *(("type", name) for name in types)]
-        query += [("after", cursor)] if cursor else []
+        query += [place] if place else []
         body = door.ask(http, "GET", f"/v1/events?{urlencode(query)}", url=url, token=token)
-        cursor = body["next"] or cursor
+        # Without a next the feed was empty: whatever comes is new.
+        place = ("after", body["next"]) if body["next"] else None
         yield body["items"]
 
 

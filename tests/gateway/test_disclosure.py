@@ -439,6 +439,54 @@ class TestFeed:
         assert [event["type"] for event in page["items"]] == ["homeward.session_cancelled"]
         assert house.get("/v1/events?type=nonsense").fields.keys() == {"type"}
 
+    def test_begins_with_the_newest_when_asked(self, house: House) -> None:
+        token = house.token(tenant="feed-newest")
+        assert house.get("/v1/events?last=0", token=token).body == {"items": [], "next": None}
+        patients = [new_id() for _ in range(3)]
+        for patient in patients:
+            house.post(f"/v1/sessions/{new_id()}/roster", {"seats": [patient]}, token=token)
+        house.post(f"/v1/sessions/{new_id()}/cancellation", token=token)
+        _until(lambda: len(house.get("/v1/events", token=token).body["items"]) == 4)
+
+        page = house.get("/v1/events?last=2", token=token).body
+        of_type = house.get("/v1/events?last=2&type=session_scheduled", token=token).body
+        end = house.get("/v1/events?last=0&type=session_scheduled", token=token).body
+
+        assert [event.get("subject") for event in page["items"]] == [patients[2], None]
+        assert [event["subject"] for event in of_type["items"]] == patients[1:]
+        assert len(house.get("/v1/events?last=5", token=token).body["items"]) == 4
+        assert end == {"items": [], "next": page["next"]}
+        house.post(f"/v1/sessions/{new_id()}/roster", {"seats": [late := new_id()]}, token=token)
+        more = _until(lambda: _filled(house.get(f"/v1/events?after={end['next']}", token=token).body))
+        assert [event["subject"] for event in more["items"]] == [late]
+
+    def test_leaves_out_of_the_newest_what_may_not_leave(self, house: House) -> None:
+        staff = house.token(tenant="feed-newest-outside")
+        partner = house.token("partner", partner="parole", actor_id="officer", tenant="feed-newest-outside")
+        agreed, other = new_id(), new_id()
+        consent = {"consent_id": new_id(), "recipient_id": "parole", "information_classes": ["ATTENDANCE"]}
+        house.post(f"/v1/patients/{agreed}/consents", consent, token=staff)
+        for patient in (agreed, other):
+            house.post(f"/v1/sessions/{new_id()}/roster", {"seats": [patient]}, token=staff)
+        _until(lambda: len(house.get("/v1/events", token=staff).body["items"]) == 3)
+
+        both = _until(lambda: _filled(house.get("/v1/events?last=2", token=partner).body))
+        newest = house.get("/v1/events?last=1", token=partner).body
+
+        assert [event["subject"] for event in both["items"]] == [agreed]
+        assert newest["items"] == []
+
+    def test_begins_in_one_place_only(self, house: House) -> None:
+        token = house.token(tenant="feed-two-beginnings")
+        house.post(f"/v1/sessions/{new_id()}/cancellation", token=token)
+        page = _until(lambda: _filled(house.get("/v1/events", token=token).body))
+
+        refused = house.get(f"/v1/events?last=1&after={page['next']}", token=token)
+
+        assert (refused.status, refused.fields) == (422, {"last": "not beside after"})
+        for number in ("-1", "1001", "x"):
+            assert house.get(f"/v1/events?last={number}").fields.keys() == {"last"}
+
     def test_refuses_a_cursor_that_it_never_gave(self, house: House) -> None:
         for cursor in ("x", "MTox=", "OTk6NQ", "MTotNQ", "%C3%A9", "MTo5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"):
             answer = house.get(f"/v1/events?after={cursor}")

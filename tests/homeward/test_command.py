@@ -377,7 +377,8 @@ class TestEventsTail:
                     self.end_headers()
                     self.wfile.write(b"<html>A page of something else</html>")
                     return
-                begin = int(query.get("after", ["0"])[0])
+                newest = int(query.get("last", [str(len(events))])[0])
+                begin = int(query.get("after", [str(len(events) - newest)])[0])
                 page = events[begin : begin + int(query["limit"][0])]
                 known = self.headers["Authorization"] == "Bearer good"
                 body = (
@@ -395,17 +396,39 @@ class TestEventsTail:
             yield f"http://127.0.0.1:{server.server_port}", asked
             server.shutdown()
 
-    def test_begins_with_the_latest(self, feed):
+    def test_begins_with_the_latest_and_asks_for_no_others(self, feed):
         url, asked = feed
 
         told = homeward("events", "tail", "--url", url, "--token", "good", "--once", "--json")
 
         ids = [json.loads(line)["id"] for line in told.output.splitlines()]
         assert ids == [f"event-{number}" for number in range(493, 503)]
-        assert [query.get("after") for query in asked] == [None, ["500"]]
+        assert [(query.get("last"), query.get("after")) for query in asked] == [(["10"], None)]
+
+    def test_begins_where_it_is_told_to(self, feed):
+        url, _ = feed
+
+        told = homeward(
+            "events", "tail", "--url", url, "--token", "good", "--once", "--json", "--after", "500"
+        )
+
+        assert [json.loads(line)["id"] for line in told.output.splitlines()] == [
+            "event-500",
+            "event-501",
+            "event-502",
+        ]
+
+    def test_begins_in_one_place_only(self, feed):
+        url, asked = feed
+
+        refused = homeward("events", "tail", "--url", url, "--token", "good", "--all", "--after", "500")
+
+        assert refused.exit_code == 2
+        assert "--all or --after" in refused.output
+        assert asked == []
 
     def test_prints_all_when_asked(self, feed):
-        url, _ = feed
+        url, asked = feed
 
         told = homeward(
             "events", "tail", "--url", url, "--token", "good", "--once", "--all", "--type", "session_missed"
@@ -415,6 +438,7 @@ class TestEventsTail:
         assert len(lines) == 503
         assert lines[0].startswith("2026-02-02T15:00:00Z  scheduling  session_missed")
         assert "consecutive=3" in lines[0]
+        assert [query.get("after") for query in asked] == [None, ["500"]]
 
     def test_says_why_it_is_refused(self, feed):
         url, _ = feed
