@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from homeward import embedded
 from homeward.postgres import PrivatePostgres
 from homeward.simulation import client, driver, rows, terminal
+from homeward.simulation.report import counted
 
 
 @click.command()
@@ -138,7 +139,8 @@ def perform(
     failed = {what: n for what, n in report["run"]["requests_refused"].items() if " 5" in what}
     if failed or report["events_parked"]:
         raise click.ClickException(
-            f"{sum(failed.values())} requests failed in the server, {report['events_parked']} events parked."
+            f"{counted(sum(failed.values()), 'request')} failed in the server, "
+            f"{counted(report['events_parked'], 'event')} parked."
         )
     return report
 
@@ -219,10 +221,11 @@ def _watched(console: Console, *, weeks: int) -> Iterator[Any]:
 
 
 def _line_a_week() -> Any:
-    told: set[int] = set()
+    told: set[tuple[int, int]] = set()
 
     def watch(progress: driver.Progress) -> None:
-        week = progress.now.isocalendar().week
+        # With its year: two years have the same weeks.
+        week = progress.now.isocalendar()[:2]
         if week not in told:
             told.add(week)
             click.echo(

@@ -241,12 +241,8 @@ class Driver:
 
     def _end_of_feed(self) -> str | None:
         """Find the place in the feed after everything that is there already, from earlier runs."""
-        cursor = None
-        while True:
-            page = self._gateway.get("/v1/events", role=roles.OPERATIONS, after=cursor, limit=PAGE)
-            cursor = page["next"] or cursor
-            if len(page["items"]) < PAGE:
-                return cursor
+        page = self._gateway.get("/v1/events", role=roles.OPERATIONS, last=0)
+        return str(page["next"]) if page["next"] else None
 
     def _take_in_news(self) -> None:
         if self._feed is not None and self._feed == self._feed_read:
@@ -324,6 +320,7 @@ class Driver:
         world = self._world
         return report.Run(
             file_name=self._file_name,
+            of_sample=self._file.is_sample,
             seed=self._seed,
             weeks=self._weeks,
             starts_at=world.starts_at,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeward.simulation import plots
-from homeward.simulation.report import office_lines
+from homeward.simulation.report import counted, office_lines
 
 _CSS = """
 :root { --ink:#1f2a37; --muted:#66717e; --line:#e4e8ec; --paper:#fbfaf7; --card:#fff; --teal:#0f766e;
@@ -56,6 +56,10 @@ footer { color:var(--muted); font-size:13px; margin-top:26px }
 @media print { .card,.figure { break-inside:avoid } }
 """
 
+_SAMPLE_NOTE = """The sample keeps only rows in which every field is filled, so it is no random sample: use it
+as realistic input, never for estimates."""
+_SAMPLE_SOURCE = "SAMHSA, Treatment Episode Data Set, admissions 2017; public domain"
+
 _RECORDED = '<span class="tag recorded">recorded</span>'
 _MODELLED = '<span class="tag modelled"><i>modelled</i></span>'
 
@@ -69,15 +73,17 @@ def render(report: Mapping[str, Any]) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Homeward: {report["referrals"]} referrals through {run["weeks"]} weeks</title>
+<title>Homeward: {counted(report["referrals"], "referral")} through {counted(run["weeks"], "week")}</title>
 <style>{_CSS}</style>
 </head>
 <body>
 <header><div>
-<h1>{report["referrals"]} people referred, {run["weeks"]} weeks of intensive outpatient care</h1>
-<p>Every figure on this page was counted from what the server announced while real, de-identified
-admissions went through it over HTTP. What the rows do not tell was drawn from a model, so this page
-shows how the program works, and nothing about what treatment achieves.</p>
+<h1>{counted(report["referrals"], "person", "people")} referred, {counted(run["weeks"], "week")} of
+intensive outpatient care</h1>
+<p>Every figure on this page was counted from what the server announced while
+{"real, de-identified " if run["of_sample"] else ""}admissions went through it over HTTP.
+What the rows do not tell was drawn from a model, so this page shows how the program works, and nothing
+about what treatment achieves.</p>
 </div></header>
 <main>
 {_figures(report)}
@@ -86,8 +92,7 @@ shows how the program works, and nothing about what treatment achieves.</p>
 <span>program time {days}, {_text(run["time_zone"])}</span></p>
 <section class="card"><h2>How far people came {_MODELLED}</h2>
 <p class="note">From the recorded rows on top, through modelled assessments and attendance, to graduation.
-Not everybody needs this program: the others were referred to the level of care they need, and asked
-after at 48 hours and 7 days. {_first_contact_note(report)}</p>
+{_elsewhere_note(report)} {_first_contact_note(report)}</p>
 {_plot("Funnel from referral to graduation", plots.funnel(report["funnel"]))}</section>
 <div class="pair">
 <section class="card"><h2>Attendance by week {_MODELLED}</h2>
@@ -102,8 +107,8 @@ cancelled sessions are in neither.</p>
 </div>
 <div class="pair">
 <section class="card"><h2>Length of stay {_MODELLED}</h2>
-<p class="note">Days from admission to the last contact, as TEDS counts them, of those discharged;
-{report["stays"]["still_in_treatment"]} people were still in treatment at the end and are not shown.</p>
+<p class="note">Days from admission to the last contact, as TEDS counts them, of those discharged.
+{_still_there_note(report)}</p>
 {_plot("Length of stay", _stays_plot(report))}</section>
 <section class="card"><h2>How treatment ended {_MODELLED}</h2>
 <p class="note">TEDS reasons. The shares on the right are national, of 2004, and shaped the model: likeness
@@ -112,8 +117,7 @@ to them is no finding.</p>
 </div>
 <section class="card"><h2>Where people were treated {_RECORDED} and what was recommended {_MODELLED}</h2>
 <p class="note">Rows: SERVICES as recorded. Columns: level of care recommended by the rules, ASAM criteria,
-3rd edition. {report["placement"]["overridden"]} of {report["placement"]["decisions"]} decisions went
-against the recommendation, by clinicians who override at a stated rate.</p>
+3rd edition. {_overrides_note(report)}</p>
 {_confusion_table(report)}
 <p class="word">{_text(report["placement"]["confusion"]["word"])}</p></section>
 <div class="pair">
@@ -142,13 +146,13 @@ server's: it is announced with the answer, and staff are paged.</p>
 {_after_table(report)}</section>
 </div>
 <section class="card"><h2>What is recorded, what is modelled</h2>
-<p class="note">The sample keeps only rows in which every field is filled, so it is no random sample: use it
-as realistic input, never for estimates. The people here are invented around the rows.</p>
+<p class="note">{_SAMPLE_NOTE if run["of_sample"] else ""} The people here are invented around the rows.</p>
 <p>{_RECORDED} {_codes(report["recorded"])}</p>
-<p>{_MODELLED} {_codes(report["modelled"])}</p></section>
-<footer>{report["events_announced"]:,} events announced, {report["events_parked"]} parked;
-{run["requests"]:,} requests and {run["clock_jumps"]:,} jumps of the program clock.
-Data: SAMHSA, Treatment Episode Data Set, admissions 2017; public domain.</footer>
+<p>{_MODELLED} {_codes(report["modelled"])}</p>
+{_rows_refused(report)}</section>
+<footer>{counted(report["events_announced"], "event")} announced, {report["events_parked"]} parked;
+{counted(run["requests"], "request")} and {counted(run["clock_jumps"], "jump")} of the program clock.
+Data: {_SAMPLE_SOURCE if run["of_sample"] else _text(run["file"])}.</footer>
 </main>
 </body>
 </html>
@@ -158,13 +162,17 @@ Data: SAMHSA, Treatment Episode Data Set, admissions 2017; public domain.</foote
 def _figures(report: Mapping[str, Any]) -> str:
     within = report["outreach_within_1h"]
     attended, missed = report["sessions_attended"], report["sessions_missed"]
-    share = f"{100 * attended / (attended + missed):.0f} %" if attended + missed else "none"
+    held, stay = attended + missed, report["median_stay_days"]
     shown = (
-        (f"{report['admitted']}", f"admitted of {report['referrals']} referrals"),
+        (f"{report['admitted']}", f"admitted of {counted(report['referrals'], 'referral')}"),
         (f"{report['graduated']}", "graduated"),
-        (share, f"of sessions attended ({attended:,} of {attended + missed:,})"),
-        ("none missed" if within is None else f"{100 * within:.0f} %", "of misses followed within an hour"),
-        (_days(report["median_stay_days"]), "median stay of those discharged"),
+        (f"{100 * attended / held:.0f} %", f"of sessions attended ({attended:,} of {held:,})")
+        if held
+        else ("none", "attended, and none missed"),
+        ("none", "missed")
+        if within is None
+        else (f"{100 * within:.0f} %", "of misses followed within an hour"),
+        ("nobody", "discharged") if stay is None else (f"{stay:g} d", "median stay of those discharged"),
         (f"{report['follow_ups_done']} / {report['follow_ups_due']}", "follow-ups reached / due"),
     )
     cards = "".join(f'<div class="figure"><b>{value}</b><span>{label}</span></div>' for value, label in shown)
@@ -181,24 +189,70 @@ def _stays_plot(report: Mapping[str, Any]) -> str:
     )
 
 
+def _elsewhere_note(report: Mapping[str, Any]) -> str:
+    people = report["referred_elsewhere"]
+    if not people:
+        return ""
+    return (
+        f"Not everybody needs this program: {counted(people, 'person was', 'people were')} referred to the "
+        "level of care they need, and asked after at 48 hours and 7 days."
+    )
+
+
 def _first_contact_note(report: Mapping[str, Any]) -> str:
     found = report["first_contact"]
+    if not found["inquiries"]:
+        return "Nobody asked for help by themselves."
+    in_time, late = found["called_back_in_time"], found["called_back_late"]
+    never = found["inquiries"] - in_time - late
     return (
-        f"{found['inquiries']} of them asked for help by themselves; {found['called_back_in_time']} were "
-        f"called back within the time promised, {found['called_back_late']} later."
+        f"{counted(found['inquiries'], 'person', 'people')} asked for help by themselves; called back within "
+        f"the time promised: {in_time}, later: {late}{f', not by the end: {never}' if never else ''}."
     )
 
 
 def _outreach_note(report: Mapping[str, Any]) -> str:
     found = report["outreach"]
     median = found["median_minutes_to_first_attempt"]
-    if median is None:
+    if not found["missed_sessions"]:
         return "Nobody missed a session."
+    missed = counted(found["missed_sessions"], "session was", "sessions were")
+    if median is None:
+        return f"{missed} missed, and nobody had tried to reach them by the end."
+    attempted = found["missed_sessions"] - found["minutes_to_first_attempt"]["never"]
+    first = "the first attempt" if attempted == 1 else "half of the first attempts"
     return (
-        f"{found['missed_sessions']:,} sessions were missed; half of the first attempts came within "
-        f"{median:g} minutes. The delays are drawn, the clock that measures them is the server's; a miss "
-        "that nobody followed up counts against."
+        f"{missed} missed; {first} came within {median:g} min. The delays are drawn, "
+        "the clock that measures them is the server's; a miss that nobody followed up counts against."
     )
+
+
+def _still_there_note(report: Mapping[str, Any]) -> str:
+    people = report["stays"]["still_in_treatment"]
+    if not people:
+        return "Nobody was still in treatment at the end."
+    return f"Still in treatment at the end, and not shown: {counted(people, 'person', 'people')}."
+
+
+def _overrides_note(report: Mapping[str, Any]) -> str:
+    placement = report["placement"]
+    if not placement["decisions"]:
+        return "Nobody's level was decided."
+    return (
+        f"{placement['overridden'] or 'None'} of {counted(placement['decisions'], 'decision')} went against "
+        "the recommendation, by clinicians who override at a stated rate."
+    )
+
+
+def _rows_refused(report: Mapping[str, Any]) -> str:
+    refused = report["rows_refused"]
+    if not refused:
+        return ""
+    table = _table(
+        ("Line", "Field", "Reason"), ((row["line"], row["field"], row["reason"]) for row in refused)
+    )
+    rows = counted(len(refused), "row was", "rows were")
+    return f"<details><summary>{rows} refused, and not sent</summary>{table}</details>"
 
 
 def _attendance_table(report: Mapping[str, Any]) -> str:
@@ -251,8 +305,11 @@ def _weeks_table(report: Mapping[str, Any]) -> str:
         ("Got a week", found["with_a_week"]),
         ("… that meets every obligation", found["meeting_every_obligation"]),
         ("… that the patient agreed to", found["agreed_to"]),
-        *((f"No week: {reason}", number) for reason, number in found["without_a_week"].items()),
-        ("Hours a week: least, median, most", f"{hours['least']}, {hours['median']}, {hours['most']}"),
+        *((f"No week: {reason or 'not yet'}", number) for reason, number in found["without_a_week"].items()),
+        (
+            "Hours a week: least, median, most",
+            f"{hours['least']}, {hours['median']}, {hours['most']}" if found["with_a_week"] else "none",
+        ),
         ("All wishes met", found["all_wishes_met"]),
         *((f"Not met: {one['wish']}, {one['reason']}", one["weeks"]) for one in found["wishes_not_met"]),
         *((f"Without a workshop: {reason}", number) for reason, number in found["without_workshop"].items()),
@@ -320,10 +377,6 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def _codes(names: Iterable[str]) -> str:
     return " ".join(f"<code>{_text(name)}</code>" for name in names)
-
-
-def _days(days: float | None) -> str:
-    return "none" if days is None else f"{days:g} d"
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ Solid colour is recorded in the data; hatching is modelled.
 """
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
@@ -25,6 +26,9 @@ SLATE = "#9fb3c8"
 #: How wide and high a plot is, in inches: across the page, and in one of two columns.
 WIDE = (10.4, 3.5)
 HALF = (5.4, 3.5)
+
+#: Most weeks whose numbers have room below a plot.
+WEEKS_NAMED = 26
 
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -74,10 +78,12 @@ def attendance(weeks: Sequence[Mapping[str, Any]]) -> str:
         )
         axes.set_xlabel("week of the simulation")
         axes.set_ylabel("patient-sessions")
-        axes.set_xticks(numbers)
+        axes.set_xticks(numbers[:: math.ceil(len(numbers) / WEEKS_NAMED)])
         axes.set_ylim(0, max([a + m for a, m in zip(attended, missed, strict=True)] + [1]) * 1.12)
         share = axes.twinx()
-        known = [(week["week"], week["attended_percent"]) for week in weeks if week["attended_percent"]]
+        known = [
+            (week["week"], week["attended_percent"]) for week in weeks if week["attended_percent"] is not None
+        ]
         share.plot([n for n, _ in known], [p for _, p in known], color=BRICK, marker="o", markersize=4)
         share.set_ylim(0, 112)
         share.set_yticks([0, 25, 50, 75, 100])

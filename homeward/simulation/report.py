@@ -84,11 +84,16 @@ RETENTION_DAYS = 30
 NOT_ASSESSED = "not assessed"
 
 HONEST_WORD = (
-    "SERVICES is where a person was treated in 2017, by rules, beds and courts that the row does not "
+    "SERVICES is where a person was treated, by rules, beds and courts that the row does not "
     "tell. The recommendation beside it rests on dimension ratings drawn from a model, because the "
     "rows have none. So this table shows that the two can be compared, and nothing about which is "
     "right: agreement here is neither accuracy nor evidence. No draw, assessment or rule read "
-    "SERVICES. The 372 rows of the sample are no random sample either: all are women referred by "
+    "SERVICES."
+)
+
+#: What is true of the admissions that come with Homeward, and of no others.
+WORD_ON_SAMPLE = (
+    " The 372 rows of the sample, of 2017, are no random sample either: all are women referred by "
     "criminal justice."
 )
 
@@ -105,6 +110,8 @@ class Run:
     zone: ZoneInfo
     #: Patient → the row that they were made from.
     rows: Mapping[str, Admission]
+    #: Whether the rows are the sample that comes with Homeward.
+    of_sample: bool = False
     rows_refused: Sequence[RefusedRow] = ()
     #: Seats of admitted patients by their state in the end, as the server lists them.
     seat_states: Mapping[str, int] = field(default_factory=dict)
@@ -160,6 +167,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         ],
         "run": {
             "file": run.file_name,
+            "of_sample": run.of_sample,
             "seed": run.seed,
             "weeks": run.weeks,
             "starts_at": write_moment(run.starts_at),
@@ -172,8 +180,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         "funnel": _funnel(tally, run, first, admitted),
         "first_contact": {
             "inquiries": tally.inquiries,
-            "called_back_in_time": tally.called_back["DONE"] - tally.called_back["ESCALATED"],
-            "called_back_late": tally.called_back["ESCALATED"],
+            **_in_time_and_late("called_back", tally.called_back),
             "pre_screens": dict(sorted(tally.pre_screened.items())),
             "decided_by_a_specialist": tally.inquiries_decided,
         },
@@ -286,7 +293,7 @@ def _confusion(tally: Tally, run: Run, first: set[str]) -> dict[str, Any]:
     return {
         "columns": levels,
         "rows": {service: [counts[service][level] for level in levels] for service in sorted(counts)},
-        "word": HONEST_WORD,
+        "word": HONEST_WORD + (WORD_ON_SAMPLE if run.of_sample else ""),
     }
 
 
@@ -310,8 +317,15 @@ def _cover(tally: Tally, run: Run, admitted: set[str]) -> dict[str, Any]:
         "authorized": sum(units > 0 for units in of_payers),
         "denied": sum(units == 0 for units in of_payers),
         "days_authorized": sum(of_payers),
-        "estimates_given_in_time": tally.estimates["DONE"] - tally.estimates["ESCALATED"],
-        "estimates_given_late": tally.estimates["ESCALATED"],
+        **_in_time_and_late("estimates_given", tally.estimates),
+    }
+
+
+def _in_time_and_late(done: str, ended: Mapping[str, set[str]]) -> dict[str, int]:
+    """Count what was done by its deadline, and what was done once the supervisor was asked."""
+    return {
+        f"{done}_in_time": len(ended["DONE"] - ended["ESCALATED"]),
+        f"{done}_late": len(ended["DONE"] & ended["ESCALATED"]),
     }
 
 
@@ -505,6 +519,14 @@ def office_lines(report: Mapping[str, Any]) -> list[tuple[str, int]]:
             for came, number in found.items()
         ),
     ]
+
+
+def counted(number: float, one: str, many: str = "") -> str:
+    """Return a number with the words that go with it: ``1 person was``, ``2,345 people were``.
+
+    :param many: what goes with every number but one; *one* with an s, where it is not said.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _percent(part: int, whole: int) -> float | None:

@@ -56,6 +56,8 @@ class AdmissionsFile:
 
     admissions: list[Admission] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
+    #: Whether these are the admissions that come with Homeward: of others nobody knows where they are from.
+    is_sample: bool = False
 
 
 @functools.cache
@@ -92,7 +94,7 @@ def read(path: Path) -> AdmissionsFile:
     for name in header:
         if header.count(name) > 1:
             raise UnreadableFile(f"{path}: the header has two columns {name}")
-    result = AdmissionsFile()
+    result = AdmissionsFile(is_sample=text == sample_path().read_text(encoding="utf-8-sig"))
     seen: dict[str, int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():

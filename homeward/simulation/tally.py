@@ -94,14 +94,14 @@ class Tally:
     referral_follow_ups_due: list[datetime] = field(default_factory=list)
     referral_follow_ups_done: int = 0
     inquiries: int = 0
-    #: Inquiries with somebody to call: called by the deadline, or not.
-    called_back: Counter[str] = field(default_factory=Counter)
+    #: How the requests to call back ended → inquiries. ESCALATED: the supervisor was asked in the end.
+    called_back: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     pre_screened: Counter[str] = field(default_factory=Counter)
     inquiries_decided: int = 0
     #: Episode → days of care that its payer authorised at last, 0 where it denied them.
     authorized: dict[str, int] = field(default_factory=dict)
-    #: Estimates owed to whoever pays themself: given in time, or not before the supervisor was asked.
-    estimates: Counter[str] = field(default_factory=Counter)
+    #: The same of estimates owed to whoever pays themself → episodes.
+    estimates: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     escalations: Counter[str] = field(default_factory=Counter)
     #: Instrument → times that it was answered and scored.
     answered: Counter[str] = field(default_factory=Counter)
@@ -183,13 +183,11 @@ class Tally:
 
     def _take_task_closed(self, data: Mapping[str, Any]) -> None:
         if data["task"] == "call_back":
-            # Asked a second time, of the supervisor, once nobody had called by the deadline.
-            self.called_back[data["outcome"]] += 1
+            self.called_back[data["outcome"]].add(data["about_id"])
         if data["task"] == "referral_follow_up" and data["outcome"] == "DONE":
             self.referral_follow_ups_done += 1
-
         if data["task"] == "good_faith_estimate":
-            self.estimates[data["outcome"]] += 1
+            self.estimates[data["outcome"]].add(data["about_id"])
 
     def _take_authorization_decided(self, data: Mapping[str, Any]) -> None:
         self.authorized[data["episode_id"]] = data["units"] if data["decision"] == "APPROVED" else 0

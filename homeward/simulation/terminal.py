@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from homeward.simulation.report import office_lines
+from homeward.simulation.report import counted, office_lines
 
 #: How wide the bar of a table is, in characters.
 BAR = 28
@@ -21,14 +21,15 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         Panel(
             Group(
                 Text.assemble(
-                    (f"{report['referrals']} referrals", "bold"),
+                    (counted(report["referrals"], "referral"), "bold"),
                     " = ",
                     (f"{report['admitted']} admitted", "bold green"),
                     f" + {report['referred_elsewhere']} referred elsewhere + {report['open']} open",
                 ),
                 Text(
-                    f"{report['run']['weeks']} weeks of program time, seed {report['run']['seed']}, "
-                    f"{report['events_announced']:,} events, {report['run']['requests']:,} requests, "
+                    f"{counted(report['run']['weeks'], 'week')} of program time, "
+                    f"seed {report['run']['seed']}, {counted(report['events_announced'], 'event')}, "
+                    f"{counted(report['run']['requests'], 'request')}, "
                     f"{report['wall_seconds']} s",
                     style="dim",
                 ),
@@ -49,7 +50,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     console.print(_confusion(report))
     console.print(Text(report["placement"]["confusion"]["word"], style="italic dim"))
     for what, times in report["run"]["requests_refused"].items():
-        console.print(Text(f"refused {times} times: {what}", style="yellow"))
+        console.print(Text(f"refused {counted(times, 'time')}: {what}", style="yellow"))
     for row in report["rows_refused"]:
         console.print(
             Text(f"line {row['line']}: field {row['field']}: {row['reason']}; not sent", style="yellow")
@@ -142,7 +143,8 @@ def _outreach(report: Mapping[str, Any]) -> Table:
     found = report["outreach"]
     share = found["within_1h"]
     table.add_row("first attempt within an hour", "none missed" if share is None else f"{100 * share:.1f} %")
-    table.add_row("median minutes to the first attempt", str(found["median_minutes_to_first_attempt"]))
+    median = found["median_minutes_to_first_attempt"]
+    table.add_row("median minutes to the first attempt", "none" if median is None else f"{median:g}")
     table.add_row("never attempted", str(found["minutes_to_first_attempt"]["never"]))
     table.add_row("attempts, and how many reached the person",
                   f"{found['attempts']} / {found['attempts_that_reached']}")  # fmt: skip
@@ -152,16 +154,19 @@ def _outreach(report: Mapping[str, Any]) -> Table:
 def _ends(report: Mapping[str, Any]) -> Table:
     table = _table("\nHow treatment ended", "TEDS reason", "people", "median days")
     for code, reason in report["stays"]["by_reason"].items():
-        median = "" if reason["median_days"] is None else f"{reason['median_days']:g}"
-        table.add_row(f"{code} {reason['name']}", str(reason["discharged"]), median)
+        table.add_row(f"{code} {reason['name']}", str(reason["discharged"]), _days(reason["median_days"]))
     table.add_row("still in treatment", str(report["stays"]["still_in_treatment"]), "")
     national = report["national_2004"]
     table.add_row(
         Text("all (national 2004)", style="dim"),
         str(sum(report["discharged_by_reason"].values())),
-        f"{report['median_stay_days']} ({national['median_stay_days']})",
+        f"{_days(report['median_stay_days'])} ({national['median_stay_days']})",
     )
     return table
+
+
+def _days(median: float | None) -> str:
+    return "none" if median is None else f"{median:g}"
 
 
 def _after(report: Mapping[str, Any]) -> Table:

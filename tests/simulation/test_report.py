@@ -1,3 +1,4 @@
+import html
 import io
 import json
 import re
@@ -81,15 +82,16 @@ class Told:
     def discharged(self, patient: str, reason: str, days: int) -> "Told":
         return self.tell("patient_discharged", patient, reason_code=reason, stay_days=days)
 
-    def report(self) -> dict[str, Any]:
+    def report(self, *, weeks: int = 4, **run: Any) -> dict[str, Any]:
         return report.build(
             self.tally,
             report.Run(
+                **run,
                 file_name="lakeside.csv",
                 seed=7,
-                weeks=4,
+                weeks=weeks,
                 starts_at=MONDAY,
-                ended_at=MONDAY + 28 * DAY,
+                ended_at=MONDAY + 7 * weeks * DAY,
                 zone=ZoneInfo("America/Chicago"),
                 rows=self.rows,
                 rows_refused=[RefusedRow(line=3, field="SUB1", reason="is no code of this field")],
@@ -118,10 +120,12 @@ class TestBuild:
         for patient in ("Merrin", "Tressa", "Odalyn"):
             told.tell("inquiry_received", patient)
         told.tell("pre_screen_completed", "Merrin", recommendation="MEDICAL_EVALUATION_FIRST")
-        told.tell("task_closed", "Merrin", task="call_back", outcome="DONE")
-        told.tell("task_closed", "Tressa", task="call_back", outcome="ESCALATED")
-        told.tell("task_closed", "Tressa", task="call_back", outcome="DONE")
+        told.tell("task_closed", "Merrin", task="call_back", outcome="DONE", about_id="Merrin's")
+        told.tell("task_closed", "Tressa", task="call_back", outcome="ESCALATED", about_id="Tressa's")
+        told.tell("task_closed", "Tressa", task="call_back", outcome="DONE", about_id="Tressa's")
         told.tell("inquiry_decided", "Merrin").tell("inquiry_decided", "Tressa")
+        # The supervisor was asked, and the run ended before anybody called.
+        told.tell("task_closed", "Odalyn", task="call_back", outcome="ESCALATED", about_id="Odalyn's")
 
         assert told.report()["first_contact"] == {
             "inquiries": 3,
@@ -234,9 +238,11 @@ class TestBuild:
         told.tell("authorization_decided", "Tressa", decision="APPROVED", units=12)
         told.tell("authorization_decided", "Tressa", decision="DENIED", units=0)
         told.tell("authorization_decided", "Keren", decision="APPROVED", units=48)
-        told.tell("task_closed", "Odalyn", task="good_faith_estimate", outcome="DONE")
-        told.tell("task_closed", "Sennen", task="good_faith_estimate", outcome="ESCALATED")
-        told.tell("task_closed", "Sennen", task="good_faith_estimate", outcome="DONE")
+        told.tell("task_closed", "Odalyn", task="good_faith_estimate", outcome="DONE", about_id="Odalyn's")
+        told.tell(
+            "task_closed", "Sennen", task="good_faith_estimate", outcome="ESCALATED", about_id="Sennen's"
+        )
+        told.tell("task_closed", "Sennen", task="good_faith_estimate", outcome="DONE", about_id="Sennen's")
 
         assert told.report()["cover"] == {
             "insurance": {"2 Medicaid": 2, "4 None": 2, "not recorded": 1},
@@ -354,6 +360,12 @@ def a_full_report() -> dict[str, Any]:
     return told.discharged("Merrin", "1", 84).discharged("Tressa", "2", 20).report()
 
 
+def plain(page_text: str) -> str:
+    """Return what a reader sees of a page, with single blanks."""
+    body = page_text[page_text.index("<body>") :]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
 @pytest.mark.slow
 class TestPage:
     def test_asks_nothing_from_any_other_place(self):
@@ -377,8 +389,64 @@ class TestPage:
     def test_is_the_same_for_the_same_report(self):
         assert page.render(a_full_report()) == page.render(a_full_report())
 
-    def test_can_be_made_of_an_empty_run(self):
-        assert "Nobody missed a session" in page.render(Told().report())
+    def test_says_it_in_sentences_when_nobody_came(self):
+        text = plain(page.render(Told().report(weeks=1)))
+
+        for sentence in (
+            "0 people referred, 1 week of intensive outpatient care",
+            "Nobody asked for help by themselves.",
+            "Nobody missed a session.",
+            "Nobody was still in treatment at the end.",
+            "Nobody's level was decided.",
+            "none attended, and none missed",
+            "nobody discharged",
+        ):
+            assert sentence in text
+        assert "None" not in text
+
+    def test_says_one_and_many_as_they_are_said(self):
+        one = Told().admitted("Merrin").missed("Merrin", "m").called("Merrin", "m", after=20 * MINUTE)
+        one.tell("inquiry_received", "Tressa").tell("level_of_care_decided", "Merrin", decided_level="2.1",
+                                                    overridden=True)  # fmt: skip
+        one.referred("Odalyn").tell("referred_elsewhere", "Odalyn", follow_ups_due_at=[])
+        many = Told()
+        for patient in ("Merrin", "Tressa", "Odalyn"):
+            many.admitted(patient).missed(patient, patient).tell("inquiry_received", patient)
+            many.tell("level_of_care_decided", patient, decided_level="2.1", overridden=False)
+        many.tell("task_closed", "Merrin", task="call_back", outcome="DONE", about_id="Merrin's")
+
+        of_one, of_many = plain(page.render(one.report())), plain(page.render(many.report()))
+
+        for sentence in (
+            "1 person was referred to the level of care they need",
+            "1 person asked for help by themselves;",
+            "called back within the time promised: 0, later: 0, not by the end: 1.",
+            "1 session was missed; the first attempt came within 20 min.",
+            "Still in treatment at the end, and not shown: 1 person.",
+            "1 of 1 decision went against the recommendation",
+            "1 row was refused, and not sent",
+            "0 requests and 0 jumps",
+        ):
+            assert sentence in of_one
+        assert "Not everybody needs this program" not in of_many
+        for sentence in (
+            "3 people referred, 4 weeks",
+            "3 people asked for help by themselves;",
+            "called back within the time promised: 1, later: 0, not by the end: 2.",
+            "3 sessions were missed, and nobody had tried to reach them by the end.",
+            "not shown: 3 people.",
+            "None of 3 decisions went against",
+        ):
+            assert sentence in of_many
+
+    def test_tells_of_the_sample_only_where_it_was_sent(self):
+        of_sample = plain(page.render(Told().admitted("Merrin").report(of_sample=True)))
+        of_others = plain(page.render(Told().admitted("Merrin").report()))
+
+        for words in ("real, de-identified admissions", "The 372 rows", "no random sample", "SAMHSA"):
+            assert words in of_sample
+            assert words not in of_others
+        assert "Data: lakeside.csv." in of_others
 
 
 class TestShow:
@@ -390,5 +458,6 @@ class TestShow:
         terminal.show(found, console)
 
         text = console.export_text()
-        assert f"{found['referrals']} referrals" in text
+        assert f"{report.counted(found['referrals'], 'referral')} =" in text
+        assert "None" not in text
         assert "line 3: field SUB1" in text

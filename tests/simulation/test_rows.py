@@ -27,6 +27,7 @@ class TestRead:
 
         assert len(found.admissions) == 372
         assert found.refused == []
+        assert found.is_sample
         assert sum(row.recorded_service == 6 for row in found.admissions) == 150
 
     def test_keeps_the_recorded_service_apart_from_the_codes(self):
@@ -61,6 +62,7 @@ class TestRead:
             (10, "CASEID"),
         ]
         assert [row.line for row in found.admissions] == [2, 11]
+        assert not found.is_sample
 
     def test_takes_missing_codes_as_missing(self, tmp_path):
         header, line = sample_lines()[:2]
