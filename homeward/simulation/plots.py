@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK = "#1f2a37"
 MUTED = "#6b7684"
@@ -139,7 +140,9 @@ def stays(by_reason: Mapping[str, Mapping[str, Any]], *, national_median: int) -
             for bar in container:
                 bar.set_hatch("///")
         axes.axvline(national_median, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
-        top = axes.get_ylim()[1]
+        # Nobody is part of a person, also where nobody was discharged at all.
+        top = max(axes.get_ylim()[1], 1.0)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.text(national_median + 1, top * 1.02, f"national median: {national_median} d", fontsize=8.5)
         axes.set_ylim(0, top * 1.12)
         axes.set_xticks(edges[::2] if len(edges) < 24 else edges[::4])

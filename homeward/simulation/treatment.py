@@ -8,6 +8,7 @@ from typing import Any
 from homeward.simulation import courses, questionnaires, staff
 from homeward.simulation.agenda import Turn
 from homeward.simulation.cases import Case
+from homeward.simulation.report import counted
 from homeward.simulation.world import World, quarter_up, stepped
 from shared.contracts import roles
 from shared.contracts.event import read_moment, write_moment
@@ -225,7 +226,7 @@ class Treatment:
                 role=roles.COUNSELOR,
                 tolerate=("session_called_off", "seat_given_up"),
             )
-            self._world.latest = f"a roster says who came ({len(kept)} marks)"
+            self._world.latest = f"a roster says who came ({counted(len(kept), 'mark')})"
 
     # --- Missed sessions ---------------------------------------------------------------------------
 
