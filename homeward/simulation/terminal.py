@@ -110,7 +110,9 @@ def _cover(report: Mapping[str, Any]) -> Table:
     table = _table("\nWho pays for the admitted (insurance recorded, payers modelled)", "", "")
     for insurance, people in found["insurance"].items():
         table.add_row(insurance, str(people))
-    table.add_row("people whose payer authorised days of care, and denied them", f"{found['authorized']} / {found['denied']}")
+    table.add_row(
+        "people whose payer authorised days, and denied them", f"{found['authorized']} / {found['denied']}"
+    )
     table.add_row("estimates of whoever pays themself, in time and late",
                   f"{found['estimates_given_in_time']} / {found['estimates_given_late']}")  # fmt: skip
     return table
