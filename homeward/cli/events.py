@@ -96,7 +96,7 @@ def _as_line(event: dict[str, Any]) -> str:
     """Write an event as one line: when, by whom, what, about whom and what else is known."""
     subject = event.get("subject", "")
     told = " ".join(
-        f"{name}={value}"
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in event["data"].items()
         if value not in (None, "", [], subject) and not name.endswith(("patient_id", "journey_id"))
     )

@@ -13,6 +13,9 @@ from services.intake.domain import rules as packs
 from shared.contracts import roles
 from shared.errors import Refusal
 
+#: Room for the name of a pack.
+_LONGEST = 24
+
 _URL = click.option("--url", help="Address of the gateway; by default the embedded set-up's.")
 
 
@@ -102,4 +105,4 @@ def _as_line(pack: dict[str, Any]) -> str:
         state = "not signed"
     else:
         state = "ships off: its licence is not clear"
-    return f"{pack['pack']:<16} {pack['version']:>3}  {pack['kind']:<11}  {state}"
+    return f"{pack['pack']:<{_LONGEST}} {pack['version']:>3}  {pack['kind']:<11}  {state}"

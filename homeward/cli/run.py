@@ -64,6 +64,8 @@ def run(
     except embedded.PortInUse as refusal:
         raise click.ClickException(str(refusal)) from None
     telemetry.configure_logging(settings.log_level)
+    if greet:
+        click.echo("Homeward starts: for some seconds, and the very first time for longer.")
     server = None
     if settings.embedded:
         try:

@@ -328,6 +328,7 @@ class Driver:
             zone=world.zone,
             rows={patient_id: case.admission for patient_id, case in world.by_patient.items()},
             rows_refused=self._file.refused,
+            rows_not_referred=sum(not case.episode_id for case in world.cases),
             seat_states=self._seat_states(),
             modules_completed=self._modules_completed(),
             billing=billing.days(world),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeward.simulation import plots
-from homeward.simulation.report import counted, office_lines
+from homeward.simulation.report import counted, late_rows, office_lines
 
 _CSS = """
 :root { --ink:#1f2a37; --muted:#66717e; --line:#e4e8ec; --paper:#fbfaf7; --card:#fff; --teal:#0f766e;
@@ -149,6 +149,7 @@ server's: it is announced with the answer, and staff are paged.</p>
 <p class="note">{_SAMPLE_NOTE if run["of_sample"] else ""} The people here are invented around the rows.</p>
 <p>{_RECORDED} {_codes(report["recorded"])}</p>
 <p>{_MODELLED} {_codes(report["modelled"])}</p>
+<p class="note">{late_rows(report)}</p>
 {_rows_refused(report)}</section>
 <footer>{counted(report["events_announced"], "event")} announced, {report["events_parked"]} parked;
 {counted(run["requests"], "request")} and {counted(run["clock_jumps"], "jump")} of the program clock.

@@ -113,6 +113,8 @@ class Run:
     #: Whether the rows are the sample that comes with Homeward.
     of_sample: bool = False
     rows_refused: Sequence[RefusedRow] = ()
+    #: Rows that could be sent, and of whom there was no referral by the end of the run.
+    rows_not_referred: int = 0
     #: Seats of admitted patients by their state in the end, as the server lists them.
     seat_states: Mapping[str, int] = field(default_factory=dict)
     #: How many of the graduates completed each module of what their groups taught, by its title.
@@ -165,6 +167,7 @@ def build(tally: Tally, run: Run) -> dict[str, Any]:
         "rows_refused": [
             {"line": row.line, "field": row.field, "reason": row.reason} for row in run.rows_refused
         ],
+        "rows_not_referred": run.rows_not_referred,
         "run": {
             "file": run.file_name,
             "of_sample": run.of_sample,
@@ -519,6 +522,17 @@ def office_lines(report: Mapping[str, Any]) -> list[tuple[str, int]]:
             for came, number in found.items()
         ),
     ]
+
+
+def late_rows(report: Mapping[str, Any]) -> str:
+    """Return a sentence about the rows that had no referral by the end; nothing without such rows."""
+    rows = report["rows_not_referred"]
+    if not rows:
+        return ""
+    return (
+        f"{counted(rows, 'row')} had no referral by the end: people arrive over the first "
+        f"{people.ARRIVAL_WORKING_DAYS} working days."
+    )
 
 
 def counted(number: float, one: str, many: str = "") -> str:

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from homeward.simulation.report import counted, office_lines
+from homeward.simulation.report import counted, late_rows, office_lines
 
 #: How wide the bar of a table is, in characters.
 BAR = 28
@@ -51,6 +51,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     console.print(Text(report["placement"]["confusion"]["word"], style="italic dim"))
     for what, times in report["run"]["requests_refused"].items():
         console.print(Text(f"refused {counted(times, 'time')}: {what}", style="yellow"))
+    if late := late_rows(report):
+        console.print(Text(late, style="yellow"))
     for row in report["rows_refused"]:
         console.print(
             Text(f"line {row['line']}: field {row['field']}: {row['reason']}; not sent", style="yellow")

@@ -366,6 +366,7 @@ class TestEventsTail:
         """A gateway that serves two pages of events; returns its address and what it was asked."""
         asked: list[dict[str, Any]] = []
         message = json.loads(example_of(SessionMissed).to_bytes())
+        message["data"]["levels"] = ["1", "2.1"]
         events = [message | {"id": f"event-{number}"} for number in range(503)]
 
         class Door(BaseHTTPRequestHandler):
@@ -438,6 +439,7 @@ class TestEventsTail:
         assert len(lines) == 503
         assert lines[0].startswith("2026-02-02T15:00:00Z  scheduling  session_missed")
         assert "consecutive=3" in lines[0]
+        assert lines[0].endswith("levels=1,2.1")
         assert [query.get("after") for query in asked] == [None, ["500"]]
 
     def test_says_why_it_is_refused(self, feed):

@@ -439,6 +439,12 @@ class TestPage:
         ):
             assert sentence in of_many
 
+    def test_says_how_many_rows_came_too_late(self):
+        late = "had no referral by the end: people arrive over the first 10 working days."
+
+        assert f"1 row {late}" in plain(page.render(Told().report(weeks=1, rows_not_referred=1)))
+        assert late not in plain(page.render(Told().report()))
+
     def test_tells_of_the_sample_only_where_it_was_sent(self):
         of_sample = plain(page.render(Told().admitted("Merrin").report(of_sample=True)))
         of_others = plain(page.render(Told().admitted("Merrin").report()))
@@ -461,3 +467,11 @@ class TestShow:
         assert f"{report.counted(found['referrals'], 'referral')} =" in text
         assert "None" not in text
         assert "line 3: field SUB1" in text
+        assert "no referral by the end" not in text
+
+    def test_says_how_many_rows_came_too_late(self):
+        console = Console(record=True, width=120, file=io.StringIO())
+
+        terminal.show(Told().report(weeks=1, rows_not_referred=2), console)
+
+        assert "2 rows had no referral by the end" in console.export_text()

@@ -66,6 +66,7 @@ class TestRun:
         found = reports[0]
 
         assert found["referrals"] == 14
+        assert found["rows_not_referred"] == 0
         assert found["referrals"] == found["admitted"] + found["referred_elsewhere"] + found["open"]
         assert found["admitted"] > 0
         assert found["sessions_attended"] > 0
