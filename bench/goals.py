@@ -4,10 +4,16 @@ import dataclasses
 import itertools
 
 from bench.rows import Row, Run, rounded
-from bench.works import events, growth, intake, poison, requests, scheduling
+from bench.works import answers, events, growth, intake, poison, requests, scheduling
 
 #: Memory of each process, and how much of it may come in the last half of the work: the rest is noise.
 PROCESS_MIB, GROWTH_OF_FLAT = 150.0, 0.03
+
+
+#: From the start of the embedded set-up until it is ready.
+START_SECONDS = 15
+#: A command through broker and database to its answer; half of the effects of events are as soon.
+ANSWER_P50_MS, ANSWER_P95_MS = 25, 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +67,30 @@ def findings(run: Run) -> list[Finding]:
         _most(run, "scoring any instrument, p95", intake.SCORE, "p95_ms", 0.05),
         _most(run, f"{_searches()}, p95", _searches(), "p95_ms", 40),
         _most(run, "complete an assessment, one client, p95", intake.ASSESS, "p95_ms", 60),
+        *_one_client(run),
     ]
     return [finding for finding in found if finding.met is not None]
+
+
+def _one_client(run: Run) -> list[Finding]:
+    """Return how a start, each command and each effect stand for one client, who asks for one at a time."""
+    start = run.find(answers.START, answers.EMBEDDED)
+    found = []
+    if start is not None and start.seconds is not None:
+        met = start.seconds <= START_SECONDS
+        what = f"{answers.START}, embedded"
+        found.append(Finding(what, f"at most {START_SECONDS} s", f"{start.seconds:.1f} s", met))
+    for row in run.rows:
+        if row.system != answers.DISTRIBUTED or row.p50_ms is None or row.p95_ms is None:
+            continue
+        limits = [("p50", row.p50_ms, ANSWER_P50_MS)]
+        if answers.is_answer(row.work):
+            limits.append(("p95", row.p95_ms, ANSWER_P95_MS))
+        found += [
+            Finding(f"{row.work}, {name}", f"at most {reach} ms", f"{rounded(value):g} ms", value <= reach)
+            for name, value, reach in limits
+        ]
+    return found
 
 
 def _evenly() -> str:

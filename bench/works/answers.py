@@ -1,5 +1,6 @@
 """One client, both set-ups: start to ready, answers of four kinds of request, and their effects elsewhere."""
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,11 @@ _EFFECTS = sa.text(
 _ANNOUNCED = sa.text("SELECT event_id, announced_at FROM outbox WHERE announced_at >= :since")
 
 
+def is_answer(work: str) -> bool:
+    """Return whether a row of one client tells of answers; the others tell of effects."""
+    return work.endswith(ANSWER.format(command=""))
+
+
 def measure(parts: Parts, times: int, tell: Callable[[str], None]) -> Iterator[Row]:
     """Measure the embedded set-up, then one process a service with RabbitMQ and PostgreSQL between."""
     tell("one client: embedded")
@@ -56,7 +62,8 @@ def _embedded(folder: Path, times: int) -> Iterator[Row]:
     start_noting_commits(server)
     server.stop()
     began = time.perf_counter()
-    house = EmbeddedHouse(folder)
+    # One that loads everything itself, as an operator's does.
+    house = EmbeddedHouse(folder, popen=subprocess.Popen)
     with discarded_after(house):
         yield Row(work=START, system=EMBEDDED, seconds=time.perf_counter() - began)
         yield from _under_load(house, EMBEDDED, times)

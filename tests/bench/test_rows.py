@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bench import goals, report
 from bench.rows import HOMEWARD, Row, Run, percentile, rounded, spread, steady_rate
-from bench.works import events, growth, requests
+from bench.works import answers, events, growth, requests
 
 some_figures = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=200)
 
@@ -177,6 +177,23 @@ class TestGoals:
             "copies of a handler that waits": False,
             "read one record, with much behind it": True,
             "memory of each process, flat over the last half": False,
+        }
+
+    def test_of_one_client_are_those_of_every_command_and_effect(self):
+        command = answers.ANSWER.format(command="register_referral")
+        effect = answers.EFFECT.format(event="referral_received", reaction="keep_patient")
+        run = run_of(
+            Row(work=answers.START, system=answers.EMBEDDED, seconds=14.9),
+            Row(work=command, system=answers.DISTRIBUTED, p50_ms=24.0, p95_ms=61.0),
+            Row(work=effect, system=answers.DISTRIBUTED, p50_ms=26.0, p95_ms=70.0),
+            Row(work=command, system=answers.EMBEDDED, p50_ms=99.0, p95_ms=99.0),
+        )
+
+        assert {finding.what: finding.met for finding in goals.findings(run)} == {
+            "start to ready, embedded": True,
+            "register_referral, one client, p50": True,
+            "register_referral, one client, p95": False,
+            "referral_received to keep_patient, p50": False,
         }
 
     def test_that_were_not_measured_are_not_told(self):

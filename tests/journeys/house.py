@@ -226,10 +226,16 @@ class House:
 
 
 class EmbeddedHouse(House):
-    """Everything in one process; its keys are the tests', so that two houses index people alike."""
+    """Everything in one process; its keys are the tests', so that two houses index people alike.
 
-    def __init__(self, folder: Path) -> None:
+    :param popen: as of :class:`DistributedHouse`.
+    """
+
+    def __init__(
+        self, folder: Path, *, popen: Callable[..., "subprocess.Popen[bytes]"] = forked.popen
+    ) -> None:
         self.folder = folder
+        self._popen = popen
         templates.furnish(folder)
         self._port = free_port()
         keys = support.settings_for_tests()
@@ -250,7 +256,7 @@ class EmbeddedHouse(House):
             simulated_from=BEGINNING,
             port=self._port,
             settings=self._wanted,
-            popen=forked.popen,
+            popen=self._popen,
         )
 
     def processes_of(self, service: str) -> "list[subprocess.Popen[bytes]]":
