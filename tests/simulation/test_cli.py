@@ -1,7 +1,9 @@
 import io
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from homeward import embedded
+from homeward.cli import demo as demonstration
 from homeward.cli.simulate import _watched, simulate
 from homeward.simulation import driver, rows
 from tests.simulation.test_report import a_full_report
@@ -124,3 +127,33 @@ class TestSimulate:
 
         assert result.exit_code == 1
         assert "does not answer" in result.output
+
+    def test_does_not_end_well_where_something_failed_in_the_server(self, tmp_path, tokens, monkeypatch):
+        found = a_full_report()
+        found["run"]["requests_refused"] = {"POST /v1/referrals 500 unexpected": 1}
+        found["events_parked"] = 2
+        monkeypatch.setattr(driver, "run", lambda *_, **__: found)
+
+        result = CliRunner().invoke(simulate, arguments(rows.sample_path(), tokens, tmp_path / "r.json"))
+
+        assert result.exit_code == 1
+        assert "1 request failed in the server, 2 events parked." in result.output
+        assert "refused 1 time: POST /v1/referrals 500" in result.output
+
+
+@pytest.mark.slow
+class TestDemo:
+    def test_sends_the_sample_through_sixteen_weeks_and_says_where_the_report_is(
+        self, tmp_path, sent, monkeypatch
+    ):
+        server = SimpleNamespace(url="http://127.0.0.1:9", tokens=dict.fromkeys(driver.ROLES, "a token"))
+        monkeypatch.setattr(demonstration, "fresh_server", lambda folder: nullcontext(server))
+
+        result = CliRunner().invoke(demonstration.demo, ["--folder", str(tmp_path)])
+
+        assert result.exit_code == 0, result.output
+        ((read, settings),) = sent
+        assert (len(read.admissions), read.is_sample) == (372, True)
+        assert (settings["weeks"], settings["seed"]) == (16, 7)
+        assert json.loads((tmp_path / "report.json").read_text())["referrals"] == 3
+        assert f"Open {tmp_path / 'report.html'} in a browser." in result.output
