@@ -593,8 +593,12 @@ class Monitoring:
         if check_in.danger is not None or episode.skips_task_id is not None:
             return 0
         newest = tables.newest_check_ins(db, episode_id=check_in.episode_id, limit=checkins.SKIPS_LOOKED_AT)
-        unanswered = itertools.takewhile(lambda one: one.danger is None, newest)
-        asked = (one for one in unanswered if tables.somebody_on_duty(db, at=one.checked_in_at))
+        moments = [one.checked_in_at for one in itertools.takewhile(lambda one: one.danger is None, newest)]
+        if not moments:
+            return 0
+        # Read once: where nobody has the duty, none of so many was asked.
+        shifts = tables.shifts_after(db, since=moments[-1], until=moments[0])
+        asked = (at for at in moments if any(shift.covers(at) for shift in shifts))
         return len(list(itertools.islice(asked, checkins.SKIPS_FOR_CLINICIAN)))
 
     @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))

@@ -814,9 +814,12 @@ def active_contacts(db: Session) -> Sequence[on_call.StaffContact]:
     ).all()
 
 
-def shifts_after(db: Session, *, since: datetime) -> Sequence[on_call.Shift]:
-    """Return the shifts on the roster that are not over at a moment, of staff who can be paged."""
-    return db.scalars(
+def shifts_after(db: Session, *, since: datetime, until: datetime | None = None) -> Sequence[on_call.Shift]:
+    """Return the shifts on the roster that are not over at a moment, of staff who can be paged.
+
+    :param until: where it is given, only those that have begun by then.
+    """
+    query = (
         sa.select(on_call.Shift)
         .join(staff_contacts, _OF_ACTIVE_STAFF)
         .where(
@@ -824,7 +827,10 @@ def shifts_after(db: Session, *, since: datetime) -> Sequence[on_call.Shift]:
             on_call_shifts.c.ends_at > since,
         )
         .order_by(on_call_shifts.c.starts_at, on_call_shifts.c.shift_id)
-    ).all()
+    )
+    if until is not None:
+        query = query.where(on_call_shifts.c.starts_at <= until)
+    return db.scalars(query).all()
 
 
 def has_shift_now(db: Session, *, at: datetime) -> bool:

@@ -608,6 +608,16 @@ class TestSafetyQuestion:
 
         assert self.opened(room) == []
 
+    def test_that_nobody_asked_costs_no_look_at_the_roster_for_each_check_in(self, room: Room) -> None:
+        self.leave_out(room, 9)
+        statements: list[str] = []
+        sa.event.listen(room.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+
+        self.leave_out(room, 1)
+
+        # Who was on duty when it was left out, and whether anybody is now.
+        assert len([text for text in statements if "on_call_shifts" in text]) == 2
+
     def test_needs_nobody_any_more_once_it_is_answered(self, room: Room) -> None:
         keep(room, "ana")
         plan(room, "ana", room.now, timedelta(hours=12))
