@@ -1,13 +1,13 @@
 """Keys named after their columns
 
-Revision: 0031
-Revises: 0030
+Revision: 0033
+Revises: 0032
 """
 
 from alembic import op
 
-revision = "0031"
-down_revision = "0030"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
