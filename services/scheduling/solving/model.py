@@ -18,6 +18,10 @@ DETERMINISTIC_LIMIT = 4.0
 #: Any number, as long as it stays the same.
 SEED = 20260202
 
+#: How much of the model the search also sees as linear inequalities: all of it. Weeks are full of "at most
+#: one of these", from which the relaxation learns in one step what the search would try out one by one.
+LINEARIZATION_LEVEL = 2
+
 _STATUSES_WITH_WEEK = (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 #: A sum over variables, or a plain number.
@@ -214,6 +218,7 @@ class _Week:
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = SEED
         solver.parameters.max_deterministic_time = DETERMINISTIC_LIMIT
+        solver.parameters.linearization_level = LINEARIZATION_LEVEL
         status = solver.solve(self.model)
         if status == cp_model.INFEASIBLE:
             return None
