@@ -53,7 +53,9 @@ class Gateway:
         """Connect lazily to *url* with the tokens by role."""
         self._url = url.rstrip("/")
         self._tokens = tokens
-        self._pool = urllib3.PoolManager(maxsize=CONNECTIONS, block=True, retries=False)
+        # One host, and nothing else to decide for each request.
+        self._pool = urllib3.connection_from_url(url, maxsize=CONNECTIONS, block=True)
+        self._base = urllib3.util.parse_url(self._url).path or ""
         # A run's keys are its own, so that a second run is not answered with the first one's answers.
         self._run = secrets.token_hex(8)
         self._numbers = itertools.count(1)
@@ -120,8 +122,14 @@ class Gateway:
     ) -> urllib3.BaseHTTPResponse:
         self.requests += 1
         try:
-            return self._pool.request(
-                method, self._url + path, headers=dict(headers), body=payload, timeout=TIMEOUT_SECONDS
+            return self._pool.urlopen(
+                method,
+                self._base + path,
+                body=payload,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                retries=False,
+                redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"{self._url} does not answer: {type(error).__name__}") from None
