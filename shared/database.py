@@ -46,6 +46,7 @@ __all__ = [
     "reference",
     "sealed",
     "sealed_column",
+    "send_what_waits",
     "send_with_next",
     "tenant_column",
     "transaction",
@@ -202,7 +203,7 @@ def lost_a_lock(error: BaseException | None) -> bool:
 class FewTripsConnection(extensions.connection):
     """A connection on which what only frames a transaction never travels alone.
 
-    BEGIN, SAVEPOINT and RELEASE SAVEPOINT wait for the next statement and go with it; COMMIT goes
+    BEGIN and what is about savepoints wait for the next statement and go with it; COMMIT goes
     with the last one, where the program says which that is. A transaction of two statements takes
     two trips to the database so, not four, and one that asks nothing takes none.
     """
@@ -267,6 +268,14 @@ class FewTripsConnection(extensions.connection):
         """Have *statement* sent with the next one, before it."""
         self._waiting.append(statement)
 
+    @property
+    def has_put_off(self) -> bool:
+        """Whether anything waits for the next statement but what frames a savepoint."""
+        return not all(
+            isinstance(one, bytes) and one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT "))
+            for one in self._waiting
+        )
+
     def go_on_if(self, condition: Condition) -> None:
         """Have the row of *condition* sent with the next statement, which waits for it to be unbroken."""
         self._condition = condition
@@ -281,24 +290,23 @@ class FewTripsConnection(extensions.connection):
         if condition is not None and condition.is_broken_by(error):
             raise ConditionBroken from error
 
-    def go_back(self, statement: str) -> bool:
-        """Return whether *statement*, a ROLLBACK TO, needs no trip: its savepoint was never made."""
+    def go_back(self, statement: str) -> None:
+        """Have *statement*, a ROLLBACK TO, sent with the next one, unless its savepoint was never made.
+
+        Whatever waits was to come within the savepoint, and is forgotten.
+        """
+        savepoint = b"SAVEPOINT " + statement.rsplit(" ", 1)[-1].encode(self.codec)
         if self._condition is not None and self._condition.broken is not None:
             # It was to come after the condition, and was not reached.
             self._waiting = []
-            return True
-        savepoint = b"SAVEPOINT " + statement.rsplit(" ", 1)[-1].encode(self.codec)
-        if savepoint not in self._waiting:
-            return False
-        del self._waiting[self._waiting.index(savepoint) + 1 :]
-        return True
+        elif savepoint in self._waiting:
+            del self._waiting[self._waiting.index(savepoint) + 1 :]
+        else:
+            self._waiting = [statement.encode(self.codec)]
 
     def commit(self) -> None:
         """Commit what was begun, unless the last statement has done so; what still waits goes before."""
-        if all(
-            isinstance(one, bytes) and one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT "))
-            for one in self._waiting
-        ):
+        if not self.has_put_off:
             self._end("COMMIT")
             return
         self._commits_next = False
@@ -367,13 +375,14 @@ class _FewTripsCursor(extensions.cursor):
     connection: FewTripsConnection
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # the driver's own name
-        """Send one statement; those that only make or forget a savepoint wait for the next."""
+        """Send one statement; those that only make or forget a savepoint, or go back to one, wait."""
         connection = self.connection
         if isinstance(query, str):
             if query.startswith(("SAVEPOINT ", "RELEASE SAVEPOINT ")):
                 connection.put_off(query.encode(connection.codec))
                 return
-            if query.startswith("ROLLBACK TO SAVEPOINT ") and connection.go_back(query):
+            if query.startswith("ROLLBACK TO SAVEPOINT "):
+                connection.go_back(query)
                 return
             if connection.puts_off_inserts and query.startswith("INSERT ") and " RETURNING " not in query:
                 connection.put_off(self.mogrify(query, vars))
@@ -440,6 +449,13 @@ def send_with_next(
     """
     driver: Any = connection.connection.driver_connection
     driver.put_off(_filled_in(driver, statement, parameters))
+
+
+def send_what_waits(connection: sa.Connection) -> None:
+    """Have what was to travel with the connection's next statement travel now."""
+    driver: Any = connection.connection.driver_connection
+    if driver.has_put_off:
+        connection.exec_driver_sql("SELECT")
 
 
 def go_on_if(

@@ -1,10 +1,11 @@
 """Effects happen once: a reaction and the note that it happened commit together.
 
-A batch of messages is one transaction. When one reaction fails, the batch is rolled back and every
-reaction is run alone, so that the failing one is rolled back alone and kept waiting here, with its
-error and the moment of its next attempt. After too many attempts it is parked for a human. A
-message that nobody can read is put aside, sealed, and stops nothing. One that a later version announced,
-which runs beside this one, waits here for a copy that knows it.
+A batch of messages is one transaction. When one reaction fails, the batch is rolled back and run once
+more by halves, so that the failing one is found, rolled back alone and kept waiting here, with its error
+and the moment of its next attempt. That has a transaction of its own, and no fresh event waits for it.
+After too many attempts it is parked for a human. A message that nobody can read is put aside, sealed, and
+stops nothing. One that a later version announced, which runs beside this one, waits here for a copy that
+knows it.
 """
 
 import hashlib
@@ -12,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
@@ -30,7 +32,15 @@ from shared.contracts.event import (
     write_moment,
 )
 from shared.contracts.roles import SYSTEM
-from shared.database import Origin, act_for, moment, plumbing, tenant_column
+from shared.database import (
+    Origin,
+    act_for,
+    lost_a_lock,
+    moment,
+    plumbing,
+    send_what_waits,
+    tenant_column,
+)
 from shared.errors import NotFound, TooEarly
 from shared.sealing import seal, unseal
 
@@ -81,7 +91,8 @@ TOO_EARLY_TRIES_SIMULATED = 300
 #: Deliveries of one message after which it is set aside, to be run alone: it may be what kills the
 #: process, or may only have been in hand when that was killed, or when the database was away.
 DELIVERIES_BEFORE_ASIDE = 5
-#: In a row's error: it may be what kills the process, so each run is counted before it begins.
+#: In a row's error: it may be what kills the process, or can be run and not committed, so each run is counted
+#: before it begins.
 DELIVERED_TOO_OFTEN = "DeliveredTooOften"
 #: How long it is waited then, after the last run, for that to have ended: as after so many failures.
 PAUSE_AFTER_THE_LAST = 2
@@ -147,17 +158,81 @@ def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
                     alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
                     new.difference_update((one.event_id, name) for one in alike)
                     _react_at_once(host, db, alike, name, at_once, now=now)
-    except sa.exc.DBAPIError as error:
-        if error.connection_invalidated:
+    except Exception as error:
+        if is_cut_off(error):
             raise
-        _take_apart(host, batch)
-    except Exception:  # noqa: BLE001  # whatever a reaction raises is handled one by one
-        _take_apart(host, batch)
+        # Those that held each other up might do so again.
+        parts = [[one] for one in batch] if lost_a_lock(getattr(error, "orig", None)) else [batch]
+        for part in parts:
+            _take_apart(host, part)
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Tell whether an error is the database's being away, and so nobody's fault."""
+    return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
 
 
 def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
+    """Find what fails in a batch, and have that alone wait; all of it is one transaction once more.
+
+    Where that cannot be committed, each event is taken by itself, and the one that still cannot is set aside.
+    """
     for envelope, body in batch:
-        _take_alone(host, envelope, body)
+        _archive_alone(host, envelope, body)
+    try:
+        now = host.clock.now()
+        with host.transaction(None) as db:
+            new = _note_received(host, db, [envelope for envelope, _ in batch])
+            runs = []
+            for envelope, body in batch:
+                for name, react in host.reactions.get(envelope.event.wire_name, ()):
+                    if (envelope.event_id, name) in new:
+                        new.discard((envelope.event_id, name))
+                        runs.append(_Run(envelope, body, name, react))
+            for half in _halves(runs):
+                _run_apart(host, db, half, now=now)
+    except Exception as error:
+        if is_cut_off(error):
+            raise
+        if len(batch) == 1:
+            _set_aside(host, *batch[0])
+            return
+        for one in batch:
+            _take_apart(host, [one])
+
+
+class _Run(NamedTuple):
+    """A reaction that is to be run, and to what."""
+
+    envelope: Envelope
+    body: bytes
+    name: str
+    react: Callable[..., None]
+
+
+def _halves(runs: list[_Run]) -> list[list[_Run]]:
+    return [half for half in (runs[: len(runs) // 2], runs[len(runs) // 2 :]) if half]
+
+
+def _run_apart(host: "Host", db: Session, runs: list[_Run], *, now: datetime) -> None:
+    """Run reactions within a savepoint; where one fails, each half of them, until that one is alone."""
+    if len(runs) == 1:
+        ((envelope, body, name, react),) = runs
+        act_for(db, origin_of_reaction(host, envelope, now=now))
+        _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
+        return
+    before = snapshot(db)
+    try:
+        with db.begin_nested():
+            for envelope, _, name, react in runs:
+                _react(host, db, envelope, name, react, now=now)
+            send_all(db)
+    except Exception as error:
+        if is_cut_off(error):
+            raise
+        restore(db, before)
+        for half in _halves(runs):
+            _run_apart(host, db, half, now=now)
 
 
 #: A whole batch in one statement of one form: what differs is handed over as arrays.
@@ -273,15 +348,6 @@ def origin_of_reaction(host: "Host", envelope: Envelope, *, now: datetime) -> Or
     )
 
 
-def _take_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
-    """Run each reaction to one event in a transaction of its own."""
-    _archive_alone(host, envelope, body)
-    for name, react in host.reactions.get(envelope.event.wire_name, ()):
-        with host.transaction(origin_of_reaction(host, envelope, now=host.clock.now())) as db:
-            if (envelope.event_id, name) in _note_received_one(db, envelope, name):
-                _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
-
-
 def _archive_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
     """Give one event to whoever takes every one; where it cannot be kept as it is, put it aside."""
     if host.every_event is None:
@@ -292,26 +358,6 @@ def _archive_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
     except (sa.exc.DataError, sa.exc.IntegrityError) as error:
         # It is the event's own fault: whatever else fails here may do better next time.
         _put_aside(host, body, type(error).__name__)
-
-
-def _note_received_one(db: Session, envelope: Envelope, name: str) -> set[tuple[str, str]]:
-    noted = db.connection().execute(
-        postgresql.insert(inbox)
-        .values(
-            event_id=envelope.event_id,
-            reaction=name,
-            tenant_id=envelope.tenant_id,
-            type=envelope.event.wire_name,
-            state="done",
-            received_at=clock.real_now(),
-        )
-        .on_conflict_do_nothing()
-        .returning(inbox.c.event_id, inbox.c.reaction)
-    )
-    return {(row.event_id, row.reaction) for row in noted}
-
-
-_AND_NOW = sa.text("SELECT")
 
 
 def _try(  # one attempt is told by these
@@ -331,14 +377,13 @@ def _try(  # one attempt is told by these
     try:
         with db.begin_nested():
             _react(host, db, envelope, name, react, now=db.info["origin"].now)
-            # What was to travel with the next statement fails here, and not at the commit.
-            db.connection().execute(_AND_NOW)
+            send_all(db)
     except TooEarly:
         restore(db, before)
         outcome = _after_too_early(host, envelope, attempts=attempts, early=early, since=received_at)
         outcome["body"] = body
     except Exception as error:
-        if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        if is_cut_off(error):
             raise
         restore(db, before)
         outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=received_at)
@@ -395,21 +440,32 @@ def _after_failure(
     return outcome | {"state": "waiting", "next_attempt_at": now + delay}
 
 
+#: What a copy of the version before has left for this one.
+_LEFT_FOR_THIS_VERSION = sa.and_(
+    inbox.c.reaction == ALL_REACTIONS,
+    inbox.c.type == sa.any_(sa.bindparam("events", type_=ARRAY(sa.String))),
+)
+_KNOWN = inbox.c.type + " " + inbox.c.reaction == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String)))
+_NEXT_WAITING = (
+    sa.select(inbox)
+    .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= sa.bindparam("now"))
+    .where(sa.or_(_KNOWN, _LEFT_FOR_THIS_VERSION))
+    .order_by(inbox.c.next_attempt_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+
 def retry_one(host: "Host") -> bool:
     """Run one waiting reaction whose moment has come; return whether there was one.
 
     The row stays locked while it runs, so the cap on attempts is exact with any number of copies. One
     that this version does not know waits for a copy that does, and holds up no other.
     """
-    known = [(type_, name) for type_, reactions in host.reactions.items() for name, _ in reactions]
+    known = [f"{type_} {name}" for type_, reactions in host.reactions.items() for name, _ in reactions]
     with host.transaction(None) as db:
         row = db.execute(
-            sa.select(inbox)
-            .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= clock.real_now())
-            .where(sa.or_(sa.tuple_(inbox.c.type, inbox.c.reaction).in_(known), _left_for_this_version()))
-            .order_by(inbox.c.next_attempt_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
+            _NEXT_WAITING, {"now": clock.real_now(), "known": known, "events": list(EVENTS)}
         ).first()
         if row is None:
             return False
@@ -529,14 +585,10 @@ def _place_of_unknown(event_id: str) -> str:
     return f"inbox:{event_id}"
 
 
-def _left_for_this_version() -> sa.ColumnElement[bool]:
-    return sa.and_(inbox.c.reaction == ALL_REACTIONS, inbox.c.type.in_(list(EVENTS)))
-
-
 def wake_for_known(host: "Host", connection: sa.Connection) -> None:
     """Have those events taken up that a copy of the version before has left for this one."""
-    left = sa.exists().where(inbox.c.state == "waiting", _left_for_this_version())
-    if connection.scalar(sa.select(left)):
+    left = sa.exists().where(inbox.c.state == "waiting", _LEFT_FOR_THIS_VERSION)
+    if connection.scalar(sa.select(left), {"events": list(EVENTS)}):
         host.wake_waiting()
 
 
@@ -659,6 +711,12 @@ def snapshot(db: Session) -> dict[str, Any]:
 def restore(db: Session, pending: dict[str, Any]) -> None:
     """Forget what was pending since the snapshot."""
     db.info.update(pending)
+
+
+def send_all(db: Session) -> None:
+    """Send what was to travel with a later statement: that fails within the savepoint, not at the commit."""
+    db.flush()
+    send_what_waits(db.connection())
 
 
 def place_of(error: BaseException) -> str:

@@ -48,8 +48,15 @@ REACTION = {"round trips": 2, "statements": 5}
 TIMER = {"round trips": 3, "statements": 8}
 REACTION_OF_MONITORING = {"round trips": 13, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}
+#: With the batch that was in vain. The others wait for the number of halves, not for as many as they are.
+ONE_FAILS_ALONE = {"round trips": 7, "statements": 9}
+ONE_FAILS_OF_A_HUNDRED = {"round trips": 20, "statements": 43}
+RETRY_THAT_FAILS = {"round trips": 4, "statements": 6}
 RELAY_OF_A_HUNDRED = {"round trips": 1, "statements": 4}
 RELAY_OF_A_HUNDRED_LEFT_BEHIND = {"round trips": 2, "statements": 5}
+
+#: Minutes that no column of integers holds.
+NO_MINUTES = 2**40
 
 
 class TestCosts:
@@ -183,6 +190,25 @@ class TestCosts:
         assert effects_in(monitoring.room) == 200
         assert within(cost, BATCH_OF_A_HUNDRED), cost
 
+    @pytest.mark.parametrize(("number", "ceiling"), [(1, ONE_FAILS_ALONE), (100, ONE_FAILS_OF_A_HUNDRED)])
+    def test_reactions_of_which_one_fails(self, measured, number, ceiling):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+
+        cost = monitoring.cost_of(lambda: take(monitoring.room, number - 1, fail=1))
+
+        assert effects_in(monitoring.room) == 2 * (number - 1)
+        assert within(cost, ceiling), cost
+
+    def test_a_reaction_that_fails_again(self, measured):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+        take(monitoring.room, 0, fail=1)
+
+        cost = monitoring.cost_of(lambda: inbox.retry_one(monitoring.room.host))
+
+        assert within(cost, RETRY_THAT_FAILS), cost
+
     def test_a_hundred_reactions_cost_the_same_while_a_poison_waits(self, measured):
         monitoring = measured(ferry.Ferry)
         room = monitoring.room
@@ -306,8 +332,9 @@ def sign_all(room: Room) -> None:
             room.call("sign_rules", signed, role=roles.MEDICAL_DIRECTOR, credential="MD")
 
 
-def take(room: Room, number: int) -> None:
-    envelopes = [room.envelope_of(short_week()) for _ in range(number)]
+def take(room: Room, number: int, *, fail: int = 0) -> None:
+    weeks = [short_week() for _ in range(number)] + [short_week(NO_MINUTES) for _ in range(fail)]
+    envelopes = [room.envelope_of(week) for week in weeks]
     inbox.take(room.host, [inbox.Delivery(envelope.to_bytes()) for envelope in envelopes])
 
 

@@ -1,5 +1,6 @@
 """The promises of messaging on a real database, without a broker between."""
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,13 @@ from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
 from tests.messaging.samples import attended, missed, short_week
 from tests.support import TENANT, Room, settings_for_tests
+
+#: Lets a row be written, and not be committed.
+_REFUSED_AT_THE_COMMIT = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+    CREATE CONSTRAINT TRIGGER refused AFTER INSERT ON crossings DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.crossing_id = '{crossing_id}') EXECUTE FUNCTION refuse()
+"""
 
 
 @pytest.fixture
@@ -485,6 +493,35 @@ class TestEffectsHappenOnce:
         assert sorted(states(room)) == [("done", 0), ("done", 0), ("waiting", 1)]
         assert len(room.announced) == 2
         assert len(room.timers()) == 2
+
+    @pytest.mark.parametrize("failing", [{0}, {7}, {3, 4}, {0, 2, 9}, set(range(10))])
+    def test_rolls_back_those_that_fail_and_no_others(self, room: Room, failing: set[int]) -> None:
+        FAILING.update(derived_id(f"day {day}") for day in failing)
+        bodies = [room.envelope_of(missed(f"day {day}")).to_bytes() for day in range(10)]
+
+        inbox.take(room.host, [inbox.Delivery(body) for body in (*bodies, bodies[5])])
+
+        well = 10 - len(failing)
+        assert rows(room) == ["missed"] * well
+        assert sorted(states(room)) == [("done", 0)] * well + [("waiting", 1)] * len(failing)
+        assert len(room.announced) == well
+        assert len(room.timers()) == well
+
+    def test_parks_what_can_be_run_and_not_committed_and_keeps_the_others(self, room: Room) -> None:
+        bad = derived_id("tuesday")
+        with room.engine.begin() as connection:
+            connection.exec_driver_sql(_REFUSED_AT_THE_COMMIT.format(crossing_id=derived_id(bad, "missed")))
+        bodies = [room.envelope_of(missed(day)).to_bytes() for day in ("monday", "tuesday", "wednesday")]
+
+        inbox.take(room.host, [inbox.Delivery(body) for body in bodies])
+        while "waiting" in {state for state, _ in states(room)}:
+            with room.engine.begin() as connection:
+                connection.execute(inbox.inbox.update().values(next_attempt_at=clock.real_now()))
+            with contextlib.suppress(sa.exc.DBAPIError):
+                inbox.retry_one(room.host)
+
+        assert rows(room) == ["missed", "missed"]
+        assert sorted(states(room)) == [("done", 0), ("done", 0), ("parked", 8)]
 
     def test_parks_after_exactly_the_cap_of_attempts_and_goes_on_when_retried(self, room: Room) -> None:
         FAILING.add(derived_id("tuesday"))

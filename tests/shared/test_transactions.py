@@ -17,6 +17,7 @@ from shared.database import (
     inserts_put_off,
     lost_a_lock,
     new_engine,
+    send_what_waits,
     send_with_next,
     transaction,
     without_transactions,
@@ -246,6 +247,16 @@ class TestSavepoints:
             # Only to be released, with nothing after: the commit must not mind.
         assert notes_in(engine) == [2]
 
+    def test_that_are_gone_back_to_forget_what_was_to_come_in_them(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+            savepoint = connection.begin_nested()
+            write(connection, 2)
+            send_with_next(connection, "SELECT nothing_of_the_kind")
+            savepoint.rollback()
+            write(connection, 3)
+        assert notes_in(engine) == [1, 3]
+
 
 class TestTheLastStatement:
     def test_commits_on_its_way(self, engine: sa.Engine) -> None:
@@ -345,6 +356,15 @@ class TestAStatementThatGoesWithTheNext:
                 connection.execute(sa.text("SELECT 1"))
             connection.rollback()
         assert notes_in(engine) == []
+
+    def test_is_sent_where_it_is_to_wait_no_longer(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_next(connection, "INSERT INTO notes VALUES (1)")
+            send_what_waits(connection)
+            send_with_next(connection, "INSERT INTO notes VALUES (1)")
+            with pytest.raises(sa.exc.IntegrityError):
+                send_what_waits(connection)
+            connection.rollback()
 
     def test_goes_with_the_commit_where_none_follows(self, engine: sa.Engine) -> None:
         with engine.begin() as connection:
