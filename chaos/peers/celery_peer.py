@@ -6,6 +6,7 @@ that the library took. It runs in the peers' environment and knows nothing of Ho
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,13 @@ def react(payload: dict) -> None:
     time.sleep(payload.get("seconds", 0))
     if payload.get("fails") and not Path(os.environ["PEER_MENDED"]).exists():
         raise RuntimeError(payload["id"])
+    if payload.get("kills"):
+        os.kill(os.getpid(), signal.SIGKILL)
     with psycopg2.connect(os.environ["PEER_DATABASE"]) as connection, connection.cursor() as cursor:
+        if payload.get("builds_on_the_one_before"):
+            cursor.execute("SELECT FROM effects WHERE id = %s", (str(int(payload["id"]) - 1),))
+            if cursor.fetchone() is None:
+                raise LookupError(payload["id"])
         cursor.execute("INSERT INTO effects VALUES (%s)", (payload["id"],))
     connection.close()
 

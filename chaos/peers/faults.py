@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import amqp
 
 from chaos.house import wait_until
 from chaos.judge import Verdict
-from chaos.relays import Relays
+from chaos.relays import TO_CLIENT, Relays
 from homeward.postgres import PostgresUnusable, PrivatePostgres
 from tests.nodes import RabbitNode
 
@@ -49,8 +50,13 @@ EVENTS, FAILING = 200, 20
 #: Over how many seconds they are published while something happens to broker or database: before, meanwhile
 #: and after, and no faster than either peer takes them on a busy machine: the figures are to be of the fault.
 PUBLISHED_OVER_SECONDS = 8.0
-#: How often a consumer is killed at random, or connections are reset.
+#: Events that wait for a consumer, as many as wait for the broker in a quick run of Homeward's: ten thousand
+#: take either peer minutes.
+BACKLOG = 2_000
+#: How often a consumer is killed at random or replaced, or connections are reset.
 BLOWS = 3
+#: How often a consumer is started that one event kills: as often as Homeward needs at most to have parked it.
+MOST_KILLS = 14
 #: Seconds for which the way to the database is closed, or slow.
 CUT_SECONDS = 3.0
 #: Seconds for which an event that the library does not take is published again; and where there is nothing
@@ -123,6 +129,8 @@ class Bench:
     def __post_init__(self) -> None:
         self.consumers: list[subprocess.Popen[bytes]] = []
         self.sent: list[str] = []
+        #: The process that publishes, while one does.
+        self.publisher: subprocess.Popen[bytes]
         self.taken: list[str] = []
         (self.folder / "mended").unlink(missing_ok=True)
         with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
@@ -152,10 +160,13 @@ class Bench:
                 **options,
             )
 
-    def start(self) -> None:
-        """Start the consumer and wait until it does its work."""
-        self.consumers.append(self._run("consume", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
-        wait_until(self.is_consuming, seconds=40)
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start a consumer, beside those that there are, and wait until it does its work, or has died."""
+        consumer = self._run("consume", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.consumers.append(consumer)
+        number = len(self.consumers)
+        wait_until(lambda: self.consuming() >= number or consumer.poll() is not None, seconds=40)
+        return consumer
 
     def connect(self) -> amqp.Connection:
         """Return a connection to the broker, without a relay between."""
@@ -163,12 +174,19 @@ class Bench:
             host=f"127.0.0.1:{self.node.port}", virtual_host=self.vhost, connect_timeout=5, read_timeout=20
         )
 
-    def is_consuming(self) -> bool:
-        """Tell whether the broker knows of somebody who takes events."""
+    def queued(self) -> amqp.protocol.queue_declare_ok_t:
+        """Return what the broker knows of the queue: how many wait in it, and how many take from it."""
         with contextlib.suppress(OSError, amqp.AMQPError), self.connect() as connection:
-            declared = connection.channel().queue_declare(self.peer.queue, passive=True)
-            return bool(declared.consumer_count)
-        return False
+            return connection.channel().queue_declare(self.peer.queue, passive=True)
+        return amqp.protocol.queue_declare_ok_t(self.peer.queue, 0, 0)
+
+    def consuming(self) -> int:
+        """Return how many the broker knows of who take events."""
+        return int(self.queued().consumer_count)
+
+    def is_consuming(self) -> bool:
+        """Tell whether the broker knows of anybody who takes events."""
+        return self.consuming() > 0
 
     def signal(self, number: int) -> None:
         """Send the consumer a signal, and the processes that it made."""
@@ -177,11 +195,25 @@ class Bench:
                 os.killpg(consumer.pid, number)
 
     def kill(self) -> None:
-        """Kill the consumer, with the processes that it made."""
+        """Kill all consumers, with the processes that they made."""
         self.signal(signal.SIGKILL)
         for consumer in self.consumers:
             consumer.wait()
         self.consumers.clear()
+
+    def kill_one(self, consumer: "subprocess.Popen[bytes]") -> None:
+        """Kill one consumer, with the processes that it made."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(consumer.pid, signal.SIGKILL)
+        consumer.wait()
+        self.consumers.remove(consumer)
+
+    def end(self, consumer: "subprocess.Popen[bytes]") -> None:
+        """Have one consumer stop in good order, by SIGTERM."""
+        consumer.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            consumer.wait(timeout=30)
+        self.kill_one(consumer)
 
     def publish(
         self,
@@ -205,12 +237,14 @@ class Bench:
         """Publish events under these ids, each again until the library takes it.
 
         :param over_seconds: how long that takes where nothing holds it up.
-        :param meanwhile: what happens in that time; the process that publishes stays until it is over.
+        :param meanwhile: what happens in that time; the process that publishes stays until it is over, or is
+            killed by it.
         """
         lines = [json.dumps({"id": id_, **payload}).encode() + b"\n" for id_ in ids]
         publisher = self._run(
             "publish", patience_seconds=patience_seconds, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.publisher = publisher
         # Closed by whoever writes to it.
         pipe, publisher.stdin = publisher.stdin, None
         over = threading.Event()
@@ -226,7 +260,8 @@ class Bench:
             publisher.kill()
             publisher.wait()
             writing.join()
-        self.taken += [line for line in printed.decode().split() if line not in set(self.taken)]
+        taken = set(self.taken)
+        self.taken += [line for line in printed.decode().split() if line not in taken]
 
     @property
     def dsn(self) -> str:
@@ -248,6 +283,18 @@ class Bench:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             ((waiting,),) = cursor.fetchall()
             return bool(waiting)
+
+    def shuffle(self) -> None:
+        """Take all that waits out of the queue, and put it back in another order."""
+        with self.connect() as connection:
+            channel = connection.channel()
+            taken = []
+            while (message := channel.basic_get(self.peer.queue)) is not None:
+                taken.append(message)
+            random.Random(0).shuffle(taken)
+            for message in taken:
+                channel.basic_publish(message, routing_key=self.peer.queue)
+                channel.basic_ack(message.delivery_tag)
 
     def effects(self) -> Counter[str]:
         """Return how often each event had its effect."""
@@ -304,6 +351,50 @@ def killed_in_a_handler(bench: Bench) -> None:
     bench.publish(EVENTS, seconds=0.02)
     bench.wait_for_effects(20)
     bench.kill()
+    bench.start()
+
+
+def killed_before_commit(bench: Bench) -> None:
+    """The consumer is killed while what it did waits to be written and committed."""
+    bench.start()
+    with bench.stalled():
+        bench.publish(EVENTS)
+        wait_until(bench.are_stalled, seconds=10)
+        bench.kill()
+    bench.start()
+
+
+def killed_between_publish_and_confirm(bench: Bench) -> None:
+    """Whoever publishes is killed when the broker has an event and it does not know, and sends it again."""
+    # So that there is a queue, and nobody who takes from it: all connections are to end.
+    bench.start()
+    bench.kill()
+
+    def strike() -> None:
+        before = bench.queued().message_count
+        wait_until(lambda: bench.queued().message_count >= before + 20, seconds=20)
+        bench.relays.hold("broker", label="publishing", direction=TO_CLIENT)
+        time.sleep(0.5)
+        bench.publisher.kill()
+        bench.relays.drop("broker")
+
+    for _ in range(BLOWS):
+        bench.publish(EVENTS // BLOWS, over_seconds=PUBLISHED_OVER_SECONDS / BLOWS, meanwhile=strike)
+        bench.again([id_ for id_ in bench.sent if id_ not in set(bench.taken)])
+    bench.start()
+
+
+def killed_between_effect_and_acknowledgement(bench: Bench) -> None:
+    """The consumer is killed when its effects are committed and the broker does not know."""
+    bench.start()
+    bench.publish(EVENTS, seconds=0.1)
+    bench.wait_for_effects(20)
+    bench.relays.mode("broker", "half_open")
+    # What is in hand has its effect meanwhile.
+    time.sleep(1)
+    bench.kill()
+    bench.relays.mode("broker", "reset")
+    bench.relays.mode("broker", "open")
     bench.start()
 
 
@@ -492,11 +583,73 @@ def poison(bench: Bench) -> None:
     bench.publish(EVENTS // 2)
 
 
+def handler_that_kills(bench: Bench) -> None:
+    """The handler of one event kills the process that runs it, each time; that is started again."""
+    bench.start()
+    bench.publish(EVENTS // 2)
+    bench.again(["killer"], kills=True)
+    bench.publish(EVENTS // 2)
+    # It is not to have an effect.
+    bench.taken.remove("killer")
+    for _ in range(MOST_KILLS):
+        if not wait_until(lambda: any(one.poll() is not None for one in bench.consumers), seconds=3):
+            break
+        bench.kill()
+        bench.start()
+
+
 def duplicates(bench: Bench) -> None:
     """Every event is published twice."""
     bench.start()
     bench.publish(EVENTS)
     bench.again(list(bench.sent))
+
+
+def reordering(bench: Bench) -> None:
+    """Events wait in another order than they were published in, and each second one needs the first."""
+    bench.start()
+    bench.kill()
+    for place in range(0, EVENTS, 2):
+        bench.sent += [str(place), str(place + 1)]
+    bench.again(bench.sent[::2])
+    bench.again(bench.sent[1::2], builds_on_the_one_before=True)
+    bench.shuffle()
+    bench.start()
+
+
+def backlog(bench: Bench) -> None:
+    """Two thousand events wait for a consumer."""
+    bench.start()
+    bench.kill()
+    bench.publish(BACKLOG)
+    bench.start()
+
+
+def copies_join_and_leave(bench: Bench) -> None:
+    """Second and third consumers come, and go by SIGTERM and SIGKILL."""
+    bench.start()
+
+    def come_and_go() -> None:
+        bench.wait_for_effects(20)
+        joined = [bench.start(), bench.start()]
+        bench.end(joined[0])
+        bench.kill_one(joined[1])
+
+    bench.publish(EVENTS, over_seconds=PUBLISHED_OVER_SECONDS, meanwhile=come_and_go, seconds=0.05)
+
+
+def rolling_restart(bench: Bench) -> None:
+    """The consumer is replaced again and again: a fresh one first, then the old one by SIGTERM."""
+    bench.start()
+
+    def replace() -> None:
+        bench.wait_for_effects(20)
+        for _ in range(BLOWS):
+            (old,) = bench.consumers
+            bench.start()
+            bench.end(old)
+
+    bench.publish(EVENTS, over_seconds=PUBLISHED_OVER_SECONDS, meanwhile=replace, seconds=0.05)
 
 
 def published_before_the_first_start(bench: Bench) -> None:
@@ -507,6 +660,9 @@ def published_before_the_first_start(bench: Bench) -> None:
 
 
 FAULTS: dict[str, Callable[[Bench], None]] = {
+    "killed before commit": killed_before_commit,
+    "killed between publish and confirm": killed_between_publish_and_confirm,
+    "killed between effect and acknowledgement": killed_between_effect_and_acknowledgement,
     "killed in a handler": killed_in_a_handler,
     "killed at random": killed_at_random,
     "handler fails for a while": handler_fails_for_a_while,
@@ -521,9 +677,14 @@ FAULTS: dict[str, Callable[[Bench], None]] = {
     "database slow": database_slow,
     "database connections reset": database_reset,
     "poison": poison,
+    "a reaction that kills its process": handler_that_kills,
     "a handler slower than the heartbeat": slow_handler,
     "frozen for longer than the heartbeat": frozen,
     "duplicates": duplicates,
+    "reordering": reordering,
+    "a backlog of 2,000 events": backlog,
+    "copies join and leave": copies_join_and_leave,
+    "rolling restart": rolling_restart,
     "published before the first start": published_before_the_first_start,
 }
 
