@@ -6,7 +6,7 @@ from datetime import datetime
 import uuid_utils
 
 #: Namespace of ids that are derived from what they stand for.
-_NAMESPACE = uuid.UUID("5bd1b0ae-7d0c-5f0e-9f0b-3f6a3f7b9e57")
+_NAMESPACE = uuid_utils.UUID("5bd1b0ae-7d0c-5f0e-9f0b-3f6a3f7b9e57")
 
 
 def new_id() -> str:
@@ -16,7 +16,7 @@ def new_id() -> str:
 
 def derived_id(*parts: str) -> str:
     """Return the same UUID for the same parts, in every process and in any order of events."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+    return str(uuid_utils.uuid5(_NAMESPACE, "\x1f".join(parts)))
 
 
 def first_id_at(moment: datetime) -> str:

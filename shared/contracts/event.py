@@ -15,13 +15,13 @@ import dataclasses
 import re
 import types
 import typing
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import orjson
+import uuid_utils
 
 EventT = TypeVar("EventT", bound="Event")
 
@@ -305,7 +305,7 @@ class Envelope:
         try:
             attributes = orjson.loads(body)
             wire_name = attributes["type"].removeprefix("homeward.")
-            event_id, tenant_id = str(uuid.UUID(attributes["id"])), _short(attributes["tenantid"])
+            event_id, tenant_id = str(uuid_utils.UUID(attributes["id"])), _short(attributes["tenantid"])
             if wire_name not in EVENTS and _WIRE_NAME.fullmatch(wire_name):
                 raise UnknownEvent(event_id=event_id, tenant_id=tenant_id, wire_name=wire_name)
             kind = EVENTS[wire_name]
