@@ -1,6 +1,7 @@
 """Connections to RabbitMQ, through kombu and py-amqp, that heal by themselves."""
 
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ HEARTBEAT_SECONDS = 10
 RECONNECT_SECONDS = 0.5
 #: Bytes that are read from the broker at once, where so much has arrived.
 READ_BYTES = 8192
+
+#: What every frame begins with: its type, its channel and the length of what it holds; and how it ends.
+_FRAME_HEAD = struct.Struct(">BHI")
+_FRAME_END = 0xCE
 
 #: What a broken connection raises.
 BROKEN = (AMQPError, OSError)
@@ -102,6 +107,7 @@ class Link:
         except TimeoutError:
             self.amqp.heartbeat_tick()
             return False
+        _take_what_came_with_it(self.amqp)
         return True
 
     def close(self) -> None:
@@ -133,6 +139,27 @@ def _read_ahead(transport: Any) -> None:
     """
     receive = transport._quick_recv  # noqa: SLF001  # there is no other way; the version is pinned
     transport._quick_recv = lambda wanted: receive(max(wanted, READ_BYTES))  # noqa: SLF001
+
+
+def _take_what_came_with_it(connection: amqp.Connection) -> None:
+    """Handle the frames that were read ahead, as far as they are whole.
+
+    None of them can be waited for, so what py-amqp does for each in case it must wait is left out. A frame
+    that does not end as it should is left to it as well.
+    """
+    transport = connection.transport
+    read: bytes = transport._read_buffer  # noqa: SLF001  # as above
+    while len(read) >= _FRAME_HEAD.size:
+        kind, channel, size = _FRAME_HEAD.unpack_from(read)
+        end = _FRAME_HEAD.size + size
+        if len(read) <= end or read[end] != _FRAME_END:
+            return
+        # Before it is handled: what handles it may hang up, or fail.
+        transport._read_buffer = read[end + 1 :]  # noqa: SLF001
+        connection.on_inbound_frame((kind, channel, read[_FRAME_HEAD.size : end]))
+        if not connection.connected:
+            return
+        read = transport._read_buffer  # noqa: SLF001
 
 
 class Way:
