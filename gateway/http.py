@@ -80,17 +80,6 @@ unheard_total = Counter(
 requests_in_flight = Gauge("homeward_http_requests_in_flight", "Requests being answered now.")
 
 
-@functools.lru_cache(maxsize=4096)
-def _counter_of(method: str, path: str, status: int) -> Any:
-    # Kept, because finding one by its labels costs more than counting.
-    return requests_total.labels(method, path, str(status))
-
-
-@functools.lru_cache(maxsize=1024)
-def _timer_of(method: str, path: str) -> Any:
-    return request_seconds.labels(method, path)
-
-
 class PortInUse(RuntimeError):
     """Raised at start when somebody already answers at the address."""
 
@@ -440,8 +429,8 @@ class Door(SharedExtension):
         method, path = request.route.method, request.route.path or "none"
         if not request.route.path:
             method = "none"
-        _counter_of(method, path, response.status).inc()
-        _timer_of(method, path).observe(seconds)
+        telemetry.labelled(requests_total, method, path, str(response.status)).inc()
+        telemetry.labelled(request_seconds, method, path).observe(seconds)
         log.log(
             logging.WARNING if response.status >= 500 else logging.INFO,
             "request",

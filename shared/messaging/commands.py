@@ -164,8 +164,8 @@ def carry_out(host: "Host", ask: Ask) -> dict[str, Any]:
     reply = _reply_to(host, ask)
     # A name that no service knows must not become a label.
     name = ask.name if ask.name in host.commands else "unknown"
-    telemetry.commands.labels(name, next(iter(reply))).inc()
-    telemetry.command_seconds.labels(name).observe(time.perf_counter() - began)
+    telemetry.labelled(telemetry.commands, name, next(iter(reply))).inc()
+    telemetry.labelled(telemetry.command_seconds, name).observe(time.perf_counter() - began)
     return reply
 
 
