@@ -25,6 +25,7 @@ from shared.database import (
     send_with_next,
     tenant_column,
 )
+from shared.many_rows import WORTH_JSON, as_json
 
 audit = sa.Table(
     "audit",
@@ -105,9 +106,19 @@ def pending_statement(db: Session, cursor: Any) -> bytes | None:
     rows = db.info.pop("audit", None)
     if not rows:
         return None
+    if len(rows) >= WORTH_JSON:
+        statement: bytes = cursor.mogrify(_INSERT_MANY, {"rows": as_json(rows)})
+        return statement
     return _INSERT + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
 
 
+_INSERT_MANY = """
+INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id, outcome,
+                   cause_id)
+SELECT * FROM json_to_recordset(%(rows)s)
+    AS told (tenant_id text, acted_at timestamptz, actor_id text, actor_role text, actor_credential text,
+             action text, about_id uuid, outcome text, cause_id text)
+"""
 _INSERT = b"""
 INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id, outcome,
                    cause_id)
@@ -141,8 +152,7 @@ _UNLINKED = (
 _LINK = sa.text(
     """
     UPDATE audit SET link = new.link, hash = new.hash
-    FROM unnest(CAST(:positions AS bigint[]), CAST(:links AS bigint[]), CAST(:hashes AS bytea[]))
-        AS new (position, link, hash)
+    FROM json_to_recordset(:rows) AS new (position bigint, link bigint, hash bytea)
     WHERE audit.position = new.position
     """
 )
@@ -161,11 +171,11 @@ def link_new_rows(engine: sa.Engine) -> int:
         for row in rows:
             link, previous = ends.get(row.tenant_id) or (row.last_link or 0, row.last_hash or _GENESIS)
             digest = _hash(previous, link + 1, row._mapping)
-            updates.append({"positions": row.position, "links": link + 1, "hashes": digest})
+            updates.append({"position": row.position, "link": link + 1, "hash": digest})
             ends[row.tenant_id] = (link + 1, digest)
         if updates:
             commit_with_next(connection)
-            connection.execute(_LINK, {name: [row[name] for row in updates] for name in updates[0]})
+            connection.execute(_LINK, {"rows": as_json(updates)})
         return len(updates)
 
 
@@ -184,11 +194,9 @@ _INSERT_LINKED = sa.text(
     """
     INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id,
                        outcome, cause_id, link, hash)
-    SELECT * FROM unnest(
-        CAST(:tenant_id AS varchar[]), CAST(:acted_at AS timestamptz[]), CAST(:actor_id AS varchar[]),
-        CAST(:actor_role AS varchar[]), CAST(:actor_credential AS varchar[]), CAST(:action AS varchar[]),
-        CAST(:about_id AS uuid[]), CAST(:outcome AS varchar[]), CAST(:cause_id AS varchar[]),
-        CAST(:link AS bigint[]), CAST(:hash AS bytea[]))
+    SELECT * FROM json_to_recordset(:rows)
+        AS told (tenant_id text, acted_at timestamptz, actor_id text, actor_role text, actor_credential text,
+                 action text, about_id uuid, outcome text, cause_id text, link bigint, hash bytea)
     """
 )
 
@@ -207,21 +215,18 @@ def write_linked(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
             end.tenant_id: (end.link or 0, bytes(end.hash or _GENESIS))
             for end in connection.execute(_ENDS, {"tenants": tenants})
         }
-        links: list[tuple[int | None, bytes | None]] = []
+        linked = []
         for row in rows:
             tenant_id = row["tenant_id"]
             if tenant_id not in ends:
-                links.append((None, None))
+                linked.append(row)
                 continue
             link, previous = ends[tenant_id]
-            ends[tenant_id] = (link + 1, _hash(previous, link + 1, row))
-            links.append(ends[tenant_id])
+            digest = _hash(previous, link + 1, row)
+            ends[tenant_id] = (link + 1, digest)
+            linked.append(row | {"link": link + 1, "hash": digest})
         commit_with_next(connection)
-        connection.execute(
-            _INSERT_LINKED,
-            {name: [row[name] for row in rows] for name in _RECORDED}
-            | {"link": [link for link, _ in links], "hash": [digest for _, digest in links]},
-        )
+        connection.execute(_INSERT_LINKED, {"rows": as_json(linked)})
 
 
 def find_breaks(connection: sa.Connection, *, tenant_id: str) -> list[int]:

@@ -737,7 +737,15 @@ def _see_own_tenant_only(state: ORMExecuteState) -> None:
 
 
 @event.listens_for(Session, "before_flush")
-def _own_new_rows(db: Session, context: Any, instances: Any) -> None:
+def _own_what_is_flushed(db: Session, context: Any, instances: Any) -> None:
+    own_new_rows(db)
+
+
+def own_new_rows(db: Session) -> None:
+    """Give the rows that a session is about to add to the tenant that it acts for.
+
+    :raises RuntimeError: when one is another tenant's, or the session was opened to read.
+    """
     if "reads_only" in db.info:
         raise RuntimeError("what was opened to read writes nothing")
     tenant_id = db.info.get("tenant_id")

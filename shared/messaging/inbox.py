@@ -42,6 +42,7 @@ from shared.database import (
     tenant_column,
 )
 from shared.errors import NotFound, TooEarly
+from shared.many_rows import as_json
 from shared.sealing import seal, unseal
 
 if TYPE_CHECKING:
@@ -235,14 +236,13 @@ def _run_apart(host: "Host", db: Session, runs: list[_Run], *, now: datetime) ->
             _run_apart(host, db, half, now=now)
 
 
-#: A whole batch in one statement of one form: what differs is handed over as arrays.
+#: A whole batch in one statement of one form.
 _NOTE = sa.text(
     """
     INSERT INTO inbox (event_id, reaction, tenant_id, type, state, received_at)
     SELECT event_id, reaction, :tenant_id, type, 'done', :received_at
-    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:reactions AS text[]), CAST(:types AS text[]))
-        AS arrived (event_id, reaction, type)
-    ON CONFLICT DO NOTHING RETURNING CAST(event_id AS text) AS event_id, reaction
+    FROM json_to_recordset(:rows) AS arrived (event_id uuid, reaction text, type text)
+    ON CONFLICT DO NOTHING RETURNING event_id, reaction
     """
 )
 
@@ -259,15 +259,13 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
     if not places:
         return set()
     # Sorted, so that copies that note the same events wait for each other and never in a circle.
-    event_ids, reactions, types = (list(column) for column in zip(*places, strict=True))
+    rows = [{"event_id": event_id, "reaction": name, "type": type_} for event_id, name, type_ in places]
     noted = db.connection().execute(
         _NOTE,
         {
             "tenant_id": envelopes[0].tenant_id,
             "received_at": clock.real_now(),
-            "event_ids": event_ids,
-            "reactions": reactions,
-            "types": types,
+            "rows": as_json(rows),
         },
     )
     return {(event_id, reaction) for event_id, reaction in noted}
@@ -280,7 +278,7 @@ def _react(  # one reaction is told by these
     telemetry.traceparent.set(envelope.traceparent)
     db.info["reacting_to"] = envelope
     react(db, envelope.event, now)
-    telemetry.reactions.labels(name, "done").inc()
+    telemetry.labelled(telemetry.reactions, name, "done").inc()
     audit.record(db, action=name, about_id=envelope.event.subject)
 
 
@@ -313,7 +311,7 @@ def _react_at_once(
     react(db, [envelope.event for envelope in envelopes], now)
     for envelope in envelopes:
         turn_to(db, envelope.event)
-        telemetry.reactions.labels(name, "done").inc()
+        telemetry.labelled(telemetry.reactions, name, "done").inc()
         audit.record(db, action=name, about_id=envelope.event.subject)
     del db.info["taken_at_once"]
 

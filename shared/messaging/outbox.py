@@ -17,14 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 
-from shared import audit, clock, safety, telemetry
+from shared import audit, clock, new_rows, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import (
     CLEANED_UP_OFTEN,
     WITHOUT_WAITING_FOR_THE_DISK,
     Condition,
     commit_with_next,
-    inserts_put_off,
     left_to_write,
     moment,
     origin_of,
@@ -33,6 +32,7 @@ from shared.database import (
     tenant_column,
 )
 from shared.ids import first_id_at, new_id
+from shared.many_rows import WORTH_JSON, as_json
 
 outbox = sa.Table(
     "outbox",
@@ -123,12 +123,11 @@ def _write_pending(db: Session) -> None:
         raise RuntimeError("what was opened to read announces and records nothing")
     safety.watch_announced(db, announced_in(db))
     connection = db.connection()
-    # Nothing may be left to write after what is written here: it commits.
-    with inserts_put_off(connection):
-        db.flush()
     cursor = connection.connection.cursor()
     try:
-        statements = [*clock.pending_statements(db, cursor)]
+        # Nothing may be left to write after what is written here: it commits.
+        statements = new_rows.pending_statements(db, connection, cursor)
+        statements += clock.pending_statements(db, cursor)
         announced = db.info.pop("announced", None)
         if announced:
             fresh = [
@@ -140,25 +139,10 @@ def _write_pending(db: Session) -> None:
                 )
                 for envelope in announced
             ]
-            statements.append(
-                _INSERT
-                + b", ".join(
-                    cursor.mogrify(
-                        _VALUES,
-                        (
-                            one.event_id,
-                            envelope.tenant_id,
-                            one.wire_name,
-                            one.body,
-                            one.announced_at,
-                        ),
-                    )
-                    for one, envelope in zip(fresh, announced, strict=True)
-                )
-            )
+            statements.append(_statement_that_keeps(fresh, announced, cursor))
             db.info["fresh"] = fresh
             for envelope in announced:
-                telemetry.events_announced.labels(envelope.event.wire_name).inc()
+                telemetry.labelled(telemetry.events_announced, envelope.event.wire_name).inc()
         recorded = audit.pending_statement(db, cursor)
         if recorded:
             statements.append(recorded)
@@ -186,8 +170,33 @@ def _write_pending(db: Session) -> None:
         cursor.close()
 
 
+def _statement_that_keeps(fresh: list[Fresh], announced: list[Envelope], cursor: Any) -> bytes:
+    rows = [
+        {
+            "event_id": one.event_id,
+            "tenant_id": envelope.tenant_id,
+            "type": one.wire_name,
+            "body": one.body,
+            "announced_at": one.announced_at,
+        }
+        for one, envelope in zip(fresh, announced, strict=True)
+    ]
+    if len(rows) < WORTH_JSON:
+        return _INSERT + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
+    # It is JSON, and so it is text.
+    told = as_json([row | {"body": one.body.decode()} for row, one in zip(rows, fresh, strict=True)])
+    statement: bytes = cursor.mogrify(_INSERT_MANY, {"rows": told})
+    return statement
+
+
 _INSERT = b"INSERT INTO outbox (event_id, tenant_id, type, body, announced_at) VALUES "
-_VALUES = "(%s, %s, %s, %s, %s)"
+_VALUES = "(%(event_id)s, %(tenant_id)s, %(type)s, %(body)s, %(announced_at)s)"
+_INSERT_MANY = """
+INSERT INTO outbox (event_id, tenant_id, type, body, announced_at)
+SELECT event_id, tenant_id, type, convert_to(body, 'UTF8'), announced_at
+FROM json_to_recordset(%(rows)s)
+    AS told (event_id uuid, tenant_id text, type text, body text, announced_at timestamptz)
+"""
 
 
 @orm_event.listens_for(Session, "after_commit")
@@ -289,12 +298,12 @@ class Relay:
         if not self._confirmed:
             return False
         marked, self._confirmed = self._confirmed, []
-        event_ids, moments = (list(column) for column in zip(*marked, strict=True))
+        rows = [{"event_id": event_id, "at": at} for event_id, at in marked]
         try:
             with self._engine.begin() as connection:
                 send_with_next(connection, WITHOUT_WAITING_FOR_THE_DISK)
                 commit_with_next(connection)
-                connection.execute(_SENT, {"event_ids": event_ids, "moments": moments})
+                connection.execute(_SENT, {"rows": as_json(rows)})
         except BaseException:
             self._confirmed = marked + self._confirmed
             raise
@@ -303,7 +312,7 @@ class Relay:
 
 _SENT = sa.text(
     "UPDATE outbox SET dispatched_at = sent.at"
-    " FROM unnest(CAST(:event_ids AS uuid[]), CAST(:moments AS timestamptz[])) AS sent (event_id, at)"
+    " FROM json_to_recordset(:rows) AS sent (event_id uuid, at timestamptz)"
     " WHERE outbox.event_id = sent.event_id AND dispatched_at IS NULL"
 )
 _CLAIM = (

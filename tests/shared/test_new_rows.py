@@ -1,0 +1,207 @@
+"""Rows that are added with the commit are those that SQLAlchemy's unit of work would have written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session, registry
+
+import shared.messaging
+from shared import audit
+from shared.contracts.event import Actor
+from shared.contracts.roles import SYSTEM
+from shared.database import Origin, id_column, moment, new_engine, tenant_column, transaction
+from shared.ids import new_id
+from shared.many_rows import WORTH_JSON
+
+assert shared.messaging  # it writes what a transaction leaves to its commit
+
+WHEN = datetime(2026, 2, 2, 15, 30, 0, 123456, tzinfo=UTC)
+
+_metadata = sa.MetaData()
+_shelves = sa.Table("shelves", _metadata, id_column("shelf_id"), tenant_column())
+_things = sa.Table(
+    "things",
+    _metadata,
+    id_column("thing_id"),
+    tenant_column(),
+    sa.Column("shelf_id", sa.ForeignKey("shelves.shelf_id")),
+    sa.Column("order", sa.String(200), nullable=False),
+    sa.Column("number", sa.BigInteger, unique=True),
+    sa.Column("small", sa.SmallInteger, nullable=False, server_default="7"),
+    sa.Column("is_so", sa.Boolean, nullable=False),
+    sa.Column("on_day", sa.Date, nullable=False),
+    sa.Column("at_moment", moment(), nullable=False),
+    sa.Column("text_sealed", sa.LargeBinary),
+    sa.Column("document", JSONB),
+    sa.Column("told", JSONB, nullable=False, server_default="[]"),
+    sa.Column("codes", ARRAY(sa.String(40)), nullable=False),
+)
+#: What JSON would tell in another way than the database reads it.
+_measured = sa.Table(
+    "measured",
+    _metadata,
+    id_column("measured_id"),
+    tenant_column(),
+    sa.Column("degrees", sa.Float(53), nullable=False),
+    sa.Column("starts", sa.Time, nullable=False),
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class Shelf:
+    shelf_id: str
+    tenant_id: str = ""
+
+
+@dataclass(kw_only=True, eq=False)
+class Thing:
+    thing_id: str
+    order: str
+    tenant_id: str = ""
+    shelf_id: str | None = None
+    number: int | None = None
+    small: int | None = None
+    is_so: bool = True
+    on_day: date = date(2026, 2, 3)
+    at_moment: datetime = WHEN
+    text_sealed: bytes | None = None
+    document: Any = None
+    told: Any = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class Measured:
+    measured_id: str
+    degrees: float
+    starts: time
+    tenant_id: str = ""
+
+
+_mapper = registry(metadata=_metadata)
+_mapper.map_imperatively(Shelf, _shelves)
+_mapper.map_imperatively(Thing, _things)
+_mapper.map_imperatively(Measured, _measured)
+
+#: What is easily misread on the way.
+CURIOUS: list[dict[str, Any]] = [
+    {"order": "plain"},
+    {"order": 'it\'s 100 % of "it", %(order)s; \\ \n\t {} é 🙂', "document": {"it's": [1, None, "%s", "\\"]}},
+    {"order": "'; DROP TABLE things; --", "codes": ["a", "b,c", '"d"', "{e}", "NULL", "", "f\\g"]},
+    {"order": "bytes", "text_sealed": bytes(range(256)), "small": -3, "number": 2**40},
+    {"order": "nothing at all", "document": None, "told": {"nothing": None}, "is_so": False},
+    {"order": "true", "document": "null", "told": "a text", "codes": ["é"]},
+    {"order": "1e400", "document": [], "told": [[]], "at_moment": datetime(1926, 7, 1, tzinfo=UTC)},
+]
+
+
+@pytest.fixture
+def engine(database_of: Callable[[str], str]) -> Iterator[sa.Engine]:
+    engine = new_engine(database_of("intake"))
+    _metadata.create_all(engine)
+    yield engine
+    _metadata.drop_all(engine)
+    engine.dispose()
+
+
+def origin() -> Origin:
+    return Origin(
+        service="intake",
+        tenant_id="demo",
+        actor=Actor(actor_id="intake", role=SYSTEM),
+        now=WHEN,
+        correlation_id=new_id(),
+    )
+
+
+def add(engine: sa.Engine, *rows: object, before_commit: Callable[[Session], None] = lambda db: None) -> None:
+    """Add rows in a transaction that records something, as every command and reaction does."""
+    with transaction(engine, origin()) as db:
+        audit.record(db, action="try_it")
+        db.add_all(rows)
+        before_commit(db)
+
+
+def things_in(engine: sa.Engine) -> list[tuple[Any, ...]]:
+    columns = [
+        # Nothing, and the word that JSON has for it, are read alike.
+        sa.cast(column, sa.Text) if isinstance(column.type, JSONB) else column
+        for column in _things.c
+        if column.name != "thing_id"
+    ]
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(*columns).order_by(_things.c.thing_id))]
+
+
+class TestNewRows:
+    @pytest.mark.parametrize("at_once", [1, WORTH_JSON - 1, len(CURIOUS)])
+    def test_hold_what_the_unit_of_work_writes(self, engine: sa.Engine, at_once: int) -> None:
+        for first in range(0, len(CURIOUS), at_once):
+            several = CURIOUS[first : first + at_once]
+            add(engine, *(Thing(thing_id=new_id(), **one) for one in several))
+        by_the_commit = things_in(engine)
+        with engine.begin() as connection:
+            connection.execute(_things.delete())
+        add(engine, *(Thing(thing_id=new_id(), **one) for one in CURIOUS), before_commit=Session.flush)
+
+        by_the_unit_of_work = things_in(engine)
+
+        assert len(by_the_commit) == len(CURIOUS)
+        # What is curious about a number stands only once, and numbers are unique.
+        assert by_the_commit == by_the_unit_of_work
+
+    def test_are_written_value_by_value_where_json_tells_something_else(self, engine: sa.Engine) -> None:
+        told = [0.1 + 0.2, float("inf"), -0.0, 1e300, 41.25]
+
+        add(engine, *(Measured(measured_id=new_id(), degrees=one, starts=time(9, 5, 7, 250)) for one in told))
+
+        with engine.connect() as connection:
+            found = connection.execute(sa.select(_measured).order_by(_measured.c.measured_id)).all()
+        assert [row.degrees for row in found] == told
+        assert {row.starts for row in found} == {time(9, 5, 7, 250)}
+
+    def test_come_after_those_that_they_refer_to(self, engine: sa.Engine) -> None:
+        shelf = Shelf(shelf_id=new_id())
+        things = [Thing(thing_id=new_id(), order="on it", shelf_id=shelf.shelf_id) for _ in range(5)]
+
+        add(engine, *things, shelf)
+
+        assert len(things_in(engine)) == 5
+
+    def test_keep_their_values_and_belong_to_their_tenant(self, engine: sa.Engine) -> None:
+        thing = Thing(thing_id=new_id(), order="kept")
+
+        add(engine, thing)
+
+        assert (thing.order, thing.tenant_id) == ("kept", "demo")
+        with pytest.raises(RuntimeError, match="another tenant"):
+            add(engine, Thing(thing_id=new_id(), order="kept", tenant_id="other"))
+
+    @pytest.mark.parametrize("number", [1, 6])
+    def test_that_break_a_rule_leave_nothing_behind(self, engine: sa.Engine, number: int) -> None:
+        add(engine, Thing(thing_id=new_id(), order="first", number=1))
+
+        with pytest.raises(sa.exc.IntegrityError):
+            add(engine, *(Thing(thing_id=new_id(), order="again", number=at + 1) for at in range(number)))
+
+        assert len(things_in(engine)) == 1
+        with engine.connect() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(audit.audit)) == 1
+
+    def test_are_written_beside_rows_that_change(self, engine: sa.Engine) -> None:
+        known = Thing(thing_id=new_id(), order="before")
+        add(engine, known)
+
+        def change(db: Session) -> None:
+            found = db.get(Thing, known.thing_id)
+            assert found is not None
+            found.order = "after"
+
+        add(engine, *(Thing(thing_id=new_id(), order="new") for _ in range(5)), before_commit=change)
+
+        assert sorted(row[2] for row in things_in(engine)) == ["after", *["new"] * 5]
