@@ -196,5 +196,14 @@ class TestGoals:
             "referral_received to keep_patient, p50": False,
         }
 
+    def test_of_growing_memory_are_judged_after_many_events_only(self):
+        row = Row(work="memory of intake", system=HOMEWARD, memory_mib=100.0, memory_mib_at_half=90.0)
+
+        (after_many,) = goals.findings(run_of(row))
+        (after_few,) = goals.findings(run_of(row, quick=True))
+
+        assert (after_many.measured, after_many.met) == ("100 MiB at most, +11.1% at most", False)
+        assert (after_few.measured, after_few.met) == ("100 MiB at most", True)
+
     def test_that_were_not_measured_are_not_told(self):
         assert goals.findings(run_of()) == []
