@@ -24,6 +24,14 @@ log = structlog.get_logger()
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
+def look_seldom_for_cycles() -> None:
+    """Look for cycles now and then, once all that a start makes is there: there are none among it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.enable()
+
+
 def clock_of(settings: Settings, *, alone: bool) -> ProgramClock:
     """Return the program clock that the settings ask for.
 
@@ -99,11 +107,7 @@ class Process:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, self._on_signal)
         self.start()
-        # What is here now stays: there is nothing to find among it.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-        gc.enable()
+        look_seldom_for_cycles()
         if on_ready is not None:
             on_ready(self)
         self._stopping.wait()

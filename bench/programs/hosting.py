@@ -9,6 +9,7 @@ from typing import Any
 import eventlet.tpool
 from nameko.containers import ServiceContainer
 
+from homeward.process import look_seldom_for_cycles
 from shared import sealing, telemetry
 from shared.clock import RealClock
 from shared.messaging.rabbit import RabbitBroker
@@ -27,6 +28,8 @@ def serve(service_class: type, answer: Callable[[Any, dict[str, Any]], Any]) -> 
     wiring = Wiring(settings=settings, broker=RabbitBroker(settings.broker_url), clock=RealClock())
     container = ServiceContainer(service_class, {"homeward": wiring})
     container.start()
+    # As every process of Homeward's does.
+    look_seldom_for_cycles()
     host = wiring.hosts[container.service_name]
     _say({"ready": True})
     # Read in a thread of its own: a blocking read would hold up every greenthread.
