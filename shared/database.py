@@ -22,6 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from shared.contracts.event import Actor
+from shared.plain_reads import reading_of
 from shared.sealing import blind_index, sealed
 
 __all__ = [
@@ -566,14 +567,23 @@ class _Session(Session):
         tenant_id = self.info.get("tenant_id")
         if tenant_id is None or statement not in _written_once:
             return super()._execute_internal(statement, params, **options)
+        narrowed = _narrowed(statement, tenant_id)
+        if "reads_only" in self.info and not options.get("execution_options"):
+            connection = self.connection()
+            reading = reading_of(narrowed, connection.dialect)
+            if reading is not None:
+                result = reading.result(connection, params, self.info.setdefault("read", {}))
+                return result.scalar() if options.get("_scalar_result") else result
         options["_parent_execute_state"] = _NobodyListens
-        return super()._execute_internal(_narrowed(statement, tenant_id), params, **options)
+        return super()._execute_internal(narrowed, params, **options)
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the row with a key of one column, or None; *options* are those of the parent."""
         lock = options == {"with_for_update": True}
         if options and not lock:
             return super().get(entity, ident, **options)
+        if not lock and (entity, ident) in self.info.get("read", ()):
+            return self.info["read"][entity, ident]
         by_key = _by_key(entity, lock=lock)
         known = sa.inspect(entity).identity_key_from_primary_key((ident,)) in self.identity_map
         if by_key is None or (known and not lock):

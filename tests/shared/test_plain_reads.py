@@ -1,0 +1,125 @@
+"""What is read without a unit of work is what SQLAlchemy's session would have read."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+import services
+from services.intake.domain.contact_points import ContactPoint
+from services.intake.service import Intake
+from services.intake.tables.contact_points import patient_with_contacts
+from shared import database
+from shared.contracts.event import Actor
+from shared.contracts.roles import SYSTEM
+from shared.database import Origin, transaction
+from shared.ids import new_id
+from shared.plain_reads import reading_of
+from tests.costs.test_database import open_site
+from tests.support import BEGINNING, TENANT, Room
+
+_DIALECT = postgresql.dialect(paramstyle="pyformat")
+
+
+def written_down() -> list[sa.Select[Any]]:
+    """Return every query that a service's tables write down once."""
+    for module in pkgutil.walk_packages(services.__path__, "services."):
+        if ".tables" in module.name:
+            importlib.import_module(module.name)
+    return list(database._written_once)
+
+
+def what_is_asked_of(query: Any) -> str:
+    """Return the text of a query without the columns that it reads."""
+    _, found, rest = str(query).partition("FROM ")
+    assert found
+    return rest
+
+
+@pytest.fixture
+def room(room_of: Callable[[type], Room]) -> Room:
+    return room_of(Intake)
+
+
+def patient_in(room: Room) -> str:
+    person = {
+        "given_name": "Rosa",
+        "family_name": "Diaz",
+        "birth_date": "1980-03-01",
+        "phone": "+1 312 555 0100",
+        "email": "rosa@example.org",
+    }
+    site = open_site(room)
+    known = room.call(
+        "register_referral", {"site_id": site["site_id"], "referral_source": "1", "patient": person}
+    )
+    return str(known["patient_id"])
+
+
+def origin() -> Origin:
+    return Origin(
+        service="intake",
+        tenant_id=TENANT,
+        actor=Actor(actor_id="intake", role=SYSTEM),
+        now=BEGINNING,
+        correlation_id=new_id(),
+    )
+
+
+def told_by(one: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(one).items() if name != "_sa_instance_state"}
+
+
+class TestPlainReads:
+    def test_ask_what_the_session_asks(self) -> None:
+        asked = 0
+
+        for query in written_down():
+            narrowed = database._narrowed(query, TENANT)
+            reading = reading_of(narrowed, _DIALECT)
+            if reading is not None:
+                assert what_is_asked_of(reading.text) == what_is_asked_of(narrowed.compile(dialect=_DIALECT))
+                asked += 1
+
+        assert asked > 40
+
+    def test_read_the_same_objects_with_the_same_values(self, room: Room) -> None:
+        patient_id = patient_in(room)
+
+        with transaction(room.engine, origin(), reads_only=True) as db:
+            found = patient_with_contacts(db, patient_id=patient_id)
+            again = patient_with_contacts(db, patient_id=patient_id)
+        with transaction(room.engine, origin()) as db:
+            by_the_session = patient_with_contacts(db, patient_id=patient_id)
+
+        assert found is not None
+        assert by_the_session is not None
+        assert told_by(found[0]) == told_by(by_the_session[0])
+        assert [told_by(one) for one in found[1]] == [told_by(one) for one in by_the_session[1]]
+        assert {one.kind for one in found[1]} == {"PHONE", "EMAIL"}
+        assert again is not None
+        assert again[0] is found[0], "what is read twice is one object"
+
+    def test_find_nobody_of_another_tenant(self, room: Room) -> None:
+        patient_id = patient_in(room)
+        other = origin()
+        other.tenant_id = "other"
+
+        with transaction(room.engine, other, reads_only=True) as db:
+            found = patient_with_contacts(db, patient_id=patient_id)
+
+        assert found is None
+
+    def test_let_nothing_be_changed_unseen(self, room: Room) -> None:
+        patient_id = patient_in(room)
+
+        with transaction(room.engine, origin(), reads_only=True) as db:
+            found = patient_with_contacts(db, patient_id=patient_id)
+            assert found is not None
+            point: ContactPoint = found[1][0]
+            with pytest.raises(AttributeError):
+                point.kind = "FAX"
