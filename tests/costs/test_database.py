@@ -50,6 +50,7 @@ REACTION_OF_MONITORING = {"round trips": 13, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}
 #: With the batch that was in vain. The others wait for the number of halves, not for as many as they are.
 ONE_FAILS_ALONE = {"round trips": 7, "statements": 9}
+ONE_FAILS_OF_TWO = {"round trips": 8, "statements": 13}
 ONE_FAILS_OF_A_HUNDRED = {"round trips": 20, "statements": 43}
 RETRY_THAT_FAILS = {"round trips": 4, "statements": 6}
 RELAY_OF_A_HUNDRED = {"round trips": 1, "statements": 4}
@@ -190,7 +191,10 @@ class TestCosts:
         assert effects_in(monitoring.room) == 200
         assert within(cost, BATCH_OF_A_HUNDRED), cost
 
-    @pytest.mark.parametrize(("number", "ceiling"), [(1, ONE_FAILS_ALONE), (100, ONE_FAILS_OF_A_HUNDRED)])
+    @pytest.mark.parametrize(
+        ("number", "ceiling"),
+        [(1, ONE_FAILS_ALONE), (2, ONE_FAILS_OF_TWO), (100, ONE_FAILS_OF_A_HUNDRED)],
+    )
     def test_reactions_of_which_one_fails(self, measured, number, ceiling):
         monitoring = measured(short_weeks.ShortWeeks)
         short_weeks.metadata.create_all(monitoring.room.engine)
