@@ -27,7 +27,7 @@ from chaos.peers.faults import NoPeers, make_environment
 from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES
 from shared.ids import new_id
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from shared.settings import DATABASES, environment_of
 from tests.nodes import RabbitNode
 from tests.support import settings_for_tests

@@ -24,7 +24,7 @@ from chaos.relays import TO_CLIENT, TO_SERVER, Delivery
 from shared.contracts.event import SERVICES, Actor, Envelope
 from shared.contracts.intake import ReferralReceived
 from shared.ids import new_id
-from shared.messaging import topology
+from shared.messaging.broker import topology
 
 #: Seconds to wait for work to reach a moment at which somebody is to be killed.
 MOMENT_SECONDS = 8.0

@@ -24,7 +24,7 @@ from homeward.postgres import PostgresUnusable, PrivatePostgres
 from shared.contracts.event import SERVICES
 from shared.database import new_engine
 from shared.ids import new_id
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from shared.settings import DATABASES, Settings, environment_of
 from tests.journeys.house import free_port
 from tests.nodes import RabbitNode

@@ -14,7 +14,8 @@ from chaos.house import House, wait_until
 from chaos.load import Fact, Load
 from homeward.packages import service_class_of
 from shared.contracts.event import EVENTS, SERVICES
-from shared.messaging import reactions_of, topology
+from shared.messaging import reactions_of
+from shared.messaging.broker import topology
 
 #: What an event sets off by itself, exactly once: cause → events of these types, together one.
 FOLLOWS = {

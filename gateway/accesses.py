@@ -14,7 +14,7 @@ from eventlet.semaphore import Semaphore
 from prometheus_client import Counter
 
 from shared import audit
-from shared.messaging.traffic import Loop
+from shared.messaging.hosting.traffic import Loop
 
 if TYPE_CHECKING:
     from gateway.http import Request

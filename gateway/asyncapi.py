@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.openapi import version
 from shared.contracts.catalogue import EVENTS
-from shared.messaging import topology
+from shared.messaging.broker import topology
 
 #: Services that may announce the events that belong to several.
 _SEVERAL = "any service"

@@ -38,8 +38,8 @@ from shared import telemetry
 from shared.database import Origin
 from shared.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from shared.ids import derived_id, new_id
+from shared.messaging.hosting.traffic import TICK_SECONDS, Loop, Traffic, Wiring
 from shared.messaging.inbox import place_of
-from shared.messaging.traffic import TICK_SECONDS, Loop, Traffic, Wiring
 
 log = structlog.get_logger()
 

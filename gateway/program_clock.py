@@ -21,8 +21,8 @@ from shared.contracts.roles import SYSTEM
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.messaging import CommandClient
-from shared.messaging.backlog import has_to_do, stillness
-from shared.messaging.traffic import STILLNESS
+from shared.messaging.hosting.traffic import STILLNESS
+from shared.messaging.oversight.backlog import has_to_do, stillness
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0

@@ -73,9 +73,9 @@ from shared.messaging import (
     reacts_to,
     reacts_to_every_event,
 )
-from shared.messaging.builtin import ACCOUNTABLE
 from shared.messaging.commands import RoleMayNot
-from shared.messaging.traffic import CommandFailed
+from shared.messaging.hosting.traffic import CommandFailed
+from shared.messaging.oversight.builtin import ACCOUNTABLE
 from shared.notification.fallback import page_fallback
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from gateway.tables import archive, events_where
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import SERVICES, read_moment, write_moment
 from shared.errors import NotFound, Unavailable
-from shared.messaging.traces import MAX_IDS
+from shared.messaging.oversight.traces import MAX_IDS
 
 #: Events in a trace when nobody says how many, and at most. Design default: a page that is still read.
 DEFAULT_LIMIT = 300

@@ -17,7 +17,7 @@ from eventlet.greenpool import GreenPool
 from shared import safety
 from shared.clock import ProgramClock
 from shared.ids import derived_id
-from shared.messaging.traffic import Loop
+from shared.messaging.hosting.traffic import Loop
 from shared.notification.fallback import deliver_fallback_page
 from shared.notification.outcomes import NotSent
 from shared.settings import Settings

@@ -14,7 +14,7 @@ from homeward.packages import service_class_of
 from shared import sealing, telemetry
 from shared.clock import ProgramClock, RealClock, SimulatedClock, real_now, rounded_up
 from shared.database import new_engine
-from shared.messaging.traffic import Traffic, Wiring
+from shared.messaging.hosting.traffic import Traffic, Wiring
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -132,9 +132,9 @@ class Process:
 
 def _broker_of(settings: Settings) -> Any:
     if settings.embedded:
-        from shared.messaging.memory import MemoryBroker  # noqa: PLC0415  # only where it is used
+        from shared.messaging.broker.memory import MemoryBroker  # noqa: PLC0415  # only where it is used
 
         return MemoryBroker()
-    from shared.messaging.rabbit import RabbitBroker  # noqa: PLC0415  # only where it is used
+    from shared.messaging.broker.rabbit import RabbitBroker  # noqa: PLC0415  # only where it is used
 
     return RabbitBroker(settings.broker_url)

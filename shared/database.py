@@ -79,11 +79,11 @@ _PLUMBING_MODULES = (
     "shared.audit",
     "shared.clock",
     "shared.holds",
-    "shared.messaging.backlog",
+    "shared.messaging.oversight.backlog",
     "shared.messaging.commands",
     "shared.messaging.inbox",
     "shared.messaging.outbox",
-    "shared.messaging.parked",
+    "shared.messaging.oversight.parked",
     "shared.notification.tables",
     "shared.safety",
 )

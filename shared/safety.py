@@ -24,7 +24,7 @@ from shared.database import Origin, act_for, moment, origin_of, plumbing, tenant
 from shared.ids import derived_id
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ from shared.errors import Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import commands, inbox, outbox
 from shared.messaging import timers as due
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
 from shared.settings import Settings, load_settings
 
 EventT = TypeVar("EventT", bound=Event)

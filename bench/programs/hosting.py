@@ -12,8 +12,8 @@ from nameko.containers import ServiceContainer
 from homeward.process import look_seldom_for_cycles
 from shared import sealing, telemetry
 from shared.clock import RealClock
-from shared.messaging.rabbit import RabbitBroker
-from shared.messaging.traffic import Wiring
+from shared.messaging.broker.rabbit import RabbitBroker
+from shared.messaging.hosting.traffic import Wiring
 from shared.settings import load_settings
 
 

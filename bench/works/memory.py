@@ -18,7 +18,7 @@ from shared.contracts.scheduling import SessionAttended
 from shared.database import Origin, new_engine
 from shared.ids import derived_id, new_id
 from shared.messaging import announce
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
 
 WORK = "memory of {service} after {events:,} events"
 

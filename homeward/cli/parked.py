@@ -19,7 +19,7 @@ from homeward.cli.databases import (
 from shared import audit
 from shared.contracts.event import SERVICES
 from shared.database import act_for, transaction
-from shared.messaging import parked as parked_items
+from shared.messaging.oversight import parked as parked_items
 
 _service_option = click.option(
     "--service", "services", multiple=True, type=click.Choice(SERVICES), help="Look at this service only."

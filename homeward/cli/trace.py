@@ -23,7 +23,7 @@ from shared.contracts.event import SERVICES, read_moment
 from shared.contracts.roles import SYSTEM
 from shared.database import transaction
 from shared.errors import Refusal
-from shared.messaging.traces import traces_of
+from shared.messaging.oversight.traces import traces_of
 
 #: Waits shorter than this are not told. Design default: nobody waits for them.
 _TOLD_FROM_SECONDS = 1.0

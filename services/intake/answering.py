@@ -33,7 +33,7 @@ from shared.instruments import SELF, Due, Pack, newest, pack_of
 from shared.messaging import Call, announce, announce_all
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 #: Timer of the next suicide screen of somebody at risk; its key is the patient.
 SCREEN_AGAIN_DUE = "suicide_screen_again_due"

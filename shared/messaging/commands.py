@@ -40,7 +40,7 @@ from shared.messaging.outbox import announced_in
 from shared.sealing import fingerprint, seal, unseal
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

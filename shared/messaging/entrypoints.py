@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from shared.contracts.event import Event
 from shared.messaging.commands import STAFF, Call
-from shared.messaging.traffic import Traffic
+from shared.messaging.hosting.traffic import Traffic
 
 
 class Command(Entrypoint):

@@ -46,7 +46,7 @@ from shared.many_rows import as_json
 from shared.sealing import seal, unseal
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

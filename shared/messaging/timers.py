@@ -19,7 +19,7 @@ from shared.ids import new_id
 from shared.messaging.inbox import place_of, restore, snapshot, turn_to
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

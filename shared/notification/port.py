@@ -20,7 +20,7 @@ from shared.notification.tables import message_stops, notifications
 from shared.sealing import seal
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 #: How long sending is tried when the caller says nothing else. Design default: a day, as mail servers
 #: that were away for a night are back by then.

@@ -38,7 +38,7 @@ from shared.notification.templates import TEMPLATES
 from shared.sealing import unseal
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

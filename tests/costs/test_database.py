@@ -21,7 +21,8 @@ from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts import roles
 from shared.ids import derived_id, new_id
-from shared.messaging import announce, backlog, inbox, outbox
+from shared.messaging import announce, inbox, outbox
+from shared.messaging.oversight import backlog
 from shared.messaging.timers import fire_one
 from tests.costs.counting import within
 from tests.intake.test_instruments import Desk

@@ -17,7 +17,8 @@ from services.intake.service import Intake
 from services.scheduling.service import Scheduling
 from services.scheduling.tables import days
 from shared import audit, clock
-from shared.messaging import backlog, outbox
+from shared.messaging import outbox
+from shared.messaging.oversight import backlog
 from tests.support import Room
 
 #: Rows of the past: pages enough that looking through them could not be missed.

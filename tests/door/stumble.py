@@ -14,7 +14,7 @@ from shared.contracts.scheduling import SessionMissed
 from shared.database import new_engine
 from shared.ids import new_id
 from shared.messaging import inbox, reacts_to
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
 from shared.sealing import use_key
 from shared.settings import load_settings
 from tests.door.program import SECRETS

@@ -34,8 +34,8 @@ from shared.database import new_engine, new_metadata
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.messaging import Call, announce, command, question
-from shared.messaging.memory import MemoryBroker
-from shared.messaging.traffic import Wiring
+from shared.messaging.broker.memory import MemoryBroker
+from shared.messaging.hosting.traffic import Wiring
 from shared.settings import Settings, load_settings
 
 #: What no answer to a stranger, no problem and no log line may hold.

@@ -15,7 +15,7 @@ from shared.contracts.event import SERVICES, Actor, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
 from shared.messaging import CommandClient
-from shared.messaging.traffic import STILLNESS, Wiring
+from shared.messaging.hosting.traffic import STILLNESS, Wiring
 from tests.support import BEGINNING, settings_for_tests
 
 #: Every service is asked once whether anything goes on.

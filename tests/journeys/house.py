@@ -26,7 +26,7 @@ from homeward.postgres import PrivatePostgres
 from shared.contracts.event import SERVICES, Envelope, read_moment, write_moment
 from shared.database import new_engine
 from shared.ids import new_id
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from shared.settings import DATABASES, Settings, environment_of
 from tests import forked, support, templates
 from tests.nodes import RabbitNode

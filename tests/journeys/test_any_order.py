@@ -17,7 +17,7 @@ from shared.contracts.event import SERVICES, Envelope
 from shared.contracts.intake import PatientAdmitted
 from shared.database import new_engine
 from shared.messaging import inbox
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
 from tests import support
 from tests.conftest import emptied
 from tests.journeys import script

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.messaging.rabbit import BATCH_SECONDS, size_of_next
+from shared.messaging.broker.rabbit import BATCH_SECONDS, size_of_next
 from shared.settings import Settings
 
 

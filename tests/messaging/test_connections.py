@@ -9,7 +9,7 @@ import pytest
 
 from homeward.postgres import PrivatePostgres
 from shared.contracts.event import EVENTS
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from tests.costs.counting import Proxy
 from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond
 from tests.nodes import RabbitNode

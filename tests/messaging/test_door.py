@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.messaging.door import CLOSED_AFTER, Door
+from shared.messaging.hosting.door import CLOSED_AFTER, Door
 
 NINE = datetime(2026, 2, 2, 15, 0, tzinfo=UTC)
 

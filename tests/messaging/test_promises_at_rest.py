@@ -19,8 +19,9 @@ from shared.contracts.event import Actor
 from shared.database import Origin, new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import backlog, commands, inbox, outbox
+from shared.messaging import commands, inbox, outbox
 from shared.messaging.outbox import relay_once
+from shared.messaging.oversight import backlog
 from shared.messaging.timers import fire_one, run_due_jobs
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry

@@ -10,7 +10,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers import interval
 
 from shared import clock
-from shared.messaging.traffic import keep_ticking
+from shared.messaging.hosting.traffic import keep_ticking
 
 
 class JumpingClock(datetime):

@@ -8,7 +8,7 @@ import pytest
 
 from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
-from shared.messaging import together, topology
+from shared.messaging.broker import together, topology
 from tests.costs.counting import Proxy
 from tests.messaging.test_promises_on_brokers import Databases, Driven, process_beyond, until
 from tests.nodes import RabbitNode

@@ -7,7 +7,7 @@ import kombu
 import pytest
 
 from shared.contracts.event import EVENTS, SERVICES
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from tests.nodes import RabbitNode
 
 pytestmark = pytest.mark.rabbitmq

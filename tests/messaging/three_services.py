@@ -36,12 +36,12 @@ from shared.messaging import (  # noqa: E402  # noqa: E402
     outbox,
     reacts_to,
     reacts_to_every_event,
-    topology,
 )
-from shared.messaging.links import Way  # noqa: E402
-from shared.messaging.memory import MemoryBroker  # noqa: E402
-from shared.messaging.rabbit import RabbitBroker  # noqa: E402
-from shared.messaging.traffic import Wiring  # noqa: E402
+from shared.messaging.broker import topology  # noqa: E402  # noqa: E402
+from shared.messaging.broker.links import Way  # noqa: E402
+from shared.messaging.broker.memory import MemoryBroker  # noqa: E402
+from shared.messaging.broker.rabbit import RabbitBroker  # noqa: E402
+from shared.messaging.hosting.traffic import Wiring  # noqa: E402
 from shared.settings import load_settings  # noqa: E402
 from tests.messaging import ferry, samples  # noqa: E402
 

@@ -19,7 +19,7 @@ from shared.contracts.monitoring import (
     PagePathProven,
 )
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
-from shared.messaging import backlog
+from shared.messaging.oversight import backlog
 from shared.notification.tables import notifications
 from tests.monitoring import telling
 from tests.monitoring.duty import AS_SUE, keep, plan, settled, staff

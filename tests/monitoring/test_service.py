@@ -32,7 +32,7 @@ from shared.contracts.monitoring import (
 from shared.dangers import somebody
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import backlog
+from shared.messaging.oversight import backlog
 from tests.monitoring import telling
 from tests.monitoring.duty import keep, plan
 from tests.monitoring.telling import ADMITTED_AT, DANA, ELI, EPISODE, JOURNEY, missed_at, seat_of, starts_at

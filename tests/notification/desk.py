@@ -24,7 +24,7 @@ from shared.contracts.event import Actor, Envelope
 from shared.database import Origin
 from shared.ids import derived_id, new_id
 from shared.messaging import outbox
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
 from shared.notification import notify
 from shared.notification.sending import Sending
 from shared.notification.tables import notifications

@@ -11,11 +11,11 @@ from services.monitoring.service import Monitoring
 from shared.clock import set_timer
 from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
 from shared.ids import new_id
-from shared.messaging import backlog
-from shared.messaging.host import Host
+from shared.messaging.hosting.host import Host
+from shared.messaging.hosting.traffic import Traffic
 from shared.messaging.inbox import inbox
 from shared.messaging.outbox import outbox
-from shared.messaging.traffic import Traffic
+from shared.messaging.oversight import backlog
 from tests.support import TENANT, Room
 
 

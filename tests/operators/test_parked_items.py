@@ -13,9 +13,9 @@ from shared.clock import timers
 from shared.contracts.scheduling import SessionMissed
 from shared.database import new_engine
 from shared.ids import new_id
-from shared.messaging import parked
 from shared.messaging.inbox import inbox, quarantine
-from shared.messaging.parked import resolutions
+from shared.messaging.oversight import parked
+from shared.messaging.oversight.parked import resolutions
 from tests.contracts.store import example_of
 from tests.gateway.conftest import TENANT, Answer, Builder, House
 from tests.homeward.test_command import homeward

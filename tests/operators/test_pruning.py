@@ -12,11 +12,11 @@ from services.monitoring.service import Monitoring
 from shared import audit
 from shared.contracts.intake import LegalHoldPlaced, LegalHoldReleased
 from shared.ids import first_id_at, new_id
-from shared.messaging import pruning
 from shared.messaging.commands import commands
 from shared.messaging.inbox import inbox
 from shared.messaging.outbox import outbox
-from shared.messaging.pruning import BATCH, prune
+from shared.messaging.oversight import pruning
+from shared.messaging.oversight.pruning import BATCH, prune
 from shared.notification.tables import notifications
 from shared.safety import safety_watch
 from tests.support import TENANT, Room

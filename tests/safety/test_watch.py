@@ -14,8 +14,8 @@ from shared.contracts.common import FallbackPaged, SafetyConcernRaised
 from shared.contracts.monitoring import SafetyConcernTaken
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, inbox
-from shared.messaging.backlog import look
-from shared.messaging.traffic import measure_backlog
+from shared.messaging.hosting.traffic import measure_backlog
+from shared.messaging.oversight.backlog import look
 from shared.safety import safety_watch
 from tests.notification.desk import Desk, until, variables_for
 from tests.support import TENANT

@@ -24,7 +24,7 @@ from shared.errors import NotFound, Unavailable
 from shared.ids import derived_id, new_id
 from shared.messaging import ways_in
 from shared.messaging.inbox import inbox
-from shared.messaging.pruning import prune
+from shared.messaging.oversight.pruning import prune
 from shared.notification.tables import notifications
 from tests.contracts.store import example_of
 from tests.monitoring import telling

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from shared.clock import CalendarJob, OnTimer, ProgramClock, has_set_timers
 from shared.database import Origin, transaction
-from shared.messaging import builtin, outbox
-from shared.messaging.door import Door
+from shared.messaging import outbox
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
+from shared.messaging.hosting.door import Door
+from shared.messaging.oversight import builtin
 from shared.settings import Settings
 
 

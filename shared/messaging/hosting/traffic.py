@@ -24,7 +24,8 @@ from shared.database import (
     without_transactions,
 )
 from shared.errors import Refusal
-from shared.messaging import door, inbox
+from shared.messaging import inbox
+from shared.messaging.hosting import door
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -121,7 +122,7 @@ class Traffic(SharedExtension):
 
     def setup(self) -> None:
         """Make the service's host; nothing is connected yet."""
-        from shared.messaging.host import Host  # noqa: PLC0415  # host knows the entry points, they know this
+        from shared.messaging.hosting.host import Host  # noqa: PLC0415  # host knows the entry points, they know this
 
         wiring: Wiring = self.container.config["homeward"]
         self.wiring = wiring
@@ -141,7 +142,8 @@ class Traffic(SharedExtension):
         for provider in self.container.dependencies:
             setattr(host.service, provider.attr_name, provider.get_dependency(None))
         eventlet.spawn(self._check_driver)
-        from shared.messaging import backlog, commands, pruning, timers  # noqa: PLC0415  # they know the host
+        from shared.messaging import commands, timers  # noqa: PLC0415  # they know the host
+        from shared.messaging.oversight import backlog, pruning  # noqa: PLC0415  # they know the host
         from shared.notification import sending  # noqa: PLC0415  # the same
 
         relay = Loop("relay", lambda: host.relay(broker))
@@ -244,7 +246,7 @@ class Traffic(SharedExtension):
 
     def not_ready_because(self) -> tuple[str, ...]:
         """Return why the service cannot do its work now; nothing when all is well."""
-        from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
+        from shared.messaging.oversight import backlog  # noqa: PLC0415  # it knows the host
 
         reasons = []
         if not all(getattr(consumer, "connected", True) for consumer in self.consumers):
@@ -262,7 +264,7 @@ class Traffic(SharedExtension):
         One event whose reaction fails waits for over an hour before it is parked. That holds up nothing
         else, so it takes nobody out of rotation.
         """
-        from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
+        from shared.messaging.oversight import backlog  # noqa: PLC0415  # it knows the host
 
         waiting = backlog.seconds_waiting(self.host)
         if waiting > backlog.BACKLOG_ALARM_SECONDS:
@@ -307,7 +309,7 @@ def mark_the_rest(host: Any) -> None:
 
 def measure_backlog(host: Any) -> None:
     """Tell the metrics how far the service is behind."""
-    from shared.messaging import backlog  # noqa: PLC0415  # it knows the host
+    from shared.messaging.oversight import backlog  # noqa: PLC0415  # it knows the host
     from shared.notification import sending  # noqa: PLC0415  # it knows the host
 
     try:

@@ -13,7 +13,7 @@ from eventlet import greenio
 from eventlet.semaphore import Semaphore
 from kombu import Connection
 
-from shared.messaging import topology
+from shared.messaging.broker import topology
 
 log = structlog.get_logger()
 

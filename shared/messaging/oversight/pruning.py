@@ -19,7 +19,7 @@ from shared.holds import IS_ON_HOLD
 from shared.ids import first_id_at
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

@@ -18,10 +18,10 @@ from eventlet.semaphore import Semaphore
 from shared import clock
 from shared.errors import Unavailable
 from shared.ids import new_id
-from shared.messaging import topology
-from shared.messaging.asking import CommandAnswerer, CommandAsker
+from shared.messaging.broker import topology
+from shared.messaging.broker.asking import CommandAnswerer, CommandAsker
+from shared.messaging.broker.links import BROKEN, RECONNECT_SECONDS, Consumer, Link, Way, body_of
 from shared.messaging.inbox import Delivery
-from shared.messaging.links import BROKEN, RECONNECT_SECONDS, Consumer, Link, Way, body_of
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from shared.messaging.inbox import ALL_REACTIONS, inbox, wake_for_known
 from shared.messaging.outbox import announce, outbox
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 log = structlog.get_logger()
 

@@ -16,8 +16,8 @@ from eventlet.event import Event as Signal
 from eventlet.greenpool import GreenPool
 
 from shared.ids import new_id
-from shared.messaging import together, topology
-from shared.messaging.links import BROKEN, Consumer, Link, Way, body_of
+from shared.messaging.broker import together, topology
+from shared.messaging.broker.links import BROKEN, Consumer, Link, Way, body_of
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from eventlet.queue import LightQueue
 from shared import clock
 from shared.contracts.event import SERVICES
 from shared.errors import Unavailable
+from shared.messaging.broker.topology import receivers_of
 from shared.messaging.inbox import Delivery
-from shared.messaging.topology import receivers_of
 
 #: Seconds after which a batch that is not taken in by all is published again.
 CONFIRM_SECONDS = 30.0

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from shared import audit, records
 from shared.contracts import roles
-from shared.messaging import backlog, commands, inbox, parked, traces
-from shared.messaging.traffic import STILLNESS
+from shared.messaging import commands, inbox
+from shared.messaging.hosting.traffic import STILLNESS
+from shared.messaging.oversight import backlog, parked, traces
 from shared.schema_fields import Id
 
 if TYPE_CHECKING:
-    from shared.messaging.host import Host
+    from shared.messaging.hosting.host import Host
 
 #: Who runs the program's machinery, beside the machinery itself.
 _OPERATORS = (roles.SYSTEM, roles.OPERATIONS)
