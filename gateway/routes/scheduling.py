@@ -352,7 +352,7 @@ class SchedulingRoutes:
     check_in = command(
         "/v1/sessions/{session_id}/check-ins",
         scheduling.CheckIn,
-        scheduling.Seat,
+        scheduling.Joined,
         scope="sessions:write",
         patients=SERVICE_GUARDS,
         information=ATTENDANCE,

@@ -75,6 +75,7 @@ from shared.contracts.monitoring import (
     SafetyConcernTaken,
 )
 from shared.contracts.scheduling import (
+    NOT_SEEN_BY_PROGRAM,
     ClinicianCredentialsChanged,
     GroupPlacesChanged,
     ObligationFitFound,
@@ -1347,8 +1348,13 @@ class Intake:
 
     @reacts_to(PatientNotSeen, at_once=True)
     def give_unseen_unit_back(self, db: Session, events: list[PatientNotSeen], now: datetime) -> None:
-        """Give the unit of a day back on which the program could not see who came."""
-        reserving.drop_seats(db, events, now=now)
+        """Give the unit of a day back on which the program could not see who came.
+
+        Whoever waits may still be let in, and their unit stays theirs.
+        """
+        by_program = [one for one in events if one.reason in NOT_SEEN_BY_PROGRAM]
+        if by_program:
+            reserving.drop_seats(db, by_program, now=now)
 
     @on_timer(reserving.RESERVATION_LAPSES)
     def give_unused_units_back(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -14,6 +14,7 @@ from services.scheduling.domain import attendance, clinicians, deliveries, notes
 from shared.answers import answer_of
 from shared.clock import set_timer
 from shared.contracts.event import Actor, Event
+from shared.contracts.scheduling import NOT_SEEN_BY_PROGRAM
 from shared.ids import derived_id, new_id
 
 #: Local time at which clinicians are asked for notes that are overdue. Design default.
@@ -213,7 +214,7 @@ def _held_on(
                     kind=one.kind,
                     modality=one.modality,
                     noted=notes.is_noted(seat["seat_id"], notes=written[one.session_id]),
-                    credential_valid=credential_valid and seat["not_seen_because"] is None,
+                    credential_valid=credential_valid and seat["not_seen_because"] not in NOT_SEEN_BY_PROGRAM,
                     people=one.people,
                     family_alone=bool(seat["family_minutes"]),
                 )

@@ -29,7 +29,6 @@ from services.scheduling import (
 from services.scheduling.domain import (
     attendance,
     check_outs,
-    clinic_day,
     clinicians,
     curricula,
     dose,
@@ -872,24 +871,29 @@ class Scheduling:
 
     @command(schemas.CheckIn, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def check_in(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that a patient is at the door, by the desk or by the patient's own app."""
+        """Note that a patient is at the door, by the desk or by the patient's own app.
+
+        Whoever comes late to a group by their own app waits: that is kept, and somebody asks who leads it.
+        """
         roster, seat = self._seat_at_door(db, call)
         session = roster.session
         if call.actor.role == roles.PATIENT and "arrived_at" in call.data:
             raise attendance.TimesDoNotFit(field="arrived_at", rule="is for the desk to enter")
-        if call.actor.role == roles.PATIENT:
-            clinic_day.check_may_enter(session, arrived_at=call.now)
         told = session.mode == "IN_PERSON" or db.get(telehealth.Visit, seat.seat_id) is not None
-        if not told or seat.not_seen_because is not None:
+        if not told or (session.mode != "IN_PERSON" and seat.not_seen_because is not None):
             raise telehealth.WhereaboutsNeeded
-        caused = seat.check_in(
-            session=session,
-            arrived_at=call.data.get("arrived_at", call.now),
-            past=day.past_of(db, seat),
-            now=call.now,
-        )
+        arrival = None
+        if joining.needs_facilitator(db, session, seat, call):
+            arrival, caused = joining.turn_away(db, roster, seat, call, reason="ENTRY_NEEDS_FACILITATOR")
+        else:
+            caused = seat.check_in(
+                session=session,
+                arrived_at=call.data.get("arrived_at", call.now),
+                past=day.past_of(db, seat),
+                now=call.now,
+            )
         self._after_marks(db, roster, caused, now=call.now)
-        return answer_of(schemas.Seat, _columns(seat))
+        return joining.joined_view(roster, seat, arrival)
 
     @command(schemas.CheckOut, roles=(*_DESK_AND_CARE, roles.PATIENT))
     def check_out(self, db: Session, call: Call) -> dict[str, Any]:
@@ -961,7 +965,11 @@ class Scheduling:
         past = tables.past_of(db, episode_ids=[seat.episode_id])
         session.note_mark(now=call.now)
         caused = seat.correct(
-            mark=rostering.mark_of(call.data), session=session, past=past[seat.episode_id], now=call.now
+            mark=rostering.mark_of(call.data),
+            session=session,
+            past=past[seat.episode_id],
+            now=call.now,
+            although_they_came=call.data["although_they_came"],
         )
         self._after_marks(db, roster, caused, now=call.now)
         return answer_of(schemas.Seat, _columns(seat))
@@ -1131,8 +1139,8 @@ class Scheduling:
     def join_by_telehealth(self, db: Session, call: Call) -> dict[str, Any]:
         """Check a patient in who takes part from afar, where the clinician may treat them where they are.
 
-        Where not, keep that they came, and have somebody call them back. Whom the staff check in has a seat
-        from then on, as who walks in.
+        Where not, or where they have to wait, keep that they came, and have somebody see to them. Whom the
+        staff check in has a seat from then on, as who walks in.
         """
         caused: list[Event] = []
         if call.actor.role == roles.PATIENT:
@@ -1147,15 +1155,18 @@ class Scheduling:
         leader = db.get(clinicians.Clinician, session.facilitator_id)
         if site is None or leader is None:
             raise clinicians.NoSuchClinician(field="session_id", rule="must have a clinician")
-        if call.actor.role == roles.PATIENT and seat.arrived_at is None and seat.not_seen_because is None:
-            # Whoever was there already comes back after the line broke, or from where they can be seen.
-            clinic_day.check_may_enter(session, arrived_at=call.now)
         telehealth.check_from_afar(session)
-        on = weeks.local_day(at=call.now, zone=site.time_zone)
-        not_seen = telehealth.why_not_seen(clinician=leader, state=call.data["state"], on=on)
+        not_seen = telehealth.why_not_seen(
+            session,
+            clinician=leader,
+            state=call.data["state"],
+            on=weeks.local_day(at=call.now, zone=site.time_zone),
+            needs_facilitator=joining.needs_facilitator(db, session, seat, call),
+            privacy_attested=call.data["privacy_attested"],
+        )
         arrival = None
         if not_seen is not None:
-            arrival, came = joining.turn_away(db, roster, seat, leader, call, reason=not_seen)
+            arrival, came = joining.turn_away(db, roster, seat, call, reason=not_seen)
         else:
             came = joining.join(db, roster, seat, call)
         caused += came

@@ -128,7 +128,10 @@ class SessionMissed(EpisodeFact):
 
 @event(source="scheduling", reacting=("intake",))
 class PatientNotSeen(EpisodeFact):
-    """A patient came by video, and the program could not see them: it never counts against them."""
+    """A patient came and was not seen. For a reason of NOT_SEEN_BY_PROGRAM it never counts against them.
+
+    For another they wait: their seat stays open until somebody says what became of it.
+    """
 
     seat_id: str
     session_id: str
@@ -522,11 +525,16 @@ EXCLUSION_FINDINGS = ("CLEAR", "EXCLUDED")
 #: Where a patient is during a telehealth session: places of service 10, and 02.
 TELEHEALTH_PLACES = ("HOME", "OTHER")
 
-#: Why the program could not see somebody who came: nobody of it may treat them where they are.
-NOT_SEEN_REASONS = ("NOT_LICENSED_THERE",)
+#: Reasons, and the program's own affair, for which it could not see somebody who came: nobody of it may treat
+#: them where they are.
+NOT_SEEN_BY_PROGRAM = ("NOT_LICENSED_THERE",)
 
-#: What follows for somebody who came and could not be seen.
-NEXT_STEPS = ("STAFF_CALLS_BACK",)
+#: Why somebody who came was not seen. But for the program's own reasons they wait: they have not said that
+#: nobody listens, or they come to a group so late that whoever leads it is asked first.
+NOT_SEEN_REASONS = (*NOT_SEEN_BY_PROGRAM, "PRIVACY_NOT_ATTESTED", "ENTRY_NEEDS_FACILITATOR")
+
+#: What follows for somebody who came and was not seen.
+NEXT_STEPS = ("STAFF_CALLS_BACK", "ATTEST_PRIVACY", "STAFF_ASKS_FACILITATOR")
 
 #: Kinds of standing groups.
 GROUP_KINDS = ("GROUP", "EDUCATION", "FAMILY", "SUPPORT")

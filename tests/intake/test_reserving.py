@@ -148,7 +148,12 @@ class TestSchedule:
 
         assert ledger(office) == (0, 0, 10)
 
-    def test_gives_it_back_when_the_program_could_not_see_who_came(self, office: Billing) -> None:
+    @pytest.mark.parametrize(
+        ("reason", "left"), [("NOT_LICENSED_THERE", (0, 0, 10)), ("ENTRY_NEEDS_FACILITATOR", (1, 0, 9))]
+    )
+    def test_gives_it_back_when_the_program_could_not_see_who_came(
+        self, office: Billing, reason: str, left: tuple[int, int, int]
+    ) -> None:
         office.authorize(units=10)
         office.room.deliver(scheduled(office, TUESDAY))
         office.room.at(evening(TUESDAY))
@@ -160,12 +165,12 @@ class TestSchedule:
             kind="GROUP",
             starts_at=evening(TUESDAY),
             clinical_minutes=165,
-            reason="NOT_LICENSED_THERE",
+            reason=reason,
             came_at=evening(TUESDAY),
         )
         office.room.deliver(not_seen, not_seen)
 
-        assert ledger(office) == (0, 0, 10)
+        assert ledger(office) == left
 
     def test_ends_in_the_same_ledger_in_any_order(self, office: Billing) -> None:
         first, second, third = days(3)

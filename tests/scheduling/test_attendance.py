@@ -246,6 +246,40 @@ class TestTurnAway:
 
         assert (attended.state, seat.not_seen_because) == ("PRESENT", None)
 
+    @pytest.mark.parametrize("reason", ["PRIVACY_NOT_ATTESTED", "ENTRY_NEEDS_FACILITATOR"])
+    def test_leaves_who_waits_unmarked_by_every_rule(self, reason):
+        session = morning_session(first_mark_at=minutes(-20))
+        seat = seat_of("Ada", session)
+
+        (told,) = seat.turn_away(session=session, reason=reason, past=[], now=minutes(-5))
+        judged = session.judge(seats=[seat], past={}, now=GRACE_OVER)
+        by_roster = take(seat, session, "NO_SHOW")
+
+        assert isinstance(told, PatientNotSeen)
+        assert (judged, by_roster, seat.state, seat.is_waiting) == ([], [], "UNMARKED", True)
+
+    def test_takes_no_excuse_from_who_waits(self):
+        session = morning_session()
+        seat = seat_of("Ada", session, state="EXCUSED")
+
+        seat.turn_away(session=session, reason="PRIVACY_NOT_ATTESTED", past=[], now=minutes(0))
+        by_roster = take(seat, session, "NO_SHOW")
+
+        assert (by_roster, seat.state) == ([], "EXCUSED")
+
+    def test_of_who_waits_is_decided_by_somebody_who_knows_that_they_came(self):
+        session = morning_session()
+        seat = seat_of("Ada", session)
+        seat.turn_away(session=session, reason="ENTRY_NEEDS_FACILITATOR", past=[], now=minutes(20))
+        absent = Mark(mark="NO_SHOW")
+
+        with pytest.raises(attendance.CameAndNotSeen):
+            seat.correct(mark=absent, session=session, past=[], now=NOON)
+        (missed,) = seat.correct(mark=absent, session=session, past=[], now=NOON, although_they_came=True)
+
+        assert isinstance(missed, SessionMissed)
+        assert (seat.state, seat.not_seen_because) == ("NO_SHOW", None)
+
     def test_leaves_a_seat_alone_that_was_given_up(self):
         session = morning_session()
 

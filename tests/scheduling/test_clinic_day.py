@@ -794,17 +794,63 @@ class TestLeavingBeforeTheStart:
 
 
 class TestPatientsOwnCheckIn:
-    def test_to_a_group_that_began_a_while_ago_goes_to_the_desk(self, room):
+    """To a group that began a while ago: whoever leads it is asked, and until then they wait."""
+
+    def come(self, room: Room, session_id: str, name: str = "Ada") -> dict[str, Any]:
+        patient_id = ids_of(name)["patient_id"]
+        return room.call("check_in", {"session_id": session_id}, role="patient", actor_id=patient_id)
+
+    def test_is_kept_until_the_desk_lets_them_in(self, room):
         admit(room, "Ada")
         session_id = monday_group(room, "Ada")
         starts = starts_of(room, session_id)
-        patient_id = ids_of("Ada")["patient_id"]
-        room.at(starts + timedelta(minutes=16))
+        room.advance(starts + timedelta(minutes=16))
 
-        with pytest.raises(Conflict, match="began a while ago"):
-            room.call("check_in", {"session_id": session_id}, role="patient", actor_id=patient_id)
+        waits = self.come(room, session_id)
+        again = self.come(room, session_id)
+        view = room.ask("get_today", {"site_id": SITE, "day": "2026-02-02"}, role="front_desk")
+        let_in = check_in(room, session_id, "Ada")
 
-        assert check_in(room, session_id, "Ada")["state"] == "CHECKED_IN"
+        assert (waits["state"], waits["not_seen_because"], waits["next_step"]) == (
+            "UNMARKED",
+            "ENTRY_NEEDS_FACILITATOR",
+            "STAFF_ASKS_FACILITATOR",
+        )
+        assert again["state"] == "UNMARKED"
+        assert [one["seat_id"] for one in view["not_seen"]] == [waits["seat_id"]]
+        (task,) = (one for one in room.announced_of(TaskOpened) if one.task == "patient_not_seen")
+        assert (task.about_id, task.reason) == (waits["seat_id"], "ENTRY_NEEDS_FACILITATOR")
+        closed = {one.task_id: one.outcome for one in room.announced_of(TaskClosed)}
+        assert (let_in["state"], closed[task.task_id]) == ("CHECKED_IN", "DONE")
+
+    def test_withdraws_the_miss_and_no_roster_brings_it_back(self, room):
+        admit(room, "Ada", "Ben")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        check_in(room, session_id, "Ben")
+        room.advance(starts + timedelta(minutes=16))
+        missed = [one.patient_id for one in room.announced_of(SessionMissed)]
+
+        self.come(room, session_id)
+        marks = [{"patient_id": ids_of("Ada")["patient_id"], "mark": "NO_SHOW"}]
+        room.call("record_roster", {"session_id": session_id, "marks": marks}, role="counselor")
+        room.advance(starts + timedelta(days=1))
+
+        (corrected,) = room.announced_of(AttendanceCorrected)
+        assert missed == [ids_of("Ada")["patient_id"]]
+        assert (corrected.from_state, corrected.to_state, corrected.consecutive) == ("NO_SHOW", "UNMARKED", 0)
+        assert len(room.announced_of(SessionMissed)) == 1
+
+    def test_of_somebody_who_is_there_changes_nothing(self, room):
+        admit(room, "Ada")
+        session_id = monday_group(room, "Ada")
+        starts = starts_of(room, session_id)
+        room.at(starts)
+        self.come(room, session_id)
+        room.at(starts + timedelta(minutes=20))
+
+        assert self.come(room, session_id)["state"] == "CHECKED_IN"
 
 
 class TestWalkIn:

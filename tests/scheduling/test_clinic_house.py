@@ -125,23 +125,7 @@ class TestDay:
 
 class TestVideo:
     def test_has_somebody_call_whoever_cannot_be_seen_where_they_are(self, clinic: Clinic) -> None:
-        now = read_moment(clinic.door.get("/v1/clock", role="operations").ok["now"])
-        starts = (now + timedelta(days=7 - now.weekday())).replace(hour=4, minute=0, second=0, microsecond=0)
-        workshop = {
-            "site_id": clinic.site_id,
-            "kind": "EDUCATION",
-            "modality": "PSYCHOEDUCATION",
-            "facilitator_id": clinic.clinician_id,
-            "starts_at": write_moment(starts),
-            "ends_at": write_moment(starts + timedelta(minutes=50)),
-            "capacity": 6,
-            "mode": "VIDEO",
-        }
-        session_id = clinic.door.post("/v1/sessions", workshop, role="supervisor").ok["session_id"]
-        booked = {"patient_id": clinic.patient.patient_id}
-        clinic.door.post(f"/v1/sessions/{session_id}/seats", booked, role="front_desk").expect(201)
-        clinic.door.jump(starts)
-        path = f"/v1/sessions/{session_id}/telehealth-check-ins"
+        starts, path = self.workshop(clinic, day=7)
         there: dict[str, Any] = {"place": "OTHER", "call_back": "+1 555 0142", "privacy_attested": True}
         there["whereabouts"] = "Room 4, the Heron"
 
@@ -163,6 +147,71 @@ class TestVideo:
         assert (task["patient_id"], task["about_id"]) == (clinic.patient.patient_id, came["seat_id"])
         assert (visit["call_back"], visit["unseen"][0]["whereabouts"]) == ("+1 555 0142", "Room 4, the Heron")
         assert (over["state"], over["next_step"], self.calls(clinic)) == ("CHECKED_IN", None, [])
+
+    def test_keeps_that_somebody_came_who_has_not_said_that_nobody_listens(self, clinic: Clinic) -> None:
+        _, path = self.workshop(clinic, day=8)
+        there = {"place": "OTHER", "call_back": "+1 555 0142", "whereabouts": "The bus", "state": "IL"}
+
+        came = clinic.door.post(path, there, token=clinic.patient_token).expect(201)
+        clinic.door.settle()
+        asked = self.calls(clinic)
+        visit = clinic.door.get(f"/v1/seats/{came['seat_id']}/telehealth-visit", role="counselor").ok
+        private = there | {"privacy_attested": True}
+        over = clinic.door.post(path, private, token=clinic.patient_token).expect(201)
+        clinic.door.settle()
+
+        assert (came["state"], came["not_seen_because"], came["next_step"]) == (
+            "UNMARKED",
+            "PRIVACY_NOT_ATTESTED",
+            "ATTEST_PRIVACY",
+        )
+        assert [one["about_id"] for one in asked] == [came["seat_id"]]
+        assert visit["unseen"][0]["whereabouts"] == "The bus"
+        assert (over["state"], over["next_step"], self.calls(clinic)) == ("CHECKED_IN", None, [])
+
+    def test_keeps_that_somebody_came_late_to_a_group_until_it_is_decided(self, clinic: Clinic) -> None:
+        session = clinic.next_session()
+        clinic.door.jump(read_moment(session["starts_at"]) + timedelta(minutes=16))
+        path = f"/v1/sessions/{session['session_id']}"
+
+        came = clinic.door.post(f"{path}/check-ins", {}, token=clinic.patient_token).expect(201)
+        clinic.door.settle()
+        asked = self.calls(clinic)
+        missed = {"marks": [{"patient_id": clinic.patient.patient_id, "mark": "NO_SHOW"}]}
+        roster = clinic.door.post(f"{path}/roster", missed, role="counselor").ok
+        own = {"patient_id": clinic.patient.patient_id}
+        let_in = clinic.door.post(f"{path}/check-ins", own, role="front_desk").expect(201)
+        clinic.door.settle()
+
+        assert (came["state"], came["not_seen_because"], came["next_step"]) == (
+            "UNMARKED",
+            "ENTRY_NEEDS_FACILITATOR",
+            "STAFF_ASKS_FACILITATOR",
+        )
+        assert [one["about_id"] for one in asked] == [came["seat_id"]]
+        assert roster["counts"]["UNMARKED"] == 1
+        assert (let_in["state"], self.calls(clinic)) == ("CHECKED_IN", [])
+
+    def workshop(self, clinic: Clinic, *, day: int) -> tuple[datetime, str]:
+        """Book the patient into a workshop by video on a day after Monday, and go to its start."""
+        now = read_moment(clinic.door.get("/v1/clock", role="operations").ok["now"])
+        starts = now + timedelta(days=day - now.weekday())
+        starts = starts.replace(hour=4, minute=0, second=0, microsecond=0)
+        workshop = {
+            "site_id": clinic.site_id,
+            "kind": "EDUCATION",
+            "modality": "PSYCHOEDUCATION",
+            "facilitator_id": clinic.clinician_id,
+            "starts_at": write_moment(starts),
+            "ends_at": write_moment(starts + timedelta(minutes=50)),
+            "capacity": 6,
+            "mode": "VIDEO",
+        }
+        session_id = clinic.door.post("/v1/sessions", workshop, role="supervisor").ok["session_id"]
+        booked = {"patient_id": clinic.patient.patient_id}
+        clinic.door.post(f"/v1/sessions/{session_id}/seats", booked, role="front_desk").expect(201)
+        clinic.door.jump(starts)
+        return starts, f"/v1/sessions/{session_id}/telehealth-check-ins"
 
     def calls(self, clinic: Clinic) -> list[dict[str, Any]]:
         work = clinic.door.get("/v1/work?limit=500", role="counselor").ok["items"]

@@ -95,10 +95,15 @@ class TestJoinByTelehealth:
     def test_asks_those_in_a_group_that_nobody_listens(self, room):
         session_id = plan(room)
 
-        with pytest.raises(InvalidInput) as refused:
-            join(room, session_id, privacy_attested=False)
+        asked = join(room, session_id, privacy_attested=False)
+        seat = join(room, session_id)
 
-        assert refused.value.code == "privacy_not_attested"
+        assert (asked["state"], asked["next_step"], asked["called_back_by"]) == (
+            "UNMARKED",
+            "ATTEST_PRIVACY",
+            None,
+        )
+        assert (seat["state"], seat["not_seen_because"]) == ("CHECKED_IN", None)
 
     def test_is_among_twelve_at_most(self, room):
         with pytest.raises(InvalidInput) as refused:
@@ -159,15 +164,33 @@ class TestJoinByTelehealth:
 
         assert [problem["field"] for problem in refused.value.problems] == [left_out]
 
-    def test_of_a_group_that_began_a_while_ago_goes_to_the_desk(self, room):
+    def test_waits_for_the_facilitator_of_a_group_that_began_a_while_ago(self, room):
         session_id = self._standing_group(room)
         starts = datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
         room.at(starts + timedelta(minutes=16))
 
-        with pytest.raises(Conflict) as refused:
-            join(room, session_id)
+        asked, again = join(room, session_id), join(room, session_id)
+        there = {"state": "IL", "place": "HOME", "call_back": NUMBER, "whereabouts": "At home"}
+        let_in = room.call(
+            "join_by_telehealth", who(session_id) | there | {"privacy_attested": True}, role="counselor"
+        )
 
-        assert refused.value.code == "entry_needs_facilitator"
+        assert asked["not_seen_because"] == again["not_seen_because"] == "ENTRY_NEEDS_FACILITATOR"
+        assert (asked["state"], asked["next_step"]) == ("UNMARKED", "STAFF_ASKS_FACILITATOR")
+        assert (let_in["state"], list(asked_for(room).values())) == ("CHECKED_IN", ["DONE"])
+
+    def test_late_from_where_nobody_may_see_them_is_no_way_round_the_facilitator(self, room):
+        session_id = self._standing_group(room)
+        starts = datetime.fromisoformat(room.ask("get_session", {"session_id": session_id})["starts_at"])
+        room.at(starts + timedelta(minutes=16))
+
+        away, back = join(room, session_id, state="WI"), join(room, session_id, state="IL")
+
+        assert away["not_seen_because"] == "NOT_LICENSED_THERE"
+        assert (back["state"], back["not_seen_because"]) == (
+            "CANCELLED_BY_PROGRAM",
+            "ENTRY_NEEDS_FACILITATOR",
+        )
 
     def test_brings_back_whoever_was_there_when_the_line_broke(self, room):
         session_id = self._standing_group(room)
@@ -615,3 +638,69 @@ class TestHourAlone:
             self.declare(room, telehealth_state=state)
 
         assert [problem["field"] for problem in refused.value.problems] == ["wishes.telehealth_state"]
+
+
+class TestWhoHasNotSaidThatNobodyListens:
+    """They came, and may say so a moment later: that they came is kept, and no software calls them absent."""
+
+    def test_is_kept_and_somebody_is_asked_to_see_to_them(self, room):
+        session_id = plan(room)
+
+        seat = join(room, session_id, privacy_attested=False)
+        visit = room.ask("get_telehealth_visit", {"seat_id": seat["seat_id"]}, role="counselor")
+        today = room.ask("get_today", {"site_id": SITE, "day": "2026-02-07"}, role="front_desk")
+
+        assert (visit["call_back"], visit["privacy_attested"]) == (NUMBER, False)
+        assert [one["reason"] for one in visit["unseen"]] == ["PRIVACY_NOT_ATTESTED"]
+        assert [one["seat_id"] for one in today["not_seen"]] == [seat["seat_id"]]
+        assert list(asked_for(room).values()) == ["OPEN"]
+        assert [one.reason for one in room.announced_of(PatientNotSeen)] == ["PRIVACY_NOT_ATTESTED"]
+
+    def test_is_missed_by_no_software(self, room):
+        session_id = plan(room)
+        mark_other(room, session_id)
+        room.at(SATURDAY)
+        join(room, session_id, privacy_attested=False)
+
+        room.advance("2026-02-16T08:00:00-06:00")
+
+        counts = room.ask("get_session", {"session_id": session_id})["counts"]
+        assert counts["UNMARKED"] == 1
+        assert session_id not in {one.session_id for one in room.announced_of(SessionMissed)}
+
+    def test_is_called_absent_only_by_somebody_who_knows_that_they_came(self, room):
+        session_id = plan(room)
+        seat = join(room, session_id, privacy_attested=False)
+        room.at(SATURDAY + timedelta(minutes=40))
+        correction = {"seat_id": seat["seat_id"], "mark": "NO_SHOW"}
+
+        taken = mark(room, session_id, "NO_SHOW")
+        with pytest.raises(Conflict) as refused:
+            room.call("correct_attendance", correction, role="counselor")
+        told = len(room.announced_of(SessionMissed))
+        knowing = room.call("correct_attendance", correction | {"although_they_came": True}, role="counselor")
+
+        assert taken["counts"] == {"UNMARKED": 1}
+        assert (refused.value.code, told) == ("came_and_not_seen", 0)
+        assert (knowing["state"], list(asked_for(room).values())) == ("NO_SHOW", ["DONE"])
+
+    def test_is_billed_where_a_mark_says_that_they_were_there(self, room):
+        session_id = plan(room)
+        join(room, session_id, privacy_attested=False)
+        room.at(SATURDAY + timedelta(hours=3))
+
+        taken = mark(room, session_id, "PRESENT")
+
+        assert taken["counts"] == {"PRESENT": 1}
+        assert list(asked_for(room).values()) == ["DONE"]
+
+    def test_becomes_the_programs_affair_from_where_nobody_may_see_them(self, room):
+        session_id = plan(room)
+        join(room, session_id, privacy_attested=False)
+
+        seat = join(room, session_id, state="WI")
+
+        assert (seat["state"], seat["not_seen_because"]) == ("CANCELLED_BY_PROGRAM", "NOT_LICENSED_THERE")
+        assert list(asked_for(room).values()) == ["OPEN"]
+        told = [one.reason for one in room.announced_of(PatientNotSeen)]
+        assert told == ["PRIVACY_NOT_ATTESTED", "NOT_LICENSED_THERE"]

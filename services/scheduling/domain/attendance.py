@@ -16,6 +16,7 @@ from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Event
 from shared.contracts.scheduling import (
     ATTENDED_STATES,
+    NOT_SEEN_BY_PROGRAM,
     AttendanceCorrected,
     PatientNotSeen,
     SeatCancelled,
@@ -122,7 +123,7 @@ class AttendedAlready(Conflict):
 
 
 class CameAndNotSeen(Conflict):
-    """Raised when somebody is marked as absent who came, and whom the program could not see."""
+    """Raised when somebody is marked as absent who came and was not seen."""
 
 
 class ExcuseTooLate(Conflict):
@@ -390,7 +391,7 @@ class Seat:
     makes_up: str | None = None
     #: The seat that was taken in place of this one.
     swapped_to: str | None = None
-    #: One of NOT_SEEN_REASONS, where the patient is, by their last word, where the program may not see them.
+    #: One of NOT_SEEN_REASONS, where the patient came, the last time, and was not seen.
     not_seen_because: str | None = None
     tenant_id: str = ""
 
@@ -398,6 +399,11 @@ class Seat:
     def is_turned_away(self) -> bool:
         """Whether the patient came and the program could not see them; their seat is kept for them."""
         return self.state == "CANCELLED_BY_PROGRAM" and self.not_seen_because is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the patient came and waits for what stands in their way: nobody has decided yet."""
+        return self.state in ("UNMARKED", "EXCUSED") and self.not_seen_because is not None
 
     @property
     def is_gone(self) -> bool:
@@ -430,10 +436,11 @@ class Seat:
         return self.become(state="CHECKED_IN", session=session, past=past, now=now)
 
     def turn_away(self, *, session: Session, reason: str, past: list[Seen], now: datetime) -> list[Event]:
-        """Note that the patient came and cannot be seen: nothing of it counts against them.
+        """Note that the patient came and is not seen now; their seat is kept for them.
 
-        Their seat is kept, since they may come back from where they can be seen. Whoever was there before
-        the line broke stays marked so. A second time changes nothing.
+        For the program's own reasons nothing of it counts against them. For others they wait, and their seat
+        is unmarked, since no software can tell what becomes of it. Whoever was there before the line broke
+        stays marked so. A second time changes nothing.
 
         :param reason: one of NOT_SEEN_REASONS.
         :raises CheckInNotOpen: more than an hour before the start, or after the end.
@@ -443,10 +450,15 @@ class Seat:
         self._check_can_come(session)
         _check_is_open(session, arrived_at=now, now=now)
         session.note_mark(now=now)
+        known = self.is_turned_away or (self.is_waiting and reason not in NOT_SEEN_BY_PROGRAM)
         self.not_seen_because = reason
-        if self._is_there or self.is_turned_away:
+        if self._is_there or known:
             return []
-        corrected = self.become(state="CANCELLED_BY_PROGRAM", session=session, past=past, now=now)
+        corrected: list[Event] = []
+        if reason in NOT_SEEN_BY_PROGRAM:
+            corrected = self.become(state="CANCELLED_BY_PROGRAM", session=session, past=past, now=now)
+        elif self.state != "EXCUSED":
+            corrected = self.become(state="UNMARKED", session=session, past=past, now=now)
         came = PatientNotSeen(
             patient_id=self.patient_id,
             episode_id=self.episode_id,
@@ -475,7 +487,7 @@ class Seat:
         """Take a facilitator's mark; the same mark again changes nothing.
 
         What was told before is corrected. A NO_SHOW before the grace period is over is kept back
-        until then: the patient may still come. Of somebody who came and could not be seen it changes
+        until then: the patient may still come. Of somebody who came and was not seen it changes
         nothing: a roster tells who was in the session, not who came to it.
 
         :raises SeatGivenUp: when the seat was cancelled.
@@ -491,27 +503,48 @@ class Seat:
                 raise TimesDoNotFit(field="marks", rule=f"{mark.mark} has no times")
             if mark.mark == "NO_SHOW" and now < session.starts_at + GRACE and self.state in OPEN:
                 return []
-            if self.is_turned_away:
+            if self.is_turned_away or self.is_waiting:
                 return []
             self.arrived_at = self.left_at = None
             return self.become(state=mark.mark, session=session, past=past, now=now)
         arrived_at, left_at = self._times(mark=mark, session=session, now=now)
         self.arrived_at, self.left_at = arrived_at, left_at
+        if self.is_waiting:
+            self.not_seen_because = None
         state, credited = worth(session=session, arrived_at=arrived_at, left_at=left_at)
         if self.makes_up is not None and state == "PRESENT":
             state = "MADE_UP"
         return self.become(state=state, credited_minutes=credited, session=session, past=past, now=now)
 
-    def correct(self, *, mark: Mark, session: Session, past: list[Seen], now: datetime) -> list[Event]:
+    def correct(
+        self,
+        *,
+        mark: Mark,
+        session: Session,
+        past: list[Seen],
+        now: datetime,
+        although_they_came: bool = False,
+    ) -> list[Event]:
         """Take a mark that puts this one seat right; see :meth:`take`.
 
-        :raises CameAndNotSeen: when it calls somebody absent who came and could not be seen.
+        :param although_they_came: whether whoever says so knows that the patient came and waits.
+        :raises CameAndNotSeen: when it calls somebody absent who came and was not seen: for the program's own
+            reasons always, else when that is not known.
         :raises SeatGivenUp: when the seat was cancelled.
         :raises TimesDoNotFit: when times are missing, in the future or the wrong way round.
         :raises FamilyNotSeenAlone: when the patient was there, or it is no session with the family.
         """
-        if self.is_turned_away and mark.mark in _AWAY and mark.family_minutes is None:
-            raise CameAndNotSeen(field="mark", rule="the patient came, and the program could not see them")
+        if mark.mark in _AWAY and mark.family_minutes is None:
+            if self.is_turned_away:
+                raise CameAndNotSeen(field="mark", rule="the patient came, and the program did not see them")
+            if self.is_waiting and not (although_they_came and now >= session.starts_at + GRACE):
+                raise CameAndNotSeen(
+                    field="mark",
+                    rule="the patient came and waits; from the end of the grace period on, an absence needs"
+                    " although_they_came",
+                )
+            if self.is_waiting:
+                self.not_seen_because = None
         return self.take(mark=mark, session=session, past=past, now=now)
 
     def credit_check_in(self, *, session: Session, past: list[Seen], now: datetime) -> list[Event]:

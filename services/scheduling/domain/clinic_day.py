@@ -23,10 +23,6 @@ from shared.ids import derived_id
 NO_ENTRY_AFTER = timedelta(minutes=15)
 
 
-class EntryNeedsFacilitator(Conflict):
-    """Raised when a patient's app checks in to a group that began a while ago."""
-
-
 class SessionFull(Conflict):
     """Raised when somebody walks in to a session that has no seat left."""
 
@@ -35,16 +31,9 @@ class PatientElsewhere(Conflict):
     """Raised when somebody walks in who has a seat in another session at that time."""
 
 
-def check_may_enter(session: Session, *, arrived_at: datetime) -> None:
-    """Refuse a patient's own check-in to a group that began a while ago: the facilitator is asked.
-
-    :raises EntryNeedsFacilitator: more than 15 minutes after the start of a group.
-    """
-    if session.group_id is not None and arrived_at > session.starts_at + NO_ENTRY_AFTER:
-        raise EntryNeedsFacilitator(
-            field="session_id",
-            rule="at most 15 minutes after the start; later the desk asks the facilitator",
-        )
+def needs_facilitator(session: Session, *, came_at: datetime) -> bool:
+    """Whether a patient who comes by their own app has to wait until whoever leads the group was asked."""
+    return session.group_id is not None and came_at > session.starts_at + NO_ENTRY_AFTER
 
 
 @dataclass(kw_only=True)
@@ -63,7 +52,7 @@ class Day:
     check_outs_missing: list[Seat] = field(default_factory=list)
     #: Were there, by a mark, and nobody has put the safety question to them.
     not_asked: list[Seat] = field(default_factory=list)
-    #: Came by video, and nobody of the session may treat them where they are.
+    #: Came and were not seen, or wait at the door; a seat of theirs may be on another list as well.
     not_seen: list[Seat] = field(default_factory=list)
 
 
@@ -74,7 +63,7 @@ def day_of(held: Iterable[tuple[Session, list[Seat]]], *, now: datetime) -> Day:
         if session.state != "PLANNED":
             continue
         for seat in seats:
-            if seat.is_turned_away:
+            if seat.is_turned_away or seat.is_waiting:
                 day.not_seen.append(seat)
             if seat.state in GIVEN_UP:
                 continue

@@ -30,10 +30,6 @@ class NotLicensedThere(InvalidInput):
     """Raised when a session is given to somebody without a licence of the state in which its patient is."""
 
 
-class PrivacyNotAttested(InvalidInput):
-    """Raised when somebody joins a group without attesting that nobody listens."""
-
-
 class NoSuchVisit(NotFound):
     """Raised when nobody has joined with this seat from afar."""
 
@@ -76,15 +72,16 @@ class Visit:
 
 @dataclass(eq=False, kw_only=True)
 class UnseenArrival:
-    """A patient came to a session from afar, and nobody of it may treat them where they said they were."""
+    """A patient came to a session and was not seen."""
 
     arrival_id: str
     seat_id: str
     session_id: str
-    #: Who led the session, and may not treat them there.
+    #: Who led the session.
     clinician_id: str
-    state: str
-    place: str
+    #: Where they were, as in :class:`Visit`; None of somebody who came in person.
+    state: str | None
+    place: str | None
     #: One of NOT_SEEN_REASONS.
     reason: str
     came_at: datetime
@@ -99,7 +96,7 @@ class UnseenArrival:
     tenant_id: str = ""
 
     def ask_for_call(self, seat: Seat) -> tuple[Asked, TaskOpened]:
-        """Ask somebody to call the patient back, and to find a clinician who may see them."""
+        """Ask somebody to see to the patient, and to do away with what stands in their way."""
         asked = Asked(
             task_id=self.task_id,
             task=NOT_SEEN,
@@ -131,15 +128,24 @@ def check_from_afar(session: Session) -> None:
         raise NoTelehealth
 
 
-def why_not_seen(*, clinician: Clinician, state: str, on: date) -> str | None:
-    """Return why a clinician may not see somebody who is in a state on a day, one of NOT_SEEN_REASONS."""
-    return None if clinician.is_licensed_in(state=state, on=on) else "NOT_LICENSED_THERE"
+def why_not_seen(
+    session: Session,
+    *,
+    clinician: Clinician,
+    state: str,
+    on: date,
+    needs_facilitator: bool,
+    privacy_attested: bool,
+) -> str | None:
+    """Return why somebody who is in a state on a day is not seen now, one of NOT_SEEN_REASONS, if so.
 
-
-def check_privacy(session: Session, *, privacy_attested: bool) -> None:
-    """Refuse whoever has not attested to be alone where others take part.
-
-    :raises PrivacyNotAttested: then.
+    :param needs_facilitator: whether they come so late that whoever leads the group is asked first.
+    :param privacy_attested: whether they said that nobody listens, as they have to where others take part.
     """
+    if not clinician.is_licensed_in(state=state, on=on):
+        return "NOT_LICENSED_THERE"
+    if needs_facilitator:
+        return "ENTRY_NEEDS_FACILITATOR"
     if session.kind != "INDIVIDUAL" and not privacy_attested:
-        raise PrivacyNotAttested(field="privacy_attested", rule="must be true where others take part")
+        return "PRIVACY_NOT_ATTESTED"
+    return None

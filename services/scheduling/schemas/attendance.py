@@ -111,6 +111,14 @@ class CorrectAttendance(Schema):
     arrived_at = Moment(metadata=described("When the patient truly came."))
     left_at = Moment(metadata=described("When the patient truly left."))
     family_minutes = fields.Integer(strict=True, **_FAMILY_MINUTES)
+    although_they_came = fields.Boolean(
+        load_default=False,
+        truthy={True},
+        falsy={False},
+        metadata=described(
+            "That you know that the patient came and was not let in, and call them absent all the same."
+        ),
+    )
 
 
 class CancelSession(Schema):
@@ -165,8 +173,8 @@ class Seat(Schema):
         allow_none=True,
         validate=validate.OneOf(NOT_SEEN_REASONS),
         metadata=described(
-            "Why the program could not see the patient, who came: with CANCELLED_BY_PROGRAM, it counts for"
-            " nothing against them."
+            "Why the patient, who came, was not seen. With CANCELLED_BY_PROGRAM it counts for nothing against"
+            " them; with UNMARKED they wait, and nobody has decided yet."
         ),
     )
     revision = fields.Integer(required=True)

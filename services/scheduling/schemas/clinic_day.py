@@ -98,7 +98,8 @@ class Today(Schema):
         fields.Nested(SeatToday),
         required=True,
         metadata=described(
-            "Came by video, and nobody of the session may treat them where they are: they are called back."
+            "Came and were not seen, for what not_seen_because says: nobody may treat them where they are, or"
+            " they wait at the door, and are unmarked until somebody decides."
         ),
     )
 

@@ -12,8 +12,9 @@ class JoinByTelehealth(Schema):
     """A patient joins a session from afar, and tells where they are: asked anew each time.
 
     Nobody is refused for where they are. Whoever nobody of the session may treat there is turned away: the
-    answer says so, somebody calls them back, and it never counts against them. Whom the staff check in gets a
-    seat, as who walks in.
+    answer says so, somebody calls them back, and it never counts against them. Whoever has not said that
+    nobody listens, or comes late to a group by their own app, waits: that they came is kept, the answer says
+    what follows, and they may try again. Whom the staff check in gets a seat, as who walks in.
     """
 
     session_id = Id(required=True, metadata=described("Which session."))
@@ -53,7 +54,7 @@ class GetTelehealthVisit(Schema):
 
 
 class UnseenArrival(Schema):
-    """A patient came from afar, and nobody of the session may treat them where they were."""
+    """A patient came from afar, and was not seen."""
 
     came_at = Moment(required=True)
     state = fields.String(required=True)
@@ -61,7 +62,7 @@ class UnseenArrival(Schema):
     call_back = fields.String(allow_none=True)
     whereabouts = fields.String(allow_none=True)
     reason = fields.String(required=True, validate=validate.OneOf(NOT_SEEN_REASONS))
-    clinician_id = Id(required=True, metadata=described("Who led the session, and may not treat them there."))
+    clinician_id = Id(required=True, metadata=described("Who led the session."))
     told_by = fields.String(required=True, metadata=described("Who checked them in."))
     told_by_role = fields.String(required=True)
     task_id = Id(required=True, metadata=described("What somebody was asked to do because of it."))
@@ -88,23 +89,25 @@ class TelehealthVisit(Schema):
 
 
 class Joined(Seat):
-    """The seat of a patient who came from afar.
+    """The seat of a patient who came.
 
-    Whoever may be treated where they are is checked in. Whoever may not be has ``not_seen_because`` and
-    ``next_step``: they came, it counts for nothing against them, and they may try again from elsewhere.
+    Whoever may be seen is checked in. Whoever may not be has ``not_seen_because`` and ``next_step``. Where
+    nobody may treat them it counts for nothing against them, and they may try again from elsewhere; else they
+    wait, and may try again once what stands in their way is gone.
     """
 
     next_step = fields.String(
         allow_none=True,
         validate=validate.OneOf(NEXT_STEPS),
-        metadata=described("What follows where they could not be seen; null where they were."),
+        metadata=described("What follows where they were not seen; null where they were."),
     )
     called_back_by = Moment(
-        allow_none=True, metadata=described("By when somebody calls them back at the number they told.")
+        allow_none=True,
+        metadata=described("By when somebody calls them back at the number they told, if somebody does."),
     )
     crisis_lines = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
         allow_none=True,
-        metadata=described("Who helps until then, where they could not be seen."),
+        metadata=described("Who helps until then, where they were not seen."),
     )
