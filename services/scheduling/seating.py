@@ -6,6 +6,7 @@ by the database besides: numbered seats, and nobody in two places.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
@@ -719,6 +720,18 @@ def give_up_family(db: Session, patient: records.Patient, *, now: datetime) -> N
 # --- Closures -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """What became of the sessions of a site that closes for a while."""
+
+    closure: rooms.Closure
+    called_off: list[attendance.Session]
+    #: Those that start in the closure and in which somebody is already.
+    under_way: list[attendance.Session]
+    #: Those that begin before the closure and end in it or after it: nothing was done about them.
+    reaching_into: list[attendance.Session]
+
+
 def close_site(
     db: Session,
     site: records.Site,
@@ -727,10 +740,12 @@ def close_site(
     closed_until: datetime,
     reason: str,
     now: datetime,
-) -> tuple[rooms.Closure, list[attendance.Session], list[attendance.Session]]:
+) -> Closing:
     """Close a site: call off all that starts in a stretch of time, in one step.
 
-    :return: the closure, the sessions that were called off, and those in which somebody is already.
+    What begins before it and reaches into it is left as it is: whether people are sent home early, or not
+    asked to come at all, somebody has to decide.
+
     :raises ClosureEndsBeforeStart: when the stretch is empty or over.
     """
     if closed_until <= max(closed_from, now):
@@ -758,7 +773,8 @@ def close_site(
             seats_cancelled=seats_cancelled,
         ),
     )
-    return closure, called_off, under_way
+    reaching = tables.sessions_running_at(db, site_id=site.site_id, at=closed_from)
+    return Closing(closure=closure, called_off=called_off, under_way=under_way, reaching_into=reaching)
 
 
 def call_off(

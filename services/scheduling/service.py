@@ -1277,10 +1277,13 @@ class Scheduling:
 
     @command(schemas.CloseSite, roles=(*_DESK_AND_CARE, roles.OPERATIONS))
     def close_site(self, db: Session, call: Call) -> dict[str, Any]:
-        """Close a site for a while: everything that starts in it is called off, and counts for nobody."""
+        """Close a site for a while: everything that starts in it is called off, and counts for nobody.
+
+        What begins before and reaches into it is named, for somebody to decide.
+        """
         data = call.data
         site = planning.locked_site(db, data["site_id"])
-        closure, called_off, under_way = seating.close_site(
+        closing = seating.close_site(
             db,
             site,
             closed_from=data["closed_from"],
@@ -1288,11 +1291,12 @@ class Scheduling:
             reason=data["reason"],
             now=call.now,
         )
-        announce_all(db, dosing.weigh_called_off(db, called_off, now=call.now))
+        announce_all(db, dosing.weigh_called_off(db, closing.called_off, now=call.now))
         view = {
-            **_columns(closure),
-            "cancelled_session_ids": [session.session_id for session in called_off],
-            "under_way_session_ids": [session.session_id for session in under_way],
+            **_columns(closing.closure),
+            "cancelled_session_ids": [session.session_id for session in closing.called_off],
+            "under_way_session_ids": [session.session_id for session in closing.under_way],
+            "reaching_into_session_ids": [session.session_id for session in closing.reaching_into],
         }
         return answer_of(schemas.SiteClosure, view)
 

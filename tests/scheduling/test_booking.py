@@ -863,6 +863,28 @@ class TestCloseSite:
 
         assert own["session_id"] in closure["under_way_session_ids"]
 
+    def test_names_what_begins_before_and_reaches_into_it(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        starts, ends = (datetime.fromisoformat(own[name]) for name in ("starts_at", "ends_at"))
+
+        def close(since: datetime) -> dict[str, Any]:
+            until = starts + timedelta(hours=8)
+            stretch = {"closed_from": since.isoformat(), "closed_until": until.isoformat()}
+            return room.call(
+                "close_site", {"site_id": SITE, "reason": "WEATHER"} | stretch, role="front_desk"
+            )
+
+        after, into = close(ends), close(starts + timedelta(minutes=1))
+        left = room.ask("get_session", {"session_id": own["session_id"]})["state"]
+        room.call("cancel_session", {"session_id": own["session_id"], "reason": "WEATHER"}, role="front_desk")
+        decided = close(starts + timedelta(minutes=1))
+
+        assert own["session_id"] not in after["reaching_into_session_ids"]
+        assert own["session_id"] in into["reaching_into_session_ids"]
+        assert (own["session_id"] in into["cancelled_session_ids"], left) == (False, "PLANNED")
+        assert own["session_id"] not in decided["reaching_into_session_ids"]
+
     def test_refuses_a_closure_that_is_over(self, room):
         with pytest.raises(InvalidInput) as refused:
             self._close(room, "2026-01-05")

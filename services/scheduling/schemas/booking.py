@@ -151,6 +151,14 @@ class SiteClosure(Closure):
     under_way_session_ids = fields.List(
         Id(), required=True, metadata=described("Sessions that somebody attends already: they go on.")
     )
+    reaching_into_session_ids = fields.List(
+        Id(),
+        required=True,
+        metadata=described(
+            "Sessions that begin before and reach into it, the first first: nothing was done about them, so"
+            " somebody has to end them early or call them off."
+        ),
+    )
 
 
 class Closures(Schema):

@@ -46,6 +46,7 @@ from services.scheduling.tables.booking import (
     sessions_booked,
     sessions_in_room,
     sessions_led_by,
+    sessions_running_at,
     sessions_with_room,
     states_in_sessions,
 )
@@ -289,6 +290,7 @@ __all__ = [
     "sessions_in_room",
     "sessions_led_by",
     "sessions_of_day",
+    "sessions_running_at",
     "sessions_with_room",
     "site_of",
     "sites",

@@ -492,6 +492,23 @@ def lock_sessions_between(
     )
 
 
+def sessions_running_at(db: Session, *, site_id: str, at: datetime) -> list[attendance.Session]:
+    """Return the planned sessions of a site that begin before a moment and end after it, by their start."""
+    return list(
+        db.scalars(
+            sa.select(attendance.Session)
+            .where(
+                attendance.Session.site_id == site_id,
+                attendance.Session.state == "PLANNED",
+                attendance.Session.starts_at < at,
+                attendance.Session.starts_at > at - attendance.LONGEST_SESSION,
+                attendance.Session.ends_at > at,
+            )
+            .order_by(attendance.Session.starts_at, attendance.Session.session_id)
+        )
+    )
+
+
 def lock_sessions_of_group(db: Session, group: groups.Group, *, after: datetime) -> list[attendance.Session]:
     """Return the planned sessions of a standing group that are to come, locked, by their ids."""
     return list(
