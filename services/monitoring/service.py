@@ -50,6 +50,7 @@ from shared.contracts.monitoring import (
 )
 from shared.contracts.scheduling import (
     AttendanceCorrected,
+    PatientNotSeen,
     SessionAttended,
     SessionMissed,
     WeeklyDoseCorrected,
@@ -291,6 +292,17 @@ class Monitoring:
         )
         self._judge_readiness(db, episode)
 
+    @reacts_to(PatientNotSeen)
+    def note_coming(self, db: Session, event: PatientNotSeen, now: datetime) -> None:
+        """Take somebody who came and was not seen for not silent; who speaks to them is not settled by it."""
+        episode = _episode_of(db, event)
+        coming_id = derived_id(event.seat_id, "coming", write_moment(event.came_at))
+        if db.get(attendance.Coming, coming_id) is None:
+            db.add(attendance.Coming(coming_id=coming_id, episode_id=event.episode_id, came_at=event.came_at))
+        episode.note_contact(at=event.came_at)
+        # As after a check-in, an outreach goes on until somebody has spoken to them.
+        self._settle(db, episode, at=event.came_at)
+
     def _find_last_contact(self, db: Session, episode: Episode) -> None:
         """Find the newest contact anew: a correction may have taken one away."""
         known = [
@@ -301,6 +313,7 @@ class Monitoring:
             ),
             *tables.reached_of(db, episode_id=episode.episode_id)[-1:],
             tables.newest_check_in_at(db, episode_id=episode.episode_id),
+            tables.newest_coming_at(db, episode_id=episode.episode_id),
             episode.admitted_at,
         ]
         episode.last_contact_at = max((at for at in known if at is not None), default=None)

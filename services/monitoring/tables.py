@@ -98,6 +98,16 @@ attendances = Table(
     Index("ix_attendances_episode", "tenant_id", "episode_id", "starts_at"),
 )
 
+comings = Table(
+    "comings",
+    metadata,
+    id_column("coming_id"),
+    tenant_column(),
+    reference("episode_id"),
+    Column("came_at", moment(), nullable=False),
+    Index("ix_comings_episode", "tenant_id", "episode_id", "came_at"),
+)
+
 short_weeks = Table(
     "short_weeks",
     metadata,
@@ -382,6 +392,7 @@ class Attempt:
 mapper.map_imperatively(support.SupportNetwork, support_networks)
 mapper.map_imperatively(episode_rules.Episode, episodes)
 mapper.map_imperatively(attendance_rules.Attendance, attendances)
+mapper.map_imperatively(attendance_rules.Coming, comings)
 mapper.map_imperatively(doses.ToldWeek, short_weeks)
 mapper.map_imperatively(doses.LevelReview, level_reviews)
 mapper.map_imperatively(checkins.CheckIn, check_ins)
@@ -622,6 +633,11 @@ def newest_check_in_at(db: Session, *, episode_id: str) -> datetime | None:
     return db.scalar(
         sa.select(sa.func.max(check_ins.c.checked_in_at)).where(check_ins.c.episode_id == episode_id)
     )
+
+
+def newest_coming_at(db: Session, *, episode_id: str) -> datetime | None:
+    """Return when a patient last came to a session and was not seen."""
+    return db.scalar(sa.select(sa.func.max(comings.c.came_at)).where(comings.c.episode_id == episode_id))
 
 
 def proposals_of(db: Session, *, episode_id: str) -> Sequence[outreach.Proposal]:

@@ -126,7 +126,7 @@ class SessionMissed(EpisodeFact):
     missed_at: datetime
 
 
-@event(source="scheduling", reacting=("intake",))
+@event(source="scheduling", reacting=("intake", "monitoring"))
 class PatientNotSeen(EpisodeFact):
     """A patient came and was not seen. For a reason of NOT_SEEN_BY_PROGRAM it never counts against them.
 

@@ -118,6 +118,19 @@ def missed(day: int, **changed: Any) -> scheduling.SessionMissed:
     )
 
 
+def not_seen(day: int, **changed: Any) -> scheduling.PatientNotSeen:
+    """Dana came by video, and had to wait."""
+    return scheduling.PatientNotSeen(
+        **{
+            **_seat(day),
+            "kind": "GROUP",
+            "reason": "PRIVACY_NOT_ATTESTED",
+            "came_at": starts_at(day),
+            **changed,
+        }
+    )
+
+
 def missed_at(day: int) -> datetime:
     """Return when the absence of a day became a fact: the start and the grace."""
     return starts_at(day) + timedelta(minutes=15)

@@ -295,6 +295,21 @@ class TestOutreach:
         (proposed,) = room.announced_of(DischargeProposed)
         assert (proposed.reason_code, proposed.last_contact_at) == ("2", starts_at(0))
 
+    def test_takes_nobody_for_silent_who_came_and_was_not_seen(self, room: Room) -> None:
+        room.deliver(telling.attended(0))
+        miss(room, 2)
+        came = telling.not_seen(5)
+        room.advance(starts_at(5))
+
+        room.deliver(came, came)
+        # What is found anew after a correction counts it as well.
+        room.deliver(telling.corrected(2, "EXCUSED"), telling.corrected(2, "NO_SHOW", revision=2))
+        room.advance(starts_at(12) - timedelta(minutes=1))
+        before = "outreach_letter" in tasks(room)
+        room.advance(starts_at(12))
+
+        assert (before, tasks(room).count("outreach_letter")) == (False, 1)
+
     def test_takes_the_proposal_back_on_contact_and_proposes_again_later(self, room: Room) -> None:
         outreach_id = miss(room, 2)
         room.advance(starts_at(20))

@@ -51,6 +51,16 @@ class Attendance:
         return self.state == MISSED and state == ATTENDED
 
 
+@dataclass(eq=False, kw_only=True)
+class Coming:
+    """A patient came to a session and was not seen: no attendance, but whoever comes is not silent."""
+
+    coming_id: str
+    episode_id: str
+    came_at: datetime
+    tenant_id: str = ""
+
+
 def state_of(seat_state: str, *, clinical_minutes: int) -> str:
     """Return what a state of scheduling's seats says; nobody misses what is no treatment."""
     if seat_state in THERE:
