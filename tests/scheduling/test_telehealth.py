@@ -684,7 +684,7 @@ class TestWhoHasNotSaidThatNobodyListens:
         assert (refused.value.code, told) == ("came_and_not_seen", 0)
         assert (knowing["state"], list(asked_for(room).values())) == ("NO_SHOW", ["DONE"])
 
-    def test_is_billed_where_a_mark_says_that_they_were_there(self, room):
+    def test_may_be_billed_where_a_mark_says_that_they_were_there(self, room):
         session_id = plan(room)
         join(room, session_id, privacy_attested=False)
         room.at(SATURDAY + timedelta(hours=3))
@@ -693,6 +693,8 @@ class TestWhoHasNotSaidThatNobodyListens:
 
         assert taken["counts"] == {"PRESENT": 1}
         assert list(asked_for(room).values()) == ["DONE"]
+        (told,) = room.announced_of(ServiceDelivered)
+        assert "NO_VALID_CREDENTIAL" not in told.gaps
 
     def test_becomes_the_programs_affair_from_where_nobody_may_see_them(self, room):
         session_id = plan(room)
