@@ -1,12 +1,12 @@
 """What care would cost somebody, what they pay of it, and the estimate owed to whoever pays themself."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import answering, asking, tables
+from services.intake import answering, asking, finding, tables
 from services.intake.domain import admissions, costs, funding, rules, self_pay, sliding_fees
 from services.intake.domain.coverage import Coverage
 from services.intake.domain.episodes import Episode
@@ -213,7 +213,9 @@ def note_covers(db: Session, covers: Sequence[Coverage], *, patient_id: str, now
 
 def settle(db: Session, own: self_pay.SelfPay, episode: Episode, site: Site, *, now: datetime) -> None:
     """Ask for the estimate that is owed, by when it is owed, or for none any more."""
-    own.settle(site=site, closed=_holidays(db, site, since=own.scheduled_at or own.requested_at or now))
+    own.settle(
+        site=site, closed=finding.holidays(db, site, since=own.scheduled_at or own.requested_at or now)
+    )
     if not own.is_owed() or not episode.is_open:
         outcome = DONE if own.estimate_id is not None else WITHDRAWN
         _end_estimate_tasks(db, own, outcome=outcome, at=now)
@@ -284,15 +286,3 @@ def _cover(db: Session, episode: Episode, data: dict[str, Any], *, pays_themself
         if one.coverage_id == named:
             return one
     raise InvalidInput("The cover does not pay.", field="coverage_id", rule="an active cover")
-
-
-def _holidays(db: Session, site: Site, *, since: datetime) -> frozenset[date]:
-    """Return the days on whose noon the site keeps a holiday of its own."""
-    found = set()
-    for begins, ends in tables.holidays_after(db, site_id=site.site_id, since=since):
-        day, last = site.local_day(begins), site.local_day(ends)
-        while day <= last:
-            if begins <= site.begin_of(day) + timedelta(hours=12) < ends:
-                found.add(day)
-            day += timedelta(days=1)
-    return frozenset(found)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.intake import asking, tables
+from services.intake import asking, finding, tables
 from services.intake.domain import coverage
 from services.intake.domain.coverage import Authorization, Coverage, Unit
 from services.intake.domain.episodes import Episode
@@ -15,7 +15,7 @@ from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
 from shared.contracts.event import Actor
-from shared.contracts.scheduling import ServiceDelivered
+from shared.contracts.scheduling import ServiceDelivered, SiteClosed
 from shared.errors import InvalidInput, NotFound
 from shared.ids import new_id
 from shared.messaging import announce, announce_all
@@ -89,11 +89,12 @@ def keep_authorization(
     for earlier in recorded:
         if authorization.decision == coverage.APPROVED:
             asking.end(db, task_id=earlier.denial_task().task_id, outcome=DONE, at=now)
-        asking.end(db, task_id=earlier.review_task(now=now).task_id, outcome=DONE, at=now)
+        asking.end(db, task_id=earlier.review_task_id, outcome=DONE, at=now)
     db.add(authorization)
     if authorization.decision == coverage.DENIED:
         asking.ask(db, authorization.denial_task())
     watch(db, authorization, taken=[], now=now)
+    watch_end(db, authorization, taken=[], now=now)
     return authorization
 
 
@@ -149,19 +150,57 @@ def use_unit(db: Session, event: ServiceDelivered, ledger: tables.Ledger, *, now
 
 
 def watch(db: Session, authorization: Authorization, *, taken: Sequence[Unit], now: datetime) -> None:
-    """Say that few units or days are left, once each, and ask for more; look again when days run out.
+    """Say that few units are left, once for each mark, and ask for more.
 
     :param taken: the units that are taken of it.
     """
-    ledger = authorization.count_units(taken)
-    alerts = authorization.tell_low(ledger, now=now)
-    for alert in alerts:
-        announce(db, alert)
+    alerts = authorization.tell_low(authorization.count_units(taken), now=now)
     if alerts:
-        asking.ask(db, authorization.review_task(now=now))
-    if authorization.decision == coverage.APPROVED and authorization.low_from() > now:
-        key = authorization.authorization_id
-        set_timer(db, AUTHORIZATION_ENDS, key=key, due_at=authorization.low_from())
+        site, closed = _calendar(db, authorization)
+        announce_all(db, alerts)
+        asking.ask(db, authorization.review_task(site=site, closed=closed, now=now))
+
+
+def watch_end(db: Session, authorization: Authorization, *, taken: Sequence[Unit], now: datetime) -> None:
+    """Say that few days are left, once, and ask for more; or look again when they will be few.
+
+    Days are business days at the site, in its time zone and by its own holidays too: whatever moves the
+    last day or a holiday asks anew.
+
+    :param taken: the units that are taken of it.
+    """
+    if authorization.decision != coverage.APPROVED:
+        return
+    site, closed = _calendar(db, authorization)
+    low_from = authorization.low_from(site=site, closed=closed)
+    alerts = authorization.tell_ending(authorization.count_units(taken), low_from=low_from, now=now)
+    if alerts:
+        announce_all(db, alerts)
+        asking.ask(db, authorization.review_task(site=site, closed=closed, now=now))
+    if low_from > now:
+        set_timer(db, AUTHORIZATION_ENDS, key=authorization.authorization_id, due_at=low_from)
+
+
+def _calendar(db: Session, authorization: Authorization) -> tuple[Site, frozenset[date]]:
+    """Return the site of an authorisation, and the holidays of its own that can matter to it."""
+    found = tables.episode_at_site(db, episode_id=authorization.episode_id)
+    assert found is not None  # an authorisation is of an episode, which is at a site that is open
+    _, site = found
+    return site, finding.holidays(db, site, since=site.begin_of(authorization.first_on))
+
+
+def note_holiday(db: Session, event: SiteClosed, *, now: datetime) -> None:
+    """Keep a holiday of a site, and look anew when few days are left of what it shortens."""
+    tables.keep_holiday(db, event)
+    site = tables.find_site(db, site_id=event.site_id)
+    if site is None:
+        # Nobody is at a site that is not known here, so nothing is authorised there.
+        return
+    for authorization in tables.lock_approved_until(
+        db, site_id=site.site_id, last_from=site.local_day(max(event.closed_from, now))
+    ):
+        taken = tables.units_of(db, authorization_id=authorization.authorization_id)
+        watch_end(db, authorization, taken=taken, now=now)
 
 
 def warnings(

@@ -1,5 +1,6 @@
 """What a way in names must be there, and the caller's own where it must: found, or refused."""
 
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -135,3 +136,15 @@ def check_own(call: Call, patient_id: str, *, field: str) -> None:
     """Tell a patient who asks about somebody else that there is nobody."""
     if call.actor.role == roles.PATIENT and call.actor.actor_id != patient_id:
         raise NotFound("No such thing.", field=field)
+
+
+def holidays(db: Session, site: Site, *, since: datetime) -> frozenset[date]:
+    """Return the days from a moment on, on whose noon a site keeps a holiday of its own."""
+    found = set()
+    for begins, ends in tables.holidays_after(db, site_id=site.site_id, since=since):
+        day, last = site.local_day(begins), site.local_day(ends)
+        while day <= last:
+            if begins <= site.begin_of(day) + timedelta(hours=12) < ends:
+                found.add(day)
+            day += timedelta(days=1)
+    return frozenset(found)

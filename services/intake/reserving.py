@@ -163,7 +163,7 @@ def end(db: Session, authorization: Authorization, *, last_on: date, now: dateti
     authorization.end(last_on)
     units = tables.units_of(db, authorization_id=authorization.authorization_id)
     left = _give_back(db, units, days={unit.served_on for unit in units if unit.served_on > last_on})
-    covering.watch(db, authorization, taken=left, now=now)
+    covering.watch_end(db, authorization, taken=left, now=now)
     episode = tables.find_episode(db, episode_id=authorization.episode_id)
     if episode is not None:
         reserve_scheduled(db, episode, now=now)

@@ -1367,7 +1367,7 @@ class Intake:
         found = tables.lock_units(db, authorization_id=timer.key)
         if found is not None:
             authorization, taken = found
-            covering.watch(db, authorization, taken=taken, now=timer.due_at)
+            covering.watch_end(db, authorization, taken=taken, now=timer.due_at)
 
     # --- Cost -------------------------------------------------------------------------------------
 
@@ -1442,7 +1442,7 @@ class Intake:
     def note_holiday(self, db: Session, event: SiteClosed, now: datetime) -> None:
         """Know on which days a site keeps a holiday: they are no business days."""
         if event.reason == "HOLIDAY":
-            tables.keep_holiday(db, event)
+            covering.note_holiday(db, event, now=now)
 
     # --- Directory --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from services.intake.domain import coverage
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.intake import AuthorizationDecided, AuthorizationLow, EligibilityAnswered
-from shared.contracts.scheduling import ServiceDelivered
+from shared.contracts.scheduling import ServiceDelivered, SiteClosed
 from shared.errors import Conflict, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
 from tests.intake.builders import NOW, SITE_ID
@@ -429,11 +429,54 @@ class TestDays:
     def test_that_are_few_are_told_five_business_days_before_the_last(self, billing: Billing) -> None:
         billing.authorize()
 
-        billing.room.advance(datetime(2026, 3, 5, 23, 59, tzinfo=UTC))
+        billing.room.advance(datetime(2026, 3, 6, 5, 59, tzinfo=UTC))
         assert billing.low() == []
-        billing.room.advance(datetime(2026, 3, 6, 0, 0, tzinfo=UTC))
+        billing.room.advance(datetime(2026, 3, 6, 6, 0, tzinfo=UTC))
 
         assert billing.low() == [("DAYS_5", 10)]
+        (task,) = [one for one in billing.room.announced_of(TaskOpened) if one.task == "authorization_review"]
+        assert task.due_at == datetime(2026, 3, 10, 5, tzinfo=UTC)
+
+    @pytest.mark.parametrize("known", ["before", "after"])
+    def test_that_are_few_are_told_a_day_earlier_for_each_holiday_of_the_site(
+        self, billing: Billing, known: str
+    ) -> None:
+        holiday, snow = closed("HOLIDAY", day=date(2026, 3, 11)), closed("WEATHER", day=date(2026, 3, 10))
+        if known == "before":
+            billing.room.deliver(holiday, snow)
+        billing.authorize()
+        if known == "after":
+            billing.room.deliver(holiday, snow, holiday)
+
+        billing.room.advance(datetime(2026, 3, 5, 5, 59, tzinfo=UTC))
+        assert billing.low() == []
+        billing.room.advance(datetime(2026, 3, 5, 6, 0, tzinfo=UTC))
+
+        assert billing.low() == [("DAYS_5", 10)]
+
+    def test_that_are_few_already_are_told_when_the_site_takes_a_holiday(self, billing: Billing) -> None:
+        billing.authorize()
+        billing.room.advance(datetime(2026, 3, 5, 12, tzinfo=UTC))
+
+        billing.room.deliver(closed("HOLIDAY", day=date(2026, 3, 11)))
+
+        assert billing.low() == [("DAYS_5", 10)]
+        billing.room.advance(datetime(2026, 3, 9, 12, tzinfo=UTC))
+        assert billing.low() == [("DAYS_5", 10)]
+
+
+def closed(reason: str, *, day: date) -> SiteClosed:
+    """The site is closed for a day, from early morning to the evening."""
+    begins = datetime(day.year, day.month, day.day, 11, tzinfo=UTC)
+    return SiteClosed(
+        closure_id=derived_id("closure", day.isoformat()),
+        site_id=SITE_ID,
+        closed_from=begins,
+        closed_until=begins + timedelta(hours=14),
+        reason=reason,
+        sessions_cancelled=0,
+        seats_cancelled=0,
+    )
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60), st.integers(1, 12))

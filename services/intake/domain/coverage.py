@@ -4,12 +4,13 @@ One unit is one attended day of intensive outpatient care (H0015, per diem; brie
 out of units is told early and never stops care: somebody in danger is seen, and the day is unbilled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from services.intake.domain import business_days
 from services.intake.domain.episodes import Episode
+from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
 from shared.contracts.event import Event
@@ -21,6 +22,8 @@ from shared.ids import derived_id
 LOW_UNITS = (5, 3)
 #: Business days before the last covered day at which somebody is told. Brief section 7.
 LOW_BUSINESS_DAYS = 5
+#: The code by which that is told.
+DAYS_LOW = f"DAYS_{LOW_BUSINESS_DAYS}"
 #: Business days before the last covered day by which the next review should be with the payer. Brief 7.
 REVIEW_BUSINESS_DAYS = 3
 #: How long after a denial the payer's physician is talked to. Brief section 7: 24 to 48 hours.
@@ -237,17 +240,27 @@ class Authorization:
             )
         self.last_on = last_on
 
-    def low_from(self) -> datetime:
-        """Return the moment from which its end is near: so many business days before its last day."""
-        return datetime.combine(business_days.before(self.last_on, LOW_BUSINESS_DAYS), time(), tzinfo=UTC)
+    def low_from(self, *, site: Site, closed: Collection[date] = ()) -> datetime:
+        """Return the moment from which its end is near: so many business days before its last day.
+
+        It is the beginning of that day at the site.
+
+        :param closed: days on which the site keeps a holiday of its own.
+        """
+        return site.begin_of(business_days.before(self.last_on, LOW_BUSINESS_DAYS, closed=closed))
 
     def tell_low(self, ledger: Ledger, *, now: datetime) -> list[Event]:
-        """Tell once that few units, or few days, are left; the gravest that holds, and none twice."""
+        """Tell once that few units are left, by the lowest mark that is reached, and none twice."""
+        return self._tell(self._low_units(ledger), ledger, now=now)
+
+    def tell_ending(self, ledger: Ledger, *, low_from: datetime, now: datetime) -> list[Event]:
+        """Tell once that few days are left."""
+        due = [DAYS_LOW] if low_from <= now else []
+        return self._tell(due, ledger, now=now)
+
+    def _tell(self, due: Iterable[str], ledger: Ledger, *, now: datetime) -> list[Event]:
         if self.decision != APPROVED:
             return []
-        due = self._low_units(ledger)
-        if self.low_from() <= now:
-            due.append(f"DAYS_{LOW_BUSINESS_DAYS}")
         new = [code for code in due if code not in self.told]
         # A list of its own, so that the change is seen.
         self.told = [*self.told, *new]
@@ -277,11 +290,19 @@ class Authorization:
             return []
         return [f"UNITS_{lowest}"]
 
-    def review_task(self, *, now: datetime) -> Task:
-        """Return the request to ask the payer for more, with the packet that shows why."""
-        by = datetime.combine(business_days.before(self.last_on, REVIEW_BUSINESS_DAYS), time(), tzinfo=UTC)
+    @property
+    def review_task_id(self) -> str:
+        """The id of the request to ask the payer for more."""
+        return derived_id(self.authorization_id, REVIEW_TASK)
+
+    def review_task(self, *, site: Site, closed: Collection[date] = (), now: datetime) -> Task:
+        """Return the request to ask the payer for more, with the packet that shows why.
+
+        :param closed: days on which the site keeps a holiday of its own.
+        """
+        by = site.begin_of(business_days.before(self.last_on, REVIEW_BUSINESS_DAYS, closed=closed))
         return Task(
-            task_id=derived_id(self.authorization_id, REVIEW_TASK),
+            task_id=self.review_task_id,
             task=REVIEW_TASK,
             owner_role=roles.FRONT_DESK,
             next_role=roles.SUPERVISOR,

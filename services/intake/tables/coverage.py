@@ -18,6 +18,7 @@ from services.intake.tables.columns import (
     metadata,
     one_of,
 )
+from services.intake.tables.people import episode_rows
 from shared.contracts import intake as codes
 from shared.database import (
     id_column,
@@ -232,6 +233,36 @@ def lock_ledgers(db: Session, *, episode_ids: Collection[str], days: Collection[
         if unit is not None:
             ledger[-1][1].append(unit)
     return found
+
+
+#: In the order of _LOCK_APPROVED, so that two who wait for the same never wait in a circle.
+_APPROVED_UNTIL = (
+    sa.select(coverage.Authorization)
+    .where(
+        authorization_rows.c.decision == coverage.APPROVED,
+        authorization_rows.c.last_on >= sa.bindparam("last_from"),
+        authorization_rows.c.episode_id.in_(
+            sa.select(episode_rows.c.episode_id).where(
+                episode_rows.c.tenant_id == authorization_rows.c.tenant_id,
+                episode_rows.c.site_id == sa.bindparam("of_site"),
+                episode_rows.c.closed_at.is_(None),
+            )
+        ),
+    )
+    .order_by(
+        authorization_rows.c.episode_id,
+        authorization_rows.c.first_on,
+        authorization_rows.c.recorded_at,
+        authorization_rows.c.authorization_id,
+    )
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+def lock_approved_until(db: Session, *, site_id: str, last_from: date) -> list[coverage.Authorization]:
+    """Return what payers approved for people in treatment at a site until a day or later, locked."""
+    return list(db.scalars(_APPROVED_UNTIL, {"of_site": site_id, "last_from": last_from}))
 
 
 _UNITS = written_once(
