@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.intake import tables
 from services.intake.domain import billing
+from services.intake.domain.restrictions import Restriction
 from services.intake.domain.sites import Site
 from shared.errors import InvalidInput
 
@@ -58,11 +59,9 @@ def _judged(
     patient_ids, episode_ids = ({getattr(day, name) for day in days} for name in ("patient_id", "episode_id"))
     known = tables.payments_of(db, episode_ids=episode_ids)
     own = tables.self_pays_of(db, episode_ids=episode_ids)
-    restricted = {
-        one.patient_id
-        for one in tables.agreed_restrictions_of(db, patient_ids=sorted(patient_ids))
-        if one.keeps_from_plan(billing.CLAIM_CLASSES)
-    }
+    promised: dict[str, list[Restriction]] = {}
+    for one in tables.agreed_restrictions_of(db, patient_ids=sorted(patient_ids)):
+        promised.setdefault(one.patient_id, []).append(one)
     consented: dict[str, list[tuple[date, date | None]]] = {}
     for consent in tables.billing_consents_of(db, patient_ids=sorted(patient_ids)):
         ended_at = None if consent.is_active(now=now) else consent.stood_until
@@ -78,7 +77,7 @@ def _judged(
         payment = replace(
             known[day.episode_id],
             cover_not_used_since=site.local_day(since) if since else None,
-            restricted=day.patient_id in restricted,
+            restrictions=tuple(promised.get(day.patient_id, ())),
             consented=tuple(consented.get(day.patient_id, ())),
         )
         with_family = any(

@@ -130,7 +130,11 @@ def standing_consents(db: Session, *, patient_ids: list[str], now: datetime) -> 
                 information_class
                 for information_class in consent.information_classes
                 if not any(
-                    one.forbids(information_class, recipient_id=consent.recipient_id or "")
+                    one.forbids(
+                        information_class,
+                        recipient_id=consent.recipient_id or "",
+                        pays="BILLING" in consent.information_classes,
+                    )
                     for one in restrictions.get(consent.patient_id, ())
                 )
             ],

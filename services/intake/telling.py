@@ -98,7 +98,14 @@ def list_notices(db: Session, *, now: datetime) -> list[dict[str, Any]]:
 
 
 def request_restriction(db: Session, patient: Patient, call: Call) -> restrictions.Restriction:
-    """Take a request that less be told, and ask somebody to answer it."""
+    """Take a request that less be told, and ask somebody to answer it.
+
+    :raises NotFound: when the cover that it names is not there, or is somebody else's.
+    """
+    named = call.data["coverage_id"]
+    covers = tables.coverages_of(db, patient_id=patient.patient_id) if named else []
+    if named and named not in {one.coverage_id for one in covers}:
+        raise NotFound("No such cover.", field="coverage_id")
     restriction = restrictions.request(
         restrictions.Restriction(
             restriction_id=new_id(),

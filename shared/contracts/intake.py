@@ -503,6 +503,23 @@ class RestrictionAgreed(Event):
     agreed_at: datetime
 
 
+@event(source="intake")
+class PlanRestrictionAgreed(Event):
+    """The program agreed that health plans are told less, by the cover and not by who asks at the door.
+
+    Claims heed it, and so does what intake says of standing consents: nobody else has to.
+    """
+
+    restriction_id: str
+    patient_id: str
+    journey_id: str
+    #: Of the one plan that is not told; every plan when it is none.
+    coverage_id: str | None
+    #: Which classes it is about; all of them when none is named.
+    information_classes: tuple[str, ...]
+    agreed_at: datetime
+
+
 @event(source="intake", reacting=("gateway",))
 class RestrictionEnded(Event):
     """A restriction that was agreed to ended, because the patient asked for that."""

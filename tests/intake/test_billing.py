@@ -9,6 +9,7 @@ import pytest
 from services.intake.domain import billing
 from services.intake.domain.billing import AttendedDay, Payment
 from services.intake.domain.coverage import Authorization, Coverage, Unit
+from services.intake.domain.restrictions import Restriction
 from services.intake.service import Intake
 from shared.contracts.scheduling import BILLING_GAPS, ServiceDelivered
 from shared.errors import Forbidden, InvalidInput, NotFound
@@ -73,6 +74,24 @@ def unit(state: str = "USED", served_on: date = MONDAY) -> Unit:
     return Unit(authorization_id="a", served_on=served_on, state=state, taken_at=NOW)
 
 
+def promise(**changes: Any) -> Restriction:
+    values: dict[str, Any] = {
+        "restriction_id": "r",
+        "patient_id": "p",
+        "journey_id": "j",
+        "towards": "HEALTH_PLAN",
+        "recipient_id": None,
+        "information_classes": [],
+        "paid_in_full": True,
+        "requested_at": NOW,
+        "requested_by": "olga",
+        "requested_by_role": "front_desk",
+        "answer_due_at": NOW,
+        "state": "AGREED",
+    }
+    return Restriction(**values | changes)
+
+
 def payment(**changes: Any) -> Payment:
     values: dict[str, Any] = {
         "level": "2.1",
@@ -123,8 +142,11 @@ class TestJudge:
             ),
             ({"consented": ((MONDAY - timedelta(days=9), MONDAY),)}, ()),
             ({"consented": ((MONDAY + timedelta(days=9), None),)}, ()),
-            ({"restricted": True}, ("RESTRICTED_BY_PATIENT",)),
-            ({"restricted": True, "consented": (), "covers": ()}, ("NO_ACTIVE_COVER",)),
+            ({"restrictions": (promise(),)}, ("RESTRICTED_BY_PATIENT",)),
+            ({"restrictions": (promise(),), "consented": (), "covers": ()}, ("NO_ACTIVE_COVER",)),
+            ({"restrictions": (promise(coverage_id="c"),)}, ("RESTRICTED_BY_PATIENT",)),
+            ({"restrictions": (promise(coverage_id="other"),)}, ()),
+            ({"restrictions": (promise(information_classes=["MEDICATIONS"]),)}, ()),
             ({"cover_not_used_since": MONDAY, "consented": ()}, ("COVER_NOT_USED",)),
             ({"cover_not_used_since": MONDAY + timedelta(days=1)}, ()),
         ],
@@ -345,6 +367,7 @@ class TestLists:
         ("changes", "reasons"),
         [
             ({"towards": "HEALTH_PLAN", "recipient_id": derived_id("plan")}, [["RESTRICTED_BY_PATIENT"]]),
+            ({"towards": "HEALTH_PLAN", "paid_in_full": True}, [["RESTRICTED_BY_PATIENT"]]),
             ({"towards": "ANYONE", "information_classes": ["DIAGNOSES"]}, [["RESTRICTED_BY_PATIENT"]]),
             ({"towards": "ANYONE", "information_classes": ["MEDICATIONS"]}, []),
         ],
@@ -362,6 +385,23 @@ class TestLists:
         office.room.call("answer_restriction", agreed, role="supervisor")
 
         assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == reasons
+
+    def test_are_kept_from_the_one_plan_that_the_patient_names(self, office: Billing) -> None:
+        office.authorize(units=2)
+        office.room.deliver(signed(office))
+        other = office.answer(payer="PRAIRIE_MUTUAL", needs_authorization=True)
+        for cover, kept in ((other, []), (office.cover, [["RESTRICTED_BY_PATIENT"]])):
+            request = {
+                "patient_id": office.patient["patient_id"],
+                "towards": "HEALTH_PLAN",
+                "coverage_id": cover["coverage_id"],
+                "paid_in_full": True,
+            }
+            asked = office.room.call("request_restriction", request, role="front_desk")
+            agreed = {"restriction_id": asked["restriction_id"], "answer": "AGREE"}
+            office.room.call("answer_restriction", agreed, role="supervisor")
+
+            assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == kept
 
     def test_bill_a_day_to_the_cover_that_held_on_it(self, office: Billing) -> None:
         office.authorize(units=9)

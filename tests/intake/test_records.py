@@ -11,7 +11,14 @@ from services.intake.domain import access, legal
 from services.intake.service import Intake
 from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.event import Actor
-from shared.contracts.intake import LegalHoldPlaced, LegalHoldReleased, RecordDelivered, RecordRequested
+from shared.contracts.intake import (
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    PlanRestrictionAgreed,
+    RecordDelivered,
+    RecordRequested,
+    RestrictionAgreed,
+)
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.holds import legal_holds
 from shared.ids import new_id
@@ -334,6 +341,19 @@ class TestStandingConsents:
         answer(house, asked, "AGREE")
 
         assert self.told(house, patient_id)[0]["information_classes"] == ["ATTENDANCE"]
+
+    def test_tell_plans_nothing_that_none_is_to_know_and_others_what_they_are_for(self, house: House) -> None:
+        patient_id = house.refer()["patient_id"]
+        plan = self.allow(house, patient_id)
+        doctor = self.allow(house, patient_id, information_classes=["ATTENDANCE"], recipient_id=new_id())
+        asked = ask_for_less(house, patient_id, recipient_id=None)
+
+        answer(house, asked, "AGREE")
+
+        told = {one["consent_id"]: one["information_classes"] for one in self.told(house, patient_id)}
+        assert told == {plan["consent_id"]: [], doctor["consent_id"]: ["ATTENDANCE"]}
+        (agreed,) = house.room.announced_of(PlanRestrictionAgreed)
+        assert (agreed.coverage_id, house.room.announced_of(RestrictionAgreed)) == (None, [])
 
     def test_are_told_to_the_gateway_only(self, house: House) -> None:
         with pytest.raises(Forbidden):

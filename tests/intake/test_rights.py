@@ -267,7 +267,8 @@ class TestRestrictionRule:
         ("changes", "field"),
         [
             ({"towards": "ANYONE"}, "recipient_id"),
-            ({"recipient_id": None}, "recipient_id"),
+            ({"towards": "EMPLOYER", "paid_in_full": False, "recipient_id": None}, "recipient_id"),
+            ({"towards": "FAMILY", "paid_in_full": False, "coverage_id": PLAN}, "coverage_id"),
             ({"towards": "FAMILY"}, "paid_in_full"),
             ({"information_classes": ["COUNSELLING_NOTES"]}, "information_classes"),
         ],

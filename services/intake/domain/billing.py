@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from services.intake.domain.coverage import APPROVED, USED, Authorization, Coverage, Unit
+from services.intake.domain.restrictions import Restriction
 
 #: Longest stretch of days that one list or file spans: a quarter and a little. Design default.
 MOST_DAYS = 100
@@ -85,14 +86,20 @@ class Payment:
     units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
     #: Since which day the person uses no cover, though there may be one.
     cover_not_used_since: date | None = None
-    #: Whether the person was promised that less is told to their plan than a claim tells.
-    restricted: bool = False
+    #: What the person was promised that somebody is not told.
+    restrictions: tuple[Restriction, ...] = ()
     #: First and last day of each consent to bill; no last day while it stands.
     consented: tuple[tuple[date, date | None], ...] = ()
 
     def uses_cover(self, day: date) -> bool:
         """Tell whether a payer is asked to pay for a day at all."""
         return self.cover_not_used_since is None or day < self.cover_not_used_since
+
+    def is_kept_from(self, cover: Coverage) -> bool:
+        """Tell whether the person was promised that a payer is told less than a claim tells."""
+        return any(
+            one.keeps_claim_in(CLAIM_CLASSES, coverage_id=cover.coverage_id) for one in self.restrictions
+        )
 
     def has_consent(self, day: date) -> bool:
         """Tell whether a payer may be told of a day.
@@ -170,7 +177,7 @@ def judge(day: AttendedDay, payment: Payment, *, family_consent: bool = False) -
     cover, authorization, against = _paid_by(day, payment)
     if against:
         reasons = (*reasons, against)
-    if cover is not None and payment.restricted:
+    if cover is not None and payment.is_kept_from(cover):
         reasons = (*reasons, RESTRICTED_BY_PATIENT)
     if cover is not None and not payment.has_consent(day.served_on):
         reasons = (*reasons, NO_CONSENT_TO_BILL)

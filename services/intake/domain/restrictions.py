@@ -11,6 +11,7 @@ from shared.contracts.intake import (
     COUNSELLING_NOTES,
     RESTRICTION_ANSWERS,
     RESTRICTION_STATES,
+    PlanRestrictionAgreed,
     RestrictionAgreed,
     RestrictionEnded,
 )
@@ -44,8 +45,9 @@ class RestrictionAnswered(Conflict):
 class Restriction:
     """A patient's request that some information not reach somebody, and what became of it.
 
-    ``words`` are the patient's own and ``answer_reason`` the human's: both kept sealed. No classes means
-    all of them.
+    Towards a health plan it may name the cover, the recipient at the door, both, or neither: then it counts
+    for every plan. ``words`` are the patient's own and ``answer_reason`` the human's: both kept sealed. No
+    classes means all of them.
     """
 
     restriction_id: str
@@ -70,6 +72,8 @@ class Restriction:
     ended_at: datetime | None = None
     ended_by: str | None = None
     ended_by_role: str | None = None
+    #: The patient's cover whose plan is not told, where the request names one.
+    coverage_id: str | None = None
     tenant_id: str = ""
 
     @property
@@ -77,19 +81,28 @@ class Restriction:
         """Whether the program must agree."""
         return self.towards == HEALTH_PLAN and self.paid_in_full
 
-    def forbids(self, information_class: str, *, recipient_id: str) -> bool:
-        """Tell whether, once agreed to, it keeps a class of information from a recipient."""
-        if self.recipient_id not in (None, recipient_id):
+    def forbids(self, information_class: str, *, recipient_id: str, pays: bool) -> bool:
+        """Tell whether, once agreed to, it keeps a class of information from a recipient.
+
+        :param pays: whether the patient's consent lets the recipient be told what is billed. Who is a health
+            plan is not known of a recipient; where the request names none, these are taken for one.
+        """
+        if self.recipient_id is None and self.towards == HEALTH_PLAN:
+            if not pays:
+                return False
+        elif self.recipient_id not in (None, recipient_id):
             return False
         return not self.information_classes or information_class in self.information_classes
 
-    def keeps_from_plan(self, information_classes: Iterable[str]) -> bool:
-        """Tell whether, once agreed to, it keeps any of some classes from some health plan.
+    def keeps_claim_in(self, information_classes: Iterable[str], *, coverage_id: str) -> bool:
+        """Tell whether, once agreed to, it keeps any of some classes from the plan of a cover.
 
-        Which plan a claim goes to is a code here and an id there: it counts for all of them.
+        Where it names a recipient at the door and no cover, which plan that is is not known here: it counts
+        for all of them.
         """
-        told = not self.information_classes or set(information_classes) & set(self.information_classes)
-        return self.towards in (HEALTH_PLAN, ANYONE) and bool(told)
+        if self.towards not in (HEALTH_PLAN, ANYONE) or self.coverage_id not in (None, coverage_id):
+            return False
+        return not self.information_classes or bool(set(information_classes) & set(self.information_classes))
 
     def task(self) -> Task:
         """Return the request to answer it."""
@@ -135,6 +148,17 @@ class Restriction:
         self.answered_by_credential = actor.credential
         if self.state == DENIED:
             return []
+        if self.towards == HEALTH_PLAN and self.recipient_id is None:
+            return [
+                PlanRestrictionAgreed(
+                    restriction_id=self.restriction_id,
+                    patient_id=self.patient_id,
+                    journey_id=self.journey_id,
+                    coverage_id=self.coverage_id,
+                    information_classes=tuple(self.information_classes),
+                    agreed_at=now,
+                )
+            ]
         return [
             RestrictionAgreed(
                 restriction_id=self.restriction_id,
@@ -176,9 +200,13 @@ def request(restriction: Restriction) -> Restriction:
         raise InvalidInput(
             "The request names a recipient.", field="recipient_id", rule="towards anyone names nobody"
         )
-    if restriction.towards != ANYONE and restriction.recipient_id is None:
+    if restriction.towards not in (ANYONE, HEALTH_PLAN) and restriction.recipient_id is None:
         raise InvalidInput(
             "The request names no recipient.", field="recipient_id", rule="whom it is towards, by id"
+        )
+    if restriction.towards != HEALTH_PLAN and restriction.coverage_id is not None:
+        raise InvalidInput(
+            "The request names a cover.", field="coverage_id", rule="only towards a health plan"
         )
     if restriction.paid_in_full and restriction.towards != HEALTH_PLAN:
         raise InvalidInput(

@@ -89,7 +89,16 @@ class RequestRestriction(Schema):
     patient_id = id_field("Whose information it is.")
     towards = code_field("Towards whom.", codes.RESTRICTED_RECIPIENTS, required=True)
     recipient_id = id_field(
-        "Id of the recipient; left out towards anyone.", required=False, allow_none=True, load_default=None
+        "Id of the recipient; left out towards anyone, and towards a health plan that is not known by one.",
+        required=False,
+        allow_none=True,
+        load_default=None,
+    )
+    coverage_id = id_field(
+        "The patient's cover whose health plan it is; every plan when neither it nor a recipient is named.",
+        required=False,
+        allow_none=True,
+        load_default=None,
     )
     information_classes = fields.List(
         code_field("Class of information.", codes.INFORMATION_CLASSES),
@@ -134,6 +143,7 @@ class Restriction(Schema):
     journey_id = id_field("Id that spans the person's episodes.")
     towards = fields.String()
     recipient_id = id_field("Id of the recipient.", allow_none=True)
+    coverage_id = id_field("The cover whose health plan it is.", allow_none=True)
     information_classes = fields.List(fields.String())
     paid_in_full = fields.Boolean()
     words = fields.String(allow_none=True)

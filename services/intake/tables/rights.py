@@ -64,6 +64,7 @@ restriction_rows = Table(
     Column("ended_at", moment()),
     Column("ended_by", String(64)),
     Column("ended_by_role", String(32)),
+    reference("coverage_id", nullable=True),
     one_of("towards", codes.RESTRICTED_RECIPIENTS),
     one_of("state", codes.RESTRICTION_STATES),
     Index("ix_restrictions_tenant_patient", "tenant_id", "patient_id"),
