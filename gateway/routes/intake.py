@@ -762,6 +762,15 @@ class IntakeRoutes:
         patients=SERVICE_GUARDS,
         information=WITHHELD,
     )
+    use_cover = command(
+        "/v1/episodes/{episode_id}/self-pay/ending",
+        intake.UseCover,
+        intake.SelfPay,
+        status=200,
+        scope="coverage:write",
+        patients=SERVICE_GUARDS,
+        information=WITHHELD,
+    )
     assess_fee = command(
         "/v1/episodes/{episode_id}/fee-assessments",
         intake.AssessFee,

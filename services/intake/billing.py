@@ -73,10 +73,10 @@ def _judged(
     for day in days:
         if day.episode_id not in known:
             continue
-        since = own[day.episode_id].cover_not_used_since if day.episode_id in own else None
+        without = own[day.episode_id].days_without_cover(site=site) if day.episode_id in own else ()
         payment = replace(
             known[day.episode_id],
-            cover_not_used_since=site.local_day(since) if since else None,
+            days_without_cover=without,
             restrictions=tuple(promised.get(day.patient_id, ())),
             consented=tuple(consented.get(day.patient_id, ())),
         )

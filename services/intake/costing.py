@@ -1,7 +1,7 @@
 """What care would cost somebody, what they pay of it, and the estimate owed to whoever pays themself."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -178,6 +178,25 @@ def declare(
     own.declare(reason=reason, at=now)
     if asks:
         own.request(at=now)
+    settle(db, own, episode, site, now=now)
+    return own
+
+
+def use_cover(
+    db: Session, episode: Episode, site: Site, *, used_from: date, because: str, actor: Actor, now: datetime
+) -> self_pay.SelfPay:
+    """Keep that somebody uses their cover after all; they pay themself still where no payer covers them.
+
+    :raises CoverIsUsed: when they had not said that they do not.
+    :raises InvalidInput: when the day from which on lies ahead.
+    """
+    own = _self_pay(db, episode)
+    own.use_cover(site=site, used_from=used_from, because=because, actor=actor, now=now)
+    states = {one.status for one in tables.coverages_of(db, patient_id=episode.patient_id)}
+    if states == {"INACTIVE"}:
+        own.declare(reason=self_pay.COVER_INACTIVE, at=now)
+    elif own.estimate_id is not None:
+        asking.end(db, task_id=own.exceeded_task(now=now).task_id, outcome=WITHDRAWN, at=now)
     settle(db, own, episode, site, now=now)
     return own
 

@@ -1414,6 +1414,16 @@ class Intake:
         )
         return answer_of(schemas.SelfPay, own)
 
+    @command(schemas.UseCover, roles=(*_DOOR, roles.OPERATIONS, roles.PATIENT))
+    def use_cover(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep that somebody uses their cover after all; days from then on are told to the payer again."""
+        episode = finding.locked_episode(db, call.data["episode_id"])
+        finding.check_own(call, episode.patient_id, field="episode_id")
+        told = {name: call.data[name] for name in ("used_from", "because")}
+        site = finding.site(db, episode.site_id)
+        own = costing.use_cover(db, episode, site, **told, actor=call.actor, now=call.now)
+        return answer_of(schemas.SelfPay, own)
+
     @command(schemas.AssessFee, roles=(*_DOOR, roles.OPERATIONS))
     def assess_fee(self, db: Session, call: Call) -> dict[str, Any]:
         """Work out what somebody pays by household and income, under the table that is signed."""

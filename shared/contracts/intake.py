@@ -647,6 +647,9 @@ SELF_PAY = "SELF_PAY"
 #: Why somebody pays themself, as they say it.
 SELF_PAY_REASONS = ("UNINSURED", "NOT_USING_COVER")
 
+#: Why somebody uses their cover after all.
+COVER_USED_REASONS = ("PATIENT_ASKED", "RECORDED_BY_MISTAKE")
+
 #: What shows what a household earns.
 INCOME_PROOFS = ("PAY_STUBS", "TAX_RETURN", "BENEFIT_LETTER", "SELF_DECLARED")
 

@@ -147,8 +147,13 @@ class TestJudge:
             ({"restrictions": (promise(coverage_id="c"),)}, ("RESTRICTED_BY_PATIENT",)),
             ({"restrictions": (promise(coverage_id="other"),)}, ()),
             ({"restrictions": (promise(information_classes=["MEDICATIONS"]),)}, ()),
-            ({"cover_not_used_since": MONDAY, "consented": ()}, ("COVER_NOT_USED",)),
-            ({"cover_not_used_since": MONDAY + timedelta(days=1)}, ()),
+            ({"days_without_cover": ((MONDAY, None),), "consented": ()}, ("COVER_NOT_USED",)),
+            ({"days_without_cover": ((MONDAY + timedelta(days=1), None),)}, ()),
+            ({"days_without_cover": ((MONDAY - timedelta(days=3), MONDAY),)}, ()),
+            (
+                {"days_without_cover": ((MONDAY - timedelta(days=3), MONDAY + timedelta(days=1)),)},
+                ("COVER_NOT_USED",),
+            ),
         ],
     )
     def test_asks_for_cover_unit_and_diagnosis(
@@ -350,6 +355,34 @@ class TestLists:
         assert listed(office, "list_billable_days") == []
         (found,) = listed(office, "list_unbilled_days")
         assert (found["reasons"], found["payer"]) == (["COVER_NOT_USED"], None)
+
+    def test_tell_a_payer_again_from_the_day_on_from_which_the_cover_is_used(self, office: Billing) -> None:
+        office.authorize(units=3)
+        own = {"episode_id": office.patient["episode_id"]}
+        office.room.call("declare_self_pay", own | {"reason": "NOT_USING_COVER"}, role="front_desk")
+        office.room.advance(timedelta(days=3))
+        for days in range(3):
+            office.room.deliver(signed(office, MONDAY + timedelta(days=days)))
+        assert listed(office, "list_billable_days") == []
+
+        back = own | {"used_from": "2026-02-03", "because": "PATIENT_ASKED"}
+        found = office.room.call("use_cover", back, role="front_desk", actor_id="olga")
+
+        assert [one["served_on"] for one in listed(office, "list_billable_days")] == [
+            "2026-02-03",
+            "2026-02-04",
+        ]
+        assert [one["reasons"] for one in listed(office, "list_unbilled_days")] == [["COVER_NOT_USED"]]
+        (told,) = found["cover_not_used"]
+        assert (told["first_on"], told["used_from"], told["because"]) == (
+            "2026-02-02",
+            "2026-02-03",
+            "PATIENT_ASKED",
+        )
+        assert (told["told_by"], told["told_by_role"]) == ("olga", "front_desk")
+
+        office.room.call("declare_self_pay", own | {"reason": "NOT_USING_COVER"}, role="front_desk")
+        assert len(listed(office, "list_billable_days")) == 2
 
     def test_bill_what_was_given_while_a_consent_stood_and_nothing_after(self, office: Billing) -> None:
         office.authorize(units=2)

@@ -333,6 +333,45 @@ class TestGoodFaith:
         assert desk.tasks("good_faith_estimate") == []
 
 
+class TestCoverThatIsUsedAgain:
+    def back(self, desk: Desk, **changes: Any) -> dict[str, Any]:
+        told = {"episode_id": desk.episode_id, "used_from": "2026-02-02", "because": "RECORDED_BY_MISTAKE"}
+        who = {"role": changes.pop("role", "front_desk"), "actor_id": changes.pop("actor_id", "olga")}
+        return desk.room.call("use_cover", told | changes, **who)
+
+    def test_ends_what_was_owed_to_whoever_paid_themself(self, desk: Desk) -> None:
+        desk.answer("ACTIVE")
+        desk.declare(reason="NOT_USING_COVER")
+        desk.room.deliver(desk.week())
+        assert len(desk.tasks("good_faith_estimate")) == 1
+
+        found = self.back(desk, role="patient", actor_id=desk.patient["patient_id"])
+
+        assert (found["reason"], found["declared_at"], found["due_at"]) == (None, None, None)
+        assert desk.tasks("good_faith_estimate") == []
+        with pytest.raises(Conflict):
+            self.back(desk)
+
+    def test_leaves_it_owed_where_no_payer_covers_them(self, desk: Desk) -> None:
+        desk.answer("INACTIVE")
+        desk.declare(reason="NOT_USING_COVER")
+        desk.room.deliver(desk.week())
+
+        assert self.back(desk)["reason"] == "COVER_INACTIVE"
+        assert len(desk.tasks("good_faith_estimate")) == 1
+
+    def test_is_none_of_the_future_of_others_or_of_who_has_none(self, desk: Desk) -> None:
+        desk.declare(reason="NOT_USING_COVER")
+        with pytest.raises(InvalidInput):
+            self.back(desk, used_from="2026-02-03")
+        with pytest.raises(NotFound):
+            self.back(desk, role="patient", actor_id=new_id())
+        self.back(desk)
+        desk.declare(reason="UNINSURED")
+        with pytest.raises(Conflict):
+            self.back(desk)
+
+
 class TestBill:
     def test_that_would_pass_the_estimate_by_400_dollars_is_told_once(self, desk: Desk) -> None:
         desk.declare()

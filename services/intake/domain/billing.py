@@ -84,8 +84,9 @@ class Payment:
     authorizations: tuple[Authorization, ...] = ()
     #: By authorisation.
     units: Mapping[str, tuple[Unit, ...]] = field(default_factory=dict)
-    #: Since which day the person uses no cover, though there may be one.
-    cover_not_used_since: date | None = None
+    #: From which days on the person uses no cover, though there may be one; each with the day from which on
+    #: they use it again, where there is one.
+    days_without_cover: tuple[tuple[date, date | None], ...] = ()
     #: What the person was promised that somebody is not told.
     restrictions: tuple[Restriction, ...] = ()
     #: First and last day of each consent to bill; no last day while it stands.
@@ -93,7 +94,10 @@ class Payment:
 
     def uses_cover(self, day: date) -> bool:
         """Tell whether a payer is asked to pay for a day at all."""
-        return self.cover_not_used_since is None or day < self.cover_not_used_since
+        return not any(
+            first <= day and (used_from is None or day < used_from)
+            for first, used_from in self.days_without_cover
+        )
 
     def is_kept_from(self, cover: Coverage) -> bool:
         """Tell whether the person was promised that a payer is told less than a claim tells."""

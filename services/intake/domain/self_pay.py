@@ -6,15 +6,18 @@ least ten ahead or when they asked. A bill of 400 dollars or more above it can b
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from services.intake.domain import business_days
 from services.intake.domain.costs import Estimate
 from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
+from shared.contracts.event import Actor, write_moment
 from shared.contracts.intake import SELF_PAY_REASONS
+from shared.errors import Conflict, InvalidInput
 from shared.ids import derived_id
 
 #: Business days that a service has to be ahead, and within how many the estimate is then owed; the
@@ -33,6 +36,10 @@ UNINSURED, NOT_USING_COVER = SELF_PAY_REASONS
 
 ESTIMATE_TASK = "good_faith_estimate"
 EXCEEDED_TASK = "estimate_exceeded"
+
+
+class CoverIsUsed(Conflict):
+    """Raised when somebody is to use their cover again who had not said that they do not."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -59,6 +66,8 @@ class SelfPay:
     #: The newest estimate: all of it, and its cents a day.
     estimated_total: int | None = None
     estimated_day: int | None = None
+    #: When the person used no cover before they took that back, as JSON; see :attr:`cover_not_used`.
+    stretches: list[dict[str, str]] = field(default_factory=list)
     tenant_id: str = ""
 
     @property
@@ -67,9 +76,53 @@ class SelfPay:
         return self.declared_at is not None
 
     @property
-    def cover_not_used_since(self) -> datetime | None:
-        """Since when the person uses no cover, though there may be one; none where they do."""
-        return self.declared_at if self.reason == NOT_USING_COVER else None
+    def cover_not_used(self) -> list[dict[str, Any]]:
+        """When the person used no cover before they took that back, the oldest first.
+
+        Each with ``first_on``, ``used_from``, ``because``, ``told_by``, ``told_by_role`` and ``told_at``.
+        """
+        return [
+            one
+            | {name: date.fromisoformat(one[name]) for name in ("first_on", "used_from")}
+            | {"told_at": datetime.fromisoformat(one["told_at"])}
+            for one in self.stretches
+        ]
+
+    def days_without_cover(self, *, site: Site) -> tuple[tuple[date, date | None], ...]:
+        """Return from which days on no cover is used, though there may be one.
+
+        Each comes with the day from which on it is used again; the last has none while it lasts.
+        """
+        found: list[tuple[date, date | None]] = [
+            (one["first_on"], one["used_from"]) for one in self.cover_not_used
+        ]
+        if self.declared_at is not None and self.reason == NOT_USING_COVER:
+            found.append((site.local_day(self.declared_at), None))
+        return tuple(found)
+
+    def use_cover(self, *, site: Site, used_from: date, because: str, actor: Actor, now: datetime) -> None:
+        """Know that the person uses their cover after all, from a day on; who said so, and why, is kept.
+
+        A day before they said that they do not takes all of it back.
+
+        :raises CoverIsUsed: when they had not said so.
+        :raises InvalidInput: when the day lies ahead.
+        """
+        if self.declared_at is None or self.reason != NOT_USING_COVER:
+            raise CoverIsUsed("Cover is used already.", field="episode_id", rule="one that is not used")
+        if used_from > site.local_day(now):
+            raise InvalidInput("The day lies ahead.", field="used_from", rule="today at the site, or before")
+        told = {
+            "first_on": site.local_day(self.declared_at).isoformat(),
+            "used_from": used_from.isoformat(),
+            "because": because,
+            "told_by": actor.actor_id,
+            "told_by_role": actor.role,
+            "told_at": write_moment(now),
+        }
+        # A list of its own, so that the change is seen.
+        self.stretches = [*self.stretches, told]
+        self.declared_at = self.reason = None
 
     def note_week(self, *, first_session_at: datetime, days: int, confirmed_at: datetime) -> None:
         """Know of a week that was agreed on; of several, the first starts the clock and the last counts."""

@@ -85,6 +85,7 @@ from services.intake.schemas.costs import (
     Rate,
     SelfPay,
     SetRate,
+    UseCover,
 )
 from services.intake.schemas.coverage import (
     Authorization,
@@ -459,6 +460,7 @@ __all__ = [
     "Trigger",
     "TriggerInventory",
     "UnitLedger",
+    "UseCover",
     "WaitForAdmission",
     "WayToReach",
     "WithdrawSiteLicence",

@@ -128,6 +128,27 @@ class DeclareSelfPay(Schema):
     asks_for_estimate = flag_field("The person asks what it would cost.")
 
 
+class UseCover(Schema):
+    """Keep that somebody uses their cover after all, who had said that they do not."""
+
+    episode_id = id_field("The episode.")
+    used_from = fields.Date(
+        required=True, metadata={"description": "From which day on, at the site: today, or one before."}
+    )
+    because = code_field("Why.", codes.COVER_USED_REASONS, required=True)
+
+
+class CoverNotUsed(Schema):
+    """Days for which somebody used no cover, and how that ended."""
+
+    first_on = fields.Date(metadata={"description": "Since which day."})
+    used_from = fields.Date(metadata={"description": "From which day on cover is used again."})
+    because = fields.String(metadata={"description": "Why."})
+    told_by = fields.String()
+    told_by_role = fields.String()
+    told_at = moment_field("When that was said.")
+
+
 class SelfPay(Schema):
     """That somebody pays themself, and by when an estimate is owed to them."""
 
@@ -140,6 +161,10 @@ class SelfPay(Schema):
     first_session_at = moment_field("Its first session.", allow_none=True)
     due_at = moment_field("By when the estimate is owed.", allow_none=True)
     estimate_id = id_field("The estimate that was given.", allow_none=True)
+    cover_not_used = fields.List(
+        fields.Nested(CoverNotUsed),
+        metadata={"description": "When no cover was used before that was taken back."},
+    )
 
 
 class AssessFee(Schema):

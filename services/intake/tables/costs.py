@@ -116,6 +116,7 @@ self_pay_rows = Table(
     Column("estimated_at", moment()),
     Column("estimated_total", sa.BigInteger),
     Column("estimated_day", sa.Integer),
+    Column("stretches", JSONB, nullable=False, server_default="[]"),
     sa.PrimaryKeyConstraint("episode_id"),
     one_of("reason", (*codes.SELF_PAY_REASONS, self_pay.COVER_INACTIVE)),
 )
