@@ -682,6 +682,22 @@ class IntakeRoutes:
         scope="coverage:write",
         information=WITHHELD,
     )
+    import_eligibility_answers = command(
+        "/v1/eligibility-imports",
+        intake.ImportEligibilityAnswers,
+        intake.EligibilityImport,
+        scope="coverage:write",
+        status=202,
+        information=WITHHELD,
+    )
+    list_eligibility_due = question(
+        "/v1/eligibility-due",
+        intake.ListEligibilityDue,
+        intake.EligibilityDue,
+        many=True,
+        scope="coverage:read",
+        information=WITHHELD,
+    )
     record_authorization = command(
         "/v1/episodes/{episode_id}/authorizations",
         intake.RecordAuthorization,

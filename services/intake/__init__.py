@@ -10,9 +10,10 @@ what is done there:
 * what is allowed and told: ``consenting``, ``telling`` (notices, restrictions), ``records`` (legal
   demands, holds, a patient's own record), ``supporting`` (supporters, triggers and tools);
 * how people are reached: ``contacting`` (contact points), ``writing`` (messages);
-* who pays: ``covering`` (answers, authorisations, the ledger of units), ``reserving`` (units that the
-  schedule takes), ``delivering`` (days that took place), ``billing`` (which may be billed, and why others
-  may not), ``costing`` (estimates, self-pay, sliding fee);
+* who pays: ``eligibility`` (payers' answers as they come in), ``covering`` (what they come to,
+  authorisations, the ledger of units), ``reserving`` (units that the schedule takes), ``delivering`` (days
+  that took place), ``billing`` (which may be billed, and why others may not), ``costing`` (estimates,
+  self-pay, sliding fee);
 * the program: ``licensing`` (a site's licences), ``directory`` and ``searching`` (listings, imports,
   matches), ``reporting`` and ``teds`` (admissions in the codes of TEDS);
 * for all of them: ``finding`` (what a call names, or a refusal), ``asking`` (tasks), ``views`` (answers).

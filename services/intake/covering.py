@@ -26,8 +26,8 @@ AUTHORIZATION_ENDS = "authorization_ends"
 
 def keep_answer(
     db: Session, patient: Patient, data: dict[str, Any], *, tenant_id: str, now: datetime
-) -> Coverage:
-    """Keep a payer's answer, unless a newer one is known; return what is known then.
+) -> tuple[Coverage, bool]:
+    """Keep a payer's answer, unless a newer one is known; return what is known then, and whether it is new.
 
     :raises InvalidInput: when the answer lies ahead, or tells days that cannot be.
     """
@@ -38,7 +38,7 @@ def keep_answer(
     tables.take_turn(db, tenant_id=tenant_id, about=f"coverage:{patient.patient_id}".encode())
     known = tables.lock_coverage(db, patient_id=patient.patient_id, payer=data["payer"])
     if known is not None and known.answered_at >= data["answered_at"]:
-        return known
+        return known, False
     _, site = tables.newest_episode_at_site(db, patient_id=patient.patient_id)
     answered_at = data["answered_at"]
     days = {name: data[name] for name in ("status", "first_on", "last_on")}
@@ -58,7 +58,7 @@ def keep_answer(
         for name, value in told.items():
             setattr(known, name, value)
     announce(db, known.answered())
-    return known
+    return known, True
 
 
 def keep_authorization(

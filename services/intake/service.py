@@ -14,6 +14,7 @@ from services.intake import (
     covering,
     delivering,
     directory,
+    eligibility,
     finding,
     inquiring,
     licensing,
@@ -1260,13 +1261,31 @@ class Intake:
     def record_eligibility_answer(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what a payer answered about somebody; an answer older than the known one changes nothing."""
         patient = finding.patient(db, call.data["patient_id"])
-        kept = covering.keep_answer(db, patient, call.data, tenant_id=call.tenant_id, now=call.now)
-        covers = tables.coverages_of(db, patient_id=patient.patient_id)
-        costing.note_covers(db, covers, patient_id=patient.patient_id, now=call.now)
-        episode = tables.lock_open_episode(db, patient_id=patient.patient_id)
-        if episode is not None:
-            reserving.reserve_scheduled(db, episode, now=call.now)
+        kept, _ = eligibility.take(db, patient, call.data, tenant_id=call.tenant_id, now=call.now)
         return answer_of(schemas.Coverage, kept)
+
+    @command(schemas.ImportEligibilityAnswers, roles=(*_DOOR, roles.OPERATIONS), long=True)
+    def import_eligibility_answers(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what payers answered about many people; a row that breaks a rule is told by its line."""
+        report = eligibility.take_rows(db, call.data["rows"], tenant_id=call.tenant_id, now=call.now)
+        return answer_of(schemas.EligibilityImport, report)
+
+    @question(schemas.ListEligibilityDue, roles=(*_DOOR, roles.OPERATIONS))
+    def list_eligibility_due(self, db: Session, call: Call) -> dict[str, Any]:
+        """List whose payers are to be asked this month: covers that pay and were not answered for in it."""
+        site = finding.site(db, call.data["site_id"])
+        limit = call.data["limit"]
+        found = tables.covers_to_ask(
+            db,
+            site_id=site.site_id,
+            before=site.begin_of(site.local_day(call.now).replace(day=1)),
+            after=call.data["after"],
+            limit=limit + 1,
+        )
+        shown = [
+            answer_of(schemas.EligibilityDue, one) | {"episode_id": episode_id} for one, episode_id in found
+        ]
+        return views.page(shown, limit=limit, key="coverage_id")
 
     @command(schemas.RecordAuthorization, roles=(*_DOOR, roles.OPERATIONS))
     def record_authorization(self, db: Session, call: Call) -> dict[str, Any]:

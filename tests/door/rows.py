@@ -155,6 +155,9 @@ ROWS: dict[str, Callable[[Program], Row]] = {
         {"patient_id": program.treated.patient_id},
         {"payer": "BLUE_IL", "status": "ACTIVE", "answered_at": "2026-02-02T15:00:00Z"},
     ),
+    "import_eligibility_answers": lambda program: Row(
+        body={"rows": [{"patient_id": program.treated.patient_id}]}
+    ),
     "record_authorization": lambda program: Row(
         {"episode_id": program.treated.episode_id},
         {
@@ -175,6 +178,7 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     ),
     "estimate_cost": _of_episode("treated", units=36),
     "declare_self_pay": _of_episode("treated", reason="UNINSURED"),
+    "use_cover": _of_episode("treated", used_from="2026-02-02", because="PATIENT_ASKED"),
     "assess_fee": _of_episode("treated", household_size=3, yearly_income=2_400_000, proof="PAY_STUBS"),
     "end_authorization": _of("authorization_id", last_on="2026-12-30"),
     "publish_program": lambda program: Row(

@@ -18,8 +18,9 @@ from shared.contracts.intake import AuthorizationDecided, AuthorizationLow, Elig
 from shared.contracts.scheduling import ServiceDelivered, SiteClosed
 from shared.errors import Conflict, InvalidInput, NotFound, Refusal
 from shared.ids import derived_id, new_id
+from shared.messaging.commands import get_job
 from tests.intake.builders import NOW, SITE_ID
-from tests.intake.test_service import House
+from tests.intake.test_service import House, discharged
 from tests.support import Room
 
 MONDAY = date(2026, 2, 2)
@@ -148,6 +149,83 @@ class TestAnswers:
 
         assert ended["covered"] == [{"first_on": None, "last_on": "2026-01-31"}]
         assert again["covered"][1:] == [{"first_on": "2026-02-10", "last_on": "2026-12-31"}]
+
+
+class TestFeed:
+    def take(self, billing: Billing, rows: list[Any]) -> dict[str, Any]:
+        accepted = billing.room.call("import_eligibility_answers", {"rows": rows}, role="operations")
+        billing.room.run_jobs()
+        with billing.room.db() as db:
+            job = get_job(db, job_id=accepted["accepted"].partition(".")[2])
+        assert job["state"] == "done", job
+        result: dict[str, Any] = job["result"]
+        return result
+
+    def row(self, billing: Billing, **changes: Any) -> dict[str, Any]:
+        told = {
+            "patient_id": billing.patient["patient_id"],
+            "payer": "BLUE_IL",
+            "status": "ACTIVE",
+            "needs_authorization": True,
+            "answered_at": billing.room.now.isoformat(),
+        }
+        return told | changes
+
+    def due(self, billing: Billing, **asked: Any) -> dict[str, Any]:
+        return billing.room.ask("list_eligibility_due", {"site_id": SITE_ID} | asked, role="operations")
+
+    def test_takes_many_answers_and_tells_bad_ones_by_their_line(self, billing: Billing) -> None:
+        other = billing.another("Bert")
+        billing.room.advance(timedelta(days=1))
+        good = self.row(billing, status="INACTIVE")
+        rows = [
+            good,
+            self.row(other, member_number="XOF-Periwinkle-78"),
+            self.row(billing, line=40, answered_at="2030-01-01T00:00:00Z"),
+            self.row(billing, line=41, status="PERIWINKLE"),
+            self.row(billing, line=42, patient_id=new_id()),
+            "Periwinkle",
+            good,
+        ]
+
+        report = self.take(billing, rows)
+
+        assert (report["taken"], report["known"], report["refused_rows"]) == (2, 1, 4)
+        assert [(one["line"], one["field"]) for one in report["refused"]] == [
+            (40, "answered_at"),
+            (41, "status"),
+            (42, "patient_id"),
+            (6, "row"),
+        ]
+        assert "periwinkle" not in str(report).lower()
+        assert billing.seen()["warnings"] == ["NO_ACTIVE_COVER"]
+        assert other.seen()["coverages"][0]["member_number"] == "XOF-Periwinkle-78"
+
+    def test_takes_five_hundred_at_most(self, billing: Billing) -> None:
+        with pytest.raises(InvalidInput):
+            billing.room.call("import_eligibility_answers", {"rows": [{}] * 501}, role="operations")
+
+    def test_knows_whom_to_ask_about_this_month(self, billing: Billing) -> None:
+        other = billing.another("Bert")
+        billing.answer(payer="PRAIRIE_MUTUAL", status="INACTIVE")
+        assert self.due(billing)["items"] == []
+
+        billing.room.advance(datetime(2026, 3, 1, 5, 59, tzinfo=UTC))
+        assert self.due(billing)["items"] == []
+        billing.room.advance(datetime(2026, 3, 1, 6, 1, tzinfo=UTC))
+        first = self.due(billing, limit=1)
+        rest = self.due(billing, limit=1, after=first["next"])
+        found = [*first["items"], *rest["items"]]
+        assert {(one["coverage_id"], one["episode_id"], one["payer"]) for one in found} == {
+            (who.cover["coverage_id"], who.patient["episode_id"], "BLUE_IL") for who in (billing, other)
+        }
+        assert {one["member_number"] for one in found} == {"XOF-Periwinkle-77"}
+        assert rest["next"] is None
+
+        self.take(billing, [self.row(other)])
+        assert [one["coverage_id"] for one in self.due(billing)["items"]] == [billing.cover["coverage_id"]]
+        billing.room.deliver(discharged(billing.patient, billing.room))
+        assert self.due(billing)["items"] == []
 
 
 class TestPaidOn:

@@ -1,8 +1,9 @@
 """Cover: payers' answers, authorisations and units."""
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from services.intake.schemas.fields import (
+    Page,
     code_field,
     day_field,
     flag_field,
@@ -15,6 +16,9 @@ from shared.contracts import intake as codes
 
 #: Most money in one field, in cents. Design default: more, and a comma is missing.
 MOST_MONEY = 100_000_000
+
+#: Most answers in one request. Design default: a few seconds of one transaction.
+MOST_ANSWERS = 500
 
 
 def _money(description: str) -> fields.Integer:
@@ -47,6 +51,59 @@ class RecordEligibilityAnswer(Schema):
         allow_none=True,
         load_default=None,
     )
+
+
+class ImportEligibilityAnswers(Schema):
+    """Keep what payers answered about many people; answered with a job: its result is an EligibilityImport.
+
+    A row that breaks a rule is told by its line, and the others go on. A row that came before, or that a
+    newer answer has overtaken, changes nothing.
+    """
+
+    rows = fields.List(
+        fields.Raw(),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_ANSWERS),
+        metadata={
+            "description": "Rows {line?, patient_id, payer, status, answered_at, in_network?,"
+            " needs_authorization?, deductible_left?, out_of_pocket_left?, coinsurance_percent?, copay?,"
+            " member_number?, first_on?, last_on?}, as in the answer about one person."
+        },
+    )
+
+
+class RefusedAnswer(Schema):
+    """A row of an import that was not taken, and why."""
+
+    line = fields.Integer()
+    field = fields.String()
+    rule = fields.String()
+
+
+class EligibilityImport(Schema):
+    """What an import of answers came to."""
+
+    taken = fields.Integer(metadata={"description": "Rows that are the newest answer of their payer now."})
+    known = fields.Integer(metadata={"description": "Rows that said nothing new."})
+    refused_rows = fields.Integer(metadata={"description": "Rows that were not taken."})
+    refused = fields.List(fields.Nested(RefusedAnswer))
+
+
+class ListEligibilityDue(Page):
+    """List the covers whose payers are to be asked this month."""
+
+    site_id = id_field("Of people in treatment at this site.")
+
+
+class EligibilityDue(Schema):
+    """A cover that pays, as its payer said in a month before this one."""
+
+    coverage_id = id_field("Id of the cover; the list goes on by it.")
+    patient_id = id_field("Whose cover it is.")
+    episode_id = id_field("Their episode at the site.")
+    payer = fields.String()
+    member_number = fields.String(allow_none=True)
+    answered_at = moment_field("When the payer answered last.")
 
 
 class CoveredStretch(Schema):

@@ -1,7 +1,7 @@
 """Cover: payers' answers, authorisations and the units that are taken of them."""
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, String, Table, UniqueConstraint
@@ -142,6 +142,35 @@ def find_coverage(db: Session, *, coverage_id: str) -> coverage.Coverage | None:
 def coverages_of(db: Session, *, patient_id: str) -> list[coverage.Coverage]:
     """Return what payers answered about somebody, by payer."""
     return list(db.scalars(_COVERAGES, {"of_patient": patient_id}))
+
+
+def covers_to_ask(
+    db: Session, *, site_id: str, before: datetime, after: str | None, limit: int
+) -> list[tuple[coverage.Coverage, str]]:
+    """Return covers that pay of people in an open episode at a site, last answered before a moment.
+
+    By id, from behind *after*, each with the episode.
+    """
+    query = (
+        sa.select(coverage.Coverage, episode_rows.c.episode_id)
+        .join(
+            episode_rows,
+            sa.and_(
+                episode_rows.c.tenant_id == coverage_rows.c.tenant_id,
+                episode_rows.c.patient_id == coverage_rows.c.patient_id,
+            ),
+        )
+        .where(
+            episode_rows.c.site_id == site_id,
+            episode_rows.c.closed_at.is_(None),
+            coverage_rows.c.status == coverage.ACTIVE,
+            coverage_rows.c.answered_at < before,
+        )
+    )
+    if after:
+        query = query.where(coverage_rows.c.coverage_id > after)
+    found = db.execute(query.order_by(coverage_rows.c.coverage_id).limit(limit))
+    return [(cover, episode_id) for cover, episode_id in found]
 
 
 def lock_authorization(db: Session, *, authorization_id: str) -> coverage.Authorization | None:
