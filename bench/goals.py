@@ -67,6 +67,7 @@ def findings(run: Run) -> list[Finding]:
         _most(run, "scoring any instrument, p95", intake.SCORE, "p95_ms", 0.05),
         _most(run, f"{_searches()}, p95", _searches(), "p95_ms", 40),
         _most(run, "complete an assessment, one client, p95", intake.ASSESS, "p95_ms", 60),
+        _obeyed(run),
         *_one_client(run),
     ]
     return [finding for finding in found if finding.met is not None]
@@ -122,6 +123,19 @@ def _most(run: Run, what: str, work: str, name: str, reach: float) -> Finding:
     if value is None:
         return _unmeasured(what)
     return Finding(what, f"at most {reach:g} ms", f"{rounded(value):g} ms", value <= reach)
+
+
+def _obeyed(run: Run) -> Finding:
+    """Return how soon the gateway obeys a revocation: its copy of consents lags by that much."""
+    row = run.find(intake.OBEY)
+    if row is None or row.p50_ms is None or row.p95_ms is None:
+        return _unmeasured(intake.OBEY)
+    return Finding(
+        f"{intake.OBEY}, p95",
+        f"at most {intake.OBEYED_SECONDS:g} s",
+        f"{rounded(row.p95_ms):g} ms (p50 {rounded(row.p50_ms):g} ms)",
+        row.p95_ms <= intake.OBEYED_SECONDS * 1000,
+    )
 
 
 def _soon(run: Run, work: str, reach: float) -> Finding:

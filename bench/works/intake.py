@@ -18,7 +18,10 @@ from bench.load import Task
 from bench.parts import Parts, ProgramFailed, wait_until
 from bench.rows import HOMEWARD, Row, spread
 from bench.works import requests
+from gateway.tokens import mint
 from services.intake.domain import placement
+from shared.contracts import roles
+from shared.ids import new_id
 from shared.instruments import OBSERVER, Pack, all_packs, check, score
 from tests.door.program import assessment
 
@@ -26,6 +29,7 @@ PLACE = "place one assessment"
 SCORE = "check and score one instrument, the slowest of all"
 SEARCH = "directory search over {sites:,} sites, {connections} connections"
 ASSESS = "complete an assessment, 1 connection"
+OBEY = "a revocation answered, until the gateway obeys it"
 
 #: What searches are asked by at once: the goal's own number.
 SEARCHERS = 4
@@ -39,6 +43,10 @@ OWN_SITES = 20
 SEARCHES = 400
 #: Assessments before those that are counted.
 WARM_UP = 20
+#: Revocations before those that are counted.
+REVOKED_BEFORE = 3
+#: Seconds within which a revocation has to be obeyed (brief R2), and a consent to be known.
+OBEYED_SECONDS = 60.0
 
 #: Cities that records lie around, as degrees north and east: most people live near one, and so do programs.
 CITIES = 150
@@ -73,10 +81,27 @@ class Amounts:
     assessments: int
     placements: int
     scorings: int
+    revocations: int
 
 
-FULL = Amounts(sites=20_000, imported=5_000, seconds=8.0, assessments=300, placements=60_000, scorings=4_000)
-QUICK = Amounts(sites=20_000, imported=1_000, seconds=1.2, assessments=25, placements=10_000, scorings=500)
+FULL = Amounts(
+    sites=20_000,
+    imported=5_000,
+    seconds=8.0,
+    assessments=300,
+    placements=60_000,
+    scorings=4_000,
+    revocations=60,
+)
+QUICK = Amounts(
+    sites=20_000,
+    imported=1_000,
+    seconds=1.2,
+    assessments=25,
+    placements=10_000,
+    scorings=500,
+    revocations=10,
+)
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
@@ -88,6 +113,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
     with open_house(parts, ("intake", "scheduling", "gateway")) as house:
         site_id = open_sites(house, sites=OWN_SITES)
         yield assess(house, site_id, amounts.assessments)
+        yield obey(house, site_id, amounts.revocations)
         tell(f"intake: {amounts.sites} facility records")
         began = time.monotonic()
         places = import_facilities(house, amounts.sites, imported=amounts.imported)
@@ -196,22 +222,21 @@ def _furnish(house: House, site_id: str) -> None:
         house.post("/v1/groups", group, role="operations")
 
 
+def _refer(house: House, site_id: str, number: int, *, family_name: str) -> dict[str, Any]:
+    """Register somebody, the same every time, and return the referral."""
+    someone = {
+        "given_name": f"Number {number}",
+        "family_name": family_name,
+        "birth_date": f"19{50 + number % 50}-03-{number % 28 + 1:02}",
+    }
+    told = {"site_id": site_id, "referral_source": "7", "patient": someone}
+    return house.post("/v1/referrals", told, role="clinician")
+
+
 def assess(house: House, site_id: str, times: int) -> Row:
     """Complete one assessment after the other, each of somebody who was referred before."""
     waiting = [
-        house.post(
-            "/v1/referrals",
-            {
-                "site_id": site_id,
-                "referral_source": "7",
-                "patient": {
-                    "given_name": f"Number {number}",
-                    "family_name": "Measured",
-                    "birth_date": f"19{50 + number % 50}-03-{number % 28 + 1:02}",
-                },
-            },
-            role="clinician",
-        )["episode_id"]
+        _refer(house, site_id, number, family_name="Measured")["episode_id"]
         for number in range(times + WARM_UP)
     ]
     taken = []
@@ -220,6 +245,54 @@ def assess(house: House, site_id: str, times: int) -> Row:
         house.post(f"/v1/episodes/{episode_id}/assessments", assessment(), role="clinician")
         taken.append((time.perf_counter() - began) * 1000)
     return Row(work=ASSESS, system=HOMEWARD, **spread(taken[WARM_UP:]))
+
+
+def obey(house: House, site_id: str, times: int) -> Row:
+    """Revoke one consent after the other, while its recipient reads the feed again and again.
+
+    From the answer to the revocation until the recipient has read a feed without the patient: the reading
+    that finds so is in the figure.
+
+    :raises ProgramFailed: when a consent is not known, or a revocation not obeyed, in time.
+    """
+    recipient_id = new_id()
+    house.tokens[roles.PARTNER] = mint(
+        house.settings.token_key,
+        tenant=house.settings.tenant,
+        role=roles.PARTNER,
+        partner=recipient_id,
+        actor_id="claims-desk",
+    )
+    allowed = {
+        "kind": "TPO",
+        "recipient": "Prairie Mutual",
+        "recipient_id": recipient_id,
+        "purpose": "Payment of my care",
+        "information_classes": ["ASSESSMENT", "DIAGNOSES"],
+    }
+    taken = []
+    for number in range(times + REVOKED_BEFORE):
+        who = _refer(house, site_id, number, family_name="Revoking")
+        house.post(f"/v1/episodes/{who['episode_id']}/assessments", assessment(), role="clinician")
+        path = f"/v1/patients/{who['patient_id']}/consents"
+        consent_id = house.post(path, allowed, role="clinician")["consent_id"]
+        if not wait_until(partial(_reads, house, who, told=True), seconds=OBEYED_SECONDS, step=0.005):
+            raise ProgramFailed("a consent was not known in time")
+        house.post(f"/v1/consents/{consent_id}/revocation", {}, role="clinician")
+        began = time.perf_counter()
+        if not wait_until(partial(_reads, house, who, told=False), seconds=OBEYED_SECONDS, step=0.0):
+            raise ProgramFailed("a revocation was not obeyed in time")
+        taken.append((time.perf_counter() - began) * 1000)
+    return Row(work=OBEY, system=HOMEWARD, **spread(taken[REVOKED_BEFORE:]))
+
+
+def _reads(house: House, who: dict[str, Any], *, told: bool) -> bool:
+    """Return whether the recipient is told of the assessment that was completed last, or is not, as is asked.
+
+    :param who: whose assessment it is.
+    """
+    page = house.get("/v1/events?type=assessment_completed&last=1", role=roles.PARTNER)
+    return (who["patient_id"] in [event["subject"] for event in page["items"]]) == told
 
 
 # --- The directory ----------------------------------------------------------------------------------

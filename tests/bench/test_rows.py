@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bench import goals, report
 from bench.rows import HOMEWARD, Row, Run, percentile, rounded, spread, steady_rate
-from bench.works import answers, events, growth, requests
+from bench.works import answers, events, growth, intake, requests
 
 some_figures = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=200)
 
@@ -195,6 +195,15 @@ class TestGoals:
             "register_referral, one client, p95": False,
             "referral_received to keep_patient, p50": False,
         }
+
+    def test_of_revocations_are_a_minute(self):
+        for p95_ms, met in ((60_000.0, True), (60_001.0, False)):
+            row = Row(work=intake.OBEY, system=HOMEWARD, p50_ms=12.0, p95_ms=p95_ms)
+
+            (found,) = goals.findings(run_of(row))
+
+            assert (found.reach, found.met) == ("at most 60 s", met)
+            assert "p50 12 ms" in found.measured
 
     def test_of_growing_memory_are_judged_after_many_events_only(self):
         row = Row(work="memory of intake", system=HOMEWARD, memory_mib=100.0, memory_mib_at_half=90.0)

@@ -3,9 +3,10 @@
 import pytest
 
 import bench.parts
+from bench.house import open_house
 from bench.parts import Parts
 from bench.rows import HOMEWARD
-from bench.works import events, floor, poison, requests, scheduling
+from bench.works import events, floor, intake, poison, requests, scheduling
 from tests import forked
 
 #: Enough for two transactions, one batch after the other.
@@ -50,6 +51,21 @@ def test_ordinary_events_are_measured_beside_poison(parts):
 
     assert [row.work for row in rows] == [poison.WITHOUT, poison.BESIDE_ONE, poison.BESIDE_MANY]
     assert all(0 < row.p50_ms <= row.p99_ms for row in rows)
+
+
+def test_revocations_are_measured_until_they_are_obeyed(parts):
+    with open_house(parts, ("intake", "gateway")) as house:
+        site = {
+            "name": "Lakeside",
+            "time_zone": "America/Chicago",
+            "levels_licensed": ["1", "2.1"],
+            "emergency_phone": "+1 312 555 0142",
+        }
+        site_id = house.post("/v1/sites", site, role="operations")["site_id"]
+
+        row = intake.obey(house, site_id, 2)
+
+    assert 0 < row.p50_ms <= row.p95_ms < intake.OBEYED_SECONDS * 1000
 
 
 def test_commands_and_the_processor_time_of_each_are_measured(parts, monkeypatch):
