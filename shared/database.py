@@ -34,6 +34,7 @@ __all__ = [
     "blind_index",
     "blind_index_column",
     "commit_with_next",
+    "finds_row_gone",
     "go_on_if",
     "id_column",
     "inserts_put_off",
@@ -217,6 +218,8 @@ class FewTripsConnection(extensions.connection):
         self.leaves_each_to_itself = False
         #: Whether rows that are added, and of which nothing is read, wait as well.
         self.puts_off_inserts = False
+        #: Whether rows that are changed wait, too.
+        self.puts_off_changes = False
         #: What was asked without a transaction, by its text.
         self.asked: dict[str, _Asked] = {}
         self._be_new()
@@ -370,10 +373,21 @@ class _Asked:
         return f"{forget}PREPARE {self._name} AS ".encode() + cursor.mogrify(query, places)
 
 
+#: Fails where a change that nobody waits for finds no row to be made in: the database is asked, as it is not
+#: told how many there were. See :func:`finds_row_gone`.
+_CHECKED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / count(*) FROM changed"
+
+
 class _FewTripsCursor(extensions.cursor):
     """Sends a statement framed by what its connection says."""
 
     connection: FewTripsConnection
+    _has_put_off_change = False
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement was about; of a change that was put off, the one that there must be."""
+        return 1 if self._has_put_off_change else super().rowcount
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # the driver's own name
         """Send one statement; those that only make or forget a savepoint, or go back to one, wait."""
@@ -388,6 +402,8 @@ class _FewTripsCursor(extensions.cursor):
             if connection.puts_off_inserts and query.startswith("INSERT ") and " RETURNING " not in query:
                 connection.put_off(self.mogrify(query, vars))
                 return
+        if connection.puts_off_changes and self._puts_off_change(query, vars):
+            return
         if not connection.frames:
             if not (connection.leaves_each_to_itself and self._has_answered_with_kept_plan(query, vars)):
                 super().execute(query, vars)
@@ -399,6 +415,19 @@ class _FewTripsCursor(extensions.cursor):
         except psycopg2.Error as error:
             connection.check(error)
             raise
+
+    def _puts_off_change(self, query: Any, values: Any) -> bool:
+        """Have a change of which nothing is read sent with the next statement; return whether it is one."""
+        self._has_put_off_change = False
+        if isinstance(query, bytes) and query.startswith(b"UPDATE "):
+            # Of many rows, filled in already: how many were found is not told of these anyway.
+            self.connection.put_off(query)
+            return True
+        if isinstance(query, str) and query.startswith("UPDATE ") and " RETURNING " not in query:
+            self.connection.put_off(_CHECKED % self.mogrify(query, values))
+            self._has_put_off_change = True
+            return True
+        return False
 
     def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
         """Ask by a plan that the database has kept, or keeps from now on; return whether that went well."""
@@ -493,6 +522,26 @@ def inserts_put_off(connection: sa.Connection) -> Iterator[None]:
         driver.puts_off_inserts = False
 
 
+@contextlib.contextmanager
+def _writes_put_off(connection: sa.Connection) -> Iterator[None]:
+    """Have rows that are added or changed meanwhile travel with the statement that follows, or the commit.
+
+    Where a row that is changed is not there any more, that one fails; see :func:`finds_row_gone`.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.puts_off_changes = True
+    try:
+        with inserts_put_off(connection):
+            yield
+    finally:
+        driver.puts_off_changes = False
+
+
+def finds_row_gone(error: psycopg2.Error) -> bool:
+    """Tell whether a statement failed because a row that was to be changed with it is not there."""
+    return isinstance(error, psycopg2.errors.DivisionByZero)
+
+
 #: Sent with a transaction's statements, lets its commit return before it is on disk. For what is worked out
 #: again where a crash of the server forgets it, and for nothing else.
 WITHOUT_WAITING_FOR_THE_DISK = "SET LOCAL synchronous_commit = off"
@@ -576,6 +625,17 @@ class _Session(Session):
                 return result.scalar() if options.get("_scalar_result") else result
         options["_parent_execute_state"] = _NobodyListens
         return super()._execute_internal(narrowed, params, **options)
+
+    def flush(self, objects: Any = None) -> None:
+        """Have what was added and changed written on the way to whatever is asked next.
+
+        What fails then fails there, so within a savepoint nothing waits.
+        """
+        if self._is_clean() or self.in_nested_transaction():
+            super().flush(objects)
+            return
+        with _writes_put_off(self.connection()):
+            super().flush(objects)
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the row with a key of one column, or None; *options* are those of the parent."""

@@ -2,7 +2,7 @@
 
 At the end of a transaction nothing more is asked of its session. What SQLAlchemy's unit of work keeps for
 that then serves nobody, and takes longer than everything else about a new row: so rows that are only added go
-past it. Where rows are changed or deleted besides, all are written by it, as ever.
+past it. Where rows are changed or deleted besides, all are written by it, as ever; but they travel together.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from shared.database import inserts_put_off, own_new_rows
+from shared.database import own_new_rows
 from shared.many_rows import WORTH_JSON, as_json
 
 #: What a row's values are, by the names of its columns.
@@ -58,15 +58,14 @@ class _Rows:
 def pending_statements(db: Session, connection: sa.Connection, cursor: Any) -> list[bytes]:
     """Return the statements that write what a session holds and has not written; only the commit may follow.
 
-    Changed and deleted rows wait on the connection instead, as they do where nothing can be returned.
+    Where rows are changed, all of them wait on the connection instead, as the unit of work has written them.
     """
     added = list(db.new)
     kinds: dict[Any, _Rows | None] = {type(row): None for row in added}
     for kind in kinds:
         kinds[kind] = _rows_of(kind, connection.dialect)
     if None in kinds.values() or db.dirty or db.deleted:
-        with inserts_put_off(connection):
-            db.flush()
+        db.flush()
         return []
     own_new_rows(db)
     alike: dict[tuple[_Rows, tuple[str, ...]], list[_Values]] = {}

@@ -18,7 +18,6 @@ from services.intake.domain.sites import Site
 from services.intake.domain.tasks import DONE
 from shared.clock import set_timer
 from shared.contracts.scheduling import PatientNotSeen, SeatCancelled, SessionMissed, SessionScheduled
-from shared.database import inserts_put_off
 from shared.errors import TooEarly
 from shared.messaging import because_of
 
@@ -113,8 +112,7 @@ def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now:
         for day in sorted(set(days) - have):
             own, without = _take_for(db, authorization, day, own=own, now=now)
             given_up += without
-        with inserts_put_off(db.connection()):
-            db.flush()
+        db.flush()
         have = have - set(given_up) | {unit.served_on for unit in own}
         covering.watch(db, authorization, taken=own, now=now)
         watch_reservations(db, authorization, site=site, taken=own)

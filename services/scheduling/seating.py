@@ -35,6 +35,7 @@ from shared.contracts.scheduling import (
     SessionSwapped,
     SiteClosed,
 )
+from shared.database import send_what_waits
 from shared.errors import Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, announce_all
@@ -61,6 +62,7 @@ def write_down(db: Session) -> None:
     """
     try:
         db.flush()
+        send_what_waits(db.connection())
     except sa.exc.IntegrityError as error:
         kept = _KEPT_BY_DATABASE.get(getattr(error.orig.diag, "constraint_name", "") or "")  # type: ignore[union-attr]
         if kept is None:

@@ -16,6 +16,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from shared import audit, clock, new_rows, safety, telemetry
 from shared.contracts.event import Envelope, Event
@@ -24,6 +25,7 @@ from shared.database import (
     WITHOUT_WAITING_FOR_THE_DISK,
     Condition,
     commit_with_next,
+    finds_row_gone,
     left_to_write,
     moment,
     origin_of,
@@ -159,6 +161,8 @@ def _write_pending(db: Session) -> None:
             commit_with_next(connection)
             cursor.execute(b";\n".join(statements))
     except psycopg2.Error as error:
+        if finds_row_gone(error):
+            raise StaleDataError("a row that was changed is not there any more") from error
         # As if it had been sent like any other statement.
         lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
         if lost:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session, registry
+from sqlalchemy.orm.exc import StaleDataError
 
 import shared.messaging
 from shared import audit
@@ -205,3 +206,42 @@ class TestNewRows:
         add(engine, *(Thing(thing_id=new_id(), order="new") for _ in range(5)), before_commit=change)
 
         assert sorted(row[2] for row in things_in(engine)) == ["after", *["new"] * 5]
+
+    @pytest.mark.parametrize("number", [1, 3])
+    def test_wait_with_those_that_change_for_what_is_asked_next(self, engine: sa.Engine, number: int) -> None:
+        known = [Thing(thing_id=new_id(), order=f"before {place}") for place in range(number)]
+        add(engine, *known)
+
+        with transaction(engine, origin()) as db:
+            for thing in known:
+                found = db.get(Thing, thing.thing_id)
+                assert found is not None
+                found.order = found.order.replace("before", "after")
+            db.add(Thing(thing_id=new_id(), order="new", small=3))
+            db.flush()
+            driver = db.connection().connection.driver_connection
+            assert driver is not None
+            assert driver.has_put_off
+            read = db.scalars(sa.select(_things.c.order).order_by(_things.c.thing_id)).all()
+
+        assert read == [*(f"after {place}" for place in range(number)), "new"]
+        assert [row[2] for row in things_in(engine)] == read
+
+    @pytest.mark.parametrize("asks", [False, True])
+    def test_fail_where_one_that_changes_is_not_there_any_more(self, engine: sa.Engine, asks: bool) -> None:
+        known = Thing(thing_id=new_id(), order="before")
+        add(engine, known)
+
+        def change(db: Session) -> None:
+            found = db.get(Thing, known.thing_id)
+            assert found is not None
+            with engine.begin() as other:
+                other.execute(_things.delete())
+            found.order = "after"
+            if asks:
+                db.scalar(sa.select(sa.func.count()).select_from(Shelf))
+
+        with pytest.raises(sa.exc.DataError if asks else StaleDataError):
+            add(engine, Thing(thing_id=new_id(), order="new"), before_commit=change)
+
+        assert things_in(engine) == []
