@@ -52,7 +52,10 @@ def rules_in_force(db: Session) -> dict[str, int]:
 
 def packs_in_force(db: Session) -> list[Pack]:
     """Return the instruments in force, each in the version that was signed."""
-    in_force = rules_in_force(db)
+    return _packs_among(rules_in_force(db))
+
+
+def _packs_among(in_force: dict[str, int]) -> list[Pack]:
     return [
         pack_of(one.pack, one.version)
         for one in rules.catalogue()
@@ -61,13 +64,14 @@ def packs_in_force(db: Session) -> list[Pack]:
 
 
 def recorded_for(
-    db: Session, episode: Episode, *, now: datetime, in_force: Collection[str]
+    episode: Episode, given: list[instruments.InstrumentAnswers], *, now: datetime, in_force: Collection[str]
 ) -> assessments.Recorded:
     """Return what instruments told in an episode that an assessment must not overlook.
 
+    :param given: all that the patient answered.
     :param in_force: the packs of rules that are in force.
     """
-    return instruments.recorded(_given_in(db, episode), now=now, in_force=in_force)
+    return instruments.recorded(_of_episode(given, episode), now=now, in_force=in_force)
 
 
 def held_since(
@@ -91,16 +95,32 @@ def _held(db: Session, episode: Episode, *, now: datetime) -> list[str]:
 
 
 def _given_in(db: Session, episode: Episode) -> list[instruments.InstrumentAnswers]:
-    given = tables.instrument_answers_of(db, patient_id=episode.patient_id)
+    return _of_episode(tables.instrument_answers_of(db, patient_id=episode.patient_id), episode)
+
+
+def _of_episode(
+    given: list[instruments.InstrumentAnswers], episode: Episode
+) -> list[instruments.InstrumentAnswers]:
     return [one for one in given if one.episode_id == episode.episode_id]
 
 
 def missing_for(
-    db: Session, episode: Episode, patient: Patient, site: Site, *, now: datetime
+    episode: Episode,
+    patient: Patient,
+    site: Site,
+    given: list[instruments.InstrumentAnswers],
+    *,
+    now: datetime,
+    in_force: dict[str, int],
 ) -> tuple[str, ...]:
-    """Return the instruments in force that were due before the decision and that nobody has answered yet."""
+    """Return the instruments in force that were due before the decision and that nobody has answered yet.
+
+    :param given: all that the patient answered.
+    :param in_force: the version in force of each pack of rules.
+    """
     place = instruments.place_of(episode, admitted_at=None)
-    due = _due(db, patient, episode, site, packs=packs_in_force(db), place=place, now=now)
+    packs = _packs_among(in_force)
+    due = _due_by(given, patient, episode, site, packs=packs, place=place, now=now)
     return tuple(sorted({one.pack.instrument for one in due}))
 
 
@@ -138,8 +158,11 @@ def _due_by(
 
 def keep_answers(
     db: Session, call: Call, patient: Patient, *, in_force: list[Pack]
-) -> instruments.InstrumentAnswers:
-    """Keep what somebody answered, announce every danger in it, and ask humans for what follows."""
+) -> tuple[instruments.InstrumentAnswers, Site]:
+    """Keep what somebody answered, announce every danger in it, and ask humans for what follows.
+
+    :return: what is kept, and the site of whoever answered.
+    """
     data = call.data
     episode, site = _where(db, patient)
     pack = _pack(data["instrument"], data["version"], in_force)
@@ -167,7 +190,7 @@ def keep_answers(
     _ask_humans(db, kept, earlier, site)
     if kept.instrument in suicide_risk.FORMS:
         _watch_over_risk(db, episode, [*earlier, kept], now=call.now)
-    return kept
+    return kept, site
 
 
 def _watch_over_risk(
@@ -181,7 +204,7 @@ def _watch_over_risk(
         return
     set_timer(db, SCREEN_AGAIN_DUE, key=patient_id, due_at=max(now, risk.due_at))
     if risk.waits_for_clinician and not tables.open_tasks_about(
-        db, patient_id=patient_id, task=suicide_risk.REVIEW_TASK
+        db, patient_id=patient_id, tasks_named=[suicide_risk.REVIEW_TASK]
     ):
         asking.ask(db, risk.review_task(episode, at=now))
 
@@ -194,7 +217,7 @@ def ask_to_screen_again(db: Session, patient_id: str, *, at: datetime) -> None:
         return
     if risk.due_at > at:
         set_timer(db, SCREEN_AGAIN_DUE, key=patient_id, due_at=risk.due_at)
-    elif not tables.open_tasks_about(db, patient_id=patient_id, task=suicide_risk.SCREEN_AGAIN_TASK):
+    elif not tables.open_tasks_about(db, patient_id=patient_id, tasks_named=[suicide_risk.SCREEN_AGAIN_TASK]):
         asking.ask(db, risk.task(episode, at=at))
 
 
@@ -207,12 +230,17 @@ def _ask_humans(
     """End the tasks that the answers answer, and open those that they ask for."""
     newest_first = sorted([*earlier, kept], key=lambda one: one.recorded_at, reverse=True)
     silent = instruments.skipped_in_row(newest_first)
-    for name in instruments.answered_tasks(kept):
-        for task in tables.open_tasks_about(db, patient_id=kept.patient_id, task=name):
-            for closed in task.close(outcome=tasks.DONE, at=kept.recorded_at):
-                announce(db, closed)
-    for task in instruments.wanted_tasks(kept, skipped_in_row=silent, site=site):
-        if tables.open_tasks_about(db, patient_id=kept.patient_id, task=task.task):
+    answered = instruments.answered_tasks(kept)
+    wanted = instruments.wanted_tasks(kept, skipped_in_row=silent, site=site)
+    open_tasks = tables.open_tasks_about(
+        db, patient_id=kept.patient_id, tasks_named={*answered, *(task.task for task in wanted)}
+    )
+    for name in answered:
+        for task in open_tasks:
+            if task.task == name:
+                announce_all(db, task.close(outcome=tasks.DONE, at=kept.recorded_at))
+    for task in wanted:
+        if any(one.task == task.task and one.is_open for one in open_tasks):
             # Somebody is being asked already.
             continue
         db.add(task)
@@ -226,8 +254,12 @@ def views_of(
     *,
     in_force: list[Pack],
     version: int | None = None,
+    site: Site | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what one person answered and what it amounts to, with where help is where it tells of danger."""
+    """Return what one person answered and what it amounts to, with where help is where it tells of danger.
+
+    :param site: the person's, where it is known already.
+    """
     helps: dict[bool, dict[str, Any]] = {}
     shown = []
     for one in kept:
@@ -235,7 +267,9 @@ def views_of(
         why_not = one.why_not_scored(in_force=in_force)
         in_danger = bool(scored.dangers)
         if in_danger not in helps:
-            helps[in_danger] = _help(db, call, patient_id=one.patient_id, in_danger=in_danger)
+            if site is None:
+                _, site = tables.newest_episode_at_site(db, patient_id=one.patient_id)
+            helps[in_danger] = _help(db, call, site, in_danger=in_danger)
         told = {
             "scored_by_version": version or one.version,
             "status": scored.status,
@@ -277,12 +311,7 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "due": asked,
         "withheld": withheld,
         "not_signed": [] if by_patient else sorted(shipped - signed),
-    } | _help(
-        db,
-        call,
-        patient_id=patient.patient_id,
-        in_danger=any(one.urgent for one in due),
-    )
+    } | _help(db, call, site, in_danger=any(one.urgent for one in due))
 
 
 def due_forms(db: Session, *, patient_ids: list[str], now: datetime) -> list[dict[str, Any]]:
@@ -340,7 +369,7 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step_by": _next_step_by(db, episode, wait, held=held),
         "due_instruments": [one["instrument"] for one in due["due"]],
         "program_emergency_phone": site.emergency_phone,
-    } | _help(db, call, patient_id=patient.patient_id, in_danger=bool(held) or due["crisis"] is not None)
+    } | _help(db, call, site, in_danger=bool(held) or due["crisis"] is not None)
 
 
 def _next_step_by(
@@ -386,10 +415,9 @@ def _due_view(due: Due) -> dict[str, Any]:
     }
 
 
-def _help(db: Session, call: Call, *, patient_id: str, in_danger: bool) -> dict[str, Any]:
+def _help(db: Session, call: Call, site: Site | None, *, in_danger: bool) -> dict[str, Any]:
     """Return whether somebody is there now, and where help is: in danger, or while nobody is."""
     on_duty = tables.somebody_on_duty(db, at=call.now)
-    _, site = tables.newest_episode_at_site(db, patient_id=patient_id)
     return {
         "staff_on_duty": on_duty,
         "notice": None if on_duty else instruments.NOBODY_ON_DUTY,

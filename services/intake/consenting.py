@@ -37,7 +37,9 @@ def remind(db: Session, consent: Consent, *, at: datetime) -> None:
 def note_newer(db: Session, consent: Consent, *, at: datetime) -> None:
     """Close the requests that a new consent answers: those for one of its kind to the same recipient."""
     if consent.kind == "TREATMENT":
-        for task in tables.open_tasks_about(db, patient_id=consent.patient_id, task=WITHOUT_CONSENT_TASK):
+        for task in tables.open_tasks_about(
+            db, patient_id=consent.patient_id, tasks_named=[WITHOUT_CONSENT_TASK]
+        ):
             asking.end(db, task_id=task.task_id, outcome=DONE, at=at)
     for earlier in tables.consents_of(db, patient_id=consent.patient_id):
         same = (earlier.kind, earlier.recipient_id, earlier.recipient) == (

@@ -63,6 +63,11 @@ def locked_episode(db: Session, episode_id: str) -> Episode:
     return _there(tables.lock_episode(db, episode_id=episode_id), "episode", field="episode_id")
 
 
+def to_assess(db: Session, episode_id: str) -> tables.ToAssess:
+    """Return an episode, locked, with what is known beforehand to whoever assesses its patient."""
+    return _there(tables.lock_to_assess(db, episode_id=episode_id), "episode", field="episode_id")
+
+
 def locked_inquiry(db: Session, inquiry_id: str) -> Inquiry:
     """Return an inquiry, which nobody else changes until the transaction ends."""
     return _there(tables.lock_inquiry(db, inquiry_id=inquiry_id), "inquiry", field="inquiry_id")

@@ -474,36 +474,39 @@ class Intake:
     @command(schemas.CompleteAssessment, roles=roles.CARE_TEAM)
     def complete_assessment(self, db: Session, call: Call) -> dict[str, Any]:
         """Complete an assessment and recommend a level of care."""
-        episode = finding.locked_episode(db, call.data["episode_id"])
-        site = finding.site(db, episode.site_id)
-        known_fit = tables.find_obligation_fit(db, patient_id=episode.patient_id, site_id=site.site_id)
-        patient = finding.patient(db, episode.patient_id)
-        network = tables.find_network(db, patient_id=episode.patient_id)
+        known = finding.to_assess(db, call.data["episode_id"])
+        episode, site, patient = known.episode, known.site, known.patient
+        fit_found, network = known.obligation_fit, known.network
         in_force = answering.rules_in_force(db)
+        given = tables.instrument_answers_of(db, patient_id=patient.patient_id)
+        open_tasks = tables.open_tasks_of(db, episode_id=episode.episode_id)
         assessment, events = assessments.complete(
             assessment_id=new_id(),
             episode=episode,
             patient=patient,
             site=site,
             findings=_findings(call.data),
-            placeable_minutes=known_fit.placeable_minutes if known_fit else None,
-            required_minutes=known_fit.required_minutes if known_fit else None,
-            placeable_by_track=known_fit.by_track if known_fit else (),
+            placeable_minutes=fit_found.placeable_minutes if fit_found else None,
+            required_minutes=fit_found.required_minutes if fit_found else None,
+            placeable_by_track=fit_found.by_track if fit_found else (),
             actor=call.actor,
             now=call.now,
-            recorded=answering.recorded_for(db, episode, now=call.now, in_force=in_force),
+            recorded=answering.recorded_for(episode, given, now=call.now, in_force=in_force),
             # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
             # nobody can decide on their word.
             rules_version=in_force.get(placement.CODE),
             supporters=network.supporters if network else None,
             edition=call.data["edition"],
-            instruments_missing=answering.missing_for(db, episode, patient, site, now=call.now),
+            instruments_missing=answering.missing_for(
+                episode, patient, site, given, now=call.now, in_force=in_force
+            ),
             fourth_edition_in_force=placement4.CODE in in_force,
         )
         db.add(assessment)
         announce_all(db, events)
-        _ask_for_what_follows(db, episode, assessment, site)
-        stepping.note_contact_in(db, episode, at=call.now)
+        _ask_for_what_follows(db, episode, assessment, site, open_tasks)
+        if known.steps_down:
+            stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:
             queueing.note_what_is_known(db, episode, pregnant=True, now=call.now)
         return views.assessment_view(assessment, site)
@@ -561,8 +564,8 @@ class Intake:
         patient = finding.own_patient(db, call)
         tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
         in_force = answering.packs_in_force(db)
-        kept = answering.keep_answers(db, call, patient, in_force=in_force)
-        (shown,) = answering.views_of(db, [kept], call, in_force=in_force)
+        kept, site = answering.keep_answers(db, call, patient, in_force=in_force)
+        (shown,) = answering.views_of(db, [kept], call, in_force=in_force, site=site)
         return answer_of(schemas.InstrumentAnswers, shown)
 
     @on_timer(answering.SCREEN_AGAIN_DUE)
@@ -1796,14 +1799,23 @@ def _close_tasks(db: Session, episode: Episode, *, task: str, outcome: str, at: 
 
 
 def _ask_for_what_follows(
-    db: Session, episode: Episode, assessment: assessments.Assessment, site: Site
+    db: Session,
+    episode: Episode,
+    assessment: assessments.Assessment,
+    site: Site,
+    open_tasks: list[tasks.Task],
 ) -> None:
-    """End the request to assess, and ask for a decision in time and for what the withdrawal gate found."""
+    """End the request to assess, and ask for a decision in time and for what the withdrawal gate found.
+
+    :param open_tasks: all of the episode.
+    """
     at = assessment.completed_at
-    for task in (timeline.ASSESSMENT_TASK, timeline.EVALUATION_TASK, timeline.RATING_TASK):
-        _close_tasks(db, episode, task=task, outcome=tasks.DONE, at=at)
+    for name in (timeline.ASSESSMENT_TASK, timeline.EVALUATION_TASK, timeline.RATING_TASK):
+        for task in open_tasks:
+            if task.task == name:
+                announce_all(db, task.close(outcome=tasks.DONE, at=at))
     decision = timeline.decision_task(assessment, site=site)
-    if not tables.open_tasks_of(db, episode_id=episode.episode_id, task=decision.task):
+    if not any(task.task == decision.task for task in open_tasks):
         _open_task(db, decision)
     episode.decision_due_at = timeline.decide_by(episode, decision)
     set_timer(db, _DECISION_DUE, key=episode.episode_id, due_at=episode.decision_due_at)

@@ -64,7 +64,7 @@ def give_notice(
     if known is None:
         db.add(receipt)
         announce_all(db, events)
-    for task in tables.open_tasks_about(db, patient_id=patient.patient_id, task=notices.NOTICE_TASK):
+    for task in tables.open_tasks_about(db, patient_id=patient.patient_id, tasks_named=[notices.NOTICE_TASK]):
         announce_all(db, task.close(outcome=DONE, at=call.now))
     return known or receipt, notice
 

@@ -221,12 +221,14 @@ from services.intake.tables.tasks import (
     open_tasks_on,
     task_rows,
 )
+from services.intake.tables.to_assess import ToAssess, lock_to_assess
 
 __all__ = [
     "ROWS_A_STATEMENT",
     "Box",
     "Ledger",
     "Near",
+    "ToAssess",
     "admission_rows",
     "admission_seat_rows",
     "admission_wait_rows",
@@ -341,6 +343,7 @@ __all__ = [
     "lock_self_pay",
     "lock_site",
     "lock_step_down",
+    "lock_to_assess",
     "lock_units",
     "mapper",
     "message_rows",

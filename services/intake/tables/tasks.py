@@ -49,7 +49,7 @@ _OPEN_ABOUT = written_once(
     sa.select(tasks.Task)
     .where(
         task_rows.c.patient_id == sa.bindparam("of_patient"),
-        task_rows.c.task == sa.bindparam("of_kind"),
+        task_rows.c.task.in_(sa.bindparam("of_kinds", expanding=True)),
         task_rows.c.outcome.is_(None),
     )
     .order_by(task_rows.c.task_id)
@@ -69,9 +69,11 @@ def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
     return db.scalar(query.where(*own, task_rows.c.task == task)) or 0
 
 
-def open_tasks_about(db: Session, *, patient_id: str, task: str) -> list[tasks.Task]:
-    """Return the open tasks of one kind about a person, by id."""
-    return list(db.scalars(_OPEN_ABOUT, {"of_patient": patient_id, "of_kind": task}))
+def open_tasks_about(db: Session, *, patient_id: str, tasks_named: Collection[str]) -> list[tasks.Task]:
+    """Return the open tasks of some kinds about a person, by id."""
+    if not tasks_named:
+        return []
+    return list(db.scalars(_OPEN_ABOUT, {"of_patient": patient_id, "of_kinds": sorted(tasks_named)}))
 
 
 def open_tasks_on(db: Session, *, about_id: str, tasks_named: Collection[str]) -> list[tasks.Task]:
