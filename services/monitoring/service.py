@@ -137,19 +137,19 @@ class Monitoring:
     def draft_plan(self, db: Session, event: AssessmentCompleted, now: datetime) -> None:
         """Draft a treatment plan from what the assessment found."""
         episode = _episode_of(db, event)
+        known = tables.plans_of(db, episode_id=episode.episode_id)
+        network = tables.find_network(db, event.patient_id)
         if "OPIOID" in event.problems and not episode.opioid_history:
             episode.opioid_history = True
             if episode.outreaches_open:
                 self._settle(db, episode, at=event.completed_at)
         plan = plans.draft(event)
-        if db.get(plans.Plan, plan.plan_id) is not None:
+        if any(one.plan_id == plan.plan_id for one in known):
             return
-        network = tables.find_network(db, event.patient_id)
         if network is not None and network.told_at > event.completed_at:
             plan.heed_support(network.supporters)
         db.add(plan)
-        db.flush()
-        plans.number_versions(tables.plans_of(db, episode_id=episode.episode_id))
+        plans.number_versions([*known, plan])
         announce(db, plan.drafted())
 
     @reacts_to(EarlierPlanImported)
@@ -516,7 +516,7 @@ class Monitoring:
     @command(schemas.LogOutreachAttempt, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
     def log_outreach_attempt(self, db: Session, call: Call) -> dict[str, Any]:
         """Log an attempt to reach the patient; reaching them ends the outreach."""
-        known, episode = _outreach_to_change(db, call.data["outreach_id"])
+        known, episode = tables.lock_outreach(db, outreach_id=call.data["outreach_id"])
         if known is None or episode is None:
             raise NotFound("No such outreach.", field="outreach_id")
         at = call.data["attempted_at"] or call.now
@@ -573,13 +573,14 @@ class Monitoring:
         self._weigh(db, episode, fact_at=call.now, may_raise=True)
         self._judge_readiness(db, episode)
         announce_all(db, check_in.ask_for_call(episode))
-        announce_all(
-            db,
-            checkins.watch_skips(
-                episode, check_in, skipped_in_row=self._skipped_in_row(db, episode, check_in)
-            ),
-        )
-        on_duty = tables.somebody_on_duty(db, at=call.now)
+        left_out = self._left_out_in_row(db, episode, check_in)
+        # Read once: where nobody has the duty, none of so many was asked.
+        moments = [call.now, *left_out]
+        shifts = tables.shifts_after(db, since=min(moments), until=max(moments))
+        asked = (at for at in left_out if any(shift.covers(at) for shift in shifts))
+        skipped = len(list(itertools.islice(asked, checkins.SKIPS_FOR_CLINICIAN)))
+        announce_all(db, checkins.watch_skips(episode, check_in, skipped_in_row=skipped))
+        on_duty = any(shift.covers(call.now) for shift in shifts)
         lines = None
         if check_in.carries_risk or not on_duty:
             lines = _crisis_lines(db, site_id=episode.site_id)
@@ -598,21 +599,15 @@ class Monitoring:
             },
         )
 
-    def _skipped_in_row(self, db: Session, episode: Episode, check_in: checkins.CheckIn) -> int:
-        """Return how many check-ins up to this one left a safety question out that the form had asked.
+    def _left_out_in_row(self, db: Session, episode: Episode, check_in: checkins.CheckIn) -> list[datetime]:
+        """Return when the check-ins up to this one were that left a safety question out, the newest first.
 
-        Counted only where it matters, and no further than that a clinician is asked.
+        Looked for only where it matters, and no further than that a clinician is asked.
         """
         if check_in.danger is not None or episode.skips_task_id is not None:
-            return 0
+            return []
         newest = tables.newest_check_ins(db, episode_id=check_in.episode_id, limit=checkins.SKIPS_LOOKED_AT)
-        moments = [one.checked_in_at for one in itertools.takewhile(lambda one: one.danger is None, newest)]
-        if not moments:
-            return 0
-        # Read once: where nobody has the duty, none of so many was asked.
-        shifts = tables.shifts_after(db, since=moments[-1], until=moments[0])
-        asked = (at for at in moments if any(shift.covers(at) for shift in shifts))
-        return len(list(itertools.islice(asked, checkins.SKIPS_FOR_CLINICIAN)))
+        return [one.checked_in_at for one in itertools.takewhile(lambda one: one.danger is None, newest)]
 
     @question(schemas.GetCheckInForm, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def get_check_in_form(self, db: Session, call: Call) -> dict[str, Any]:
@@ -1099,7 +1094,7 @@ class Monitoring:
                 told = {"task_id": data["task_id"], "outcome": data["outcome"]}
                 announce_all(db, check_in.settle_call(asked_by, **told, at=call.now))
         else:
-            asked_by, _ = _outreach_to_change(db, data["about_id"])
+            asked_by, _ = tables.lock_outreach(db, outreach_id=data["about_id"])
             if asked_by is not None:
                 announce_all(db, asked_by.close_task(**asked, at=call.now))
         if asked_by is None:
@@ -1292,17 +1287,6 @@ def _once_each(events: Sequence[SessionAttended]) -> list[list[SessionAttended]]
             turns.append([])
         turns[turn].append(event)
     return turns
-
-
-def _outreach_to_change(db: Session, outreach_id: str) -> tuple[outreach.Outreach | None, Episode | None]:
-    """Return an outreach and its episode, which nobody else changes until the transaction ends."""
-    known = db.get(outreach.Outreach, outreach_id)
-    if known is None:
-        return None, None
-    # The episode is locked before its outreaches, as every reaction does it.
-    episode = tables.find_episode(db, episode_id=known.episode_id, lock=True)
-    db.refresh(known, with_for_update=True)
-    return known, episode
 
 
 def _crisis_lines(db: Session, *, site_id: str | None) -> dict[str, str]:

@@ -440,25 +440,17 @@ def lock_episodes(db: Session, facts: Sequence[EpisodeFact]) -> dict[str, episod
 
 
 def _new_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
-    db.execute(
-        postgresql.insert(episodes)
-        .values(
-            episode_id=episode_id,
-            tenant_id=origin_of(db).tenant_id,
-            patient_id=patient_id,
-            journey_id=journey_id,
-            opioid_history=False,
-            risk_index=0,
-            risk_band="GREEN",
-            sessions_attended=0,
-            outreaches_open=0,
-            discharge_proposed=False,
-        )
-        .on_conflict_do_nothing()
-    )
+    new = {"episode_id": episode_id, "patient_id": patient_id, "journey_id": journey_id}
+    send_with_next(db.connection(), _NEW_EPISODE, {**new, "tenant_id": origin_of(db).tenant_id})
     return db.scalars(_LOCKED_EPISODE, {"of_episode": episode_id}).one()
 
 
+_NEW_EPISODE = """
+INSERT INTO episodes (episode_id, tenant_id, patient_id, journey_id, opioid_history, risk_index, risk_band,
+    sessions_attended, outreaches_open, discharge_proposed)
+VALUES (%(episode_id)s, %(tenant_id)s, %(patient_id)s, %(journey_id)s, false, 0, 'GREEN', 0, 0, false)
+ON CONFLICT DO NOTHING
+"""
 _EPISODE = written_once(sa.select(episode_rules.Episode).where(episodes.c.episode_id == _OF_EPISODE))
 _LOCKED_EPISODE = written_once(_EPISODE.with_for_update())
 _LOCKED_EPISODES = written_once(
@@ -601,6 +593,32 @@ def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
             sa.select(check_ins.c.checked_in_at).where(check_ins.c.episode_id == episode_id, check_ins.c.used)
         )
     )
+
+
+def lock_outreach(
+    db: Session, *, outreach_id: str
+) -> tuple[outreach.Outreach, episode_rules.Episode] | tuple[None, None]:
+    """Return an outreach and its episode, which nobody else changes until the transaction ends."""
+    # The episode is locked before its outreaches, as every reaction does it.
+    locked = {"tenant_id": origin_of(db).tenant_id, "outreach_id": outreach_id}
+    send_with_next(db.connection(), _LOCK_EPISODE_OF_OUTREACH, locked)
+    row = db.execute(_LOCKED_OUTREACH, {"of_outreach": outreach_id}).first()
+    return (row[0], row[1]) if row else (None, None)
+
+
+_LOCK_EPISODE_OF_OUTREACH = """
+SELECT FROM episodes
+WHERE tenant_id = %(tenant_id)s AND episode_id = (
+    SELECT episode_id FROM outreaches WHERE tenant_id = %(tenant_id)s AND outreach_id = %(outreach_id)s)
+FOR UPDATE
+"""
+_LOCKED_OUTREACH = written_once(
+    sa.select(outreach.Outreach, episode_rules.Episode)
+    .join(episode_rules.Episode, episodes.c.episode_id == outreaches.c.episode_id)
+    .where(outreaches.c.outreach_id == sa.bindparam("of_outreach"))
+    .with_for_update(of=outreaches)
+    .execution_options(populate_existing=True)
+)
 
 
 def outreaches_of(db: Session, *, episode_id: str) -> Sequence[outreach.Outreach]:
