@@ -3,6 +3,7 @@
 All of it runs in the transaction of what caused it.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -44,16 +45,19 @@ def write(
     text: str,
     by: Actor,
     now: datetime,
-) -> notes.Note:
+) -> tuple[notes.Note, list[notes.Note]]:
     """Write a draft about a session, or about one patient in it.
 
+    :return: the draft, and all notes on the session with it.
     :raises NoteWrittenAlready: when there is one about the same.
     """
     session = roster.session
     seat = attendance.seat_of(roster.seats, patient_id=patient_id) if patient_id is not None else None
     notes.check_can_note(session, seat=seat, of_patient=patient_id is not None, now=now)
     seat_id = seat.seat_id if seat else None
-    known = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
+    known: list[notes.Note] = []
+    if roster.noted:
+        known = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
     if any(note.seat_id == seat_id for note in known):
         raise notes.NoteWrittenAlready(field="session_id", rule="one note about the same")
     note = notes.Note(
@@ -68,7 +72,7 @@ def write(
         text=text,
     )
     db.add(note)
-    return note
+    return note, [*known, note]
 
 
 def locked(db: Session, note_id: str) -> tuple[notes.Note, tables.Roster]:
@@ -84,11 +88,23 @@ def locked(db: Session, note_id: str) -> tuple[notes.Note, tables.Roster]:
     return note, roster
 
 
-def after_signature(db: Session, roster: tables.Roster, caused: list[Event], *, now: datetime) -> list[Event]:
-    """Return what follows from a signature besides what it caused itself."""
-    # What was signed just now is read from among the notes.
-    db.flush()
-    written = tables.notes_of(db, session_ids=[roster.session.session_id])
+def after_signature(
+    db: Session,
+    roster: tables.Roster,
+    caused: list[Event],
+    *,
+    written: list[notes.Note] | None = None,
+    now: datetime,
+) -> list[Event]:
+    """Return what follows from a signature besides what it caused itself.
+
+    :param written: all notes on the session, where they are known already.
+    """
+    session_id = roster.session.session_id
+    if written is None:
+        # What was signed just now is read from among the notes.
+        db.flush()
+        written = tables.notes_of(db, session_ids=[session_id])[session_id]
     return [*caused, *_in_line(db, roster, written=written, now=now)]
 
 
@@ -98,11 +114,11 @@ def after_marks(db: Session, roster: tables.Roster, *, now: datetime) -> list[Ev
     nobody = not any(seat.is_served for seat in roster.seats)
     if nobody and session.noted_at is None and session.note_due_at is None:
         return []
-    written: dict[str, list[notes.Note]] = {session.session_id: []}
+    written: list[notes.Note] = []
     if roster.noted:
         # Marks are no notes: what they change is written down once, with what is owed.
         with db.no_autoflush:
-            written = tables.notes_of(db, session_ids=[session.session_id])
+            written = tables.notes_of(db, session_ids=[session.session_id])[session.session_id]
     return _in_line(db, roster, written=written, now=now)
 
 
@@ -122,7 +138,7 @@ def after_renewal(
         for session, seats in held:
             if session.facilitator_id == clinician.clinician_id:
                 roster = tables.Roster(session=session, site=site, seats=seats, noted=True)
-                caused += _tell_billing(db, roster, written={}, now=now)
+                caused += _tell_billing(db, roster, now=now)
     return caused
 
 
@@ -131,26 +147,19 @@ def remind(db: Session, *, site_id: str, now: datetime) -> list[Event]:
     return notes.ask_for_oldest(tables.overdue_at(db, site_id=site_id, now=now), now=now)
 
 
-def _in_line(
-    db: Session, roster: tables.Roster, *, written: dict[str, list[notes.Note]], now: datetime
-) -> list[Event]:
+def _in_line(db: Session, roster: tables.Roster, *, written: list[notes.Note], now: datetime) -> list[Event]:
     session = roster.session
     was_asked = session.note_asked
-    caused = notes.owe(session, seats=roster.seats, notes=written[session.session_id], now=now)
+    caused = notes.owe(session, seats=roster.seats, notes=written, now=now)
     if was_asked and not session.note_asked:
         db.flush()
         overdue = tables.overdue_of(db, facilitator_id=session.facilitator_id, now=now)
         caused += notes.ask_for_oldest(overdue, now=now)
-    return [*caused, *_tell_billing(db, roster, written=written, now=now)]
+    return [*caused, *_tell_billing(db, roster, now=now)]
 
 
-def _tell_billing(
-    db: Session, roster: tables.Roster, *, written: dict[str, list[notes.Note]], now: datetime
-) -> list[Event]:
-    """Tell of the session's day, for each who has a seat in it, what may be billed, where that changed.
-
-    :param written: the notes on sessions of which they are known already.
-    """
+def _tell_billing(db: Session, roster: tables.Roster, *, now: datetime) -> list[Event]:
+    """Tell of the session's day, for each who has a seat in it, what may be billed, where that changed."""
     site = roster.site
     concerned = [seat for seat in roster.seats if seat.told or seat.family_minutes is not None]
     if site is None or not concerned:
@@ -161,7 +170,7 @@ def _tell_billing(
     there = [days[seat.seat_id] for seat in concerned if seat.is_served]
     told = tables.lock_service_days(db, days=list(days.values()), new=there)
     episode_ids = [seat.episode_id for seat in concerned]
-    held = _held_on(db, episode_ids=episode_ids, site=site, day=day, written=written)
+    held = _held_on(db, episode_ids=episode_ids, site=site, day=day)
     caused: list[Event] = []
     for service_day in told:
         event = service_day.tell(held.get(service_day.episode_id, ()), now=now)
@@ -187,21 +196,14 @@ def _held_on(
     episode_ids: list[str],
     site: records.Site,
     day: date,
-    written: dict[str, list[notes.Note]],
 ) -> dict[str, list[deliveries.Held]]:
-    """Return what the patients of some episodes, or their families, attended on a day, by episode.
-
-    :param written: the notes on sessions of which they are known already.
-    """
+    """Return what the patients of some episodes, or their families, attended on a day, by episode."""
     attended = tables.attended_within(
         db,
         episode_ids=episode_ids,
         since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
         until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
     )
-    unread = {one.session_id for one in attended} - set(written)
-    if unread:
-        written = written | tables.notes_of(db, session_ids=unread)
     found: dict[str, list[deliveries.Held]] = {}
     for one in attended:
         credential_valid = one.leader is not None and one.leader.may_take(kind=one.kind, on=day)
@@ -213,7 +215,7 @@ def _held_on(
                     credited_minutes=seat["family_minutes"] or seat["credited_minutes"],
                     kind=one.kind,
                     modality=one.modality,
-                    noted=notes.is_noted(seat["seat_id"], notes=written[one.session_id]),
+                    noted=seat["noted"],
                     credential_valid=credential_valid and seat["not_seen_because"] not in NOT_SEEN_BY_PROGRAM,
                     people=one.people,
                     family_alone=bool(seat["family_minutes"]),
@@ -225,17 +227,13 @@ def _held_on(
 def notes_view(db: Session, found: list[notes.Note]) -> list[dict[str, Any]]:
     """Return notes as their readers see them, each with what was added."""
     addenda = tables.addenda_of(db, note_ids=[note.note_id for note in found])
-    return [
-        answer_of(
-            schemas.Note,
-            {
-                **columns(note),
-                "text": note.text,
-                "addenda": [{**columns(one), "text": one.text} for one in addenda[note.note_id]],
-            },
-        )
-        for note in found
-    ]
+    return [note_view(note, addenda[note.note_id]) for note in found]
+
+
+def note_view(note: notes.Note, addenda: Iterable[notes.Addendum] = ()) -> dict[str, Any]:
+    """Return a note as its readers see it, with what was added: to one that was just written, nothing."""
+    added = [{**columns(one), "text": one.text} for one in addenda]
+    return answer_of(schemas.Note, {**columns(note), "text": note.text, "addenda": added})
 
 
 def unsigned_view(db: Session, found: list[attendance.Session], *, now: datetime) -> list[dict[str, Any]]:

@@ -1025,11 +1025,13 @@ class Scheduling:
         """Write a note on a session, or on one patient's part in it; sign it at once where asked to."""
         roster = tables.lock_roster(db, session_id=call.data["session_id"])
         patient_id, text = call.data.get("patient_id"), call.data["text"]
-        note = noting.write(db, roster, patient_id=patient_id, text=text, by=call.actor, now=call.now)
+        note, written = noting.write(
+            db, roster, patient_id=patient_id, text=text, by=call.actor, now=call.now
+        )
         if call.data["sign"]:
             caused = note.sign(by=call.actor, now=call.now)
-            announce_all(db, noting.after_signature(db, roster, caused, now=call.now))
-        return noting.notes_view(db, [note])[0]
+            announce_all(db, noting.after_signature(db, roster, caused, written=written, now=call.now))
+        return noting.note_view(note)
 
     @command(schemas.RewriteNote, roles=_CARE)
     def rewrite_note(self, db: Session, call: Call) -> dict[str, Any]:

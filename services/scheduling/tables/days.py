@@ -13,6 +13,7 @@ from services.scheduling.domain import attendance, clinicians
 from services.scheduling.domain.attendance import LEAVES_TIME_FREE
 from services.scheduling.tables.attendance import seats, sessions
 from services.scheduling.tables.clinicians import clinicians_table
+from services.scheduling.tables.notes import session_notes
 from shared.contracts.scheduling import ATTENDED_STATES
 from shared.database import origin_of, written_once
 
@@ -91,6 +92,17 @@ _PEOPLE = (
     .correlate(sessions)
     .scalar_subquery()
 )
+#: Whether whoever sat there stands in a signed note; see :func:`services.scheduling.domain.notes.is_noted`.
+_NOTED = (
+    sa.exists()
+    .where(
+        session_notes.c.session_id == _own.c.session_id,
+        session_notes.c.tenant_id == _own.c.tenant_id,
+        session_notes.c.state == "SIGNED",
+        sa.or_(session_notes.c.seat_id.is_(None), session_notes.c.seat_id == _own.c.seat_id),
+    )
+    .correlate(_own)
+)
 _SAT_COLUMNS = ("seat_id", "episode_id", "credited_minutes", "family_minutes", "not_seen_because")
 #: The seats of a session on which somebody of those asked about was there, or their family. Found once,
 #: whatever the planner takes the tables to hold: where nothing is known of them yet, it would look for them
@@ -99,7 +111,9 @@ _SAT = (
     sa.select(
         _own.c.session_id,
         sa.func.json_agg(
-            sa.func.json_build_object(*(part for name in _SAT_COLUMNS for part in (name, _own.c[name]))),
+            sa.func.json_build_object(
+                *(part for name in _SAT_COLUMNS for part in (name, _own.c[name])), "noted", _NOTED
+            ),
             type_=postgresql.JSON,
         ).label("seats"),
     )
@@ -148,7 +162,7 @@ class Attended:
     starts_at: datetime
     leader: clinicians.Clinician | None
     people: int
-    #: By column: the seat, its episode and the minutes that are credited.
+    #: By column: the seat, its episode and the minutes that are credited; and whether it is in a signed note.
     seats: list[dict[str, Any]]
 
 
