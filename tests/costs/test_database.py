@@ -20,6 +20,7 @@ from services.monitoring.service import Monitoring
 from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts import roles
+from shared.contracts.monitoring import PlanDrafted
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, inbox, outbox
 from shared.messaging.oversight import backlog
@@ -27,6 +28,7 @@ from shared.messaging.timers import fire_one
 from tests.costs.counting import within
 from tests.intake.test_instruments import Desk
 from tests.messaging import ferry, samples
+from tests.monitoring import telling
 from tests.scheduling import test_booking as booking
 from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
 from tests.support import Room
@@ -37,17 +39,25 @@ COMMAND = {"round trips": 1, "statements": 6}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
-INSTRUMENT_ANSWERED = {"round trips": 9, "statements": 15}
+INSTRUMENT_ANSWERED = {"round trips": 7, "statements": 14}
+ASSESSMENT_COMPLETED = {"round trips": 5, "statements": 17}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together. The rows are the roster and what was
-#: told of each one's day; of the sessions of that day each is read once, not for each patient.
-ROSTER = {"round trips": 7, "rows": 18}
+#: told of each one's day; of the sessions of that day each is read once, not for each patient. A change of
+#: one row tells one, too.
+ROSTER = {"round trips": 4, "rows": 19}
 BOOKING = {"round trips": 3, "statements": 13}
 REACTION = {"round trips": 2, "statements": 5}
 #: The look for it and the commit among them.
 TIMER = {"round trips": 3, "statements": 8}
-REACTION_OF_MONITORING = {"round trips": 13, "statements": 19}
+#: Of somebody of whom monitoring hears for the first time.
+PLAN_DRAFTED = {"round trips": 6, "statements": 12}
+CHECK_IN = {"round trips": 6, "statements": 11}
+OUTREACH_ATTEMPT = {"round trips": 2, "statements": 11}
+#: What ends with it is counted as well.
+OUTREACH_THAT_REACHED = {"round trips": 5, "statements": 17}
+REACTION_OF_MONITORING = {"round trips": 9, "statements": 19}
 BATCH_OF_A_HUNDRED = {"round trips": 2, "statements": 5}
 #: With the batch that was in vain. The others wait for the number of halves, not for as many as they are.
 ONE_FAILS_ALONE = {"round trips": 7, "statements": 9}
@@ -113,6 +123,16 @@ class TestCosts:
         cost = intake.cost_of(lambda: desk.answer("PHQ9"))
 
         assert within(cost, INSTRUMENT_ANSWERED), cost
+
+    def test_an_assessment(self, measured):
+        intake = measured(Intake)
+        desk = Desk(intake.room)
+        names = ("Rosa", "Ines")
+        referred = iter([desk.refer(patient={"given_name": name}) for name in names])
+
+        cost = intake.cost_of(lambda: desk.assess(next(referred)["episode_id"]))
+
+        assert within(cost, ASSESSMENT_COMPLETED), cost
 
     def test_an_import_of_a_hundred_referrals(self, measured):
         intake = measured(Intake)
@@ -280,6 +300,53 @@ class TestCosts:
 
         assert monitoring.room.waiting == []
         assert within(cost, REACTION_OF_MONITORING), cost
+
+    def test_a_plan_that_is_drafted(self, measured):
+        monitoring = measured(Monitoring)
+
+        def assess() -> None:
+            ids = {name: new_id() for name in ("patient_id", "episode_id", "journey_id", "assessment_id")}
+            envelope = monitoring.room.envelope_of(telling.assessed(**ids))
+            inbox.take(monitoring.room.host, [inbox.Delivery(envelope.to_bytes())])
+
+        cost = monitoring.cost_of(assess)
+
+        assert len(monitoring.room.announced_of(PlanDrafted)) == 2
+        assert within(cost, PLAN_DRAFTED), cost
+
+    def test_a_check_in(self, measured):
+        monitoring = measured(Monitoring)
+        monitoring.room.at(telling.ADMITTED_AT)
+        monitoring.room.deliver(telling.assessed(), telling.admitted())
+        dana = {"role": roles.PATIENT, "actor_id": telling.DANA, "credential": ""}
+
+        cost = monitoring.cost_of(lambda: monitoring.room.call("submit_check_in", telling.check_in(), **dana))
+
+        assert within(cost, CHECK_IN), cost
+
+    @pytest.mark.parametrize(
+        ("outcome", "ceiling"), [("NO_ANSWER", OUTREACH_ATTEMPT), ("REACHED", OUTREACH_THAT_REACHED)]
+    )
+    def test_an_attempt_to_reach_somebody(self, measured, outcome, ceiling):
+        monitoring = measured(Monitoring)
+        room = monitoring.room
+        room.at(telling.ADMITTED_AT)
+        room.deliver(telling.assessed(), telling.admitted())
+        days = iter((1, 2))
+
+        def log() -> Counter[str]:
+            day = next(days)
+            room.deliver(telling.missed(day))
+            room.at(telling.missed_at(day))
+            told = {"outreach_id": derived_id(telling.seat_of(day), "outreach"), "channel": "CALL"}
+            before = monitoring.counted()
+            room.call("log_outreach_attempt", {**told, "outcome": outcome}, role="counselor")
+            return monitoring.counted() - before
+
+        log()
+        cost = log()
+
+        assert within(cost, ceiling), cost
 
     @pytest.mark.parametrize(
         ("send", "most"),
