@@ -127,6 +127,14 @@ def _in_check_in(told: dict[str, Any]) -> list[Concern]:
     )
 
 
+def _in_drug_test(told: dict[str, Any]) -> list[Concern]:
+    found = told.get("positives")
+    if not isinstance(found, list):
+        return []
+    # As in a check-in, what nobody here knows may be what kills.
+    return dangers.in_drug_test(one if one in LAPSE_SUBSTANCES else "UNKNOWN" for one in found)
+
+
 def _in_concern(told: dict[str, Any]) -> list[Concern]:
     concern, level = _word(told, "concern"), _word(told, "level")
     if not concern:
@@ -220,6 +228,7 @@ TOLD_BY = {
     "check_out": Told(seen=_in_check_out, rest="check-out"),
     "record_roster": Told(seen=_in_check_out, rest="roster", each="marks"),
     "submit_check_in": Told(seen=_in_check_in, rest="check-in"),
+    "record_drug_test": Told(seen=_in_drug_test, rest="result"),
     # By its address alone a patient calls for help.
     "raise_safety_concern": Told(seen=_in_concern, unread=("DANGER_ANSWER", "E3")),
     "record_contact_attempt": Told(seen=_in_attempt, rest="attempt"),

@@ -54,6 +54,7 @@ RESOURCES = (
     "coverage",
     "curricula",
     "discharges",
+    "drug-tests",
     "episodes",
     "escalations",
     "feedback",

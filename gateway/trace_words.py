@@ -68,6 +68,8 @@ _EVENTS: dict[str, Callable[[Data], str]] = {
     "risk_band_changed": lambda d: (
         f"the risk band went from {words(d['from_band'])} to {words(d['to_band'])}"
     ),
+    "drug_test_due": lambda d: "the day's lot fell on the patient: a drug test was due",
+    "drug_test_recorded": lambda d: f"of the drug test came: {words(d['outcome'])}",
     "discharge_proposed": lambda d: "a discharge is proposed to a human",
 }
 
@@ -85,6 +87,7 @@ _TIMERS = {
     "remind_of_notes": "notes had not been signed by then",
     "escalation_not_acknowledged": "nobody had acknowledged by then",
     "escalation_not_acted_on": "nobody had acted by then",
+    "drug_test_draw": "the day's lot fell on the patient",
     "page_not_left": "no page had left by then",
 }
 

@@ -50,6 +50,8 @@ ACTIONS = {
     "day_not_authorized": "/v1/episodes/{episode_id}/authorizations",
     "discharge_proposal": "/v1/episodes/{episode_id}/discharge",
     "discharge_summary": "/v1/step-downs/{about_id}/summaries",
+    "drug_test": "/v1/drug-tests/{about_id}/outcome",
+    "drug_test_result": "/v1/drug-tests/{about_id}/outcome",
     "estimate_exceeded": "/v1/episodes/{episode_id}/cost-estimates",
     "good_faith_estimate": "/v1/episodes/{episode_id}/cost-estimates",
     "exclusion_check": "/v1/clinicians/{about_id}/exclusion-checks",

@@ -53,6 +53,11 @@ def in_check_in(*, danger: bool | None, used: bool, substance: str | None) -> li
     return found
 
 
+def in_drug_test(positives: Iterable[str]) -> list[Concern]:
+    """Return what a drug test tells by what it was positive for and nobody had prescribed."""
+    return [("RETURN_TO_USE", "E3")] if any(found in LETHAL_RETURN for found in positives) else []
+
+
 def in_lapse(*, substance: str, danger: bool, overdose: bool, need_help: bool = False) -> list[Concern]:
     """Return what the report of a lapse tells; a wish for help as well, where nothing graver was told."""
     found = []

@@ -79,6 +79,36 @@ class MonitoringRoutes:
         scope="outreach:write",
         information=WITHHELD,
     )
+    order_drug_testing = command(
+        "/v1/episodes/{episode_id}/drug-testing-orders",
+        monitoring.OrderDrugTesting,
+        monitoring.DrugTestingOrder,
+        scope="drug-tests:write",
+        information=WITHHELD,
+    )
+    end_drug_testing = command(
+        "/v1/drug-testing-orders/{order_id}/end",
+        monitoring.EndDrugTesting,
+        monitoring.DrugTestingOrder,
+        status=200,
+        scope="drug-tests:write",
+        information=WITHHELD,
+    )
+    get_drug_testing = question(
+        "/v1/episodes/{episode_id}/drug-testing",
+        monitoring.GetDrugTesting,
+        monitoring.DrugTesting,
+        scope="drug-tests:read",
+        information=WITHHELD,
+    )
+    record_drug_test = command(
+        "/v1/drug-tests/{test_id}/outcome",
+        monitoring.RecordDrugTest,
+        monitoring.RecordedDrugTest,
+        scope="drug-tests:write",
+        information=WITHHELD,
+        hears=dangers.hear,
+    )
     raise_safety_concern = command(
         "/v1/safety-concerns",
         monitoring.RaiseSafetyConcern,

@@ -5,14 +5,22 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from shared.contracts import roles
+from shared.contracts.aftercare import LAPSE_SUBSTANCES
 from shared.contracts.common import CONCERNS, NOTIFICATION_OUTCOMES, TASK_OUTCOMES_OF_PEOPLE
 from shared.contracts.intake import PROBLEMS
 from shared.contracts.monitoring import (
     DISPOSITIONS,
+    DRUG_TEST_EXCUSES,
+    DRUG_TEST_OUTCOMES,
+    DRUG_TEST_RESULTS,
+    DRUG_TESTING_END_REASONS,
+    DRUG_TESTING_REASONS,
     ESCALATION_LEVELS,
+    LONGEST_TEST_GAPS,
     OUTREACH_CHANNELS,
     OUTREACH_OUTCOMES,
     PLAN_SIGNERS,
+    SHORTEST_TEST_MEAN,
     TASKS_CLOSED_BY_HAND,
 )
 from shared.schema_fields import Id, Moment
@@ -319,9 +327,157 @@ class CloseTask(Schema):
     task_id = Id(required=True, metadata=_described("The task."))
     task = _code("What was to be done.", TASKS_CLOSED_BY_HAND, required=True)
     about_id = Id(
-        required=True, metadata=_described("The escalation, outreach, episode or check-in behind it.")
+        required=True, metadata=_described("The escalation, outreach, episode, check-in or test behind it.")
     )
     outcome = _code("Done, or not needed any more.", TASK_OUTCOMES_OF_PEOPLE, required=True)
+
+
+# --- Drug tests -----------------------------------------------------------------------------------
+
+#: What a test can be positive for.
+_POSITIVES = tuple(substance for substance in LAPSE_SUBSTANCES if substance not in ("GAMBLING", "NONE"))
+
+
+class OrderDrugTesting(Schema):
+    """Have a patient tested at random intervals."""
+
+    episode_id = Id(required=True, metadata=_described("Which episode."))
+    mean_interval_days = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(min=SHORTEST_TEST_MEAN, max=max(LONGEST_TEST_GAPS)),
+        metadata=_described("Days between tests on average: at most two thirds of the longest gap."),
+    )
+    longest_gap_days = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.OneOf(LONGEST_TEST_GAPS),
+        metadata=_described("The most days from one draw to the next, by phase of treatment."),
+    )
+    reason = _code("Why.", DRUG_TESTING_REASONS, required=True)
+    paydays = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(min=1, max=31)),
+        load_default=list,
+        validate=validate.Length(max=5),
+        metadata=_described("Days of the month on which the patient is paid: the day after is likelier."),
+    )
+
+
+class EndDrugTesting(Schema):
+    """Test a patient no more."""
+
+    order_id = Id(required=True, metadata=_described("Which order."))
+    reason = _code("Why.", DRUG_TESTING_END_REASONS, required=True)
+
+
+class DrugTestingOrder(Schema):
+    """That a patient is tested, and how often; of the days to come nothing is known."""
+
+    order_id = Id()
+    episode_id = Id()
+    patient_id = Id()
+    mean_interval_days = fields.Integer()
+    longest_gap_days = fields.Integer()
+    reason = fields.String()
+    paydays = fields.List(fields.Integer())
+    ordered_at = Moment()
+    ordered_by = fields.String()
+    ordered_by_role = fields.String()
+    ordered_by_credential = fields.String()
+    last_drawn_on = fields.Date(allow_none=True)
+    ended_at = Moment(allow_none=True)
+    ended_by = fields.String(allow_none=True)
+    end_reason = fields.String(allow_none=True)
+
+
+class RecordDrugTest(Schema):
+    """What came of a drug test that was due; a laboratory's result may come later."""
+
+    test_id = Id(required=True, metadata=_described("Which test."))
+    outcome = _code("What came of it.", DRUG_TEST_OUTCOMES, required=True)
+    result = _code(
+        "What the panel told, where something was collected; what is prescribed counts as negative.",
+        DRUG_TEST_RESULTS,
+        load_default=None,
+        allow_none=True,
+    )
+    positives = fields.List(
+        fields.String(validate=validate.OneOf(_POSITIVES)),
+        load_default=list,
+        validate=validate.Length(max=len(_POSITIVES)),
+        metadata=_described("What it was positive for and nobody had prescribed."),
+    )
+    excuse = _code(
+        "Why somebody who missed it is excused; none where they are not.",
+        DRUG_TEST_EXCUSES,
+        load_default=None,
+        allow_none=True,
+    )
+
+    @validates_schema
+    def _belongs_together(self, data: dict[str, Any], **_: Any) -> None:
+        if (data["outcome"] == "COLLECTED") != (data["result"] is not None):
+            raise ValidationError("A result where something was collected, and nowhere else.", "result")
+        if (data["result"] == "POSITIVE") != bool(data["positives"]):
+            raise ValidationError("What it was positive for, where it was.", "positives")
+        if data["excuse"] is not None and data["outcome"] != "MISSED":
+            raise ValidationError("Only whoever missed it is excused.", "excuse")
+
+
+class DrugTest(Schema):
+    """A test that was drawn for a day, and what came of it."""
+
+    test_id = Id()
+    order_id = Id()
+    episode_id = Id()
+    patient_id = Id()
+    site_id = Id()
+    due_on = fields.Date()
+    due_at = Moment()
+    drawn_at = Moment()
+    outcome = fields.String(allow_none=True, metadata=_described("None while it is due."))
+    result = fields.String(allow_none=True)
+    positives = fields.List(fields.String())
+    excuse = fields.String(allow_none=True)
+    recorded_at = Moment(allow_none=True)
+    recorded_by = fields.String(allow_none=True)
+    recorded_by_role = fields.String(allow_none=True)
+    reviewed_at = Moment(allow_none=True)
+    reviewed_by = fields.String(allow_none=True)
+    reviewed_by_credential = fields.String(allow_none=True)
+
+
+class RecordedDrugTest(DrugTest):
+    """A test with what came of it; who helps now, where the result carries risk."""
+
+    crisis_lines = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True)
+
+
+class GetDrugTesting(Schema):
+    """The drug tests of an episode."""
+
+    episode_id = Id(required=True, metadata=_described("Which episode."))
+
+
+class DrawSeed(Schema):
+    """What a month's lots come from: its hash before, itself once the month is over."""
+
+    month = fields.Date(metadata=_described("The first day of the month."))
+    commitment = fields.String(metadata=_described("SHA-256 of the seed's bytes, in hexadecimal."))
+    committed_at = Moment()
+    seed = fields.String(
+        allow_none=True, metadata=_described("In hexadecimal; null until the month is over.")
+    )
+
+
+class DrugTesting(Schema):
+    """The drug tests of an episode: who ordered them, what came of each, and how its days can be checked."""
+
+    episode_id = Id()
+    patient_id = Id()
+    orders = fields.List(fields.Nested(DrugTestingOrder))
+    tests = fields.List(fields.Nested(DrugTest))
+    seeds = fields.List(fields.Nested(DrawSeed))
 
 
 class CloseEscalation(Schema):

@@ -11,11 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.monitoring import paging, schemas, tables
+from services.monitoring import paging, schemas, tables, testing
 from services.monitoring.domain import (
     attendance,
     checkins,
     doses,
+    drug_tests,
     earlier_plans,
     escalations,
     on_call,
@@ -79,6 +80,9 @@ _STAFF_AND_PATIENT = (*STAFF, roles.PATIENT)
 #: Who keeps the roster.
 _ROSTER_KEEPERS = (roles.SUPERVISOR, roles.MEDICAL_DIRECTOR, roles.OPERATIONS)
 
+#: Who orders drug tests, with a licence.
+_ORDERING = (roles.CLINICIAN, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
+
 
 class Monitoring:
     """Owns treatment plans, check-ins, the risk index, outreach and escalations."""
@@ -129,6 +133,9 @@ class Monitoring:
         episode = _episode_of(db, event)
         episode.discharged_at = event.discharged_at
         announce_all(db, checkins.close_skips_task(episode, outcome="WITHDRAWN", at=event.discharged_at))
+        order = tables.order_in_force(db, episode_id=episode.episode_id)
+        if order is not None:
+            announce_all(db, testing.end(db, order, by=None, reason="DISCHARGED", at=event.discharged_at))
         self._settle(db, episode, at=event.discharged_at)
 
     # --- Treatment plans --------------------------------------------------------------------------
@@ -778,6 +785,88 @@ class Monitoring:
                     journey_id=episode.journey_id,
                 )
 
+    # --- Drug tests -------------------------------------------------------------------------------
+
+    @command(schemas.OrderDrugTesting, roles=_ORDERING)
+    def order_drug_testing(self, db: Session, call: Call) -> dict[str, Any]:
+        """Have a patient in treatment tested at random intervals, from tomorrow on."""
+        data = call.data
+        drug_tests.check_licence(call.actor)
+        drug_tests.check_interval(mean_days=data["mean_interval_days"], longest_gap=data["longest_gap_days"])
+        episode = _episode_in_treatment(db, call, lock=True)
+        if not episode.in_treatment or episode.time_zone is None:
+            raise NotFound("No such episode in treatment.", field="episode_id")
+        if tables.order_in_force(db, episode_id=episode.episode_id) is not None:
+            raise drug_tests.OrderedAlready(field="episode_id", rule="no order in force")
+        order = drug_tests.Order(
+            order_id=call.command_id,
+            patient_id=episode.patient_id,
+            journey_id=episode.journey_id,
+            ordered_at=call.now,
+            ordered_on=drug_tests.local_day(call.now, zone=episode.time_zone),
+            ordered_by=call.actor.actor_id,
+            ordered_by_role=call.actor.role,
+            ordered_by_credential=call.actor.credential or "",
+            **data,
+        )
+        testing.begin(db, order, episode, now=call.now)
+        return _view(schemas.DrugTestingOrder(), order)
+
+    @command(schemas.EndDrugTesting, roles=_ORDERING)
+    def end_drug_testing(self, db: Session, call: Call) -> dict[str, Any]:
+        """Draw no more tests of an order, and ask for none that is due."""
+        drug_tests.check_licence(call.actor)
+        order = db.get(drug_tests.Order, call.data["order_id"])
+        if order is None:
+            raise NotFound("No such order.", field="order_id")
+        # The episode is locked first, as every draw does it.
+        tables.find_episode(db, episode_id=order.episode_id, lock=True)
+        db.refresh(order)
+        announce_all(
+            db,
+            testing.end(db, order, by=call.actor.actor_id, reason=call.data["reason"], at=call.now),
+        )
+        return _view(schemas.DrugTestingOrder(), order)
+
+    @question(schemas.GetDrugTesting, roles=roles.CARE_TEAM)
+    def get_drug_testing(self, db: Session, call: Call) -> dict[str, Any]:
+        """Return an episode's drug tests; of the days to come nothing is known to anybody."""
+        return testing.testing_view(db, _episode_in_treatment(db, call), now=call.now)
+
+    @on_timer(testing.DRAW_TIMER)
+    def draw_drug_test(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Draw the lot of the day: whoever it falls on is tested today."""
+        announce_all(db, testing.draw(db, order_id=timer.key, now=now))
+
+    @command(schemas.RecordDrugTest, roles=(*roles.CARE_TEAM, roles.FRONT_DESK))
+    def record_drug_test(self, db: Session, call: Call) -> dict[str, Any]:
+        """Keep what came of a test; what was not negative is looked at by a human, and changes nothing else.
+
+        A return to use that can kill opens an escalation in the same transaction.
+        """
+        data = dict(call.data)
+        test = db.get(drug_tests.DrugTest, data.pop("test_id"))
+        if test is None:
+            raise NotFound("No such drug test.", field="test_id")
+        episode = tables.find_episode(db, episode_id=test.episode_id, lock=True)
+        db.refresh(test)
+        announce_all(db, test.record(**data, by=call.actor, now=call.now))
+        concerns = test.concerns()
+        for concern, level in concerns:
+            self._escalate(
+                db,
+                patient_id=test.patient_id,
+                cause=concern,
+                level=level,
+                evidence_id=test.test_id,
+                at=call.now,
+                episode_id=test.episode_id,
+                journey_id=test.journey_id,
+                told_in=call.command_id,
+            )
+        lines = _crisis_lines(db, site_id=episode.site_id if episode else None) if concerns else None
+        return _view(schemas.RecordedDrugTest(), test) | {"crisis_lines": lines}
+
     # --- Readiness --------------------------------------------------------------------------------
 
     def _judge_readiness(self, db: Session, episode: Episode) -> None:
@@ -1073,9 +1162,9 @@ class Monitoring:
 
     @command(schemas.CloseTask, roles=roles.CARE_TEAM)
     def close_task(self, db: Session, call: Call) -> dict[str, Any]:
-        """Note that somebody did what an escalation, a check-in or an outreach asked for."""
+        """Note that somebody did what an escalation, a check-in, a drug test or an outreach asked for."""
         data = call.data
-        asked_by: escalations.Escalation | outreach.Outreach | Episode | None
+        asked_by: escalations.Escalation | outreach.Outreach | Episode | drug_tests.DrugTest | None
         asked = {name: data[name] for name in ("task_id", "task", "outcome")}
         if data["task"] in escalations.ALL_SAFETY_TASKS:
             asked_by = db.get(escalations.Escalation, data["about_id"], with_for_update=True)
@@ -1087,6 +1176,11 @@ class Monitoring:
                 raise checkins.SkipsTaskIsClosed(field="task_id", rule="an open task")
             if asked_by is not None:
                 announce_all(db, checkins.close_skips_task(asked_by, outcome=data["outcome"], at=call.now))
+        elif data["task"] == drug_tests.REVIEW_TASK:
+            asked_by = test = db.get(drug_tests.DrugTest, data["about_id"], with_for_update=True)
+            if test is not None:
+                told = {"task_id": data["task_id"], "outcome": data["outcome"]}
+                announce_all(db, test.close_review(**told, by=call.actor, at=call.now))
         elif data["task"] == checkins.CALL_TASK:
             check_in = db.get(checkins.CheckIn, data["about_id"], with_for_update=True)
             asked_by = tables.find_episode(db, episode_id=check_in.episode_id) if check_in else None

@@ -14,6 +14,7 @@ from services.monitoring.domain import attendance as attendance_rules
 from services.monitoring.domain import (
     checkins,
     doses,
+    drug_tests,
     earlier_plans,
     escalations,
     on_call,
@@ -381,6 +382,79 @@ page_proofs = Table(
 )
 
 
+drug_testing_orders = Table(
+    "drug_testing_orders",
+    metadata,
+    id_column("order_id"),
+    tenant_column(),
+    reference("episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    Column("mean_interval_days", Integer, nullable=False),
+    Column("longest_gap_days", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("paydays", JSONB, nullable=False),
+    Column("ordered_at", moment(), nullable=False),
+    Column("ordered_on", sa.Date, nullable=False),
+    Column("ordered_by", String(64), nullable=False),
+    Column("ordered_by_role", String(32), nullable=False),
+    Column("ordered_by_credential", String(16), nullable=False),
+    Column("last_drawn_on", sa.Date),
+    Column("ended_at", moment()),
+    Column("ended_by", String(64)),
+    Column("end_reason", String(32)),
+    # One order in force for each episode: the database itself holds it.
+    Index(
+        "uq_drug_testing_orders_open",
+        "tenant_id",
+        "episode_id",
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+    Index("ix_drug_testing_orders_episode", "tenant_id", "episode_id"),
+)
+
+draw_seeds = Table(
+    "draw_seeds",
+    metadata,
+    id_column("seed_id"),
+    tenant_column(),
+    reference("patient_id"),
+    Column("month", sa.Date, nullable=False),
+    Column("commitment", String(64), nullable=False),
+    Column("committed_at", moment(), nullable=False),
+    sealed_column("seed", nullable=False),
+    Index("ix_draw_seeds_patient", "tenant_id", "patient_id", "month"),
+    info={"withheld": "a seed tells the days of its month beforehand; the staff show it once that is over"},
+)
+
+drug_test_rows = Table(
+    "drug_tests",
+    metadata,
+    id_column("test_id"),
+    tenant_column(),
+    Column("order_id", sa.ForeignKey("drug_testing_orders.order_id"), nullable=False),
+    reference("episode_id"),
+    reference("patient_id"),
+    reference("journey_id"),
+    reference("site_id"),
+    Column("due_on", sa.Date, nullable=False),
+    Column("due_at", moment(), nullable=False),
+    Column("drawn_at", moment(), nullable=False),
+    Column("outcome", String(16)),
+    Column("result", String(16)),
+    Column("positives", JSONB, nullable=False),
+    Column("excuse", String(16)),
+    Column("recorded_at", moment()),
+    Column("recorded_by", String(64)),
+    Column("recorded_by_role", String(32)),
+    Column("reviewed_at", moment()),
+    Column("reviewed_by", String(64)),
+    Column("reviewed_by_credential", String(16)),
+    Index("ix_drug_tests_episode", "tenant_id", "episode_id", "due_on"),
+)
+
+
 class Attempt:
     """A logged attempt to reach somebody, with its note."""
 
@@ -407,10 +481,14 @@ mapper.map_imperatively(on_call.Shift, on_call_shifts)
 mapper.map_imperatively(on_call.Gap, on_call_gaps)
 mapper.map_imperatively(pages.Page, page_rows)
 mapper.map_imperatively(proofs.Proof, page_proofs)
+mapper.map_imperatively(drug_tests.Order, drug_testing_orders)
+mapper.map_imperatively(drug_tests.Seed, draw_seeds)
+mapper.map_imperatively(drug_tests.DrugTest, drug_test_rows)
 sealed(escalations.Escalation, key="escalation_id", fields=("note",))
 sealed(Attempt, key="attempt_id", fields=("note",))
 sealed(on_call.StaffContact, key="contact_id", fields=("address",))
 sealed(on_call.Shift, key="shift_id", fields=("reason",))
+sealed(drug_tests.Seed, key="seed_id", fields=("seed",))
 
 
 _OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
@@ -803,6 +881,45 @@ def has_open_danger(db: Session, *, patient_id: str) -> bool:
 def lock_patient(db: Session, *, patient_id: str) -> None:
     """Let nobody else open an escalation of this patient until the end of the transaction."""
     _take_turn(db, f"escalation {patient_id}")
+
+
+# --- Drug tests -----------------------------------------------------------------------------------
+
+
+def order_in_force(db: Session, *, episode_id: str) -> drug_tests.Order | None:
+    """Return the order by which an episode's patient is tested now."""
+    return db.scalars(
+        sa.select(drug_tests.Order).where(
+            drug_testing_orders.c.episode_id == episode_id, drug_testing_orders.c.ended_at.is_(None)
+        )
+    ).one_or_none()
+
+
+def testing_orders_of(db: Session, *, episode_id: str) -> Sequence[drug_tests.Order]:
+    """Return every order of an episode, the first one first."""
+    return db.scalars(
+        sa.select(drug_tests.Order)
+        .where(drug_testing_orders.c.episode_id == episode_id)
+        .order_by(drug_testing_orders.c.ordered_at, drug_testing_orders.c.order_id)
+    ).all()
+
+
+def drug_tests_of(db: Session, *, episode_id: str, due: bool = False) -> Sequence[drug_tests.DrugTest]:
+    """Return the tests that were drawn in an episode, the first one first.
+
+    :param due: only those of which nothing came yet.
+    """
+    query = sa.select(drug_tests.DrugTest).where(drug_test_rows.c.episode_id == episode_id)
+    if due:
+        query = query.where(drug_test_rows.c.outcome.is_(None))
+    return db.scalars(query.order_by(drug_test_rows.c.due_on, drug_test_rows.c.test_id)).all()
+
+
+def seeds_of(db: Session, *, patient_id: str) -> Sequence[drug_tests.Seed]:
+    """Return what a patient's lots come from, the first month first."""
+    return db.scalars(
+        sa.select(drug_tests.Seed).where(draw_seeds.c.patient_id == patient_id).order_by(draw_seeds.c.month)
+    ).all()
 
 
 # --- On-call duty and pages -----------------------------------------------------------------------

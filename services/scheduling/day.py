@@ -174,6 +174,9 @@ def today_view(db: Session, *, site: records.Site, day: date | None, now: dateti
             "as_of": now,
             "sessions": [with_roster(session, seats) for session, seats in held],
             **{name: [columns(seat) for seat in seats] for name, seats in vars(found).items()},
+            "tests_due": [
+                columns(test) for test in tables.due_tests_of_day(db, site_id=site.site_id, day=day)
+            ],
         },
     )
 

@@ -32,6 +32,7 @@ from services.scheduling.domain import (
     clinicians,
     curricula,
     dose,
+    due_tests,
     exclusions,
     family,
     feedback,
@@ -62,7 +63,13 @@ from shared.contracts.intake import (
     SiteOpened,
     SupportNetworkTold,
 )
-from shared.contracts.monitoring import PlanActivated, PlanDrafted, SafetyConcernTaken
+from shared.contracts.monitoring import (
+    DrugTestDue,
+    DrugTestRecorded,
+    PlanActivated,
+    PlanDrafted,
+    SafetyConcernTaken,
+)
 from shared.contracts.scheduling import GROUP_ENDED, ObligationFitFound
 from shared.errors import InvalidInput, TooEarly
 from shared.ids import new_id
@@ -170,6 +177,16 @@ class Scheduling:
         if plan is None or plan.awaits_treatment_plan:
             episode.note_draft(version=event.version, modalities=event.modalities)
             planning.begin_awaited_plan(db, plan, episode, patient, now=now)
+
+    @reacts_to(DrugTestDue)
+    def keep_due_test(self, db: Session, event: DrugTestDue, now: datetime) -> None:
+        """Have the day view list a drug test, unless something came of it that was told before."""
+        tables.keep_drug_test(db, due_tests.of(event, settled_at=None))
+
+    @reacts_to(DrugTestRecorded)
+    def settle_due_test(self, db: Session, event: DrugTestRecorded, now: datetime) -> None:
+        """List a drug test no more, also where this comes before it was told to be due."""
+        tables.keep_drug_test(db, due_tests.of(event, settled_at=event.recorded_at))
 
     @reacts_to(PlanActivated)
     def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:

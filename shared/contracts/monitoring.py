@@ -1,6 +1,6 @@
 """What monitoring tells the others."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from shared.contracts.event import EpisodeFact, Event, event
 
@@ -241,6 +241,33 @@ class LevelReviewWithdrawn(EpisodeFact):
     withdrawn_at: datetime
 
 
+@event(source="monitoring", reacting=("scheduling",))
+class DrugTestDue(EpisodeFact):
+    """The lot of a day fell on a patient: they are tested on it."""
+
+    test_id: str
+    site_id: str
+    #: The day of the site's calendar, and when the program's day ends on it.
+    due_on: date
+    due_at: datetime
+    drawn_at: datetime
+
+
+@event(source="monitoring", reacting=("scheduling",))
+class DrugTestRecorded(EpisodeFact):
+    """Something came of a drug test that was due; a result that was waited for is told again."""
+
+    test_id: str
+    site_id: str
+    due_on: date
+    due_at: datetime
+    #: One of DRUG_TEST_OUTCOMES, or "WITHDRAWN" where the tests were ended.
+    outcome: str
+    #: One of DRUG_TEST_RESULTS where something was collected.
+    result: str | None
+    recorded_at: datetime
+
+
 @event(source="monitoring", reacting=("aftercare",))
 class GraduationReady(EpisodeFact):
     """What monitoring can tell of the graduation criteria is met."""
@@ -295,9 +322,23 @@ OUTREACH_OUTCOMES = ("REACHED", "NO_ANSWER", "VOICEMAIL", "WRONG_NUMBER")
 #: Whose signature stands on a treatment plan.
 PLAN_SIGNERS = ("PATIENT", "CLINICIAN", "SUPERVISOR")
 
+#: The most days from one draw of a drug test to the next, by phase of treatment. Design default (brief 4.1).
+LONGEST_TEST_GAPS = (5, 7, 10, 14, 30)
+#: The fewest days from one drug test to the next on average: more often is needless. Design default.
+SHORTEST_TEST_MEAN = 2
+#: Why somebody is tested, and why no more.
+DRUG_TESTING_REASONS = ("INITIAL_PHASE", "STABLE", "RISK_ROSE", "AFTER_EVENT", "PATIENT_ASKED")
+DRUG_TESTING_END_REASONS = ("NOT_NEEDED", "PATIENT_DECLINED", "OTHER_INTERVAL", "MISTAKE")
+#: What can come of a test; who was not there may be excused.
+DRUG_TEST_OUTCOMES = ("COLLECTED", "REFUSED", "MISSED")
+DRUG_TEST_EXCUSES = ("PROGRAM_CLOSED", "ILLNESS", "WORK", "COURT", "TRANSPORT", "UNABLE", "OTHER")
+#: What the panel told, what is prescribed apart; "INVALID" is diluted, substituted or adulterated.
+DRUG_TEST_RESULTS = ("NEGATIVE", "POSITIVE", "INVALID", "PENDING")
+
 #: Tasks that no action of their own ends: whoever does them says so on the work list.
 TASKS_CLOSED_BY_HAND = (
     "check_in_call",
+    "drug_test_review",
     "naloxone",
     "naloxone_bridge_offer",
     "outreach_peer",

@@ -96,6 +96,8 @@ class Program:
     status_key: str
     admission_wait_id: str
     step_down_id: str
+    testing_order_id: str
+    drug_test_id: str
 
 
 def assessment(**changes: Any) -> dict[str, Any]:
@@ -148,6 +150,7 @@ class Opening:
             self.consent(discharged, kind)
         for one in (treated, discharged):
             self.do(f"/v1/episodes/{one.episode_id}/admission")
+        testing_order_id = self.order_tests(treated)
         outward_referral_id = self.refer_elsewhere(elsewhere)
         self.door.settle()
         colleague_id, booked_seat_id, wait_id, open_session_id = self.book(
@@ -176,6 +179,7 @@ class Opening:
         admission_wait_id = waiting["wait_id"]
         step_down_id = self.step_down()
         self.door.settle()
+        tests = self.door.get(f"/v1/episodes/{treated.episode_id}/drug-testing").ok["tests"]
         return Program(
             site_id=self.site_id,
             clinician_id=clinician_id,
@@ -215,6 +219,8 @@ class Opening:
             status_key=inquiry["status_key"],
             admission_wait_id=admission_wait_id,
             step_down_id=step_down_id,
+            testing_order_id=testing_order_id,
+            drug_test_id=tests[0]["test_id"],
         )
 
     def do(self, path: str, body: Any = None, **options: Any) -> dict[str, Any]:
@@ -446,6 +452,12 @@ class Opening:
         put_off = {"extend": True, "reason": SECRETS["access"]}
         self.do(f"/v1/record-requests/{asked['request_id']}/answer", put_off, role="supervisor")
         return queued["demand_id"], asked["request_id"]
+
+    def order_tests(self, person: Person) -> str:
+        """Have somebody tested at random intervals; return the order."""
+        ordered = {"mean_interval_days": 2, "longest_gap_days": 5, "reason": "INITIAL_PHASE", "paydays": [15]}
+        order_id: str = self.do(f"/v1/episodes/{person.episode_id}/drug-testing-orders", ordered)["order_id"]
+        return order_id
 
     def refer_elsewhere(self, who: Person) -> str:
         """Refer somebody to another program, and follow them up once."""

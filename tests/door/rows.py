@@ -472,6 +472,17 @@ ROWS: dict[str, Callable[[Program], Row]] = {
     "cancel_session": _of("session_id", reason="WEATHER"),
     "sign_treatment_plan": lambda program: Row({"plan_id": program.plan_id}, {"as": "CLINICIAN"}),
     "submit_check_in": _of_episode("treated", craving=3, mood=6, stress=4, sleep_hours=7.5, used=False),
+    "order_drug_testing": _of_episode(
+        "treated", mean_interval_days=4, longest_gap_days=7, reason="STABLE", paydays=[1]
+    ),
+    "end_drug_testing": lambda program: Row(
+        {"order_id": program.testing_order_id}, {"reason": "OTHER_INTERVAL"}
+    ),
+    "record_drug_test": lambda program: Row(
+        {"test_id": program.drug_test_id},
+        # What it was positive for is left out: a danger in it is heard, however the rest is spoiled.
+        {"outcome": "COLLECTED", "result": "NEGATIVE"},
+    ),
     "log_outreach_attempt": _of("outreach_id", channel="CALL", outcome="NO_ANSWER"),
     "raise_safety_concern": lambda program: Row(
         body={"patient_id": program.treated.patient_id, "concern": "PHQ9_I9"},

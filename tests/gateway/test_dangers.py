@@ -99,7 +99,11 @@ class TestTable:
         # Whoever cannot be seen by video is told whom to call until somebody calls; no danger is told there.
         waiting = {"join_by_telehealth"}
 
-        assert showing - closing - waiting == set(dangers.TOLD_BY) == {n for n, one in routes.items() if one.hears}
+        assert (
+            showing - closing - waiting
+            == set(dangers.TOLD_BY)
+            == {n for n, one in routes.items() if one.hears}
+        )
 
 
 class TestConcern:
@@ -206,6 +210,16 @@ class TestTold:
             ),
             (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS | {"danger": True}, [("DANGER_ANSWER", "E4")]),
             (
+                f"/v1/drug-tests/{SOMEWHERE}/outcome",
+                {"outcome": "COLLECTED", "result": "POSITIVE", "positives": ["ALCOHOL", "OPIOID"]},
+                [("RETURN_TO_USE", "E3")],
+            ),
+            (
+                f"/v1/drug-tests/{SOMEWHERE}/outcome",
+                {"outcome": "COLLECTED", "result": "POSITIVE", "positives": ["A WORD NOBODY KNOWS"]},
+                [("RETURN_TO_USE", "E3")],
+            ),
+            (
                 f"/v1/aftercare-contacts/{SOMEWHERE}/attempts",
                 ATTEMPT | {"used": True, "danger": True},
                 [("DANGER_ANSWER", "E4"), ("RETURN_TO_USE", "E3")],
@@ -256,6 +270,8 @@ class TestTold:
             (f"/v1/episodes/{EPISODE}/assessments", SIGNS),
             (f"/v1/episodes/{EPISODE}/check-ins", ANSWERS),
             (f"/v1/aftercare-contacts/{SOMEWHERE}/attempts", ATTEMPT),
+            (f"/v1/drug-tests/{SOMEWHERE}/outcome", {"outcome": "COLLECTED", "positives": ["ALCOHOL"]}),
+            (f"/v1/drug-tests/{SOMEWHERE}/outcome", {"outcome": "COLLECTED", "positives": "OPIOID"}),
             # Who does not want anything kept is not heard of.
             ("/v1/inquiries", {"site_id": SOMEWHERE, "consent": False, "self_check": [PHQ9]}),
             (f"/v1/inquiry-statuses/{'k' * 43}/pre-screens", {"problems": ["ALCOHOL"]}),

@@ -10,6 +10,7 @@ from services.scheduling import tables
 from services.scheduling.domain import attendance, check_outs, clinic_day
 from services.scheduling.service import Scheduling
 from shared.contracts.common import SafetyConcernRaised, TaskClosed, TaskOpened
+from shared.contracts.monitoring import DrugTestDue, DrugTestRecorded
 from shared.contracts.scheduling import AttendanceCorrected, SessionAttended, SessionMissed, SessionScheduled
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
@@ -1074,3 +1075,44 @@ class TestDoorDownOverAStart:
         }
         assert len(room.announced_of(SessionAttended)) == 2
         assert room.announced_of(SessionMissed) == []
+
+
+class TestDrugTests:
+    def due(self, name: str, **changed: Any) -> DrugTestDue:
+        return DrugTestDue(**self.told(name), drawn_at=MONDAY - timedelta(hours=3), **changed)
+
+    def recorded(self, name: str, **changed: Any) -> DrugTestRecorded:
+        told = {"outcome": "COLLECTED", "result": "NEGATIVE", "recorded_at": MONDAY, **changed}
+        return DrugTestRecorded(**self.told(name), **told)
+
+    def told(self, name: str) -> dict[str, Any]:
+        return {
+            **ids_of(name),
+            "test_id": derived_id("drug test", name),
+            "site_id": SITE,
+            "due_on": MONDAY.date(),
+            "due_at": MONDAY + timedelta(hours=12),
+        }
+
+    def listed(self, room: Room, **asked: Any) -> list[str]:
+        today = room.ask("get_today", {"site_id": SITE, **asked}, role="front_desk")
+        return [one["patient_id"] for one in today["tests_due"]]
+
+    def test_are_listed_on_their_day_until_something_came_of_them(self, room: Room) -> None:
+        room.at(MONDAY)
+        admit(room, "dana", "eli")
+
+        room.deliver(self.due("dana"), self.due("eli"), self.recorded("eli"))
+
+        assert self.listed(room) == [ids_of("dana")["patient_id"]]
+        assert self.listed(room, day="2026-02-03") == []
+        room.deliver(self.recorded("dana", result="PENDING"))
+        assert self.listed(room) == []
+
+    def test_are_settled_in_any_order(self, room: Room) -> None:
+        room.at(MONDAY)
+        due, recorded = self.due("dana"), self.recorded("dana")
+
+        room.deliver(recorded, due, recorded, due)
+
+        assert self.listed(room) == []

@@ -62,6 +62,15 @@ class SessionToday(SessionSummary):
     seats = fields.List(fields.Nested(Seat), required=True)
 
 
+class TestDue(Schema):
+    """A drug test that is asked for on this day; nobody knew of it before."""
+
+    test_id = Id(required=True)
+    patient_id = Id(required=True)
+    episode_id = Id(required=True)
+    due_at = Moment(required=True, metadata=described("When the program's day ends."))
+
+
 class Today(Schema):
     """The day at a site: what is known of every seat."""
 
@@ -101,6 +110,11 @@ class Today(Schema):
             "Came and were not seen, for what not_seen_because says: nobody may treat them where they are, or"
             " they wait at the door, and are unmarked until somebody decides."
         ),
+    )
+    tests_due = fields.List(
+        fields.Nested(TestDue),
+        required=True,
+        metadata=described("Drug tests of this day of which nothing came yet."),
     )
 
 

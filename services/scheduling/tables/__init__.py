@@ -77,6 +77,11 @@ from services.scheduling.tables.days import (
     seats_within,
     sessions_of_day,
 )
+from services.scheduling.tables.due_tests import (
+    due_tests_of_day,
+    due_tests_table,
+    keep_drug_test,
+)
 from services.scheduling.tables.feedback import (
     feedback,
     feedback_before,
@@ -204,6 +209,8 @@ __all__ = [
     "curricula_table",
     "days_without_credential",
     "discharged_for",
+    "due_tests_of_day",
+    "due_tests_table",
     "episodes",
     "episodes_without_peer",
     "exclusion_checks_of",
@@ -220,6 +227,7 @@ __all__ = [
     "held_by",
     "hold_enrolment",
     "hours_taken",
+    "keep_drug_test",
     "leave_room",
     "led_between",
     "lock_bookable",
