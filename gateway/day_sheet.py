@@ -28,6 +28,7 @@ header { display: flex; justify-content: space-between; align-items: baseline; b
 h1 { font-size: 15pt; margin: 0 }
 h2 { font-size: 12pt; margin: 1.4rem 0 .3rem; font-variant-numeric: tabular-nums }
 section { break-inside: avoid }
+.desk { break-before: page }
 table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th { text-align: left; font-size: 8.5pt; font-weight: 600; padding: .2rem .4rem; color: #444 }
 td { border: 1px solid #999; height: 8.5mm; padding: 0 .4rem; font-variant-numeric: tabular-nums }
@@ -51,6 +52,10 @@ def written(today: dict[str, Any], *, name_of: Callable[[str], str]) -> bytes:
     printed = read_moment(today["as_of"]).astimezone(zone)
     sections = [_section(session, zone=zone, name_of=name_of) for session in today["sessions"]]
     body = "".join(sections) or "<p>Nothing is planned on this day.</p>"
+    # Not there in what the version before tells.
+    asked = sorted(name_of(test["patient_id"]) for test in today.get("tests_due", ()))
+    if asked:
+        body += _to_desk(asked)
     page = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -83,6 +88,15 @@ def _section(session: dict[str, Any], *, zone: zoneinfo.ZoneInfo, name_of: Calla
     return (
         f'<section><h2>{heading}</h2><table><tr><th class="name">Name<th class="time">In<th class="time">Out'
         f'<th class="ask">{QUESTION}<th>Remarks</tr>{lines}</table></section>'
+    )
+
+
+def _to_desk(names: list[str]) -> str:
+    """Return who is asked to the desk, on a page of its own: what for, only the staff know."""
+    lines = "".join(f"<tr><td>{html.escape(name)}<td><td></tr>" for name in names)
+    return (
+        '<section class="desk"><h2>To the desk today</h2><p>For the staff: keep this page apart.</p>'
+        f'<table><tr><th class="name">Name<th class="time">At<th>Remarks</tr>{lines}</table></section>'
     )
 
 

@@ -171,6 +171,15 @@ class TestDaySheet:
         assert "Ada L." in may_return
         assert "<td>09:05<td>" in came
 
+    def test_has_who_is_asked_to_the_desk_on_a_page_that_does_not_say_what_for(self) -> None:
+        tests = [{"test_id": "t", "patient_id": "Ada"}, {"test_id": "u", "patient_id": "<Ben>"}]
+        nobody = day_sheet.written(self.today(), name_of=str).decode()
+        page = day_sheet.written(self.today() | {"tests_due": tests}, name_of=str).decode()
+        assert "To the desk today" not in nobody
+        desk = page[page.index('<section class="desk">') :]
+        assert desk.index("<td>&lt;Ben&gt;") < desk.index("<td>Ada")
+        assert not [word for word in (*TELLING, "drug", "test") if word in page.lower()]
+
     def test_shortens_names(self) -> None:
         assert day_sheet.short_name("Ada", "Lovelace", otherwise="x") == "Ada L."
         assert day_sheet.short_name(None, None, otherwise="0123456789") == "01234567"

@@ -397,3 +397,49 @@ class TestPeers:
         assert clinic.door.post(path, {"preference": "NO"}, token=other).status in (403, 404)
         assert clinic.door.get(f"/v1/sites/{clinic.site_id}/peer-matches", token=partner).status == 404
         assert clinic.door.get(f"/v1/sites/{clinic.site_id}/cohorts", role="supervisor").ok["items"]
+
+
+class TestDrugTest:
+    def test_is_listed_on_its_day_and_looked_at_by_a_human(self, clinic: Clinic) -> None:
+        episode = f"/v1/episodes/{clinic.patient.episode_id}"
+        today = f"/v1/sites/{clinic.site_id}/today"
+        ordered = {"mean_interval_days": 2, "longest_gap_days": 5, "reason": "INITIAL_PHASE"}
+        clinic.door.post(f"{episode}/drug-testing-orders", ordered).expect(201)
+
+        due = self.morning_of_test(clinic, today)
+        sheet = clinic.door.get(f"/v1/sites/{clinic.site_id}/day-sheet", role="front_desk").body["raw"]
+        asked = self.tasks(clinic)
+        told = {"outcome": "COLLECTED", "result": "POSITIVE", "positives": ["ALCOHOL"]}
+        path = f"/v1/drug-tests/{due['test_id']}/outcome"
+        clinic.door.post(path, told, role="front_desk").expect(201)
+        clinic.door.settle()
+        (review,) = self.tasks(clinic)
+        closure = f"/v1/work/{review['task_id']}/closures"
+        clinic.door.post(closure, {"outcome": "DONE"}).expect(201)
+        clinic.door.settle()
+
+        assert due["patient_id"] == clinic.patient.patient_id
+        assert "To the desk today" in sheet
+        assert "drug" not in sheet.lower()
+        assert [(one["task"], one["about_id"]) for one in asked] == [("drug_test", due["test_id"])]
+        assert (review["task"], review["reason"]) == ("drug_test_review", "DRUG_TEST_POSITIVE")
+        assert clinic.door.get(today, role="front_desk").ok["tests_due"] == []
+        assert self.tasks(clinic) == []
+        assert clinic.door.get(f"{episode}/drug-testing", token=clinic.patient_token).status == 403
+
+    def morning_of_test(self, clinic: Clinic, today: str) -> dict[str, Any]:
+        """Go on day by day until a test is due, and return it."""
+        for _ in range(6):
+            now = read_moment(clinic.door.get("/v1/clock", role="operations").ok["now"])
+            # The next seven in the morning in Chicago, after one draw.
+            seven = now.astimezone(zoneinfo.ZoneInfo("America/Chicago")).replace(hour=7, minute=0)
+            clinic.door.jump(seven if seven > now else seven + timedelta(days=1))
+            clinic.door.settle()
+            for test in clinic.door.get(today, role="front_desk").ok["tests_due"]:
+                found: dict[str, Any] = test
+                return found
+        raise AssertionError("no test within the longest gap")
+
+    def tasks(self, clinic: Clinic) -> list[dict[str, Any]]:
+        work = clinic.door.get("/v1/work?limit=500").ok["items"]
+        return [one for one in work if one["task"].startswith("drug_test")]
