@@ -691,7 +691,7 @@ class IntakeRoutes:
         information=WITHHELD,
     )
     list_eligibility_due = question(
-        "/v1/eligibility-due",
+        "/v1/eligibility-inquiries",
         intake.ListEligibilityDue,
         intake.EligibilityDue,
         many=True,

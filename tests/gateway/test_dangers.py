@@ -96,8 +96,8 @@ class TestTable:
         # What a self-check tells is kept nowhere and said by nobody.
         showing = {name for name, one in routes.items() if one.is_command and one.shows_crisis_lines}
         closing = {"acknowledge_escalation", "close_escalation", "take_self_check"}
-        # Whoever cannot be seen by video is told whom to call until somebody calls; no danger is told there.
-        waiting = {"join_by_telehealth"}
+        # Whoever came and has to wait is told whom to call until somebody comes; no danger is told there.
+        waiting = {"join_by_telehealth", "check_in"}
 
         assert (
             showing - closing - waiting
