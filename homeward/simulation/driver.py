@@ -200,27 +200,31 @@ class Driver:
         nothing depends on how fast the services hear of each other.
         """
         world = self._world
-        world.touched.clear()
-        while due := world.agenda.take_due(world.now):
-            if not world.touched.isdisjoint(entry.who for entry in due):
+        touched: set[str] = set()
+        while world.agenda.next_at is not None and world.agenda.next_at <= world.now:
+            due = world.agenda.take_due(world.now, busy=touched)
+            if not due:
                 self._jump(world.now)
-                world.touched.clear()
-            if due[0].turn == Turn.ADMISSION:
+                touched.clear()
+            elif due[0].turn == Turn.ADMISSION:
                 for entry in due:
                     self._jump(world.now)
                     self._do_all([entry])
                 self._jump(world.now)
-                continue
-            by_person: dict[str, list[Entry]] = {}
-            for entry in due:
-                by_person.setdefault(entry.who, []).append(entry)
-            if len(by_person) == 1:
-                self._do_all(due)
             else:
-                for result in [hands.submit(self._do_all, entries) for entries in by_person.values()]:
-                    result.result()
-            world.touched.update(by_person)
-            self._hear_alarms()
+                touched.update(*(entry.concerns() for entry in due))
+                self._do_side_by_side(due, hands)
+                self._hear_alarms()
+
+    def _do_side_by_side(self, entries: list[Entry], hands: ThreadPoolExecutor) -> None:
+        by_person: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_person.setdefault(entry.who, []).append(entry)
+        if len(by_person) == 1:
+            self._do_all(entries)
+            return
+        for result in [hands.submit(self._do_all, of_one) for of_one in by_person.values()]:
+            result.result()
 
     def _hear_alarms(self) -> None:
         """Take in the news before program time moves, where minutes may count."""

@@ -82,6 +82,7 @@ class Treatment:
                 case.name,
                 session.kind,
                 lambda: self._record_roster(session),
+                concerns=lambda: session.seats,
             )
         session.seats[case.name] = (case, data["episode_id"], data["seat_id"])
         day = self._world.on(session.starts_at)
@@ -118,7 +119,6 @@ class Treatment:
 
     def _record_roster(self, session: SessionAhead) -> None:
         """Mark who is there at the start, and write down to add who comes late or leaves early."""
-        self._world.touched.update(session.seats)
         self._strike_out_moved(session)
         if not session.seats:
             return
@@ -167,10 +167,10 @@ class Treatment:
             min(session.seats),
             f"note {session.starts_at}",
             lambda: self._write_note(session),
+            concerns=lambda: session.seats,
         )
 
     def _write_note(self, session: SessionAhead) -> None:
-        self._world.touched.update(session.seats)
         self._world.gateway.post(
             f"/v1/sessions/{session.session_id}/notes",
             {"text": "Signed by the simulation, which does not model what was said.", "sign": True},
@@ -213,10 +213,10 @@ class Treatment:
             min(session.seats),
             f"{session.kind} {session.starts_at}",
             lambda: self._send_marks(session, marks),
+            concerns=lambda: session.seats,
         )
 
     def _send_marks(self, session: SessionAhead, marks: list[dict[str, Any]]) -> None:
-        self._world.touched.update(session.seats)
         held = {seat_id for _, seat_id in _held_seats(session)}
         kept = [mark for mark in marks if mark["seat_id"] in held]
         if kept:

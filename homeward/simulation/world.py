@@ -38,8 +38,6 @@ class World:
     site_id: str = ""
     cases: list[Case] = field(default_factory=list)
     by_patient: dict[str, Case] = field(default_factory=dict)
-    #: Names of the cases about which something was sent at this moment already.
-    touched: set[str] = field(default_factory=set)
     #: Whether something was sent at this moment that may call for a human within minutes.
     alarming: bool = False
     #: What the server answered that no event tells: what it was asked, and what came of it. Appended to by
