@@ -33,8 +33,10 @@ from shared.contracts.event import (
 )
 from shared.contracts.roles import SYSTEM
 from shared.database import (
+    Condition,
     Origin,
     act_for,
+    go_on_if,
     lost_a_lock,
     moment,
     plumbing,
@@ -139,26 +141,14 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
 
 
 def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
+    unnoted = Condition("pk_inbox")
     try:
-        # Asked once: simulated time stands still while there is anything to do.
-        now = host.clock.now()
-        with host.transaction(None, by_the_book=True) as db:
-            new = _note_received(host, db, [envelope for envelope, _ in batch])
-            if host.every_event is not None:
-                act_for(db, origin_of_reaction(host, batch[0][0], now=now))
-                host.every_event(db, [envelope for envelope, _ in batch])
-            for envelope, _ in batch:
-                for name, react in host.reactions.get(envelope.event.wire_name, ()):
-                    if (envelope.event_id, name) not in new:
-                        continue
-                    at_once = host.reactions_at_once.get((envelope.event.wire_name, name))
-                    if at_once is None:
-                        new.discard((envelope.event_id, name))
-                        _react(host, db, envelope, name, react, now=now)
-                        continue
-                    alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
-                    new.difference_update((one.event_id, name) for one in alike)
-                    _react_at_once(host, db, alike, name, at_once, now=now)
+        try:
+            _run_batch(host, batch, unnoted=unnoted)
+        except Exception:
+            if unnoted.broken is None:
+                raise
+            _run_batch(host, batch)
     except Exception as error:
         if is_cut_off(error):
             raise
@@ -166,6 +156,35 @@ def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
         parts = [[one] for one in batch] if lost_a_lock(getattr(error, "orig", None)) else [batch]
         for part in parts:
             _take_apart(host, part)
+
+
+def _run_batch(
+    host: "Host", batch: list[tuple[Envelope, bytes]], *, unnoted: Condition | None = None
+) -> None:
+    """Run the reactions to a batch that were not noted as done before, in one transaction.
+
+    :param unnoted: tells to go on as if none was, and is broken in the end where some were: nothing stands
+        then. What comes for the first time is hardly ever noted, and to ask would be a trip to the database.
+    """
+    # Asked once: simulated time stands still while there is anything to do.
+    now = host.clock.now()
+    with host.transaction(None, by_the_book=True) as db:
+        new = _note_received(host, db, [envelope for envelope, _ in batch], unnoted=unnoted)
+        if host.every_event is not None:
+            act_for(db, origin_of_reaction(host, batch[0][0], now=now))
+            host.every_event(db, [envelope for envelope, _ in batch])
+        for envelope, _ in batch:
+            for name, react in host.reactions.get(envelope.event.wire_name, ()):
+                if (envelope.event_id, name) not in new:
+                    continue
+                at_once = host.reactions_at_once.get((envelope.event.wire_name, name))
+                if at_once is None:
+                    new.discard((envelope.event_id, name))
+                    _react(host, db, envelope, name, react, now=now)
+                    continue
+                alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
+                new.difference_update((one.event_id, name) for one in alike)
+                _react_at_once(host, db, alike, name, at_once, now=now)
 
 
 def is_cut_off(error: BaseException) -> bool:
@@ -236,19 +255,23 @@ def _run_apart(host: "Host", db: Session, runs: list[_Run], *, now: datetime) ->
             _run_apart(host, db, half, now=now)
 
 
-#: A whole batch in one statement of one form.
-_NOTE = sa.text(
-    """
+#: A whole batch in one statement of one form; fails where one of it is noted already.
+_NOTE_ALL = """
     INSERT INTO inbox (event_id, reaction, tenant_id, type, state, received_at)
-    SELECT event_id, reaction, :tenant_id, type, 'done', :received_at
-    FROM json_to_recordset(:rows) AS arrived (event_id uuid, reaction text, type text)
-    ON CONFLICT DO NOTHING RETURNING event_id, reaction
+    SELECT event_id, reaction, %(tenant_id)s, type, 'done', %(received_at)s
+    FROM json_to_recordset(%(rows)s) AS arrived (event_id uuid, reaction text, type text)
     """
-)
+_NOTE_NEW = f"{_NOTE_ALL} ON CONFLICT DO NOTHING RETURNING event_id, reaction"
 
 
-def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[tuple[str, str]]:
-    """Note the reactions to these events of one tenant as done; return those not noted before."""
+def _note_received(
+    host: "Host", db: Session, envelopes: list[Envelope], *, unnoted: Condition | None = None
+) -> set[tuple[str, str]]:
+    """Note the reactions to these events of one tenant as done; return those not noted before.
+
+    :param unnoted: has the notes travel with what is asked next, as if none of them were there.
+    """
+    # Sorted, so that copies that note the same events wait for each other and never in a circle.
     places = sorted(
         {
             (envelope.event_id, name, envelope.event.wire_name)
@@ -258,17 +281,15 @@ def _note_received(host: "Host", db: Session, envelopes: list[Envelope]) -> set[
     )
     if not places:
         return set()
-    # Sorted, so that copies that note the same events wait for each other and never in a circle.
-    rows = [{"event_id": event_id, "reaction": name, "type": type_} for event_id, name, type_ in places]
-    noted = db.connection().execute(
-        _NOTE,
-        {
-            "tenant_id": envelopes[0].tenant_id,
-            "received_at": clock.real_now(),
-            "rows": as_json(rows),
-        },
-    )
-    return {(event_id, reaction) for event_id, reaction in noted}
+    row = {
+        "tenant_id": envelopes[0].tenant_id,
+        "received_at": clock.real_now(),
+        "rows": as_json([{"event_id": place[0], "reaction": place[1], "type": place[2]} for place in places]),
+    }
+    if unnoted is None:
+        return {tuple(noted) for noted in db.connection().exec_driver_sql(_NOTE_NEW, row)}
+    go_on_if(db.connection(), unnoted, _NOTE_ALL, row)
+    return {(event_id, name) for event_id, name, _ in places}
 
 
 def _react(  # one reaction is told by these

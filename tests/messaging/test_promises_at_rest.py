@@ -646,7 +646,8 @@ class TestReactionToSeveralAtOnce:
 
         room.deliver_together([ada, other, ben, ada, ida])
 
-        (convoy,) = ferry.CONVOYS
+        # What ran before it was known that one of them had come already was taken back.
+        *_, convoy = ferry.CONVOYS
         assert convoy == [derived_id("ada"), derived_id("ben")]
         assert rows(room) == ["missed", "short week", "short week", "short week"]
         assert {state for state, _ in states(room)} == {"done"}
