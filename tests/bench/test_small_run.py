@@ -47,7 +47,7 @@ def test_reactions_and_their_latency_are_measured(parts):
 
 
 def test_ordinary_events_are_measured_beside_poison(parts):
-    rows = list(poison.measure(parts, poison.Amounts(rounds=1, seconds=1), tell=lambda what: None))
+    rows = list(poison.measure(parts, poison.Amounts(stretches=2, seconds=1), tell=lambda what: None))
 
     assert [row.work for row in rows] == [poison.WITHOUT, poison.BESIDE_ONE, poison.BESIDE_MANY]
     assert all(0 < row.p50_ms <= row.p99_ms for row in rows)
