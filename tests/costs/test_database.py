@@ -225,6 +225,20 @@ class TestCosts:
         assert effects_in(monitoring.room) == 2 * (number - 1)
         assert within(cost, ceiling), cost
 
+    def test_a_look_while_one_waits(self, measured):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+        host = monitoring.room.host
+        monitoring.room.clock.simulated = False
+        take(monitoring.room, 0, fail=1)
+
+        looks = [backlog.look(host, now=host.clock.now())]
+        with monitoring.room.db() as db:
+            db.execute(inbox.inbox.update().values(next_attempt_at=clock.real_now()))
+        looks.append(backlog.look(host, now=host.clock.now()))
+
+        assert [(look.waiting, look.retries_due) for look in looks] == [(1, False), (1, True)]
+
     def test_a_reaction_that_fails_again(self, measured):
         monitoring = measured(short_weeks.ShortWeeks)
         short_weeks.metadata.create_all(monitoring.room.engine)

@@ -163,7 +163,7 @@ class Traffic(SharedExtension):
         host.wake_due = due.wake
         loops = {
             "unsent": relay,
-            "waiting": retries,
+            "retries_due": retries,
             "timers_due": due,
             "jobs": jobs,
             "unlinked": linking,

@@ -52,7 +52,11 @@ _LEFT_TO_DO = """
 _LOOK_BEFORE_A_JUMP = sa.text(_LEFT_TO_DO).bindparams(of_later_version=ALL_REACTIONS)
 #: What else is looked for every second, by whoever does the work.
 _FOR_OTHERS = """
-         , (SELECT count(*) FROM timers
+         , EXISTS (
+               SELECT FROM inbox WHERE state = 'waiting'
+               AND next_attempt_at <= :real_now AND reaction <> :of_later_version
+           ) AS retries_due,
+           (SELECT count(*) FROM timers
             WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
            -- The first by its index: asked whether there is any, the database might look through all.
            (SELECT position FROM audit WHERE link IS NULL ORDER BY position LIMIT 1) AS unlinked,
@@ -72,7 +76,7 @@ _LOOK = sa.text(_LEFT_TO_DO + _FOR_OTHERS).bindparams(of_later_version=ALL_REACT
 
 def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
     """Return counts of what is unsent, waiting, due and running, and when the next timer is due."""
-    return _ask(host, _LOOK, now=now)
+    return _ask(host, _LOOK, now=now, real_now=clock.real_now())
 
 
 def _look_before_a_jump(host: "Host") -> sa.Row[Any]:
