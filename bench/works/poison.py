@@ -55,8 +55,10 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
             for work in list(poison_at)[:: -1 if place % 2 else 1]:
                 found[work].append(spread(announce_evenly(side, producer, number, poison_at=poison_at[work])))
     for work, stretches in found.items():
-        typical = {name: statistics.median(one[name] for one in stretches) for name in stretches[0]}
-        yield Row(work=work, system=HOMEWARD, **typical)
+        p50, p95, p99 = (
+            statistics.median(one[name] for one in stretches) for name in ("p50_ms", "p95_ms", "p99_ms")
+        )
+        yield Row(work=work, system=HOMEWARD, p50_ms=p50, p95_ms=p95, p99_ms=p99)
 
 
 def announce_evenly(side: Side, producer: Program, number: int, *, poison_at: list[int]) -> list[float]:

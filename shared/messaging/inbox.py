@@ -1,11 +1,11 @@
 """Effects happen once: a reaction and the note that it happened commit together.
 
-A batch of messages is one transaction. When one reaction fails, the batch is rolled back and run once
-more by halves, so that the failing one is found, rolled back alone and kept waiting here, with its error
-and the moment of its next attempt. That has a transaction of its own, and no fresh event waits for it.
-After too many attempts it is parked for a human. A message that nobody can read is put aside, sealed, and
-stops nothing. One that a later version announced, which runs beside this one, waits here for a copy that
-knows it.
+A batch of messages is one transaction. When one reaction fails, the batch is rolled back. The failing one
+is kept waiting here, with its error and the moment of its next attempt, and the others are run once more.
+Where nobody can tell which one it was, they are run by halves, each rolled back alone, until it is found.
+The next attempt has a transaction of its own, and no fresh event waits for it. After too many attempts it
+is parked for a human. A message that nobody can read is put aside, sealed, and stops nothing. One that a
+later version announced, which runs beside this one, waits here for a copy that knows it.
 """
 
 import hashlib
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg2
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from shared import audit, clock, safety, telemetry
 from shared.contracts.event import (
@@ -41,6 +43,7 @@ from shared.database import (
     moment,
     plumbing,
     send_what_waits,
+    send_with_next,
     tenant_column,
 )
 from shared.errors import NotFound, TooEarly
@@ -140,18 +143,37 @@ def take(host: "Host", deliveries: list[Delivery]) -> None:
         host.times_taken_in += 1
 
 
-def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
-    unnoted = Condition("pk_inbox")
+@dataclass
+class _Attempt:
+    """How far a batch has come, for whoever looks for what it has failed by."""
+
+    #: The events and reactions that were to be run, and the one that was just running.
+    noted: frozenset[tuple[str, str]] = frozenset()
+    running: tuple[str, str] | None = None
+
+
+def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]], *, again: bool = False) -> None:
+    """Run the reactions to events of one tenant in one transaction; what fails is kept waiting.
+
+    :param again: whether it was tried before: what was found to fail then is known already, and not run.
+    """
+    attempt, unnoted = _Attempt(), Condition("pk_inbox")
     try:
         try:
-            _run_batch(host, batch, unnoted=unnoted)
+            _run_batch(host, batch, attempt, unnoted=None if again else unnoted)
         except Exception:
-            if unnoted.broken is None:
+            if again or (unnoted.sent and unnoted.broken is None):
                 raise
-            _run_batch(host, batch)
+            _run_batch(host, batch, attempt)
     except Exception as error:
         if is_cut_off(error):
             raise
+        failed = None if again else _failed_one(host, batch, error, attempt)
+        if failed is not None:
+            _keep_failed(host, *failed, error=error)
+            if len(attempt.noted) > 1 or host.every_event is not None:
+                _take_batch(host, batch, again=True)
+            return
         # Those that held each other up might do so again.
         parts = [[one] for one in batch] if lost_a_lock(getattr(error, "orig", None)) else [batch]
         for part in parts:
@@ -159,7 +181,11 @@ def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
 
 
 def _run_batch(
-    host: "Host", batch: list[tuple[Envelope, bytes]], *, unnoted: Condition | None = None
+    host: "Host",
+    batch: list[tuple[Envelope, bytes]],
+    attempt: _Attempt,
+    *,
+    unnoted: Condition | None = None,
 ) -> None:
     """Run the reactions to a batch that were not noted as done before, in one transaction.
 
@@ -168,8 +194,10 @@ def _run_batch(
     """
     # Asked once: simulated time stands still while there is anything to do.
     now = host.clock.now()
+    attempt.running = None
     with host.transaction(None, by_the_book=True) as db:
         new = _note_received(host, db, [envelope for envelope, _ in batch], unnoted=unnoted)
+        attempt.noted = frozenset(new)
         if host.every_event is not None:
             act_for(db, origin_of_reaction(host, batch[0][0], now=now))
             host.every_event(db, [envelope for envelope, _ in batch])
@@ -179,8 +207,10 @@ def _run_batch(
                     continue
                 at_once = host.reactions_at_once.get((envelope.event.wire_name, name))
                 if at_once is None:
-                    new.discard((envelope.event_id, name))
+                    attempt.running = (envelope.event_id, name)
+                    new.discard(attempt.running)
                     _react(host, db, envelope, name, react, now=now)
+                    attempt.running = None
                     continue
                 alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
                 new.difference_update((one.event_id, name) for one in alike)
@@ -190,6 +220,67 @@ def _run_batch(
 def is_cut_off(error: BaseException) -> bool:
     """Tell whether an error is the database's being away, and so nobody's fault."""
     return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+
+
+def _met_another(error: Exception) -> bool:
+    """Tell whether somebody was in the way who is done by now: tried at once, the same may do."""
+    in_the_way = isinstance(error, (sa.exc.IntegrityError, StaleDataError))
+    return in_the_way or lost_a_lock(getattr(error, "orig", None))
+
+
+def _failed_one(
+    host: "Host",
+    batch: list[tuple[Envelope, bytes]],
+    error: Exception,
+    attempt: _Attempt,
+) -> tuple[Envelope, bytes, str] | None:
+    """Return the event, with its message, and the reaction that a batch has failed by, where that is plain.
+
+    What the database refuses may be what an earlier one has left to be written, unless there was no other.
+    One to a danger is not told: that does not wait before it was run twice.
+    """
+    only = next(iter(attempt.noted)) if len(attempt.noted) == 1 and host.every_event is None else None
+    if not isinstance(error, (sa.exc.SQLAlchemyError, psycopg2.Error)):
+        failed = attempt.running or only
+    else:
+        failed = None if _met_another(error) else only
+    if failed is None:
+        return None
+    event_id, name = failed
+    envelope, body = next(one for one in batch if one[0].event_id == event_id)
+    return None if envelope.event.never_parked else (envelope, body, name)
+
+
+#: Another copy that was given the same message may have failed just before: each run counts.
+_KEEP_FAILED = """
+    INSERT INTO inbox (event_id, reaction, tenant_id, type, state, body, received_at,
+                       attempts, early, next_attempt_at, error)
+    VALUES (%(event_id)s, %(reaction)s, %(tenant_id)s, %(type)s, %(state)s, %(body)s, %(received_at)s,
+            %(attempts)s, %(early)s, %(next_attempt_at)s, %(error)s)
+    ON CONFLICT (event_id, reaction)
+    DO UPDATE SET
+        attempts = inbox.attempts + excluded.attempts,
+        state = CASE WHEN inbox.attempts + excluded.attempts < %(most)s THEN 'waiting' ELSE 'parked' END
+    WHERE inbox.state = 'waiting'
+"""
+
+
+def _keep_failed(host: "Host", envelope: Envelope, body: bytes, name: str, *, error: Exception) -> None:
+    """Keep a reaction waiting that was run for the first time and failed, in one trip to the database."""
+    row = {
+        "event_id": envelope.event_id,
+        "reaction": name,
+        "tenant_id": envelope.tenant_id,
+        "type": envelope.event.wire_name,
+        "body": body,
+        "received_at": clock.real_now(),
+        "attempts": 0,
+        "early": 0,
+        "most": host.settings.parked_after_attempts,
+    }
+    outcome = _after_failed_run(host, envelope, name, error, attempts=0, early=0, since=None)
+    with host.transaction(None) as db:
+        send_with_next(db.connection(), _KEEP_FAILED, row | outcome)
 
 
 def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
@@ -379,6 +470,17 @@ def _archive_alone(host: "Host", envelope: Envelope, body: bytes) -> None:
         _put_aside(host, body, type(error).__name__)
 
 
+#: Travels with whatever comes next; what is not told stays as it is.
+_WRITE_DOWN = """
+    UPDATE inbox
+    SET state = %(state)s, body = %(body)s, next_attempt_at = %(next_attempt_at)s,
+        attempts = coalesce(%(attempts)s, attempts), early = coalesce(%(early)s, early),
+        error = coalesce(%(error)s, error)
+    WHERE event_id = %(event_id)s AND reaction = %(reaction)s
+"""
+_DONE = {"state": "done", "body": None, "next_attempt_at": None}
+
+
 def _try(  # one attempt is told by these
     host: "Host",
     db: Session,
@@ -393,40 +495,56 @@ def _try(  # one attempt is told by these
 ) -> None:
     """Run one reaction within a savepoint and write down how it went."""
     before = snapshot(db)
+    outcome: dict[str, Any] = _DONE
     try:
         with db.begin_nested():
             _react(host, db, envelope, name, react, now=db.info["origin"].now)
             send_all(db)
-    except TooEarly:
-        restore(db, before)
-        outcome = _after_too_early(host, envelope, attempts=attempts, early=early, since=received_at)
-        outcome["body"] = body
     except Exception as error:
         if is_cut_off(error):
             raise
         restore(db, before)
-        outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=received_at)
-        outcome["body"] = body
-        telemetry.reactions.labels(name, "failed").inc()
-        log.warning(
-            "reaction_failed",
-            reaction=name,
-            event_id=envelope.event_id,
-            error=type(error).__name__,
-            attempts=attempts + 1,
-            state=outcome["state"],
-            exc_place=place_of(error),
+        outcome = {"body": body} | _after_failed_run(
+            host, envelope, name, error, attempts=attempts, early=early, since=received_at
         )
-    else:
-        outcome = {"state": "done", "body": None, "next_attempt_at": None}
+    done = outcome is _DONE
     if envelope.event.never_parked:
-        safety.watch_over_reaction(db, envelope, done=outcome["state"] == "done", since=received_at)
-    if outcome["state"] != "done" or received_at is not None:
-        db.connection().execute(
-            inbox.update()
-            .where(inbox.c.event_id == envelope.event_id, inbox.c.reaction == name)
-            .values(**outcome)
-        )
+        safety.watch_over_reaction(db, envelope, done=done, since=received_at)
+    if not done or received_at is not None:
+        untold = {"attempts": None, "early": None, "error": None}
+        this_row = {"event_id": envelope.event_id, "reaction": name}
+        send_with_next(db.connection(), _WRITE_DOWN, untold | outcome | this_row)
+
+
+def _after_failed_run(  # as many as tell an attempt
+    host: "Host",
+    envelope: Envelope,
+    name: str,
+    error: Exception,
+    *,
+    attempts: int,
+    early: int,
+    since: datetime | None,
+) -> dict[str, Any]:
+    """Return what is written down of a run that failed; say so, unless it was only too early.
+
+    :param attempts: how often it had failed before.
+    :param since: when its event was received; None where that is now.
+    """
+    if isinstance(error, TooEarly):
+        return _after_too_early(host, envelope, attempts=attempts, early=early, since=since)
+    outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=since)
+    telemetry.reactions.labels(name, "failed").inc()
+    log.warning(
+        "reaction_failed",
+        reaction=name,
+        event_id=envelope.event_id,
+        error=type(error).__name__,
+        attempts=attempts + 1,
+        state=outcome["state"],
+        exc_place=place_of(error),
+    )
+    return outcome
 
 
 def _after_too_early(
@@ -482,19 +600,25 @@ def retry_one(host: "Host") -> bool:
     that this version does not know waits for a copy that does, and holds up no other.
     """
     known = [f"{type_} {name}" for type_, reactions in host.reactions.items() for name, _ in reactions]
-    with host.transaction(None) as db:
-        row = db.execute(
-            _NEXT_WAITING, {"now": clock.real_now(), "known": known, "events": list(EVENTS)}
-        ).first()
-        if row is None:
-            return False
-        is_late = row.reaction == ALL_REACTIONS
-        if not is_late and row.error != DELIVERED_TOO_OFTEN:
-            _run_waiting(host, db, row)
-            return True
-        this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
-        db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
-    if is_late:
+    row: sa.Row[Any] | None = None
+    try:
+        with host.transaction(None) as db:
+            row = db.execute(
+                _NEXT_WAITING, {"now": clock.real_now(), "known": known, "events": list(EVENTS)}
+            ).first()
+            if row is None:
+                return False
+            if _is_harmless(row):
+                _run_waiting(host, db, row)
+                return True
+            this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
+            db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
+    except Exception as error:
+        if row is None or not _is_harmless(row) or is_cut_off(error):
+            raise
+        _count_uncommitted(host, row, error)
+        return True
+    if row.reaction == ALL_REACTIONS:
         # As if the broker had delivered it so often. What is noted of it by then is not done again.
         body = unseal(row.body, bound_to=_place_of_unknown(row.event_id))
         take(host, [Delivery(body, row.attempts)])
@@ -507,6 +631,31 @@ def retry_one(host: "Host") -> bool:
         if db.execute(sa.select(inbox.c.event_id).where(counted).with_for_update(skip_locked=True)).first():
             _run_waiting(host, db, row)
         return True
+
+
+def _is_harmless(row: sa.Row[Any]) -> bool:
+    """Tell whether to run a reaction can do no worse than fail, so that it is enough to count it after."""
+    return row.reaction != ALL_REACTIONS and row.error != DELIVERED_TOO_OFTEN
+
+
+def _count_uncommitted(host: "Host", row: sa.Row[Any], error: Exception) -> None:
+    """Count a run whose transaction could not be committed, so that it holds up nothing else that waits.
+
+    From then on each is counted before it begins.
+    """
+    outcome = _after_failed_run(
+        host,
+        Envelope.from_bytes(row.body),
+        row.reaction,
+        error,
+        attempts=row.attempts,
+        early=row.early,
+        since=row.received_at,
+    )
+    this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
+    unchanged = sa.and_(this_row, inbox.c.state == "waiting", inbox.c.attempts == row.attempts)
+    with host.transaction(None) as db:
+        db.execute(inbox.update().where(unchanged).values(outcome | {"error": DELIVERED_TOO_OFTEN}))
 
 
 def _counted_beforehand(host: "Host", row: sa.Row[Any]) -> dict[str, Any]:

@@ -541,6 +541,82 @@ class TestEffectsHappenOnce:
         assert states(room) == [("done", 0)]
         assert rows(room) == ["missed"]
 
+    def test_runs_what_fails_alone_as_often_as_the_cap_says_and_never_in_vain(self, room: Room) -> None:
+        FAILING.add(derived_id("tuesday"))
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed("tuesday")).to_bytes())])
+        while inbox.retry_one(room.host):
+            pass
+
+        assert states(room) == [("parked", 8)]
+        assert len(RUNS) == 8
+
+    def test_runs_what_fails_by_itself_once_and_the_others_of_its_batch_once_more(self, room: Room) -> None:
+        FAILING.add(derived_id("tuesday"))
+        days = ("monday", "tuesday", "wednesday")
+
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed(day)).to_bytes()) for day in days])
+
+        runs = [*days[:2], "monday", "wednesday"]
+        assert [derived_id(day) for day in runs] == RUNS
+        assert sorted(states(room)) == [("done", 0), ("done", 0), ("waiting", 1)]
+
+    @pytest.mark.parametrize(("cap", "state"), [(2, "parked"), (3, "waiting")])
+    def test_counts_the_runs_of_two_copies_that_were_given_the_same_message(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch, cap: int, state: str
+    ) -> None:
+        FAILING.add(derived_id("tuesday"))
+        delivery = inbox.Delivery(room.envelope_of(missed("tuesday")).to_bytes())
+        capped = settings_for_tests(HOMEWARD_PARKED_AFTER_ATTEMPTS=str(cap))
+        copies = [Room(Ferry, engine=room.engine, settings=capped) for _ in range(2)]
+        wait = inbox._after_failed_run
+
+        def be_overtaken(host: Any, *args: Any, **told: Any) -> dict[str, Any]:
+            if host is copies[0].host:
+                # Ours is rolled back, and not written down yet.
+                inbox.take(copies[1].host, [delivery])
+            return wait(host, *args, **told)
+
+        monkeypatch.setattr(inbox, "_after_failed_run", be_overtaken)
+        inbox.take(copies[0].host, [delivery])
+
+        assert len(RUNS) == 2
+        assert states(room) == [(state, 2)]
+
+    def test_tries_at_once_again_what_somebody_else_was_in_the_way_of(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = Ferry._write
+
+        def be_in_the_way(ferry: Ferry, db: Any, *what: str) -> None:
+            write(ferry, db, *what)
+            if len(RUNS) == 1:
+                write(ferry, db, *what)
+
+        monkeypatch.setattr(Ferry, "_write", be_in_the_way)
+        inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed("tuesday")).to_bytes())])
+
+        assert len(RUNS) == 2
+        assert states(room) == [("done", 0)]
+
+    def test_parks_what_cannot_be_committed_any_more_and_tries_the_others(self, room: Room) -> None:
+        FAILING.update(derived_id(day) for day in ("tuesday", "wednesday"))
+        for day in ("tuesday", "wednesday"):
+            inbox.take(room.host, [inbox.Delivery(room.envelope_of(missed(day)).to_bytes())])
+        FAILING.clear()
+        bad = derived_id("tuesday")
+        with room.engine.begin() as connection:
+            connection.exec_driver_sql(_REFUSED_AT_THE_COMMIT.format(crossing_id=derived_id(bad, "missed")))
+        RUNS.clear()
+        for _ in range(20):
+            with room.engine.begin() as connection:
+                connection.execute(inbox.inbox.update().values(next_attempt_at=clock.real_now()))
+            with contextlib.suppress(sa.exc.DBAPIError):
+                inbox.retry_one(room.host)
+
+        assert sorted(states(room)) == [("done", 1), ("parked", 8)]
+        assert RUNS.count(bad) == 7
+        assert rows(room) == ["missed"]
+
     def test_is_tried_again_after_waits_that_grow_in_real_time(self, room: Room) -> None:
         room.clock.simulated = False  # where time is simulated nothing waits
         FAILING.add(derived_id("tuesday"))

@@ -82,6 +82,21 @@ class TestReactionToDanger:
         assert [attempts for _, attempts, _ in seen] == [1, 2, 3, 4, 5, 6]
         assert [wait for _, _, wait in seen] == [1, 2, 4, 8, 10, 10]
 
+    def test_is_run_a_second_time_before_it_waits(self, desk, monkeypatch):
+        escalate, runs = desk.host.service._escalate, []
+
+        def fail_once(*args, **told):
+            runs.append(args)
+            if len(runs) == 1:
+                raise RuntimeError("a mistake of ours")
+            return escalate(*args, **told)
+
+        monkeypatch.setattr(desk.host.service, "_escalate", fail_once)
+        deliver(desk)
+
+        assert escalations(desk) == 1
+        assert watched(desk) == []
+
     def test_is_never_parked_and_goes_on_each_minute(self, desk, broken):
         deliver(desk)
         for _ in range(desk.settings.parked_after_attempts + 12):
