@@ -55,6 +55,16 @@ class Shelf:
             db.execute(sa.text("INSERT INTO shelf VALUES (CAST(:patient_id AS uuid))"), patient_id)
 
 
+class Desk(Shelf):
+    """Keeps every event, and reacts to some."""
+
+    @reacts_to(SessionMissed)
+    def look_at(self, db: Session, event: SessionMissed, now: datetime) -> None:
+        RUNS.append(event.seat_id)
+        if event.seat_id in FAILING:
+            raise ValueError(event.seat_id)
+
+
 @pytest.fixture
 def url(postgres_server: PrivatePostgres) -> str:
     name = f"deliveries_{new_id().replace('-', '')}"
@@ -117,6 +127,19 @@ def states(room: Room) -> list[tuple[str, int]]:
 def count(room: Room, table: str) -> int:
     with room.engine.connect() as connection:
         return int(connection.scalar(sa.text(f"SELECT count(*) FROM {table}")))
+
+
+class TestAReactionThatFails:
+    @pytest.mark.parametrize("seats", [("one",), ("one", "two", "three")])
+    def test_keeps_no_event_from_the_archive(self, url: str, seats: tuple[str, ...]) -> None:
+        room = Room(Desk, url=url, settings=settings_for_tests())
+        FAILING.add(missed("one").seat_id)
+        come(room, *(missed(seat) for seat in seats), times=0)
+        kept, found = count(room, "shelf"), states(room)
+        room.close()
+        assert kept == len(seats)
+        assert found == [("done", 0)] * (len(seats) - 1) + [("waiting", 1)]
+        assert RUNS.count(missed("one").seat_id) == 1
 
 
 class TestAMessageThatCameTooOften:
