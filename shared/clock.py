@@ -234,6 +234,11 @@ def cancel_timer(db: Session, name: str, *, key: str) -> None:
     db.info.setdefault("timers", {})[(origin_of(db).tenant_id, name, key)] = None
 
 
+def is_set_anew(db: Session, timer: Timer) -> bool:
+    """Return whether the transaction has cancelled a timer that is due, or set it anew."""
+    return (timer.tenant_id, timer.name, timer.key) in db.info.get("timers", ())
+
+
 def has_set_timers(db: Session) -> bool:
     """Return whether a transaction that has ended set or cancelled any timer."""
     return "timers_written" in db.info

@@ -106,7 +106,7 @@ class Room:
     def fire_due(self) -> None:
         """Fire what is due at this moment."""
         for _ in range(100_000):
-            if not due.fire_one(self.host) and not due.run_due_jobs(self.host):
+            if not due.fire_due(self.host) and not due.run_due_jobs(self.host):
                 if self.host.jobs_failed:
                     raise AssertionError(f"calendar jobs failed: {sorted(self.host.jobs_failed)}")
                 return

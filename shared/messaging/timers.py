@@ -1,6 +1,7 @@
 """Timers and calendar jobs that are due: each fires once, however many copies look for it."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,15 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
 
 from shared import audit, clock, safety, telemetry
-from shared.clock import Timer, job_runs, retry_delay, timers
+from shared.clock import Timer, is_set_anew, job_runs, retry_delay, timers
 from shared.contracts.event import Actor, Event
 from shared.contracts.roles import SYSTEM
 from shared.database import Origin, act_for, origin_of, send_with_next
 from shared.ids import new_id
-from shared.messaging.inbox import place_of, restore, snapshot, turn_to
+from shared.messaging.inbox import is_cut_off, place_of, restore, send_all, snapshot, turn_to
 
 if TYPE_CHECKING:
     from shared.messaging.hosting.host import Host
@@ -34,81 +36,152 @@ _IS_DUE = sa.and_(
     timers.c.name == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String))),
     sa.or_(timers.c.next_attempt_at.is_(None), timers.c.next_attempt_at <= sa.bindparam("real_now")),
 )
+#: Timers that are fired in one transaction, unless their method takes more at once. Design default: locks
+#: are held for well under the second and a half for which a command waits for one.
+FIRED_TOGETHER = 20
 _IN_TURN = (timers.c.due_at, timers.c.name, timers.c.key)
-#: Whether another one waits is all that is asked: to count them all would take longer the more there are.
-_TWO_DUE = sa.select(sa.literal(1)).where(_IS_DUE).limit(2).subquery()
-_FIRST_DUE = (
-    sa.select(timers, sa.select(sa.func.count()).select_from(_TWO_DUE).scalar_subquery().label("due"))
+_DUE = (
+    sa.select(timers)
     .where(_IS_DUE)
     .order_by(*_IN_TURN)
-    .limit(1)
-    .with_for_update(skip_locked=True, of=timers)
+    .limit(FIRED_TOGETHER)
+    .with_for_update(skip_locked=True)
 )
-#: More of the same kind. One that has failed is tried alone, so that it fails no others.
+#: More of a kind that is taken at once.
 _MORE_DUE = (
     sa.select(timers)
     .where(
         _IS_DUE,
         timers.c.tenant_id == sa.bindparam("tenant_id"),
         timers.c.name == sa.bindparam("name"),
-        timers.c.key != sa.bindparam("key"),
+        timers.c.key != sa.all_(sa.bindparam("keys", type_=ARRAY(sa.String))),
         timers.c.attempts == 0,
     )
     .order_by(*_IN_TURN)
     .limit(sa.bindparam("at_most"))
     .with_for_update(skip_locked=True)
 )
+_STILL_DUE = (
+    sa.select(timers)
+    .where(
+        _IS_DUE,
+        timers.c.tenant_id == sa.bindparam("tenant_id"),
+        timers.c.name == sa.bindparam("name"),
+        timers.c.key == sa.bindparam("key"),
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 #: The rows of those that fire; they are locked.
-_FIRED = "DELETE FROM timers WHERE tenant_id = %(tenant_id)s AND name = %(name)s AND key IN %(keys)s"
+_FIRED = "DELETE FROM timers WHERE (tenant_id, name, key) IN %(places)s"
 
 
-def fire_one(host: "Host") -> int:
-    """Fire one timer that is due, or as many of its kind as are taken at once; return how many were due.
+def fire_due(host: "Host") -> int:
+    """Fire timers that are due, in turn and in one transaction; return 0 where none was due.
 
-    More than two are told as two. The rows are locked meanwhile and gone with the commit of what they did.
-    Those that this version does not know are not looked at: see :func:`look_at_unknown`.
+    The rows are locked meanwhile and gone with the commit of what they did. Where one fails, each is fired
+    alone. Those that this version does not know are not looked at: see :func:`look_at_unknown`.
+
+    :returns: 1 where no more was due, 2 where more may be.
     """
     now = host.clock.now()
     moments = {"now": now, "real_now": clock.real_now(), "known": list(host.timers)}
+    taken: list[Any] = []
+    try:
+        with host.transaction(None) as db:
+            due = db.execute(_DUE, moments).all()
+            if not due:
+                return 0
+            taken = _fired_together(host, due)
+            found = 1 if len(taken) == len(due) < FIRED_TOGETHER else 2
+            if due[0].attempts:
+                _fire_apart(host, db, due[0], now=now)
+                return found
+            first = due[0]
+            more = host.timers[first.name][0].at_once - len(taken)
+            if len(taken) == FIRED_TOGETHER and more > 0 and {row.name for row in taken} == {first.name}:
+                kind = {"tenant_id": first.tenant_id, "name": first.name}
+                keys = [row.key for row in taken]
+                taken += db.execute(_MORE_DUE, {**moments, **kind, "keys": keys, "at_most": more})
+            _fire(host, db, taken, now=now)
+            return found
+    except Exception as error:
+        # Of nobody's fault, or nobody's in particular.
+        if is_cut_off(error) or not taken:
+            raise
+    for row in taken:
+        _fire_alone(host, row, moments)
+    return 2
+
+
+def _fired_together(host: "Host", due: Sequence[Any]) -> list[Any]:
+    """Return the first of the timers that are due and those after it that can go with it.
+
+    They are one tenant's. One that somebody in danger waits for is fired alone, and so is one that has
+    failed: it fails no others.
+    """
+
+    def goes_along(row: Any) -> bool:
+        is_new = row.tenant_id == due[0].tenant_id and row.attempts == 0
+        return is_new and not host.timers[row.name][0].never_parked
+
+    if not goes_along(due[0]):
+        return [due[0]]
+    return list(itertools.takewhile(goes_along, due))
+
+
+def _fire(host: "Host", db: Session, rows: Sequence[Any], *, now: datetime) -> None:
+    """Fire timers of one tenant, each kind that is taken at once together."""
+    # Gone before whatever a method asks for, so that the method can set the same timer anew.
+    places = tuple((row.tenant_id, row.name, row.key) for row in rows)
+    send_with_next(db.connection(), _FIRED, {"places": places})
+    for name, alike in itertools.groupby(rows, key=lambda row: row.name):
+        entry, method = host.timers[name]
+        waiting = [_timer_of(row) for row in alike]
+        while waiting:
+            fired = [timer for timer in waiting[: entry.at_once] if not is_set_anew(db, timer)]
+            del waiting[: entry.at_once]
+            if not fired:
+                continue
+            act_for(db, _origin_of(host, fired[0], now=now))
+            method(db, fired if entry.at_once > 1 else fired[0], now)
+            for timer in fired:
+                act_for(db, _origin_of(host, timer, now=now))
+                audit.record(db, action=f"timer:{timer.name}"[:64])
+
+
+def _fire_alone(host: "Host", row: Any, moments: dict[str, Any]) -> None:
+    """Fire one timer in a transaction of its own, unless another copy has it by now."""
+    place = {"tenant_id": row.tenant_id, "name": row.name, "key": row.key}
     with host.transaction(None) as db:
-        first = db.execute(_FIRST_DUE, moments).first()
-        if first is None:
-            return 0
-        entry, method = host.timers[first.name]
-        rows: list[Any] = [first]
-        if entry.at_once > 1 and first.attempts == 0:
-            kind = {"tenant_id": first.tenant_id, "name": first.name, "key": first.key}
-            rows += db.execute(_MORE_DUE, {**moments, **kind, "at_most": entry.at_once - 1}).all()
-        fired = [_timer_of(row) for row in rows]
-        these = {"tenant_id": first.tenant_id, "name": first.name, "keys": tuple(row.key for row in rows)}
-        before = snapshot(db)
-        try:
-            with db.begin_nested():
-                # Gone before whatever the method asks for, so that the method can set the same timer anew.
-                send_with_next(db.connection(), _FIRED, these)
-                act_for(db, _origin_of(host, fired[0], now=now))
-                method(db, fired if entry.at_once > 1 else fired[0], now)
-                for timer in fired:
-                    act_for(db, _origin_of(host, timer, now=now))
-                    audit.record(db, action=f"timer:{timer.name}"[:64])
-        except Exception as error:
-            if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
-                raise
-            restore(db, before)
-            attempts = first.attempts + 1
-            # Of several that were taken at once, each is tried alone before it is given up.
-            too_often = attempts >= host.settings.parked_after_attempts and len(fired) == 1
-            _note_failure(
-                db,
-                these,
-                error,
-                attempts=attempts,
-                parked=too_often and not entry.never_parked,
-                delay=_delay(host, attempts, never_parked=entry.never_parked),
-            )
-        return int(first.due)
+        still_due = db.execute(_STILL_DUE, {**moments, **place}).first()
+        if still_due is not None:
+            _fire_apart(host, db, still_due, now=moments["now"])
+
+
+def _fire_apart(host: "Host", db: Session, row: Any, *, now: datetime) -> None:
+    """Fire one timer within a savepoint; where it fails, have it tried again later, or parked."""
+    before = snapshot(db)
+    try:
+        with db.begin_nested():
+            _fire(host, db, [row], now=now)
+            send_all(db)
+    except Exception as error:
+        if is_cut_off(error):
+            raise
+        restore(db, before)
+        entry, _ = host.timers[row.name]
+        attempts = row.attempts + 1
+        too_often = attempts >= host.settings.parked_after_attempts
+        _note_failure(
+            db,
+            row,
+            error,
+            attempts=attempts,
+            parked=too_often and not entry.never_parked,
+            delay=_delay(host, attempts, never_parked=entry.never_parked),
+        )
 
 
 def _delay(host: "Host", attempts: int, *, never_parked: bool) -> timedelta:
@@ -119,7 +192,7 @@ def _delay(host: "Host", attempts: int, *, never_parked: bool) -> timedelta:
     return timedelta() if host.clock.simulated else retry_delay(attempts)
 
 
-def because_of(db: sa.orm.Session, cause: Timer | Event) -> None:
+def because_of(db: Session, cause: Timer | Event) -> None:
     """Let what is announced from here on tell as its cause one of several that are taken at once.
 
     That is an event, or what a timer was set by.
@@ -158,29 +231,25 @@ def _origin_of(host: "Host", timer: Timer, *, now: datetime) -> Origin:
 
 
 def _note_failure(
-    db: sa.orm.Session,
-    these: dict[str, Any],
+    db: Session,
+    row: Any,
     error: Exception,
     *,
     attempts: int,
     parked: bool,
     delay: timedelta,
 ) -> None:
-    """Have what failed tried again later, or parked.
-
-    :param these: tenant, name and keys of the timers.
-    """
+    """Have what failed tried again later, or parked."""
     log.error(
         "timer_failed",
-        timer=these["name"],
+        timer=row.name,
         error=type(error).__name__,
         attempts=attempts,
         exc_place=place_of(error),
     )
-    these_rows = (timers.c.tenant_id == these["tenant_id"], timers.c.name == these["name"])
     db.execute(
         timers.update()
-        .where(*these_rows, timers.c.key.in_(these["keys"]))
+        .where(timers.c.tenant_id == row.tenant_id, timers.c.name == row.name, timers.c.key == row.key)
         .values(
             attempts=attempts,
             error=type(error).__name__,
@@ -297,28 +366,28 @@ def is_job_due(host: "Host", *, now: datetime) -> bool:
     )
 
 
-def list_parked(db: sa.orm.Session) -> list[dict[str, Any]]:
+def list_parked(db: Session) -> list[dict[str, Any]]:
     """Return the timers that failed too often, the first due one first."""
     rows = db.execute(sa.select(timers).where(timers.c.state == "parked").order_by(timers.c.due_at))
     return [dict(row._mapping) for row in rows]
 
 
-def retry_parked(db: sa.orm.Session, row: dict[str, Any]) -> None:
+def retry_parked(db: Session, row: dict[str, Any]) -> None:
     """Have a parked timer tried again at once, with fresh attempts."""
     _resolve(db, row, state="waiting", attempts=0, next_attempt_at=None, error=None)
 
 
-def skip_parked(db: sa.orm.Session, row: dict[str, Any]) -> None:
+def skip_parked(db: Session, row: dict[str, Any]) -> None:
     """Give up a parked timer; the row stays until the same timer is set anew."""
     _resolve(db, row, state="skipped")
 
 
-def _resolve(db: sa.orm.Session, row: dict[str, Any], **values: Any) -> None:
+def _resolve(db: Session, row: dict[str, Any], **values: Any) -> None:
     this_row = sa.and_(*(timers.c[name] == row[name] for name in ("tenant_id", "name", "key")))
     db.execute(timers.update().where(this_row, timers.c.state == "parked").values(**values))
 
 
-def first_timer_at(host: "Host", db: sa.orm.Session) -> datetime | None:
+def first_timer_at(host: "Host", db: Session) -> datetime | None:
     """Return the due moment of the first waiting timer that this version knows."""
     waiting = sa.and_(timers.c.state == "waiting", timers.c.name.in_(list(host.timers)))
     return db.execute(sa.select(sa.func.min(timers.c.due_at)).where(waiting)).scalar()

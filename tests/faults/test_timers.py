@@ -21,12 +21,13 @@ def test_each_fires_once_though_copies_are_killed(scene: Scene) -> None:
     house.wait_until_ready(joined)
     # What comes of them is known to be asked for.
     scene.load.sent.add("chaos")
-    # Each is about an episode of its own. Firing writes down that it fired, and for what cause.
+    # Each is about an episode of its own. Firing writes down that it fired, and for what cause. One that has
+    # failed is fired alone, and those between two of them in one transaction.
     house.execute(
         "intake",
-        "INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id, causation_id)"
+        "INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id, causation_id, attempts)"
         " SELECT tenant_id, 'level_decision_due', episode_id::text, now(), '{}', 'chaos',"
-        " 'timer-' || episode_id FROM episodes LIMIT 200",
+        " 'timer-' || episode_id, round(random()) FROM episodes LIMIT 200",
     )
     ((timers,),) = house.rows("intake", "SELECT count(*) FROM timers WHERE correlation_id = 'chaos'")
     fired = "SELECT count(*), count(DISTINCT cause_id) FROM audit WHERE action = 'timer:level_decision_due'"

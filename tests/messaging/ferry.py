@@ -1,13 +1,13 @@
 """A small service of the tests' own, with a reaction for each way in which one can go."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
-from shared.clock import Timer, calendar_job, on_timer, set_timer
+from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts.event import Event
 from shared.contracts.scheduling import (
     ObligationFitFound,
@@ -118,8 +118,10 @@ class Ferry:
 
     @on_timer("arrive")
     def arrive(self, db: Session, timer: Timer, now: datetime) -> None:
-        """Write down an arrival."""
+        """Write down an arrival, and fail where it is to."""
         self._write(db, "arrived", timer.key, "arrived")
+        if timer.key in FAILING:
+            raise FerryIsFull
 
     @on_timer("arrive_in_convoy", at_once=3)
     def arrive_together(self, db: Session, due: list[Timer], now: datetime) -> None:
@@ -131,6 +133,13 @@ class Ferry:
             announce(db, fit(timer.key))
             if timer.key in FAILING:
                 raise FerryIsFull
+
+    @on_timer("announce_fog")
+    def wait_for_fog(self, db: Session, timer: Timer, now: datetime) -> None:
+        """Have what is about to arrive do so an hour later, or never."""
+        self._write(db, "fog", timer.key, "fog")
+        set_timer(db, "arrive", key=timer.data["late"], due_at=now + timedelta(hours=1))
+        cancel_timer(db, "arrive", key=timer.data["lost"])
 
     @on_timer("sound_the_alarm", never_parked=True)
     def sound_the_alarm(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -19,10 +19,10 @@ from shared.contracts.event import Actor
 from shared.database import Origin, new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import commands, inbox, outbox
+from shared.messaging import commands, inbox, outbox, timers
 from shared.messaging.outbox import relay_once
 from shared.messaging.oversight import backlog
-from shared.messaging.timers import fire_one, run_due_jobs
+from shared.messaging.timers import fire_due, run_due_jobs
 from tests.messaging import ferry
 from tests.messaging.ferry import FAILING, RUNS, Ferry
 from tests.messaging.samples import attended, missed, short_week
@@ -758,6 +758,13 @@ class TestReactionToSeveralAtOnce:
         assert {state for state, _ in states(room)} == {"done"}
 
 
+def set_arrivals(room: Room, *names: str) -> None:
+    """Have these arrive now, each by itself."""
+    with room.db() as db:
+        for name in names:
+            clock.set_timer(db, "arrive", key=name, due_at=room.now)
+
+
 def set_convoy(room: Room, *names: str) -> dict[str, str]:
     """Set a timer for each name in a transaction of its own; return what each was caused by."""
     ferry.CONVOYS.clear()
@@ -879,7 +886,7 @@ class TestTimers:
         ferry.FAILING.add("wolf")
         try:
             for _ in range(5):
-                fire_one(room.host)
+                fire_due(room.host)
         finally:
             ferry.FAILING.discard("wolf")
 
@@ -888,10 +895,67 @@ class TestTimers:
         assert rows(room) == ["arrived"] * 2
         assert [key for _, key, _ in room.timers()] == ["wolf"]
 
-    def test_are_not_all_counted_to_see_whether_there_are_more(self, room: Room) -> None:
+    def test_that_are_due_together_are_fired_in_one_transaction(self, room: Room) -> None:
+        set_arrivals(room, "goat", "wolf")
+        set_convoy(room, "cabbage", "fox")
+
+        assert [fire_due(room.host), fire_due(room.host)] == [1, 0]
+
+        assert rows(room) == ["arrived"] * 4
+        assert ferry.CONVOYS == [["cabbage", "fox"]]
+
+    def test_of_which_there_are_many_are_fired_in_several(self, room: Room, monkeypatch) -> None:
+        set_arrivals(room, *(f"sheep {number:02}" for number in range(timers.FIRED_TOGETHER + 1)))
+
+        assert [fire_due(room.host) for _ in range(3)] == [2, 1, 0]
+
+        assert rows(room) == ["arrived"] * (timers.FIRED_TOGETHER + 1)
+
+    def test_of_one_kind_are_taken_at_once_however_many_are_looked_for(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(timers, "FIRED_TOGETHER", 2)
+        monkeypatch.setattr(timers, "_DUE", timers._DUE.limit(2))
         set_convoy(room, *"abcdefg")
 
-        assert [fire_one(room.host) for _ in range(4)] == [2, 2, 1, 0]
+        assert [fire_due(room.host) for _ in range(4)] == [2, 2, 1, 0]
+        assert [list("abc"), list("def"), list("g")] == ferry.CONVOYS
+
+    def test_fail_no_others_that_are_due_together(self, room: Room) -> None:
+        set_arrivals(room, "goat", "wolf", "cabbage")
+        room.clock.simulated = False  # where time is simulated it would be tried again at once
+        FAILING.add("wolf")
+
+        room.fire_due()
+
+        assert rows(room) == ["arrived"] * 2
+        with room.engine.connect() as connection:
+            (failed,) = connection.execute(sa.select(clock.timers)).all()
+        assert (failed.key, failed.attempts, failed.state) == ("wolf", 1, "waiting")
+
+    def test_are_not_fired_where_one_before_them_has_put_them_off(self, room: Room) -> None:
+        with room.db() as db:
+            clock.set_timer(
+                db, "announce_fog", key="fog", due_at=room.now, data={"late": "goat", "lost": "wolf"}
+            )
+        set_arrivals(room, "goat", "wolf", "cabbage")
+
+        room.fire_due()
+
+        assert rows(room) == ["arrived", "fog"]
+        assert [(name, key) for name, key, _ in room.timers()] == [("arrive", "goat")]
+        room.advance(timedelta(hours=1))
+        assert rows(room) == ["arrived", "arrived", "fog"]
+
+    def test_for_somebody_in_danger_are_fired_alone(self, room: Room) -> None:
+        set_arrivals(room, "goat", "wolf")
+        with room.db() as db:
+            clock.set_timer(db, "sound_the_alarm", key="fire", due_at=room.now - timedelta(minutes=1))
+        FAILING.add("wolf")
+
+        assert fire_due(room.host) == 2
+
+        assert rows(room) == ["alarm"]
 
     def test_that_fail_wait_longer_each_time_and_are_parked_in_the_end(self, room: Room) -> None:
         room.clock.simulated = False  # where time is simulated nothing waits
@@ -899,7 +963,7 @@ class TestTimers:
         FAILING.add("wolf")
 
         waits = []
-        while fire_one(room.host):
+        while fire_due(room.host):
             waits.append(let_rest(room))
 
         assert len(waits) == 8
@@ -916,14 +980,14 @@ class TestTimers:
         FAILING.add("fire")
         waits = []
         for _ in range(20):
-            fire_one(room.host)
+            fire_due(room.host)
             waits.append(let_rest(room))
 
         assert waits[:6] == [1, 2, 4, 8, 10, 10]
         assert sum(wait < 60 for wait in waits) == 15, "about two minutes of quick tries"
         assert set(waits[15:]) == {60}
         FAILING.clear()
-        fire_one(room.host)
+        fire_due(room.host)
         assert rows(room) == ["alarm"]
 
     def test_of_a_later_version_wait_for_it_and_hold_up_no_other(self, room: Room) -> None:

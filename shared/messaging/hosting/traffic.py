@@ -150,7 +150,7 @@ class Traffic(SharedExtension):
         marking = Loop("marking", host.mark_sent)
         retries = Loop("retries", lambda: inbox.retry_one(host))
         # Not asked again after the only one: what it has set is due later, or found by the next look.
-        due = Loop("timers", lambda: timers.fire_one(host) > 1 or timers.run_due_jobs(host))
+        due = Loop("timers", lambda: timers.fire_due(host) > 1 or timers.run_due_jobs(host))
         jobs = Loop("jobs", lambda: commands.run_one_job(host))
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine) == audit.LINK_BATCH)
         host.wake_relay, host.wake_marking, host.wake_jobs = relay.wake, marking.wake, jobs.wake
