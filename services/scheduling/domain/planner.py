@@ -436,13 +436,15 @@ def _choices(
     }
     # A therapist's day is where the site is open; who has a free hour on a closed day is not asked.
     days = sorted({meeting.weekday for meeting in meetings})
+    in_blocks = [one for one in free if one.kind in IN_BLOCKS]
     rows = [
-        row
-        for row in [(one,) for one in free] + [(one, other) for one in free for other in free]
-        if len({one.weekday for one in row}) == 1
-        and all(one.kind in IN_BLOCKS for one in row)
-        and any(one.kind == "GROUP" or len(row) == 1 for one in row)
-        and _is_block(row)
+        *[(one,) for one in in_blocks if _is_block((one,))],
+        *[
+            (one, other)
+            for one in in_blocks
+            for other in in_blocks
+            if one.weekday == other.weekday and "GROUP" in (one.kind, other.kind) and _is_block((one, other))
+        ],
     ]
     singles = [
         (one,)
