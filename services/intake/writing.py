@@ -66,6 +66,8 @@ def write_to(
 
 def follow_up(db: Session, event: NotificationSettled, *, now: datetime) -> None:
     """Keep what became of a message; where the mailbox is none, try the next contact point."""
+    if notification.is_for_staff(event.template):
+        return
     message = tables.lock_message(db, message_id=event.notification_id)
     if message is None or message.outcome is not None:
         return

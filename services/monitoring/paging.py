@@ -62,11 +62,8 @@ def is_being_asked(db: Session, escalation: Escalation) -> bool:
     return not paged or any(page.has_left for page in paged)
 
 
-def note_settled_page(db: Session, event: NotificationSettled, *, now: datetime) -> None:
+def note_settled_page(db: Session, page: pages.Page, event: NotificationSettled, *, now: datetime) -> None:
     """Keep what became of a page, and ask the next tier when nobody will see any of this asking."""
-    page = db.get(pages.Page, event.notification_id)
-    if page is None:
-        return
     db.flush()
     escalation = db.get(Escalation, page.escalation_id, with_for_update=True)
     if escalation is None or page.outcome is not None:

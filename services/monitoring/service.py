@@ -21,6 +21,7 @@ from services.monitoring.domain import (
     escalations,
     on_call,
     outreach,
+    pages,
     plans,
     proofs,
     readiness,
@@ -28,7 +29,7 @@ from services.monitoring.domain import (
     support,
 )
 from services.monitoring.domain.episodes import Episode
-from shared import dangers, holds, telemetry
+from shared import dangers, holds, notification, telemetry
 from shared.clock import Timer, calendar_job, cancel_timer, on_timer, set_timer
 from shared.contracts import roles
 from shared.contracts.aftercare import PatientDischarged
@@ -1093,8 +1094,13 @@ class Monitoring:
     @reacts_to(NotificationSettled)
     def follow_up_page(self, db: Session, event: NotificationSettled, now: datetime) -> None:
         """Keep what became of a page or a test, and ask the next tier when nobody will see it."""
-        paging.note_settled_page(db, event, now=now)
-        paging.note_settled_proof(db, event, now=now)
+        if notification.is_for_patients(event.template):
+            return
+        page = db.get(pages.Page, event.notification_id)
+        if page is not None:
+            paging.note_settled_page(db, page, event, now=now)
+        else:
+            paging.note_settled_proof(db, event, now=now)
 
     @on_timer("page_not_left", never_parked=True)
     def page_next_tier_as_well(self, db: Session, timer: Timer, now: datetime) -> None:

@@ -6,12 +6,13 @@ what caused it was saved; a loop in every copy sends what is waiting, by mail or
 
 from shared.notification.addresses import AddressUnusable, read_address
 from shared.notification.port import allow_messages, notify, person, stop_messages
-from shared.notification.templates import is_for_patients, language_for
+from shared.notification.templates import is_for_patients, is_for_staff, language_for
 
 __all__ = [
     "AddressUnusable",
     "allow_messages",
     "is_for_patients",
+    "is_for_staff",
     "language_for",
     "notify",
     "person",

@@ -190,6 +190,11 @@ def is_for_patients(template: str) -> bool:
     return template in TEMPLATES and not TEMPLATES[template].for_staff
 
 
+def is_for_staff(template: str) -> bool:
+    """Return whether there is such a text, and it is one for staff."""
+    return template in TEMPLATES and TEMPLATES[template].for_staff
+
+
 def language_for(template: str, language: str | None) -> str:
     """Return the language in which somebody who reads *language* gets a text; English when nobody knows."""
     return language if language in TEMPLATES[template].languages else ENGLISH

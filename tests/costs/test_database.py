@@ -29,6 +29,7 @@ from tests.costs.counting import within
 from tests.intake.test_instruments import Desk
 from tests.messaging import ferry, samples
 from tests.monitoring import telling
+from tests.monitoring.duty import settled
 from tests.scheduling import test_booking as booking
 from tests.scheduling.builders import admitted, furnish, ids_of, referral_of
 from tests.support import Room
@@ -49,6 +50,8 @@ NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 ROSTER = {"round trips": 4, "rows": 19}
 BOOKING = {"round trips": 3, "statements": 13}
 REACTION = {"round trips": 1, "statements": 5}
+#: Noted, and that is all.
+NOTHING_TO_DO = {"round trips": 1, "statements": 4}
 #: The look for those that are due together and the commit; what each does comes on top.
 TIMERS = {"round trips": 2, "statements": 5}
 #: Of somebody of whom monitoring hears for the first time.
@@ -340,6 +343,21 @@ class TestCosts:
 
         assert monitoring.room.waiting == []
         assert within(cost, REACTION_OF_MONITORING), cost
+
+    @pytest.mark.parametrize(
+        ("service", "template"), [(Monitoring, "NEWS_FOR_YOU"), (Intake, "STAFF_PAGE"), (Intake, "PAGE_TEST")]
+    )
+    def test_what_became_of_a_notification_of_anothers(self, measured, service, template):
+        other = measured(service)
+
+        def settle() -> None:
+            told = settled(new_id(), "SENT", about_id=new_id(), at=other.room.now, template=template)
+            inbox.take(other.room.host, [inbox.Delivery(other.room.envelope_of(told).to_bytes())])
+
+        cost = other.cost_of(settle)
+
+        assert other.room.waiting == []
+        assert within(cost, NOTHING_TO_DO), cost
 
     def test_a_plan_that_is_drafted(self, measured):
         monitoring = measured(Monitoring)
