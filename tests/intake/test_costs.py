@@ -25,20 +25,6 @@ def codes(found: Iterable[dict[str, Any]]) -> list[str]:
 
 
 class TestBusinessDays:
-    @pytest.mark.parametrize(
-        ("year", "kept"),
-        [
-            # As the Office of Personnel Management lists them.
-            (
-                2026,
-                "01-01 01-19 02-16 05-25 06-19 07-03 09-07 10-12 11-11 11-26 12-25",
-            ),
-            (2027, "01-01 01-18 02-15 05-31 06-18 07-05 09-06 10-11 11-11 11-25 12-24"),
-        ],
-    )
-    def test_leave_federal_holidays_out(self, year: int, kept: str) -> None:
-        assert sorted(f"{day:%m-%d}" for day in business_days.federal_holidays(year)) == kept.split()
-
     def test_know_a_new_year_that_is_kept_in_the_year_before(self) -> None:
         assert not business_days.is_business_day(date(2027, 12, 31))
         assert business_days.is_business_day(date(2026, 12, 31))

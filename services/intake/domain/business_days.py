@@ -3,26 +3,9 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
+from shared import federal_holidays
+
 _DAY = timedelta(days=1)
-
-
-def federal_holidays(year: int) -> frozenset[date]:
-    """Return the days on which federal holidays of a year are kept (5 U.S.C. 6103).
-
-    One that falls on a Saturday is kept on the Friday before, on a Sunday on the Monday after; so the
-    first of January may be kept in the year before.
-    """
-    fixed = [date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25)]
-    kept = {_kept_on(day) for day in fixed}
-    kept |= {
-        _nth_weekday(year, 1, weekday=0, n=3),  # Martin Luther King, Jr.
-        _nth_weekday(year, 2, weekday=0, n=3),  # Washington
-        _nth_weekday(year, 6, weekday=0, n=1) - timedelta(days=7),  # Memorial Day: May's last Monday
-        _nth_weekday(year, 9, weekday=0, n=1),  # Labor Day
-        _nth_weekday(year, 10, weekday=0, n=2),  # Columbus
-        _nth_weekday(year, 11, weekday=3, n=4),  # Thanksgiving
-    }
-    return frozenset(kept)
 
 
 def is_business_day(day: date, *, closed: Collection[date] = ()) -> bool:
@@ -30,10 +13,7 @@ def is_business_day(day: date, *, closed: Collection[date] = ()) -> bool:
 
     :param closed: days on which the site keeps a holiday of its own.
     """
-    if day.weekday() >= 5 or day in closed:
-        return False
-    # New Year's Day may be kept on the last day of the year before.
-    return day not in federal_holidays(day.year) and day != _kept_on(date(day.year + 1, 1, 1))
+    return day.weekday() < 5 and day not in closed and not federal_holidays.is_kept(day)
 
 
 def before(day: date, count: int, *, closed: Collection[date] = ()) -> date:
@@ -57,12 +37,3 @@ def _moved(day: date, count: int, *, step: timedelta, closed: Collection[date]) 
         day += step
         count -= is_business_day(day, closed=closed)
     return day
-
-
-def _kept_on(day: date) -> date:
-    return day + {5: -_DAY, 6: _DAY}.get(day.weekday(), timedelta(0))
-
-
-def _nth_weekday(year: int, month: int, *, weekday: int, n: int) -> date:
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))

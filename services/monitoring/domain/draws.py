@@ -11,6 +11,8 @@ import hmac
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from shared import federal_holidays
+
 #: The average interval is at most this share of the longest, in thirds: else the last day would be the likely
 #: one, and foreseeable. Design default.
 MEAN_IN_THIRDS = 2
@@ -21,18 +23,7 @@ WEIGHT_OF_DAYS_AFTER = 2.0
 #: comes after a weekend.
 _MEAN_WEIGHT = (WEIGHT_OF_DAYS_AFTER + 6) / 7
 
-_MONDAY, _THURSDAY = 0, 3
-#: Federal holidays of the United States: by month and day, and by month, weekday and which of the month,
-#: where -1 is the last.
-_HOLIDAYS_BY_DATE = {(1, 1), (6, 19), (7, 4), (11, 11), (12, 25)}
-_HOLIDAYS_BY_WEEKDAY = {
-    (1, _MONDAY, 3),
-    (2, _MONDAY, 3),
-    (5, _MONDAY, -1),
-    (9, _MONDAY, 1),
-    (10, _MONDAY, 2),
-    (11, _THURSDAY, 4),
-}
+_MONDAY = 0
 
 
 def is_drawn(
@@ -61,17 +52,7 @@ def chance_of(
 def follows_time_off(day: date, *, paydays: Sequence[int] = ()) -> bool:
     """Return whether a day comes after a weekend, a holiday or a payday."""
     before = day - timedelta(days=1)
-    return day.weekday() == _MONDAY or is_holiday(before) or _is_payday(before, paydays)
-
-
-def is_holiday(day: date) -> bool:
-    """Return whether a day is a federal holiday of the United States."""
-    if (day.month, day.day) in _HOLIDAYS_BY_DATE:
-        return True
-    is_last = (day + timedelta(days=7)).month != day.month
-    return (day.month, day.weekday(), (day.day - 1) // 7 + 1) in _HOLIDAYS_BY_WEEKDAY or (
-        is_last and (day.month, day.weekday(), -1) in _HOLIDAYS_BY_WEEKDAY
-    )
+    return day.weekday() == _MONDAY or federal_holidays.is_holiday(before) or _is_payday(before, paydays)
 
 
 def _is_payday(day: date, paydays: Sequence[int]) -> bool:
