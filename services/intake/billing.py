@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.intake import tables
 from services.intake.domain import billing
+from services.intake.domain.consents import Consent
 from services.intake.domain.restrictions import Restriction
 from services.intake.domain.sites import Site
 from shared.errors import InvalidInput
@@ -62,13 +63,11 @@ def _judged(
     promised: dict[str, list[Restriction]] = {}
     for one in tables.agreed_restrictions_of(db, patient_ids=sorted(patient_ids)):
         promised.setdefault(one.patient_id, []).append(one)
-    consented: dict[str, list[tuple[date, date | None]]] = {}
-    for consent in tables.billing_consents_of(db, patient_ids=sorted(patient_ids)):
-        ended_at = None if consent.is_active(now=now) else consent.stood_until
-        stood = (site.local_day(consent.granted_at), site.local_day(ended_at) if ended_at else None)
-        consented.setdefault(consent.patient_id, []).append(stood)
+    consents = tables.billing_consents_of(db, patient_ids=patient_ids)
+    consented = _days_by_patient(consents, site, now=now)
     families = {day.patient_id for day in days if day.family_forms or day.family_alone_minutes}
-    of_family = tables.family_consents_of(db, patient_ids=families) if families else {}
+    consents = tables.family_consents_of(db, patient_ids=families) if families else []
+    of_family = _days_by_patient(consents, site, now=now)
     found = []
     for day in days:
         if day.episode_id not in known:
@@ -81,9 +80,17 @@ def _judged(
             consented=tuple(consented.get(day.patient_id, ())),
         )
         with_family = any(
-            site.local_day(one.signed_at) <= day.served_on
-            and (one.stood_until is None or day.served_on <= site.local_day(one.stood_until))
-            for one in of_family.get(day.patient_id, ())
+            first <= day.served_on and (last is None or day.served_on <= last)
+            for first, last in of_family.get(day.patient_id, ())
         )
         found.append(billing.judge(day, payment, family_consent=with_family))
+    return found
+
+
+def _days_by_patient(
+    consents: Sequence[Consent], site: Site, *, now: datetime
+) -> dict[str, list[tuple[date, date | None]]]:
+    found: dict[str, list[tuple[date, date | None]]] = {}
+    for consent in consents:
+        found.setdefault(consent.patient_id, []).append(consent.days(site=site, now=now))
     return found

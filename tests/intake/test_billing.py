@@ -493,3 +493,20 @@ class TestLists:
             with pytest.raises(InvalidInput) as refused:
                 listed(office, "list_unbilled_days", **stretch)
             assert refused.value.problems[0]["field"] == "to"
+
+    @pytest.mark.parametrize(("days_before", "reasons"), [(3, None), (1, ["NO_CONSENT_TO_BILL"])])
+    def test_bill_days_since_a_consent_on_paper_was_signed_though_it_was_recorded_later(
+        self, office: Billing, days_before: int, reasons: list[str] | None
+    ) -> None:
+        office.authorize(units=3)
+        office.room.call("revoke_consent", {"consent_id": office.allowed["consent_id"]})
+        office.room.advance(timedelta(days=4))
+        told = {"recipient": "My plan", "purpose": "Payment.", "information_classes": ["BILLING"]}
+        signed_at = office.room.now - timedelta(days=days_before)
+        paper = office.consent(office.patient["patient_id"], "TPO", **told, signed_at=signed_at.isoformat())
+        office.room.call("revoke_consent", {"consent_id": paper["consent_id"]})
+
+        office.room.deliver(signed(office, MONDAY + timedelta(days=2)))
+
+        unbilled = listed(office, "list_unbilled_days")
+        assert [day["reasons"] for day in unbilled] == ([reasons] if reasons else [])

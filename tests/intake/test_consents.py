@@ -1,6 +1,6 @@
 """Consents: their elements, and how they are taken back."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from services.intake.domain import consents
 from shared.contracts import roles
 from shared.contracts.event import Actor
 from shared.errors import InvalidInput
-from tests.intake.builders import NOW
+from tests.intake.builders import NOW, site
 
 STAFF = Actor(actor_id="rosa", role=roles.COUNSELOR)
 
@@ -132,3 +132,27 @@ class TestIsActive:
 
         assert given.is_active(now=NOW)
         assert not given.is_active(now=NOW + timedelta(days=1))
+
+
+class TestDays:
+    """They are days at the site, whose clock is behind Greenwich's."""
+
+    EVENING = datetime(2026, 2, 3, 2, tzinfo=UTC)  # still the second in Chicago
+
+    @pytest.mark.parametrize(
+        ("changes", "last"),
+        [
+            ({}, None),
+            ({"expires_at": EVENING + timedelta(days=30)}, None),
+            ({"expires_at": EVENING + timedelta(days=1)}, date(2026, 2, 3)),
+            ({"revoked_at": EVENING + timedelta(days=2)}, date(2026, 2, 4)),
+            ({"expires_at": EVENING + timedelta(days=1), "revoked_at": EVENING}, date(2026, 2, 2)),
+            ({"ended_at": EVENING, "expires_at": EVENING + timedelta(days=1)}, date(2026, 2, 2)),
+        ],
+    )
+    def test_go_from_the_signature_to_the_end(self, changes: dict[str, Any], last: date | None) -> None:
+        told = court(signed_at=self.EVENING, granted_at=self.EVENING + timedelta(days=3), **changes)
+
+        found = told.days(site=site(), now=self.EVENING + timedelta(days=9))
+
+        assert found == (date(2026, 2, 2), last)

@@ -1,8 +1,9 @@
 """Consents: what a patient agreed to in writing, and how they take it back."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from services.intake.domain.sites import Site
 from services.intake.domain.tasks import Task
 from shared.contracts import roles
 from shared.contracts.event import Actor, Event
@@ -109,6 +110,14 @@ class Consent:
         """When it was revoked, ended or ends by itself, whichever is first; None where it does not end."""
         ends = (self.revoked_at, self.ended_at, self.expires_at)
         return min((one for one in ends if one is not None), default=None)
+
+    def days(self, *, site: Site, now: datetime) -> tuple[date, date | None]:
+        """Return the day on which it was signed and the last on which it stood, by a site's clock.
+
+        There is no last day while it stands.
+        """
+        ended_at = None if self.is_active(now=now) else self.stood_until
+        return site.local_day(self.signed_at), site.local_day(ended_at) if ended_at else None
 
     def next_reminder_at(self, *, now: datetime) -> datetime | None:
         """Return when to say next that it ends soon, or that it has ended; none when that never comes."""

@@ -1,6 +1,6 @@
 """Consents."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
@@ -72,21 +72,18 @@ def consents_of(db: Session, *, patient_id: str) -> list[consents.Consent]:
     return list(db.scalars(_CONSENTS, {"of_patient": patient_id}))
 
 
-def family_consents_of(db: Session, *, patient_ids: Iterable[str]) -> dict[str, list[consents.Consent]]:
-    """Return the consents of some people that let those close to them know of the treatment, by person."""
-    found: dict[str, list[consents.Consent]] = {}
+def family_consents_of(db: Session, *, patient_ids: Collection[str]) -> list[consents.Consent]:
+    """Return the consents of some people that let those close to them know of the treatment, of all times."""
     query = sa.select(consents.Consent).where(
         consent_rows.c.patient_id.in_(sorted(patient_ids)), consent_rows.c.kind == "FAMILY"
     )
-    for consent in db.scalars(query):
-        found.setdefault(consent.patient_id, []).append(consent)
-    return found
+    return list(db.scalars(query.order_by(consent_rows.c.granted_at, consent_rows.c.consent_id)))
 
 
-def billing_consents_of(db: Session, *, patient_ids: list[str]) -> list[consents.Consent]:
+def billing_consents_of(db: Session, *, patient_ids: Collection[str]) -> list[consents.Consent]:
     """Return the consents of some people under which a payer may be told what is billed, of all times."""
     query = sa.select(consents.Consent).where(
-        consent_rows.c.patient_id.in_(patient_ids),
+        consent_rows.c.patient_id.in_(sorted(patient_ids)),
         consent_rows.c.kind == "TPO",
         consent_rows.c.information_classes.contains(["BILLING"]),
     )
