@@ -37,7 +37,6 @@ __all__ = [
     "finds_row_gone",
     "go_on_if",
     "id_column",
-    "inserts_put_off",
     "left_to_write",
     "lost_a_lock",
     "moment",
@@ -216,10 +215,8 @@ class FewTripsConnection(extensions.connection):
         self._begins = True
         #: Whether it begins none all the same, for whoever has the connection just now.
         self.leaves_each_to_itself = False
-        #: Whether rows that are added, and of which nothing is read, wait as well.
-        self.puts_off_inserts = False
-        #: Whether rows that are changed wait, too.
-        self.puts_off_changes = False
+        #: Whether rows that are added or changed, and of which nothing is read, wait as well.
+        self.puts_off_writes = False
         #: What was asked without a transaction, by its text.
         self.asked: dict[str, _Asked] = {}
         self._be_new()
@@ -399,10 +396,7 @@ class _FewTripsCursor(extensions.cursor):
             if query.startswith("ROLLBACK TO SAVEPOINT "):
                 connection.go_back(query)
                 return
-            if connection.puts_off_inserts and query.startswith("INSERT ") and " RETURNING " not in query:
-                connection.put_off(self.mogrify(query, vars))
-                return
-        if connection.puts_off_changes and self._puts_off_change(query, vars):
+        if connection.puts_off_writes and self._puts_off(query, vars):
             return
         if not connection.frames:
             if not (connection.leaves_each_to_itself and self._has_answered_with_kept_plan(query, vars)):
@@ -416,18 +410,23 @@ class _FewTripsCursor(extensions.cursor):
             connection.check(error)
             raise
 
-    def _puts_off_change(self, query: Any, values: Any) -> bool:
-        """Have a change of which nothing is read sent with the next statement; return whether it is one."""
+    def _puts_off(self, query: Any, values: Any) -> bool:
+        """Have a write of which nothing is read sent with the next statement; return whether it is one."""
         self._has_put_off_change = False
         if isinstance(query, bytes) and query.startswith(b"UPDATE "):
             # Of many rows, filled in already: how many were found is not told of these anyway.
             self.connection.put_off(query)
             return True
-        if isinstance(query, str) and query.startswith("UPDATE ") and " RETURNING " not in query:
-            self.connection.put_off(_CHECKED % self.mogrify(query, values))
-            self._has_put_off_change = True
-            return True
-        return False
+        if (
+            not isinstance(query, str)
+            or not query.startswith(("INSERT ", "UPDATE "))
+            or " RETURNING " in query
+        ):
+            return False
+        filled_in = self.mogrify(query, values)
+        self._has_put_off_change = query.startswith("UPDATE ")
+        self.connection.put_off(_CHECKED % filled_in if self._has_put_off_change else filled_in)
+        return True
 
     def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
         """Ask by a plan that the database has kept, or keeps from now on; return whether that went well."""
@@ -509,32 +508,18 @@ def _filled_in(driver: Any, statement: str, parameters: dict[str, Any] | None) -
 
 
 @contextlib.contextmanager
-def inserts_put_off(connection: sa.Connection) -> Iterator[None]:
-    """Have rows that are added meanwhile travel with the statement that follows, which there must be.
-
-    One that breaks a rule fails that statement. Those of which something is read back go at once.
-    """
-    driver: Any = connection.connection.driver_connection
-    driver.puts_off_inserts = True
-    try:
-        yield
-    finally:
-        driver.puts_off_inserts = False
-
-
-@contextlib.contextmanager
 def _writes_put_off(connection: sa.Connection) -> Iterator[None]:
     """Have rows that are added or changed meanwhile travel with the statement that follows, or the commit.
 
-    Where a row that is changed is not there any more, that one fails; see :func:`finds_row_gone`.
+    One that breaks a rule fails that statement, and so does a change of a row that is not there any more; see
+    :func:`finds_row_gone`. Those of which something is read back go at once.
     """
     driver: Any = connection.connection.driver_connection
-    driver.puts_off_changes = True
+    driver.puts_off_writes = True
     try:
-        with inserts_put_off(connection):
-            yield
+        yield
     finally:
-        driver.puts_off_changes = False
+        driver.puts_off_writes = False
 
 
 def finds_row_gone(error: psycopg2.Error) -> bool:

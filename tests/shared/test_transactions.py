@@ -14,7 +14,6 @@ from shared.database import (
     ConditionBroken,
     commit_with_next,
     go_on_if,
-    inserts_put_off,
     lost_a_lock,
     new_engine,
     send_what_waits,
@@ -338,7 +337,7 @@ class TestAStatementThatGoesWithTheNext:
 
     def test_may_be_rows_that_nothing_is_read_of(self, engine: sa.Engine) -> None:
         with engine.begin() as connection:
-            with inserts_put_off(connection):
+            with database._writes_put_off(connection):
                 write(connection, 1)
                 connection.execute(_NOTES.insert(), [{"note": number, "text": "%s"} for number in (2, 3)])
                 assert is_idle(connection), "nothing was sent"
@@ -350,7 +349,7 @@ class TestAStatementThatGoesWithTheNext:
 
     def test_fails_the_next_where_a_row_breaks_a_rule(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
-            with inserts_put_off(connection):
+            with database._writes_put_off(connection):
                 write(connection, 1, 1)
             with pytest.raises(sa.exc.IntegrityError):
                 connection.execute(sa.text("SELECT 1"))
