@@ -114,6 +114,23 @@ TEMPLATES: dict[str, Template] = {
             )
         },
     ),
+    "PLEASE_COME_TODAY": Template(
+        for_staff=False,
+        subject="Please call us today",
+        lines=(
+            "We would like to see you today. Please call us before you come.",
+            "If you want no more of these messages, please tell us.",
+        ),
+        others={
+            SPANISH: Wording(
+                subject="Por favor, llámenos hoy",
+                lines=(
+                    "Quisiéramos verle hoy. Por favor, llámenos antes de venir.",
+                    "Si no quiere recibir más mensajes como este, díganoslo, por favor.",
+                ),
+            )
+        },
+    ),
     "NEWS_FOR_YOU": Template(
         for_staff=False,
         subject="There is news for you",

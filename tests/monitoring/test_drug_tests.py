@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.domain import draws
+from services.monitoring.domain import draws, drug_tests
 from services.monitoring.service import Monitoring
-from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.common import MessageWanted, TaskClosed, TaskOpened
 from shared.contracts.monitoring import (
     DischargeProposed,
     DrugTestDue,
@@ -156,6 +156,36 @@ class TestOrder:
         assert seen(room)["orders"][0]["end_reason"] == "DISCHARGED"
         with pytest.raises(NotFound):
             order(room)
+
+
+class TestMessage:
+    """The patient is told in the morning of the day, in words that do not say what for."""
+
+    def test_asks_the_patient_to_come_while_they_can_still_arrange_it(self, room: Room) -> None:
+        order(room)
+
+        due = next_test(room)
+
+        (wanted,) = room.announced_of(MessageWanted)
+        assert (wanted.patient_id, wanted.template) == (DANA, "PLEASE_COME_TODAY")
+        assert wanted.wanted_at == due.drawn_at
+        assert wanted.deadline_at == due.due_at - timedelta(hours=4)
+
+    @pytest.mark.parametrize(("hour", "messages"), [(16, 1), (17, 0)])
+    def test_is_not_sent_of_a_morning_that_comes_too_late_for_it(self, hour: int, messages: int) -> None:
+        day = date(2026, 3, 2)
+        test = drug_tests.DrugTest(
+            **dict.fromkeys(
+                ("test_id", "order_id", "episode_id", "patient_id", "journey_id", "site_id"), "-"
+            ),
+            due_on=day,
+            due_at=datetime(2026, 3, 2, 21, tzinfo=CHICAGO),
+            drawn_at=datetime(2026, 3, 2, hour, tzinfo=CHICAGO),
+        )
+
+        found = [event for event in test.announced() if isinstance(event, MessageWanted)]
+
+        assert len(found) == messages
 
 
 class TestSeeds:

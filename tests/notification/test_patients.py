@@ -100,6 +100,7 @@ class TestMessageToPatient:
             ("PLACE_OFFERED", "There is a place for you"),
             ("SCHEDULE_TO_CONFIRM", "A schedule waits for your answer"),
             ("SCHEDULE_CHANGED", "Your schedule has changed"),
+            ("PLEASE_COME_TODAY", "Please call us today"),
         ],
     )
     def test_is_of_any_service_that_has_something_to_tell(self, room, refer, mail, template, subject):
@@ -382,7 +383,7 @@ class TestToldOtherwise:
 
         assert [one.about_id for one in self.asked(room)] == [first.notification_id, second.notification_id]
 
-    @pytest.mark.parametrize("template", ["PLEASE_CALL_US", "SCHEDULE_TO_CONFIRM"])
+    @pytest.mark.parametrize("template", ["PLEASE_CALL_US", "PLEASE_COME_TODAY", "SCHEDULE_TO_CONFIRM"])
     def test_is_not_asked_where_somebody_else_is(self, room, refer, template):
         want_message(room, refer(phone="+1 312 555 0101"), template=template)
 

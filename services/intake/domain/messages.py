@@ -18,7 +18,8 @@ _MAILBOX_AT_FAULT = ("MailboxRefused5", "AddressUnusable")
 #: Task of telling somebody by telephone, or when they come, what no message could.
 TELL_TASK = "patient_to_tell"
 #: Texts of which nobody would know otherwise. Of the others a human is asked besides: to call who missed a
-#: session, whom a place in the program is offered, and who has not agreed to a week.
+#: session, whom a place in the program is offered, and who has not agreed to a week; and the desk has the
+#: list of whom the program wants to see today.
 _TOLD_BY_NOBODY_ELSE = ("PLACE_OFFERED", "SCHEDULE_CHANGED")
 
 

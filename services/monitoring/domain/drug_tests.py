@@ -12,7 +12,7 @@ from services.monitoring.domain import draws
 from services.monitoring.domain.episodes import Episode
 from shared import dangers
 from shared.contracts import roles
-from shared.contracts.common import TaskClosed, TaskOpened
+from shared.contracts.common import MessageWanted, TaskClosed, TaskOpened
 from shared.contracts.event import Actor, Event
 from shared.contracts.monitoring import DrugTestDue, DrugTestRecorded
 from shared.errors import Conflict, Forbidden, InvalidInput
@@ -22,6 +22,10 @@ from shared.ids import derived_id
 DRAWN_AT = time(6)
 #: The end of the program's day, by the site's clock: the last groups end then. Design default.
 DAY_ENDS_AT = time(21)
+
+#: How long before the day ends a patient must have been written to: later nobody can leave work for it
+#: (brief 4.1).
+NOTICE = timedelta(hours=4)
 
 #: How soon somebody licensed looks at a test that was not negative (brief 4.3).
 REVIEWED_WITHIN = timedelta(hours=24)
@@ -196,7 +200,7 @@ class DrugTest:
         return None
 
     def announced(self) -> list[Event]:
-        """Return that it is due, and ask the desk for it."""
+        """Return that it is due, ask the desk for it, and have the patient told to come."""
         due = DrugTestDue(
             patient_id=self.patient_id,
             episode_id=self.episode_id,
@@ -216,6 +220,7 @@ class DrugTest:
                 reason="DRUG_TEST_DUE",
                 due_at=self.due_at,
             ),
+            *self._told_to_come(),
         ]
 
     def record(
@@ -265,6 +270,23 @@ class DrugTest:
         check_licence(by)
         self.reviewed_at, self.reviewed_by, self.reviewed_by_credential = at, by.actor_id, by.credential
         return [self._answered(task=REVIEW_TASK, outcome=outcome, at=at)]
+
+    def _told_to_come(self) -> list[Event]:
+        # The text asks to call first: nobody here knows whether the site is open, and any day may be drawn.
+        deadline_at = self.due_at - NOTICE
+        if self.drawn_at >= deadline_at:
+            return []
+        return [
+            MessageWanted(
+                patient_id=self.patient_id,
+                episode_id=self.episode_id,
+                journey_id=self.journey_id,
+                notification_id=derived_id(self.test_id, "message"),
+                template="PLEASE_COME_TODAY",
+                deadline_at=deadline_at,
+                wanted_at=self.drawn_at,
+            )
+        ]
 
     def concerns(self) -> list[tuple[str, str]]:
         """Return the safety concerns of its result, each with its level: a return to use that can kill."""
