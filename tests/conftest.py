@@ -23,6 +23,7 @@ from shared.ids import new_id
 from tests import in_memory, nodes
 from tests.nodes import RabbitNode, node_or_skip
 from tests.support import Room, create_tables, emptied, settings_for_tests
+from tests.survivors import ended_with_us
 
 sealing.use_key(settings_for_tests().encryption_key)
 
@@ -60,6 +61,7 @@ def postgres_server() -> Iterator[PrivatePostgres]:
     folder.chmod(0o755)
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        ending.enter_context(ended_with_us(server))
         ending.callback(server.discard)
         atexit.register(ending.close)
         server.start()

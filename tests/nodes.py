@@ -28,6 +28,22 @@ _SERVERS = (
 #: How many virtual hosts are made in one go: each call of the tool takes seconds of processor time.
 _VIRTUAL_HOSTS = 8
 
+#: Runs the server in the place of this shell, and beside it what waits until nobody holds the other end of
+#: standard input any more: whoever started the node was killed, and ends nothing. Where the server's script
+#: stays around the node, the node is another process.
+_UNTIL_ALONE = """
+exec 3<&0 </dev/null
+{
+    read -r nothing <&3
+    kill -KILL $$
+    kill -KILL "$(cat "$1/pid")"
+    epmd -port "$ERL_EPMD_PORT" -kill
+    rm -rf "$1"
+    kill -KILL 0
+} &
+exec "$0" 3<&-
+"""
+
 _CONFIGURATION = """\
 # A test needs little room; the default would block publishers on a small disk.
 disk_free_limit.absolute = 50MB
@@ -86,10 +102,10 @@ class RabbitNode:
         """Start the node and wait until clients can use it; what it knew before is there again."""
         with (self.folder / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
-                [str(self._server)],
+                ["/bin/sh", "-c", _UNTIL_ALONE, str(self._server), str(self.folder)],
                 env=self._environment(),
                 cwd=self.folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,
                 # A group of its own, so that the shell around the server goes with it.
@@ -122,6 +138,8 @@ class RabbitNode:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        assert self._process.stdin is not None  # for the type checker: it is a pipe
+        self._process.stdin.close()
         self._process = None
         (self.folder / "pid").unlink(missing_ok=True)
 

@@ -1,11 +1,68 @@
-"""The private RabbitMQ node that other tests rely on."""
+"""The private RabbitMQ node that other tests rely on, and how servers of a run end that is killed."""
 
+import contextlib
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import amqp
+import psycopg2
 import pytest
 
+from homeward.postgres import PrivatePostgres
 from tests import nodes
+
+ROOT = Path(__file__).parents[2]
+
+STARTS_A_NODE = """
+import time
+from tests.nodes import RabbitNode
+
+node = RabbitNode.start_private()
+print(node.folder, node.port, node._epmd_port, flush=True)
+time.sleep(600)
+"""
+
+STARTS_POSTGRES = """
+import pathlib, tempfile, time
+from homeward.postgres import PrivatePostgres
+from tests.survivors import ended_with_us
+
+folder = pathlib.Path(tempfile.mkdtemp(prefix="hw-pg-"))
+folder.chmod(0o755)
+with ended_with_us(PrivatePostgres(folder / "pg", durable=False)) as server:
+    server.start()
+    print(server.folder, flush=True)
+    time.sleep(600)
+"""
+
+
+@contextlib.contextmanager
+def owner(program: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Run a program that starts a server; give what it prints once the server is up."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().split()
+        finally:
+            process.kill()
+
+
+def somebody_listens(port: int) -> bool:
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def assert_soon(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
 
 
 def connection_to(node: nodes.RabbitNode) -> amqp.Connection:
@@ -31,8 +88,17 @@ class TestRabbitNode:
         assert not node.is_running
         assert not node.folder.exists()
         # Nor the name server that it started, which nobody else would ever end.
-        with socket.socket() as knock:
-            assert knock.connect_ex(("127.0.0.1", node._epmd_port)) != 0
+        assert not somebody_listens(node._epmd_port)
+
+    def test_ends_when_whoever_started_it_is_killed(self):
+        with owner(STARTS_A_NODE) as (process, told):
+            folder, *ports = told
+            assert all(somebody_listens(int(port)) for port in ports)
+
+            process.kill()
+
+        assert_soon(lambda: not any(somebody_listens(int(port)) for port in ports))
+        assert_soon(lambda: not Path(folder).exists())
 
     def test_fails_rather_than_skips_where_ci_is_set(self, monkeypatch):
         monkeypatch.setattr(nodes, "_SERVERS", ())
@@ -45,3 +111,17 @@ class TestRabbitNode:
         monkeypatch.delenv("CI")
         with pytest.raises(pytest.skip.Exception, match=nodes.NO_RABBITMQ):
             nodes.node_or_skip()
+
+
+@pytest.mark.servers
+class TestPostgres:
+    def test_ends_when_whoever_started_it_is_killed(self):
+        with owner(STARTS_POSTGRES) as (process, (folder,)):
+            server = PrivatePostgres(folder)
+            server.connect().close()
+
+            process.kill()
+
+        assert_soon(lambda: not Path(folder).exists())
+        with pytest.raises(psycopg2.OperationalError):
+            server.connect()
