@@ -7,7 +7,7 @@ import click
 import orjson
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from homeward.cli.databases import (
     databases,
@@ -37,7 +37,17 @@ def parked() -> None:
 @_service_option
 def list_all(services: tuple[str, ...]) -> None:
     """List the parked reactions and timers of every service, oldest first."""
-    table = Table("Service", "Event", "Id", "Reaction or timer", "Attempts", "Error", "Since", box=box.SIMPLE)
+    # Ids are there to be copied into the next command, so they are never cut.
+    table = Table(
+        "Service",
+        "Event",
+        Column("Id", no_wrap=True, min_width=36),
+        "Reaction or timer",
+        "Attempts",
+        "Error",
+        "Since",
+        box=box.SIMPLE,
+    )
     found = 0
     with databases(services) as engines:
         for service, engine in engines:
@@ -54,7 +64,6 @@ def list_all(services: tuple[str, ...]) -> None:
                         (item.get("received_at") or item["due_at"])[:19].replace("T", " "),
                     )
     if found:
-        # Ids are there to be copied into the next command, so they are never cut.
         Console(width=None if Console().is_terminal else 200).print(table)
     click.echo(f"{found} parked")
 

@@ -5,7 +5,7 @@ import os
 import click
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from shared.settings import describe_settings, load_settings, unknown_variables
 
@@ -14,7 +14,13 @@ from shared.settings import describe_settings, load_settings, unknown_variables
 def settings() -> None:
     """List every setting with its present value; secrets are masked, what was changed is in bold."""
     console = Console()
-    table = Table("Variable", "Value", "What it is", box=box.SIMPLE)
+    # Names and values are there to be copied: names stand in one line, and nothing is cut.
+    table = Table(
+        Column("Variable", no_wrap=True),
+        Column("Value", overflow="fold"),
+        Column("What it is", overflow="fold"),
+        box=box.SIMPLE,
+    )
     for line in describe_settings(load_settings(os.environ)):
         style = "" if line.is_default else "bold"
         table.add_row(line.variable, line.shown or "–", line.description, style=style)

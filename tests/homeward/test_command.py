@@ -190,6 +190,12 @@ class TestSettings:
         assert "HOMEWARD_TOKEN_KEY" in told.output
         assert key not in told.output
 
+    def test_cuts_no_name_where_the_terminal_is_narrow(self):
+        told = homeward("settings", COLUMNS="80")
+
+        for variable in ("HOMEWARD_PARKED_AFTER_ATTEMPTS", "HOMEWARD_DATABASE_URL_MONITORING"):
+            assert f" {variable} " in told.output
+
     def test_points_at_a_slip_of_the_pen(self):
         assert "HOMEWARD_PROT is set but is no setting" in homeward("settings", HOMEWARD_PROT="1").output
 
