@@ -61,7 +61,7 @@ def postgres_server() -> Iterator[PrivatePostgres]:
     folder.chmod(0o755)
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        ending.enter_context(ended_with_us(server))
+        ending.enter_context(ended_with_us(server, place=folder))
         ending.callback(server.discard)
         atexit.register(ending.close)
         server.start()

@@ -6,6 +6,7 @@ A run that is killed ends nothing; what it started goes on for days and takes pr
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from homeward.postgres import PrivatePostgres
 
@@ -14,15 +15,18 @@ _UNTIL_ALONE = """
 read -r nothing
 kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"
 while kill -0 "$(head -n 1 "$0/data/postmaster.pid")"; do sleep 0.1; done
-rm -rf "$0"
+rm -rf "$1"
 """
 
 
 @contextlib.contextmanager
-def ended_with_us(server: PrivatePostgres) -> Iterator[PrivatePostgres]:
-    """Have a server that belongs to nobody else end, and its folder removed, when this process is killed."""
+def ended_with_us(server: PrivatePostgres, *, place: Path) -> Iterator[PrivatePostgres]:
+    """Have a server that belongs to nobody else end when this process is killed.
+
+    :param place: what holds the server's folder and nothing else, and is removed then.
+    """
     watch = subprocess.Popen(
-        ["/bin/sh", "-c", _UNTIL_ALONE, str(server.folder)],
+        ["/bin/sh", "-c", _UNTIL_ALONE, str(server.folder), str(place)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

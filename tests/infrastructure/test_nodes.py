@@ -33,7 +33,7 @@ from tests.survivors import ended_with_us
 
 folder = pathlib.Path(tempfile.mkdtemp(prefix="hw-pg-"))
 folder.chmod(0o755)
-with ended_with_us(PrivatePostgres(folder / "pg", durable=False)) as server:
+with ended_with_us(PrivatePostgres(folder / "pg", durable=False), place=folder) as server:
     server.start()
     print(server.folder, flush=True)
     time.sleep(600)
@@ -122,6 +122,6 @@ class TestPostgres:
 
             process.kill()
 
-        assert_soon(lambda: not Path(folder).exists())
+        assert_soon(lambda: not Path(folder).parent.exists())
         with pytest.raises(psycopg2.OperationalError):
             server.connect()
