@@ -13,6 +13,7 @@ from gateway.asking import send
 from gateway.disclosure import Audience
 from gateway.http import Request, Response, route
 from gateway.problems import CRISIS_LINES
+from shared.answers import made
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.messaging import CommandClient, announce
@@ -127,7 +128,7 @@ def loaded(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
     :raises InvalidInput: when a field breaks a rule.
     """
     try:
-        found: dict[str, Any] = schema().load(data)
+        found: dict[str, Any] = made(schema).load(data)
     except ValidationError as error:
         raise InvalidInput.of(error.normalized_messages()) from None
     return found

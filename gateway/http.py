@@ -35,7 +35,7 @@ from gateway.problems import Malformed
 from gateway.tokens import Caller, Verifier
 from gateway.unwritten import Unwritten
 from shared import telemetry
-from shared.database import Origin
+from shared.database import Origin, without_transactions
 from shared.errors import Forbidden, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from shared.ids import derived_id, new_id
 from shared.messaging.hosting.traffic import TICK_SECONDS, Loop, Traffic, Wiring
@@ -355,19 +355,24 @@ class Door(SharedExtension):
         self._accepting = eventlet.spawn(self._accept)
         log.info("door_open", port=self.address[1])
 
-    def place_all(self, *, wait: bool = False) -> None:
+    def place_all(self, *, wait: bool = False, also: tuple[str, dict[str, Any]] | None = None) -> None:
         """Give every event its place in the feed, unless it is known here that none has come since.
 
         :param wait: whether to wait for whoever does this now.
+        :param also: a statement on the gateway's database, and what it names, that travels with this where it
+            waits, and is carried out in any case.
         """
         # Noted before, so that what is taken in meanwhile is looked for the next time.
         taken_in = self.traffic.host.times_taken_in
         # Where events are confirmed by their effects, nobody else keeps any.
         if taken_in != self._placed or not self.wiring.broker.confirms_effects:
-            tables.place_all(self.wiring.engine_of("gateway"), wait=wait)
+            tables.place_all(self.wiring.engine_of("gateway"), wait=wait, also=also)
             if wait:
                 # Who does not wait leaves the newest to whoever does this now.
                 self._placed = taken_in
+        elif also is not None:
+            with without_transactions(self.wiring.engine_of("gateway")) as connection:
+                connection.exec_driver_sql(*also)
 
     def _tick(self) -> None:
         """Have within a second written what waits to be, and events placed, though nobody asks for it."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import eventlet
 import sqlalchemy as sa
-from eventlet.greenpool import GreenPool
 
 from gateway import tables
 from shared.clock import SimulatedClock, real_now, rounded_up
@@ -26,9 +25,7 @@ from shared.messaging.oversight.backlog import has_to_do, stillness
 
 #: How long a jump waits for quiet before it gives up.
 QUIET_SECONDS = 60.0
-#: Pause while this process is known to be at work, or has just been woken: to ask it costs little.
-SHORT_PAUSE_SECONDS = 0.001
-#: Pause between two looks while something is still going on.
+#: Pause between two looks while something is still going on elsewhere.
 PAUSE_SECONDS = 0.005
 #: The longest such pause: looking more often would take time from what is going on.
 LONGEST_PAUSE_SECONDS = 0.03
@@ -139,11 +136,17 @@ def _is_still_quiet(client: CommandClient) -> bool:
     last: Quiet | None = client.quiet
     if last is None or last.sent != client.sent or last.ended != _transactions_ended(client):
         return False
+    if _is_at_work(client):
+        return False
     return (real_now() - last.at).total_seconds() < QUIET_LASTS_SECONDS
 
 
 def _transactions_ended(client: CommandClient) -> int:
     return sum(host.transactions_ended for host in client.wiring.hosts.values())
+
+
+def _times_asked(client: CommandClient) -> int:
+    return sum(host.times_asked for host in client.wiring.hosts.values())
 
 
 def _wait_for_quiet(client: CommandClient, *, first: str = SERVICES[0]) -> Quiet:
@@ -155,20 +158,23 @@ def _wait_for_quiet(client: CommandClient, *, first: str = SERVICES[0]) -> Quiet
     # Where events are confirmed by their effects, and so none are counted, what is begun while the others are
     # asked is seen by another look only.
     looks = 2 if client.wiring.broker.confirms_effects else 1
-    # Where nobody else is at work, whoever was woken by the look most likely is done in a moment.
-    pause = SHORT_PAUSE_SECONDS if client.wiring.broker.confirms_effects else PAUSE_SECONDS
+    pause = PAUSE_SECONDS
+    busy: str | None = None
     while (real_now() - began).total_seconds() < QUIET_SECONDS:
         if _is_at_work(client):
             quiet_in_a_row = 0
-            eventlet.sleep(SHORT_PAUSE_SECONDS)
+            client.wiring.ends.wait(LONGEST_PAUSE_SECONDS)
             continue
         if quiet_in_a_row == 0:
             sent, ended = client.sent, _transactions_ended(client)
+        asked = _times_asked(client)
         seen = _look(client, first=first)
         if seen.busy is None:
             # A command that somebody else sent meanwhile may have begun behind the look.
             quiet_in_a_row = quiet_in_a_row + 1 if client.sent == sent else 0
-            if quiet_in_a_row == looks:
+            # What asked no database has given way to nobody: nothing was begun meanwhile.
+            saw_all_at_once = looks == 2 and _times_asked(client) == asked
+            if quiet_in_a_row == looks or saw_all_at_once:
                 return Quiet(
                     at=real_now(),
                     sent=sent,
@@ -178,9 +184,12 @@ def _wait_for_quiet(client: CommandClient, *, first: str = SERVICES[0]) -> Quiet
                 )
             continue
         # Whoever was at work most likely still is: asked first, a look costs one question.
+        is_busy_still, busy = seen.busy == busy, seen.busy
         first, quiet_in_a_row = seen.busy, 0
-        eventlet.sleep(pause)
-        pause = min(LONGEST_PAUSE_SECONDS, 1.5 * pause)
+        # Whoever was woken by the look tells when it is done; what it has left to do waits for time to pass.
+        if is_busy_still or not _is_at_work(client):
+            eventlet.sleep(pause)
+            pause = min(LONGEST_PAUSE_SECONDS, 1.5 * pause)
     raise Unavailable("It does not get quiet.", retry_after=1)
 
 
@@ -225,11 +234,10 @@ def _ask_all(
     client: CommandClient, services: tuple[str, ...], *, count_messages: bool
 ) -> dict[str, dict[str, Any]]:
     """Ask services, those in other processes at once."""
-    pool = GreenPool(len(services))
     ask = partial(_ask, client, count_messages=count_messages)
     asked = {
         # In this very process no message is needed, and nobody to wait for.
-        name: None if name in client.wiring.hosts else pool.spawn(ask, name)
+        name: None if name in client.wiring.hosts else eventlet.spawn(ask, name)
         for name in services
     }
     return {name: ask(name) if thread is None else thread.wait() for name, thread in asked.items()}

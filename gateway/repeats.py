@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from gateway.http import Request, Response
 from shared import audit
 from shared.clock import real_now
-from shared.database import Origin, commit_with_next
+from shared.database import Origin, without_transactions
 from shared.messaging.commands import (
     check_same_request,
     commands,
@@ -20,6 +21,9 @@ from shared.messaging.commands import (
     said_by,
     seal_content,
 )
+
+#: Ids that a process keeps in mind, at most. Design default.
+MOST_KNOWN = 100_000
 
 
 def once(
@@ -73,9 +77,6 @@ def first_answer(
     return answer, False
 
 
-_KEEP = postgresql.insert(commands).on_conflict_do_nothing()
-
-
 def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any] | None:
     """Return the answer given to this request before, if there was one.
 
@@ -92,22 +93,57 @@ def recall(request: Request, *, command_id: str | None = None) -> dict[str, Any]
     return answer
 
 
-def remember(request: Request, answer: dict[str, Any]) -> None:
-    """Keep the answer for when the request is repeated."""
-    with request.transaction() as (db, origin):
-        commit_with_next(db.connection())
-        db.connection().execute(
-            _KEEP,
-            {
-                "tenant_id": origin.tenant_id,
-                "command_id": request.command_id,
-                "name": request.name,
-                "fingerprint": _fingerprint(request, request.command_id),
-                "state": "done",
-                "content_sealed": seal_content(answer, command_id=request.command_id),
-                "carried_out_at": real_now(),
-            },
-        )
+def remembering(request: Request, answer: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the statement that keeps the answer for when the request is repeated, and what it names."""
+    return _KEEP, {
+        "tenant_id": request.known_caller.tenant_id,
+        "command_id": request.command_id,
+        "name": request.name,
+        "fingerprint": _fingerprint(request, request.command_id),
+        "content_sealed": seal_content(answer, command_id=request.command_id),
+        "carried_out_at": real_now(),
+    }
+
+
+_KEEP = """
+INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, content_sealed, carried_out_at)
+VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, 'done', %(content_sealed)s,
+        %(carried_out_at)s)
+ON CONFLICT DO NOTHING
+"""
+
+
+class Answered:
+    """The ids under which one kind of request was answered: under any other it comes for the first time.
+
+    That is known only where no other process answers, and as long as they are not too many; it saves asking
+    the database about each request.
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[str] | None = None
+        self._too_many = False
+
+    def may_hold(self, request: Request) -> bool:
+        """Return whether a request may be one that was answered before; what it was told is kept then."""
+        wiring = request.door.wiring
+        # Where events are confirmed by their effects, all is in one process.
+        if self._too_many or not wiring.broker.confirms_effects:
+            return True
+        if self._ids is None:
+            query = sa.select(commands.c.command_id).where(commands.c.name == request.name)
+            with without_transactions(wiring.engine_of("gateway")) as connection:
+                before = set(connection.scalars(query))
+            # Others may have been answered meanwhile.
+            self._ids = before | (self._ids or set())
+        return request.command_id in self._ids
+
+    def add(self, request: Request) -> None:
+        """Note that a request was answered."""
+        if self._ids is not None:
+            self._ids.add(request.command_id)
+            if len(self._ids) > MOST_KNOWN:
+                self._ids, self._too_many = None, True
 
 
 def said(request: Request) -> bytes:

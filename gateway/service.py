@@ -88,6 +88,9 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
 
     commands = CommandClient()
 
+    def __init__(self) -> None:
+        self._jumps_answered = repeats.Answered()
+
     # --- The gateway's own ------------------------------------------------------------------------
 
     @route(
@@ -268,14 +271,14 @@ class Gateway(IntakeRoutes, SchedulingRoutes, MonitoringRoutes, AftercareRoutes)
     @route("POST", "/v1/clock/jumps", request=schemas.JumpClock, answer=schemas.JumpedClock, scope=OPERATIONS)
     def jump_clock(self, request: Request) -> Response:
         """Let simulated program time jump to what is due next and announces something."""
-        first = repeats.recall(request)
+        first = repeats.recall(request) if self._jumps_answered.may_hold(request) else None
         if first is not None:
             return Response.of(first, replayed=True)
         asked = forwarding.loaded(schemas.JumpClock, forwarding.data_of(request))
         answer = program_clock.jump_clock(self.commands, **asked)
         # What came of it can be read in the feed, whole: a driver decides by it what is next.
-        request.door.place_all(wait=True)
-        repeats.remember(request, answer)
+        request.door.place_all(wait=True, also=repeats.remembering(request, answer))
+        self._jumps_answered.add(request)
         return Response.of(answer)
 
     # --- Patients' own records --------------------------------------------------------------------

@@ -246,11 +246,15 @@ _ANY_UNPLACED = sa.text(
 )
 
 
-def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
+def assign_positions(
+    engine: sa.Engine, *, wait: bool = False, also: tuple[str, dict[str, Any]] | None = None
+) -> int:
     """Give events that have none their place in their tenant's feed; return how many.
 
     One process at a time does this, after the events were committed, so that no event ever
     appears behind a reader. Another one returns 0, or waits for its turn.
+
+    :param also: a statement, and what it names, that travels with this, where it waits.
     """
     if not wait:
         # Who looks often finds none most of the time.
@@ -260,17 +264,22 @@ def assign_positions(engine: sa.Engine, *, wait: bool = False) -> int:
                 return 0
     with without_transactions(engine) as connection:
         # What travels in one trip is one transaction: the lock is held until the places are given.
+        if also is not None:
+            send_with_next(connection, *also)
         send_with_next(connection, _WAIT_FOR_PLACE_LOCK if wait else _TRY_PLACE_LOCK)
         return int(connection.execute(_PLACE).rowcount)
 
 
-def place_all(engine: sa.Engine, *, wait: bool = False) -> None:
+def place_all(
+    engine: sa.Engine, *, wait: bool = False, also: tuple[str, dict[str, Any]] | None = None
+) -> None:
     """Give places until no event is left without one.
 
     :param wait: whether to wait for whoever does this now, who may not have seen the newest events.
+    :param also: as in :func:`assign_positions`.
     """
-    while assign_positions(engine, wait=wait) == _PLACE_BATCH:
-        pass
+    while assign_positions(engine, wait=wait, also=also) == _PLACE_BATCH:
+        also = None
 
 
 _AFTER = (

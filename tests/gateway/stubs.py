@@ -208,7 +208,7 @@ def clock_of(settings: Settings) -> RealClock | SimulatedClock:
     """Return the clock that the settings ask for, begun."""
     if settings.clock == "real":
         return RealClock()
-    clock = SimulatedClock(new_engine(settings.database_url_of("clock"), pool_size=2))
+    clock = SimulatedClock(new_engine(settings.database_url_of("clock"), pool_size=2), shared_by_process=True)
     clock.start_at(datetime(2026, 2, 2, 15, tzinfo=UTC))
     return clock
 

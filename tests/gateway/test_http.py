@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from gateway import tables
 from homeward.postgres import PrivatePostgres
 from shared.ids import new_id
+from tests.costs import counting
 from tests.gateway.conftest import MAX_BODY_BYTES, Builder, House
 from tests.gateway.stubs import SECRET, UNKNOWN_PATIENT
 
@@ -480,6 +481,40 @@ class TestClock:
         assert (again.body, again.headers["idempotency-replayed"]) == (jumped.body, "true")
         assert other.code == "command_id_reused"
         assert house.get("/v1/clock", role="operations").body["now"] == "2026-02-04T15:00:00Z"
+
+    def test_jumps_once_also_where_the_process_before_was_told_to(self, builder: Builder) -> None:
+        databases = builder.databases()
+        first, second = ({"no_later_than": f"2026-02-0{day}T15:00:00Z"} for day in (3, 4))
+        key = new_id()
+        house = builder.start(HOMEWARD_CLOCK="simulated", databases=databases)
+        jumped = house.post("/v1/clock/jumps", first, key=key, role="operations")
+        assert house.stop() == 0
+
+        house = builder.start(HOMEWARD_CLOCK="simulated", databases=databases)
+        house.post("/v1/clock/jumps", second, role="operations")
+        again = house.post("/v1/clock/jumps", first, key=key, role="operations")
+
+        assert (again.body, again.headers["idempotency-replayed"]) == (jumped.body, "true")
+
+    def test_jumps_in_two_trips_to_the_database_where_nothing_is_due(self, builder: Builder) -> None:
+        databases = builder.databases()
+        # An address with the braces of a template in it is not kept as it is.
+        parsed = sa.make_url(databases.replace("{service}", "of-service"))
+        with counting.Proxy(Path(str(parsed.query["host"])) / ".s.PGSQL.5432", counting.postgres) as proxy:
+            query = {"sslmode": "disable", "gssencmode": "disable"}
+            counted = parsed.set(host="127.0.0.1", port=proxy.port, query=query)
+            through = counted.render_as_string(hide_password=False).replace("of-service", "{service}")
+            house = builder.start(HOMEWARD_CLOCK="simulated", databases=through)
+            house.database_url = databases
+            costs = []
+            for hour in range(10, 22):
+                before = proxy.snapshot()
+                jump = {"no_later_than": f"2026-02-03T{hour}:00:00Z"}
+                assert house.post("/v1/clock/jumps", jump, role="operations").status == 200
+                costs.append((proxy.snapshot() - before)["round trips"])
+
+        # One to move the clock, and one to keep the answer. Every second others look for work besides.
+        assert min(costs) == 2, costs
 
     def test_ends_a_jump_only_when_the_feed_is_whole(self, builder: Builder) -> None:
         house = builder.start(HOMEWARD_CLOCK="simulated")

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import eventlet
 import orjson
 import pytest
 
@@ -119,7 +121,9 @@ class TestStops:
         """Have something due at some moments; what is due in the third hour announces an event."""
         moments = [BEGINNING + timedelta(hours=hour) for hour in (1, 2, 3, 4)]
         sending = SimpleNamespace(doubts=1)
-        host = SimpleNamespace(announced=0, sending=sending, is_working=lambda: False, transactions_ended=0)
+        host = SimpleNamespace(
+            announced=0, sending=sending, is_working=lambda: False, transactions_ended=0, times_asked=0
+        )
         client.wiring.hosts["intake"] = host
         client.wiring.broker.confirms_effects, client.wiring.broker.carrying = True, 0
 
@@ -152,6 +156,41 @@ class TestStops:
 
         assert feeds[0] == feeds[1] != feeds[2]
         assert feeds[2] == feeds[3]
+
+    def test_are_looked_at_once_where_no_database_was_asked(
+        self, client: CommandClient, due: list[datetime], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look, host = program_clock._look, client.wiring.hosts["intake"]
+        looks: Counter[str] = Counter()
+
+        def look_and_ask(client: CommandClient, *, first: str, asks: int) -> program_clock.Stillness:
+            looks["asking" if asks else "at once"] += 1
+            host.times_asked += asks
+            return look(client, first=first)
+
+        for asks in (0, 1):
+            monkeypatch.setattr(program_clock, "_look", partial(look_and_ask, asks=asks))
+            program_clock.jump_clock(client, no_later_than=client.wiring.clock.now())
+
+        assert looks == {"at once": 1, "asking": 2}
+
+    def test_are_gone_on_from_as_soon_as_what_was_done_there_has_ended(
+        self, client: CommandClient, due: list[datetime], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # A wait that nothing ends does not end within this test.
+        monkeypatch.setattr(program_clock, "LONGEST_PAUSE_SECONDS", 3600.0)
+        working = [True]
+        client.wiring.hosts["intake"].is_working = lambda: working[0]
+
+        def end() -> None:
+            working[0] = False
+            client.wiring.ends.tell()
+
+        eventlet.spawn_after(0.01, end)
+        with eventlet.Timeout(30):
+            answer = program_clock.jump_clock(client, no_later_than=due[0])
+
+        assert answer["now"] == write_moment(due[0])
 
     def test_are_many_at_most(
         self, client: CommandClient, due: list[datetime], monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,8 @@ class Host:
         self.duties_changed = 0
         #: That number before the newest look at what there is to do, and what was seen.
         self.last_look: tuple[int, sa.Row[Any]] | None = None
+        #: How often the database was asked for that.
+        self.times_asked = 0
         #: Since when the oldest unsent event waits, as it was measured last.
         self.unsent_since: datetime | None = None
         #: Since when the oldest reaction waits for another attempt, likewise.

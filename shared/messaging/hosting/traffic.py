@@ -42,6 +42,22 @@ RELAY_PATIENCE_SECONDS = 1.0
 STILLNESS = "get_stillness"
 
 
+class Ends:
+    """Wakes whoever waits for something to end that this process does."""
+
+    def __init__(self) -> None:
+        self._next = Signal()
+
+    def tell(self) -> None:
+        """Say that something has ended."""
+        told, self._next = self._next, Signal()
+        told.send()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something has ended, or for so long."""
+        self._next.wait(seconds)
+
+
 @dataclass
 class Wiring:
     """What a process is connected to; one object for all services that it hosts."""
@@ -54,6 +70,8 @@ class Wiring:
     hosts: dict[str, Any] = field(default_factory=dict)
     #: The port that the gateway listens on, once it does.
     http_port: int = 0
+    #: Told whenever something has ended here that simulated time waits for.
+    ends: Ends = field(default_factory=Ends)
 
     def engine_of(self, service: str) -> sa.Engine:
         """Return the engine on a service's own database."""
@@ -68,11 +86,17 @@ class Wiring:
 
 
 class Loop:
-    """Does a step again and again while there is something to do; woken, or looking by itself."""
+    """Does a step again and again while there is something to do; woken, or looking by itself.
 
-    def __init__(self, name: str, step: Callable[[], Any]) -> None:
+    :param on_rest: called whenever there is nothing to do any more.
+    """
+
+    def __init__(
+        self, name: str, step: Callable[[], Any], *, on_rest: Callable[[], None] = lambda: None
+    ) -> None:
         self._name = name
         self._step = step
+        self._on_rest = on_rest
         self._wake = Signal()
         self._rests = False
         self._stopping = False
@@ -102,6 +126,7 @@ class Loop:
                 )
                 eventlet.sleep(PAUSE_SECONDS)
             self._rests = True
+            self._on_rest()
             self._wake.wait()
             self._rests, self._wake = False, Signal()
             # Whoever woke it may have an answer to give first.
@@ -146,12 +171,13 @@ class Traffic(SharedExtension):
         from shared.messaging.oversight import backlog, pruning  # noqa: PLC0415  # they know the host
         from shared.notification import sending  # noqa: PLC0415  # the same
 
-        relay = Loop("relay", lambda: host.relay(broker))
-        marking = Loop("marking", host.mark_sent)
-        retries = Loop("retries", lambda: inbox.retry_one(host))
+        tell = self.wiring.ends.tell
+        relay = Loop("relay", lambda: host.relay(broker), on_rest=tell)
+        marking = Loop("marking", host.mark_sent, on_rest=tell)
+        retries = Loop("retries", lambda: inbox.retry_one(host), on_rest=tell)
         # Not asked again after the only one: what it has set is due later, or found by the next look.
-        due = Loop("timers", lambda: timers.fire_due(host) > 1 or timers.run_due_jobs(host))
-        jobs = Loop("jobs", lambda: commands.run_one_job(host))
+        due = Loop("timers", lambda: timers.fire_due(host) > 1 or timers.run_due_jobs(host), on_rest=tell)
+        jobs = Loop("jobs", lambda: commands.run_one_job(host), on_rest=tell)
         linking = Loop("audit", lambda: audit.link_new_rows(host.engine) == audit.LINK_BATCH)
         host.wake_relay, host.wake_marking, host.wake_jobs = relay.wake, marking.wake, jobs.wake
         host.wake_waiting = retries.wake
@@ -388,6 +414,7 @@ class CommandClient(DependencyProvider):
             reply = orjson.loads(self.wiring.broker.ask(service, ask.to_bytes(), deadline=deadline))
         finally:
             self.in_flight -= 1
+            self.wiring.ends.tell()
         if "refused" in reply:
             raise Refusal.from_wire(reply["refused"])
         replayed = {"replayed": True} if reply.get("replayed") else {}

@@ -99,6 +99,7 @@ def _look_unless_known(host: "Host") -> sa.Row[Any]:
     # Noted before the look, so that what ends meanwhile is looked at again.
     changed, doubts = host.duties_changed, host.sending.doubts
     if host.last_look is None or host.last_look[0] != changed or not host.sending.knows_all:
+        host.times_asked += 1
         found = _look_before_a_jump(host)
         host.last_look = (changed, found)
         if not found.unsent:
