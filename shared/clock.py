@@ -153,6 +153,10 @@ def rounded_up(moment_: datetime) -> datetime:
     return epoch + grains * JUMP_GRAIN
 
 
+#: Whose timer, its name and its key: there is one of each.
+Place = tuple[str, str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timer:
     """A timer that is due: its name, key, due moment in program time and the data set with it."""
@@ -239,9 +243,10 @@ def is_set_anew(db: Session, timer: Timer) -> bool:
     return (timer.tenant_id, timer.name, timer.key) in db.info.get("timers", ())
 
 
-def has_set_timers(db: Session) -> bool:
-    """Return whether a transaction that has ended set or cancelled any timer."""
-    return "timers_written" in db.info
+def timers_written(db: Session) -> dict[Place, datetime | None]:
+    """Return the timers that a transaction which has ended set, with their due moments, or cancelled."""
+    written: dict[Place, datetime | None] = db.info.get("timers_written", {})
+    return written
 
 
 def pending_statements(db: Session, cursor: Any) -> list[bytes]:
@@ -249,7 +254,7 @@ def pending_statements(db: Session, cursor: Any) -> list[bytes]:
     pending = db.info.pop("timers", None)
     if not pending:
         return []
-    db.info["timers_written"] = True
+    db.info["timers_written"] = {place: wanted and wanted[1] for place, wanted in pending.items()}
     statements = []
     cancelled = tuple(place for place, wanted in pending.items() if wanted is None)
     if cancelled:

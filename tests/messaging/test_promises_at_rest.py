@@ -15,11 +15,12 @@ from prometheus_client import REGISTRY
 from homeward.postgres import PrivatePostgres
 from shared import audit, clock
 from shared.contracts import roles
-from shared.contracts.event import Actor
+from shared.contracts.event import Actor, write_moment
 from shared.database import Origin, new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
 from shared.messaging import commands, inbox, outbox, timers
+from shared.messaging.hosting.host import Host
 from shared.messaging.outbox import relay_once
 from shared.messaging.oversight import backlog
 from shared.messaging.timers import fire_due, run_due_jobs
@@ -845,6 +846,82 @@ class TestStillnessOfAnOnlyCopy:
         room.call("retry_parked", item, role=roles.OPERATIONS)
 
         assert still(room) == {"waiting": 1}
+
+
+class TestNextTimerOfAnOnlyCopy:
+    """When it is due, once something was written of which all that is left to do is known."""
+
+    @pytest.mark.parametrize(
+        ("key", "hours", "next_in", "asks"),
+        [
+            ("another", 3, 2, False),
+            ("another", 1, 1, False),
+            ("another", None, 2, False),
+            ("first", 1, 1, True),
+            ("first", 3, 3, True),
+            ("first", None, None, True),
+        ],
+    )
+    def test_is_asked_for_only_where_the_next_one_was_changed(
+        self, room: Room, *, key: str, hours: int | None, next_in: int | None, asks: bool
+    ) -> None:
+        write_timer(room, "first", hours=2)
+        now_due(room)
+        asked = room.host.times_asked
+
+        write_timer(room, key, hours=hours)
+
+        due_at = now_due(room)
+        # Where there is no timer, it is the calendar's.
+        assert next_in is None or due_at == write_moment(room.now + timedelta(hours=next_in))
+        assert room.host.times_asked == asked + asks
+        room.host.last_look = None
+        assert due_at == now_due(room), "the database knows better"
+
+    def test_is_none_that_no_method_waits_for(self, room: Room) -> None:
+        write_timer(room, "first", hours=2)
+        now_due(room)
+
+        write_timer(room, "first", hours=1, name="unknown")
+
+        assert now_due(room) == write_moment(room.now + timedelta(hours=2))
+
+    def test_is_asked_for_where_one_was_set_while_it_was_asked_for(self, room: Room, monkeypatch) -> None:
+        write_timer(room, "first", hours=2)
+        ask = backlog._look_before_a_jump
+
+        def ask_late(host: Host) -> backlog.Duties:
+            found = ask(host)
+            if host.times_asked == 1:
+                write_timer(room, "second", hours=1)
+            return found
+
+        monkeypatch.setattr(backlog, "_look_before_a_jump", ask_late)
+        now_due(room)
+
+        assert now_due(room) == write_moment(room.now + timedelta(hours=1))
+
+
+def write_timer(room: Room, key: str, *, hours: int | None, name: str = "arrive") -> None:
+    """Set a timer as a reaction does, or cancel it."""
+    origin = Origin(
+        service=room.host.name,
+        tenant_id=TENANT,
+        actor=Actor(actor_id="test", role=roles.SYSTEM),
+        now=room.now,
+        correlation_id=new_id(),
+    )
+    with room.host.transaction(origin, by_the_book=True) as db:
+        if hours is None:
+            clock.cancel_timer(db, name, key=key)
+        else:
+            clock.set_timer(db, name, key=key, due_at=room.now + timedelta(hours=hours))
+
+
+def now_due(room: Room) -> str | None:
+    """Return when the next timer or calendar job is due, as the program clock asks for it."""
+    due_at: str | None = backlog.stillness(room.host, count_messages=False, only_copy=True)["next_due_at"]
+    return due_at
 
 
 def still(room: Room) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from sqlalchemy.orm import Session
 
-from shared.clock import CalendarJob, OnTimer, ProgramClock, has_set_timers
+from shared.clock import CalendarJob, OnTimer, Place, ProgramClock, timers_written
 from shared.database import Origin, transaction
 from shared.messaging import outbox
 from shared.messaging.entrypoints import Command, ReactsTo, ReactsToEveryEvent
 from shared.messaging.hosting.door import Door
 from shared.messaging.oversight import builtin
+from shared.messaging.oversight.backlog import Duties
 from shared.settings import Settings
 
 
@@ -57,7 +58,7 @@ class Host:
         #: How many of the transactions may have left something to do other than to send what they announced.
         self.duties_changed = 0
         #: That number before the newest look at what there is to do, and what was seen.
-        self.last_look: tuple[int, sa.Row[Any]] | None = None
+        self.last_look: tuple[int, Duties] | None = None
         #: How often the database was asked for that.
         self.times_asked = 0
         #: Since when the oldest unsent event waits, as it was measured last.
@@ -115,15 +116,16 @@ class Host:
         """Open a transaction whose announcements wake this process's relay after the commit.
 
         :param by_the_book: whether all that is left to do after it is what it announces and the timers that
-            it sets, so that where it has set none, nobody need look for more.
+            it sets, so that nobody need look for more.
         """
-        leaves_duties = True
+        leaves_duties, written = True, {}
         try:
             with transaction(self.engine, origin, reads_only=reads_only) as db:
                 db.info["host"] = self
                 db.info["hand_over"] = self._hand_over
                 yield db
-            leaves_duties = not by_the_book or has_set_timers(db)
+            if by_the_book:
+                leaves_duties, written = False, timers_written(db)
         except BaseException:
             # The commit may have arrived all the same: then its events are in the outbox only.
             self.sending.doubt()
@@ -131,7 +133,21 @@ class Host:
         finally:
             if not reads_only:
                 self.transactions_ended += 1
-                self.duties_changed += leaves_duties
+                if leaves_duties or written:
+                    self._change_duties(written)
+
+    def _change_duties(self, written: dict[Place, datetime | None]) -> None:
+        """Note that there may be more to do, or less, than at the newest look.
+
+        :param written: the timers that were set and cancelled, where that is all; else none.
+        """
+        last, changed = self.last_look, self.duties_changed
+        self.duties_changed += 1
+        # A look that is under way is not up to date any more.
+        if written and last is not None and last[0] == changed:
+            left = last[1].after(written, known=self.timers)
+            if left is not None:
+                self.last_look = (self.duties_changed, left)
 
     def relay(self, publisher: outbox.Publisher) -> bool:
         """Publish one batch of what was announced; return whether there may be more."""

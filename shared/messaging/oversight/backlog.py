@@ -1,5 +1,7 @@
 """What a service still has to do, and the alarm when that has waited for too long."""
 
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import structlog
 from sqlalchemy.dialects import postgresql
 
 from shared import clock, telemetry
+from shared.clock import Place
 from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
 from shared.contracts.event import Actor, write_moment
 from shared.contracts.roles import SYSTEM
@@ -39,6 +42,33 @@ backlog_alarms = sa.Table(
     sa.Column("raised_at", moment(), nullable=False),
 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class Duties:
+    """What a service has to do before program time moves, and the timer that is due first."""
+
+    unsent: int
+    waiting: int
+    jobs: int
+    first_timer_at: datetime | None
+    first_timer: Place | None
+
+    def after(self, written: dict[Place, datetime | None], *, known: Container[str]) -> "Duties | None":
+        """Return what there is to do once timers were set or cancelled; None where that cannot be told.
+
+        :param written: them, with the due moments of those that were set.
+        :param known: names of timers that count.
+        """
+        if self.first_timer in written:
+            # Which one is the next is known to the database only.
+            return None
+        first_at, first = self.first_timer_at, self.first_timer
+        for place, due_at in written.items():
+            if due_at is not None and place[1] in known and (first_at is None or due_at < first_at):
+                first_at, first = due_at, place
+        return replace(self, first_timer_at=first_at, first_timer=first)
+
+
 #: What simulated time waits for, and when the next timer is due: asked before and after every jump.
 _LEFT_TO_DO = """
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
@@ -49,7 +79,12 @@ _LEFT_TO_DO = """
            (SELECT min(due_at) FROM timers
             WHERE state = 'waiting' AND name = ANY(:timers)) AS first_timer_at
 """
-_LOOK_BEFORE_A_JUMP = sa.text(_LEFT_TO_DO).bindparams(of_later_version=ALL_REACTIONS)
+#: Which timer that is.
+_FIRST_TIMER = """
+         , (SELECT ARRAY[tenant_id, name, key] FROM timers
+            WHERE state = 'waiting' AND name = ANY(:timers) ORDER BY due_at LIMIT 1) AS first_timer
+"""
+_LOOK_BEFORE_A_JUMP = sa.text(_LEFT_TO_DO + _FIRST_TIMER).bindparams(of_later_version=ALL_REACTIONS)
 #: What else is looked for every second, by whoever does the work.
 _FOR_OTHERS = """
          , EXISTS (
@@ -79,8 +114,15 @@ def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
     return _ask(host, _LOOK, now=now, real_now=clock.real_now())
 
 
-def _look_before_a_jump(host: "Host") -> sa.Row[Any]:
-    return _ask(host, _LOOK_BEFORE_A_JUMP)
+def _look_before_a_jump(host: "Host") -> Duties:
+    row = _ask(host, _LOOK_BEFORE_A_JUMP)
+    return Duties(
+        unsent=row.unsent,
+        waiting=row.waiting,
+        jobs=row.jobs,
+        first_timer_at=row.first_timer_at,
+        first_timer=tuple(row.first_timer) if row.first_timer else None,
+    )
 
 
 def _ask(host: "Host", question: sa.TextClause, **more: datetime) -> sa.Row[Any]:
@@ -89,8 +131,8 @@ def _ask(host: "Host", question: sa.TextClause, **more: datetime) -> sa.Row[Any]
         return connection.execute(question, asked).one()
 
 
-def _look_unless_known(host: "Host") -> sa.Row[Any]:
-    """Look, unless no transaction of this process has changed what there is to do since the last look.
+def _look_unless_known(host: "Host") -> Duties:
+    """Look, unless it is known what each transaction of this process has changed since the last look.
 
     For a service whose only copy is in this process: simulated time looks thousands of times at
     services in which nothing has happened. What another process may have written, such as an
