@@ -311,8 +311,14 @@ class FewTripsConnection(extensions.connection):
             self._end("COMMIT")
             return
         self._commits_next = False
-        with self.cursor() as cursor:
-            cursor.execute("COMMIT")
+        try:
+            with self.cursor() as cursor:
+                cursor.execute("COMMIT")
+        except psycopg2.Error:
+            # A commit that fails ends the transaction: whoever gets the connection next finds none.
+            with contextlib.suppress(psycopg2.Error):
+                self.rollback()
+            raise
         self._be_new()
 
     def rollback(self) -> None:

@@ -380,6 +380,16 @@ class TestAStatementThatGoesWithTheNext:
             connection.commit()
         assert notes_in(engine) == [1, 3]
 
+    def test_that_fails_with_the_commit_leaves_the_connection_without_a_transaction(
+        self, engine: sa.Engine
+    ) -> None:
+        with engine.connect() as connection:
+            write(connection, 1)
+            send_with_next(connection, "INSERT INTO notes (note) VALUES (%(note)s)", {"note": 1})
+            with pytest.raises(sa.exc.IntegrityError):
+                connection.commit()
+        assert notes_in(engine) == []
+
 
 class TestACondition:
     TAKE = "INSERT INTO notes (note, text) VALUES (%(note)s, 'taken')"
