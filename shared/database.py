@@ -30,9 +30,11 @@ __all__ = [
     "WITHOUT_WAITING_FOR_THE_DISK",
     "Condition",
     "ConditionBroken",
+    "Kept",
     "Origin",
     "blind_index",
     "blind_index_column",
+    "by_kept_plan",
     "commit_with_next",
     "finds_row_gone",
     "go_on_if",
@@ -48,6 +50,7 @@ __all__ = [
     "sealed",
     "sealed_column",
     "send_what_waits",
+    "send_with_commit",
     "send_with_next",
     "tenant_column",
     "transaction",
@@ -219,11 +222,15 @@ class FewTripsConnection(extensions.connection):
         self.puts_off_writes = False
         #: What was asked without a transaction, by its text.
         self.asked: dict[str, _Asked] = {}
+        #: What is kept planned for good, with the name that it has here.
+        self._kept: dict[Kept, str] = {}
         self._be_new()
         self.autocommit = True
 
     def _be_new(self) -> None:
         self._waiting: list[bytes | Condition] = []
+        #: What goes right before the commit.
+        self._last: list[bytes] = []
         self._commits_next = False
         self._condition: Condition | None = None
 
@@ -263,11 +270,33 @@ class FewTripsConnection(extensions.connection):
         before = [
             cursor.mogrify(one.statement, one.row) if isinstance(one, Condition) else one for one in waiting
         ]
-        return b"; ".join([*before, statement, *([b"COMMIT"] if commits else [])])
+        after = [*self._last, b"COMMIT"] if commits else []
+        if commits:
+            self._last = []
+        return b"; ".join([*before, statement, *after])
 
     def put_off(self, statement: bytes) -> None:
         """Have *statement* sent with the next one, before it."""
         self._waiting.append(statement)
+
+    def put_last(self, statement: bytes) -> None:
+        """Have *statement* sent with the commit, right before it."""
+        self._last.append(statement)
+
+    def name_of(self, kept: "Kept") -> str:
+        """Return the name under which something is planned here; where it is not yet, that takes a trip."""
+        name = self._kept.get(kept)
+        if name is None:
+            name = f"kept_{next(_Asked.numbers)}"
+            with self.cursor() as cursor:
+                cursor.execute(f"PREPARE {name} {kept.planned}")
+            # Whatever becomes of the transaction, the plan stays.
+            self._kept[kept] = name
+        return name
+
+    def forget_kept(self) -> None:
+        """Have all that is kept planned anew, under other names."""
+        self._kept = {}
 
     @property
     def has_put_off(self) -> bool:
@@ -307,6 +336,8 @@ class FewTripsConnection(extensions.connection):
 
     def commit(self) -> None:
         """Commit what was begun, unless the last statement has done so; what still waits goes before."""
+        self._waiting += self._last
+        self._last = []
         if not self.has_put_off:
             self._end("COMMIT")
             return
@@ -347,7 +378,7 @@ MOST_WATCHED = 200
 class _Asked:
     """Something that a connection is asked again and again; the database then plans it once for a while."""
 
-    _numbers = itertools.count()
+    numbers = itertools.count()
 
     def __init__(self) -> None:
         self._times = 0
@@ -370,15 +401,37 @@ class _Asked:
         """Return the statement that has its plan made, and the one before forgotten."""
         places = {name: extensions.AsIs(f"${place}") for place, name in enumerate(values, start=1)}
         forget = f"DEALLOCATE {self._name}; " if self._name else ""
-        self._name = f"asked_{next(self._numbers)}"
+        self._name = f"asked_{next(self.numbers)}"
         given = ", ".join(f"%({name})s" for name in values)
         self.execute = f"EXECUTE {self._name}({given})" if values else f"EXECUTE {self._name}"
         return f"{forget}PREPARE {self._name} AS ".encode() + cursor.mogrify(query, places)
 
 
+class Kept:
+    """A statement that each connection has planned once, and carries out by a name from then on.
+
+    For what comes with nearly every transaction in one form, and takes the database longer to read and to
+    plan than to do. It plans it anew by itself where a table was changed or looked through for statistics.
+    """
+
+    def __init__(self, statement: str, **types: str) -> None:
+        """Keep *statement*, which names parameters in the driver's way, as ``%(name)s``.
+
+        :param types: of each parameter, in the database's words.
+        """
+        places = {name: f"${place}" for place, name in enumerate(types, start=1)}
+        told = f"({', '.join(types.values())})" if types else ""
+        self.planned = f"{told} AS {statement % places}"
+        self.given = f"({', '.join(f'%({name})s' for name in types)})" if types else ""
+
+
 #: Fails where a change that nobody waits for finds no row to be made in: the database is asked, as it is not
 #: told how many there were. See :func:`finds_row_gone`.
 _CHECKED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / count(*) FROM changed"
+
+
+#: A table has other columns than when something was planned, or the plan is not there.
+_PLAN_IS_OF_NO_USE = (psycopg2.errors.FeatureNotSupported, psycopg2.errors.InvalidSqlStatementName)
 
 
 class _FewTripsCursor(extensions.cursor):
@@ -406,14 +459,22 @@ class _FewTripsCursor(extensions.cursor):
             return
         if not connection.frames:
             if not (connection.leaves_each_to_itself and self._has_answered_with_kept_plan(query, vars)):
-                super().execute(query, vars)
+                self._send(query, vars)
             return
         # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
         framed = connection.framed(self.mogrify(query, vars), self)
         try:
-            super().execute(framed)
+            self._send(framed)
         except psycopg2.Error as error:
             connection.check(error)
+            raise
+
+    def _send(self, query: Any, values: Any = None) -> None:
+        try:
+            super().execute(query, values)
+        except _PLAN_IS_OF_NO_USE:
+            # The transaction is lost, but the next one makes new plans.
+            self.connection.forget_kept()
             raise
 
     def _puts_off(self, query: Any, values: Any) -> bool:
@@ -484,6 +545,26 @@ def send_with_next(
     """
     driver: Any = connection.connection.driver_connection
     driver.put_off(_filled_in(driver, statement, parameters))
+
+
+def send_with_commit(connection: sa.Connection, statement: str, parameters: dict[str, Any]) -> None:
+    """Have *statement* travel with the commit, as the last thing before it; what it returns is not read.
+
+    What it locks is so locked for as long as a commit takes. No savepoint takes it back.
+
+    :param parameters: what it names in the driver's way, as ``%(name)s``.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.put_last(_filled_in(driver, statement, parameters))
+
+
+def by_kept_plan(connection: sa.Connection, kept: Kept) -> str:
+    """Return what has *kept* carried out on this connection; it names the same parameters.
+
+    The first time on a connection takes a trip. It is asked for before the statement that commits.
+    """
+    driver: Any = connection.connection.driver_connection
+    return f"EXECUTE {driver.name_of(kept)}{kept.given}"
 
 
 def send_what_waits(connection: sa.Connection) -> None:

@@ -36,8 +36,10 @@ from shared.contracts.event import (
 from shared.contracts.roles import SYSTEM
 from shared.database import (
     Condition,
+    Kept,
     Origin,
     act_for,
+    by_kept_plan,
     go_on_if,
     lost_a_lock,
     moment,
@@ -352,7 +354,9 @@ _NOTE_ALL = """
     SELECT event_id, reaction, %(tenant_id)s, type, 'done', %(received_at)s
     FROM json_to_recordset(%(rows)s) AS arrived (event_id uuid, reaction text, type text)
     """
-_NOTE_NEW = f"{_NOTE_ALL} ON CONFLICT DO NOTHING RETURNING event_id, reaction"
+_TYPES = {"tenant_id": "text", "received_at": "timestamptz", "rows": "json"}
+_NOTE_AS_NEW = Kept(_NOTE_ALL, **_TYPES)
+_NOTE_NEW = Kept(f"{_NOTE_ALL} ON CONFLICT DO NOTHING RETURNING event_id, reaction", **_TYPES)
 
 
 def _note_received(
@@ -372,14 +376,16 @@ def _note_received(
     )
     if not places:
         return set()
+    connection = db.connection()
     row = {
         "tenant_id": envelopes[0].tenant_id,
         "received_at": clock.real_now(),
         "rows": as_json([{"event_id": place[0], "reaction": place[1], "type": place[2]} for place in places]),
     }
     if unnoted is None:
-        return {tuple(noted) for noted in db.connection().exec_driver_sql(_NOTE_NEW, row)}
-    go_on_if(db.connection(), unnoted, _NOTE_ALL, row)
+        noted = connection.exec_driver_sql(by_kept_plan(connection, _NOTE_NEW), row)
+        return {(event_id, reaction) for event_id, reaction in noted}
+    go_on_if(connection, unnoted, by_kept_plan(connection, _NOTE_AS_NEW), row)
     return {(event_id, name) for event_id, name, _ in places}
 
 

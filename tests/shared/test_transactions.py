@@ -12,11 +12,14 @@ from shared import database
 from shared.database import (
     Condition,
     ConditionBroken,
+    Kept,
+    by_kept_plan,
     commit_with_next,
     go_on_if,
     lost_a_lock,
     new_engine,
     send_what_waits,
+    send_with_commit,
     send_with_next,
     transaction,
     without_transactions,
@@ -389,6 +392,94 @@ class TestAStatementThatGoesWithTheNext:
             with pytest.raises(sa.exc.IntegrityError):
                 connection.commit()
         assert notes_in(engine) == []
+
+
+class TestAStatementThatGoesWithTheCommit:
+    def test_comes_after_all_others(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_commit(connection, "UPDATE notes SET text = %(text)s", {"text": "100 % of it, at last"})
+            write(connection, 1, 2)
+        with engine.begin() as connection:
+            assert list(connection.scalars(sa.select(_NOTES.c.text))) == ["100 % of it, at last"] * 2
+
+    def test_comes_after_the_one_that_commits(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_commit(connection, "UPDATE notes SET note = note + 1", {})
+            commit_with_next(connection)
+            write(connection, 1)
+        assert notes_in(engine) == [2]
+
+    def test_may_be_all_that_there_is(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            send_with_commit(connection, "INSERT INTO notes (note) VALUES (%(note)s)", {"note": 1})
+        assert notes_in(engine) == [1]
+
+    def test_is_forgotten_when_the_transaction_is_given_up(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            write(connection, 1)
+            send_with_commit(connection, "INSERT INTO notes (note) VALUES (%(note)s)", {"note": 2})
+            connection.rollback()
+            write(connection, 3)
+            connection.commit()
+        assert notes_in(engine) == [3]
+
+    def test_that_fails_leaves_nothing(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            send_with_commit(connection, "INSERT INTO notes (note) VALUES (%(note)s)", {"note": 1})
+            write(connection, 1)
+            with pytest.raises(sa.exc.IntegrityError):
+                connection.commit()
+        assert notes_in(engine) == []
+
+
+class TestAStatementThatIsKept:
+    KEPT = Kept(
+        "INSERT INTO notes (note, text) VALUES (%(note)s, %(text)s || ' 100 %%') RETURNING text",
+        note="integer",
+        text="text",
+    )
+
+    def kept_in(self, connection: sa.Connection, note: int) -> str:
+        told = connection.exec_driver_sql(by_kept_plan(connection, self.KEPT), {"note": note, "text": "all"})
+        return str(told.scalar_one())
+
+    def test_is_planned_once_on_a_connection(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            assert [self.kept_in(connection, note) for note in (1, 2)] == ["all 100 %"] * 2
+            plans = connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar_one()
+        assert (plans, notes_in(engine)) == (1, [1, 2])
+
+    def test_stays_so_whatever_becomes_of_the_transaction(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            self.kept_in(connection, 1)
+            connection.rollback()
+            self.kept_in(connection, 2)
+            connection.commit()
+        assert notes_in(engine) == [2]
+
+    def test_is_planned_anew_where_the_plan_has_gone(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            self.kept_in(connection, 1)
+            connection.exec_driver_sql("DEALLOCATE ALL")
+            with pytest.raises(sa.exc.DBAPIError):
+                self.kept_in(connection, 2)
+            connection.rollback()
+            self.kept_in(connection, 3)
+            connection.commit()
+        assert notes_in(engine) == [3]
+
+    def test_is_planned_anew_where_its_table_was_changed(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            self.kept_in(connection, 1)
+            connection.commit()
+            connection.exec_driver_sql("ALTER TABLE notes ALTER COLUMN text TYPE varchar(99)")
+            connection.commit()
+            with pytest.raises(sa.exc.DBAPIError):
+                self.kept_in(connection, 2)
+            connection.rollback()
+            self.kept_in(connection, 3)
+            connection.commit()
+        assert notes_in(engine) == [1, 3]
 
 
 class TestACondition:
