@@ -1,8 +1,10 @@
 """What the gateway keeps: every event ever announced, its copy of the consents, and the work list."""
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +20,18 @@ from shared.contracts.intake import PatientAdmitted, SiteChanged, SiteOpened
 from shared.contracts.scheduling import SessionScheduled
 from shared.database import (
     CLEANED_UP_OFTEN,
+    Kept,
+    by_kept_plan,
     id_column,
     moment,
     new_metadata,
     reference,
+    send_with_commit,
     send_with_next,
     tenant_column,
     without_transactions,
 )
+from shared.many_rows import as_json
 
 metadata = new_metadata()
 
@@ -34,7 +40,7 @@ archive = sa.Table(
     metadata,
     id_column("event_id"),
     tenant_column(),
-    #: Place in the tenant's feed; given by one writer after the event was committed.
+    #: Place in the tenant's feed; given by one writer at a time, with the commit or after it.
     sa.Column("position", sa.BigInteger),
     sa.Column("type", sa.String(64), nullable=False),
     #: The patient that the event is about, if it is about one.
@@ -169,7 +175,7 @@ _PLACE_LOCK = 4_202_001
 _PLACE_BATCH = 2000
 #: Taken in a statement of its own, so that the next one sees all that the writer before has committed; it
 #: travels with that one, which asks what came of it.
-_TRY_PLACE_LOCK = (
+_TRY_PLACE_LOCK = Kept(
     f"SELECT set_config('homeward.places', CAST(pg_try_advisory_xact_lock({_PLACE_LOCK}) AS text), true)"
 )
 _WAIT_FOR_PLACE_LOCK = (
@@ -177,41 +183,65 @@ _WAIT_FOR_PLACE_LOCK = (
 )
 
 
-#: A whole batch in one statement of one form: what differs is handed over as arrays.
-_KEEP = """
-INSERT INTO archive
-    (event_id, tenant_id, type, patient_id, episode_id, correlation_id, causation_id, body,
-     occurred_at, recorded_at, received_at)
-SELECT *, %(received_at)s FROM unnest(
-    CAST(%(event_ids)s AS uuid[]), CAST(%(tenant_ids)s AS text[]), CAST(%(types)s AS text[]),
-    CAST(%(patient_ids)s AS uuid[]), CAST(%(episode_ids)s AS uuid[]), CAST(%(correlation_ids)s AS text[]),
-    CAST(%(causation_ids)s AS text[]), CAST(%(bodies)s AS bytea[]),
-    CAST(%(occurred_ats)s AS timestamptz[]), CAST(%(recorded_ats)s AS timestamptz[]))
-ON CONFLICT DO NOTHING
-"""
+#: Those of one tenant, each with its number among them. They get their places at once, where nobody else
+#: gives any just now.
+_KEEP = Kept(
+    """
+    INSERT INTO archive
+        (event_id, tenant_id, position, type, patient_id, episode_id, correlation_id, causation_id, body,
+         occurred_at, recorded_at, received_at)
+    SELECT event_id, %(tenant_id)s,
+        CASE current_setting('homeward.places') WHEN 'true' THEN number + coalesce((
+            SELECT position FROM archive WHERE tenant_id = %(tenant_id)s AND position IS NOT NULL
+            ORDER BY position DESC LIMIT 1
+        ), 0) END,
+        type, patient_id, episode_id, correlation_id, causation_id, convert_to(body, 'UTF8'),
+        occurred_at, recorded_at, %(received_at)s
+    FROM json_to_recordset(%(rows)s) AS told (
+        event_id uuid, number bigint, type text, patient_id uuid, episode_id uuid, correlation_id text,
+        causation_id text, body text, occurred_at timestamptz, recorded_at timestamptz)
+    ON CONFLICT (event_id) DO NOTHING
+    """,
+    tenant_id="text",
+    received_at="timestamptz",
+    rows="json",
+)
 
 
 def keep_events(db: Session, envelopes: Sequence[Envelope], *, received_at: datetime) -> None:
-    """Keep events in the archive; those that are there already stay as they are."""
-    # Sorted, so that copies that keep the same events wait for each other and never in a circle.
-    envelopes = sorted(envelopes, key=lambda envelope: envelope.event_id)
-    send_with_next(
-        db.connection(),
-        _KEEP,
-        {
-            "event_ids": [envelope.event_id for envelope in envelopes],
-            "tenant_ids": [envelope.tenant_id for envelope in envelopes],
-            "types": [envelope.event.wire_name for envelope in envelopes],
-            "patient_ids": [envelope.event.subject for envelope in envelopes],
-            "episode_ids": [getattr(envelope.event, "episode_id", None) for envelope in envelopes],
-            "correlation_ids": [envelope.correlation_id for envelope in envelopes],
-            "causation_ids": [envelope.causation_id for envelope in envelopes],
-            "bodies": [envelope.to_bytes() for envelope in envelopes],
-            "occurred_ats": [envelope.occurred_at for envelope in envelopes],
-            "recorded_ats": [envelope.recorded_at for envelope in envelopes],
-            "received_at": received_at,
-        },
-    )
+    """Keep events in the archive with the commit; those that are there already stay as they are.
+
+    They get their places in the feed with that, unless somebody else gives places at that very moment.
+    """
+    connection = db.connection()
+    send_with_commit(connection, by_kept_plan(connection, _TRY_PLACE_LOCK), {})
+    keep = by_kept_plan(connection, _KEEP)
+    by_tenant: dict[str, dict[str, Envelope]] = defaultdict(dict)
+    for envelope in envelopes:
+        by_tenant[envelope.tenant_id][envelope.event_id] = envelope
+    for tenant_id, events in by_tenant.items():
+        in_order = sorted(events.values(), key=lambda envelope: (envelope.recorded_at, envelope.event_id))
+        rows = [_row_of(envelope, number) for number, envelope in enumerate(in_order, start=1)]
+        # Sorted, so that copies that keep the same events wait for each other and never in a circle.
+        rows.sort(key=itemgetter("event_id"))
+        told = {"tenant_id": tenant_id, "received_at": received_at, "rows": as_json(rows)}
+        send_with_commit(connection, keep, told)
+
+
+def _row_of(envelope: Envelope, number: int) -> dict[str, Any]:
+    return {
+        "event_id": envelope.event_id,
+        "number": number,
+        "type": envelope.event.wire_name,
+        "patient_id": envelope.event.subject,
+        "episode_id": getattr(envelope.event, "episode_id", None),
+        "correlation_id": envelope.correlation_id,
+        "causation_id": envelope.causation_id,
+        # It is JSON, and so it is text.
+        "body": envelope.to_bytes().decode(),
+        "occurred_at": envelope.occurred_at,
+        "recorded_at": envelope.recorded_at,
+    }
 
 
 #: Each event that has none gets the next place of its tenant's feed. Whatever the planner believes of the
@@ -251,22 +281,22 @@ def assign_positions(
 ) -> int:
     """Give events that have none their place in their tenant's feed; return how many.
 
-    One process at a time does this, after the events were committed, so that no event ever
-    appears behind a reader. Another one returns 0, or waits for its turn.
+    One process at a time gives places, whether to what was committed or to what it commits with them, so
+    that no event ever appears behind a reader. Another one returns 0, or waits for its turn.
 
-    :param also: a statement, and what it names, that travels with this, where it waits.
+    :param also: a statement, and what it names, that travels with the look for such events.
     """
-    if not wait:
-        # Who looks often finds none most of the time.
-        with without_transactions(engine) as connection:
-            # What another one is placing just now counts as unplaced until it has committed.
-            if not connection.scalar(_ANY_UNPLACED):
-                return 0
+    # Most have been given theirs as they were kept.
     with without_transactions(engine) as connection:
-        # What travels in one trip is one transaction: the lock is held until the places are given.
         if also is not None:
             send_with_next(connection, *also)
-        send_with_next(connection, _WAIT_FOR_PLACE_LOCK if wait else _TRY_PLACE_LOCK)
+        # What another one is placing just now counts as unplaced until it has committed.
+        if not connection.scalar(_ANY_UNPLACED):
+            return 0
+    with without_transactions(engine) as connection:
+        # What travels in one trip is one transaction: the lock is held until the places are given.
+        lock = _WAIT_FOR_PLACE_LOCK if wait else by_kept_plan(connection, _TRY_PLACE_LOCK)
+        send_with_next(connection, lock)
         return int(connection.execute(_PLACE).rowcount)
 
 

@@ -17,6 +17,9 @@ from services.intake.service import Intake
 from services.scheduling.service import Scheduling
 from services.scheduling.tables import days
 from shared import audit, clock
+from shared.database import Kept, by_kept_plan
+from shared.ids import derived_id
+from shared.many_rows import as_json
 from shared.messaging import outbox
 from shared.messaging.oversight import backlog
 from tests.support import Room
@@ -64,7 +67,7 @@ FROM sessions, generate_series(1, {_IN_EACH}) AS k
 
 
 def pages_of(
-    engine: sa.Engine, statement: sa.Executable, given: dict[str, Any], *, first: str = "SELECT"
+    engine: sa.Engine, statement: sa.Executable, given: dict[str, Any], *, first: Kept | None = None
 ) -> int:
     """Return how many pages of tables and indexes a statement looks at; it is not kept.
 
@@ -76,12 +79,13 @@ def pages_of(
         asked.append(cursor.mogrify(text, parameters).decode())
 
     with engine.connect() as connection:
-        connection.exec_driver_sql(first)
+        before = "SELECT" if first is None else by_kept_plan(connection, first)
+        connection.exec_driver_sql(before)
         sa.event.listen(engine, "before_cursor_execute", note)
         connection.execute(statement, given)
         sa.event.remove(engine, "before_cursor_execute", note)
         connection.rollback()
-        connection.exec_driver_sql(first)
+        connection.exec_driver_sql(before)
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked[-1].replace('%', '%%')}"
         ).scalar_one()
@@ -158,3 +162,27 @@ class TestWithALongPast:
         _put(gateway, _PLACED, _UNPLACED)
 
         assert pages_of(gateway.engine, tables._PLACE, {}, first=tables._TRY_PLACE_LOCK) < MOST_PAGES
+
+    def test_events_that_get_their_places_as_they_are_kept(self, gateway: Room) -> None:
+        told = {"tenant_id": "lakeside", "received_at": datetime.now(UTC)}
+        with gateway.engine.connect() as connection:
+            place, keep = (by_kept_plan(connection, one) for one in (tables._TRY_PLACE_LOCK, tables._KEEP))
+            # The plan is made while there is next to nothing, and kept.
+            for number in range(10):
+                connection.exec_driver_sql(place)
+                connection.exec_driver_sql(keep, told | {"rows": _one_event(number)})
+            connection.rollback()
+            _put(gateway, _PLACED)
+            connection.exec_driver_sql(place)
+            explained = connection.exec_driver_sql(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {keep}", told | {"rows": _one_event(10)}
+            ).scalar_one()
+        plan = explained[0]["Plan"]
+
+        assert int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]) < MOST_PAGES
+
+
+def _one_event(number: int) -> str:
+    now = datetime.now(UTC)
+    told = {"type": "x", "body": "x", "occurred_at": now, "recorded_at": now, "number": 1}
+    return as_json([{"event_id": derived_id("event", str(number)), **told}])

@@ -1,6 +1,8 @@
 """What may leave: the one decision, over any history of consents and on every way out."""
 
+import contextlib
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from gateway import disclosure, tables
 from gateway.disclosure import Audience, may_leave
 from gateway.service import Gateway
+from shared.clock import real_now
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.event import EpisodeFact
 from shared.contracts.intake import (
@@ -23,7 +26,7 @@ from shared.contracts.intake import (
     RestrictionAgreed,
     RestrictionEnded,
 )
-from shared.database import new_engine
+from shared.database import new_engine, send_what_waits, send_with_next, transaction
 from shared.ids import derived_id, new_id
 from tests.gateway.conftest import House
 from tests.support import TENANT, Room
@@ -512,28 +515,75 @@ class TestAccesses:
 class TestPositions:
     def test_are_given_in_order_without_a_gap_to_each_tenant(self, room: Room) -> None:
         envelopes = [room.envelope_of(granted(str(n)), tenant_id=("a", "b")[n % 2]) for n in range(20)]
-        room.deliver(*envelopes, *envelopes)
 
+        room.deliver(*envelopes, *envelopes)
+        room.deliver(room.envelope_of(granted("late"), tenant_id="a"))
+
+        assert _unplaced(room) == 0
+        _are_in_order(room, a=11, b=10)
+
+    def test_are_given_later_where_somebody_else_gives_places_just_now(self, room: Room) -> None:
+        envelopes = [room.envelope_of(granted(str(n)), tenant_id=("a", "b")[n % 2]) for n in range(20)]
+        with _placing(room):
+            room.deliver(*envelopes)
+            unplaced = _unplaced(room)
+        room.deliver(room.envelope_of(granted("late"), tenant_id="a"))
+
+        assert unplaced == 20
         assert tables.assign_positions(room.engine) == 20
         assert tables.assign_positions(room.engine) == 0
-
-        room.deliver(room.envelope_of(granted("late"), tenant_id="a"))
-        assert tables.assign_positions(room.engine) == 1
-        with room.engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(tables.archive).order_by(tables.archive.c.tenant_id, tables.archive.c.position)
-            ).all()
-        for tenant, count in (("a", 11), ("b", 10)):
-            own = [row for row in rows if row.tenant_id == tenant]
-            assert [row.position for row in own] == list(range(1, count + 1))
-            assert all(one.recorded_at <= next_one.recorded_at for one, next_one in pairwise(own))
+        rows = _archived(room)
+        assert {row.tenant_id: row.position for row in rows if row.position == 1} == {"a": 1, "b": 1}
+        assert sorted(row.position for row in rows if row.tenant_id == "a") == list(range(1, 12))
 
     def test_are_given_by_one_writer_at_a_time(self, room: Room) -> None:
-        room.deliver(granted())
-        with room.engine.begin() as other:
-            other.execute(sa.select(sa.func.pg_advisory_xact_lock(tables._PLACE_LOCK)))
+        with _placing(room):
+            room.deliver(granted())
             assert tables.assign_positions(room.engine) == 0
         assert tables.assign_positions(room.engine) == 1
+
+    def test_are_not_given_behind_what_is_about_to_be_committed(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, after = (room.envelope_of(granted(which), tenant_id="a") for which in ("before", "after"))
+        with transaction(room.engine, None) as db:
+            with monkeypatch.context() as patch:
+                # What travels with the commit is sent, and the commit takes its time.
+                patch.setattr(tables, "send_with_commit", send_with_next)
+                tables.keep_events(db, [after], received_at=real_now())
+                send_what_waits(db.connection())
+            room.deliver(before)
+            unplaced = _unplaced(room)
+
+        assert unplaced == 1
+        assert tables.assign_positions(room.engine) == 1
+        assert [row.event_id for row in _archived(room)] == [after.event_id, before.event_id]
+
+
+def _placing(room: Room) -> contextlib.AbstractContextManager[Any]:
+    """Hold what whoever gives places holds."""
+    held = contextlib.ExitStack()
+    other = held.enter_context(room.engine.begin())
+    other.execute(sa.select(sa.func.pg_advisory_xact_lock(tables._PLACE_LOCK)))
+    return held
+
+
+def _unplaced(room: Room) -> int:
+    return sum(row.position is None for row in _archived(room))
+
+
+def _archived(room: Room) -> Sequence[Any]:
+    query = sa.select(tables.archive).order_by(tables.archive.c.tenant_id, tables.archive.c.position)
+    with room.engine.connect() as connection:
+        return connection.execute(query).all()
+
+
+def _are_in_order(room: Room, **counts: int) -> None:
+    rows = _archived(room)
+    for tenant, count in counts.items():
+        own = [row for row in rows if row.tenant_id == tenant]
+        assert [row.position for row in own] == list(range(1, count + 1))
+        assert all(one.recorded_at <= next_one.recorded_at for one, next_one in pairwise(own))
 
 
 def _filled(page: dict[str, Any]) -> dict[str, Any] | None:
