@@ -22,7 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from shared.contracts.event import Actor
-from shared.plain_reads import reading_of
+from shared.plain_reads import HeldBySession, OnlyRead, reading_of
 from shared.sealing import blind_index, sealed
 
 __all__ = [
@@ -681,7 +681,11 @@ class _NobodyListens:
 
 
 class _Session(Session):
-    """A session that looks a row up by its key with a query that is written once for each class."""
+    """A session that asks by itself what is written down once; so it looks up rows by their key."""
+
+    @functools.cached_property
+    def _objects(self) -> OnlyRead | HeldBySession:
+        return OnlyRead() if "reads_only" in self.info else HeldBySession(self)
 
     def _execute_internal(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Narrow what is written down once right here: on the way to a listener all is prepared twice."""
@@ -689,12 +693,15 @@ class _Session(Session):
         if tenant_id is None or statement not in _written_once:
             return super()._execute_internal(statement, params, **options)
         narrowed = _narrowed(statement, tenant_id)
-        if "reads_only" in self.info and not options.get("execution_options"):
+        if not options.get("execution_options"):
+            self._autoflush()
             connection = self.connection()
             reading = reading_of(narrowed, connection.dialect)
             if reading is not None:
-                result = reading.result(connection, params, self.info.setdefault("read", {}))
-                return result.scalar() if options.get("_scalar_result") else result
+                if options.get("_scalar_result"):
+                    rows = reading.rows(connection, params, self._objects)
+                    return rows[0][0] if rows else None
+                return reading.result(connection, params, self._objects)
         options["_parent_execute_state"] = _NobodyListens
         return super()._execute_internal(narrowed, params, **options)
 
@@ -714,11 +721,11 @@ class _Session(Session):
         lock = options == {"with_for_update": True}
         if options and not lock:
             return super().get(entity, ident, **options)
-        if not lock and (entity, ident) in self.info.get("read", ()):
-            return self.info["read"][entity, ident]
         by_key = _by_key(entity, lock=lock)
-        known = sa.inspect(entity).identity_key_from_primary_key((ident,)) in self.identity_map
-        if by_key is None or (known and not lock):
+        known = self._objects.get((entity, (ident,), None))
+        if known is not None and not lock and "reads_only" in self.info:
+            return known
+        if by_key is None or (known is not None and not lock):
             return super().get(entity, ident, **options)
         return self.scalar(by_key, {"of_key": ident})
 
