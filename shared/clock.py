@@ -254,7 +254,8 @@ def pending_statements(db: Session, cursor: Any) -> list[bytes]:
     pending = db.info.pop("timers", None)
     if not pending:
         return []
-    db.info["timers_written"] = {place: wanted and wanted[1] for place, wanted in pending.items()}
+    written = db.info.setdefault("timers_written", {})
+    written.update({place: wanted and wanted[1] for place, wanted in pending.items()})
     statements = []
     cancelled = tuple(place for place, wanted in pending.items() if wanted is None)
     if cancelled:

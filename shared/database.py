@@ -345,7 +345,7 @@ class FewTripsConnection(extensions.connection):
         try:
             with self.cursor() as cursor:
                 cursor.execute("COMMIT")
-        except psycopg2.Error:
+        except (psycopg2.Error, ConditionBroken):
             # A commit that fails ends the transaction: whoever gets the connection next finds none.
             with contextlib.suppress(psycopg2.Error):
                 self.rollback()

@@ -67,7 +67,7 @@ FROM sessions, generate_series(1, {_IN_EACH}) AS k
 
 
 def pages_of(
-    engine: sa.Engine, statement: sa.Executable, given: dict[str, Any], *, first: Kept | None = None
+    engine: sa.Engine, statement: sa.Executable, given: dict[str, Any], *, first: Kept | str = "SELECT"
 ) -> int:
     """Return how many pages of tables and indexes a statement looks at; it is not kept.
 
@@ -79,7 +79,7 @@ def pages_of(
         asked.append(cursor.mogrify(text, parameters).decode())
 
     with engine.connect() as connection:
-        before = "SELECT" if first is None else by_kept_plan(connection, first)
+        before = first if isinstance(first, str) else by_kept_plan(connection, first)
         connection.exec_driver_sql(before)
         sa.event.listen(engine, "before_cursor_execute", note)
         connection.execute(statement, given)
@@ -118,7 +118,13 @@ def _put(room: Room, *statements: str) -> None:
 class TestWithALongPast:
     def test_the_look_for_work(self, intake: Room) -> None:
         _put(intake, _SENT, _LINKED)
-        asked = {"now": clock.real_now(), "timers": list(intake.host.timers), "jobs": ["import_referrals"]}
+        now = clock.real_now()
+        asked = {
+            "now": now,
+            "real_now": now,
+            "timers": list(intake.host.timers),
+            "jobs": ["import_referrals"],
+        }
 
         assert pages_of(intake.engine, backlog._LOOK, asked) < MOST_PAGES
 

@@ -511,6 +511,18 @@ class TestACondition:
             connection.commit()
         assert notes_in(engine) == [1, 3]
 
+    def test_that_does_not_hold_at_the_commit_leaves_no_transaction_behind(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            write(connection, 1)
+        with engine.connect() as connection:
+            connection.begin()
+            self.take(connection, 1)
+            driver = connection.connection.driver_connection
+            with pytest.raises(ConditionBroken):
+                connection.commit()
+            assert driver.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
+        assert notes_in(engine) == [1]
+
     def test_is_not_broken_by_what_follows(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             condition = self.take(connection, 1)
