@@ -23,6 +23,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from shared.contracts.event import Actor
 from shared.plain_reads import HeldBySession, OnlyRead, reading_of
+from shared.plain_writes import CHECKED, own_new_rows, statements_in_between
 from shared.sealing import blind_index, sealed
 
 __all__ = [
@@ -425,11 +426,6 @@ class Kept:
         self.given = f"({', '.join(f'%({name})s' for name in types)})" if types else ""
 
 
-#: Fails where a change that nobody waits for finds no row to be made in: the database is asked, as it is not
-#: told how many there were. See :func:`finds_row_gone`.
-_CHECKED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / count(*) FROM changed"
-
-
 #: A table has other columns than when something was planned, or the plan is not there.
 _PLAN_IS_OF_NO_USE = (psycopg2.errors.FeatureNotSupported, psycopg2.errors.InvalidSqlStatementName)
 
@@ -492,7 +488,7 @@ class _FewTripsCursor(extensions.cursor):
             return False
         filled_in = self.mogrify(query, values)
         self._has_put_off_change = query.startswith("UPDATE ")
-        self.connection.put_off(_CHECKED % filled_in if self._has_put_off_change else filled_in)
+        self.connection.put_off(CHECKED % filled_in if self._has_put_off_change else filled_in)
         return True
 
     def _has_answered_with_kept_plan(self, query: Any, values: Any) -> bool:
@@ -713,8 +709,15 @@ class _Session(Session):
         if self._is_clean() or self.in_nested_transaction():
             super().flush(objects)
             return
-        with _writes_put_off(self.connection()):
-            super().flush(objects)
+        connection = self.connection()
+        statements = None if objects else statements_in_between(self, connection)
+        if statements is None:
+            with _writes_put_off(connection):
+                super().flush(objects)
+            return
+        driver: Any = connection.connection.driver_connection
+        for statement in statements:
+            driver.put_off(statement)
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the row with a key of one column, or None; *options* are those of the parent."""
@@ -888,21 +891,3 @@ def _see_own_tenant_only(state: ORMExecuteState) -> None:
 @event.listens_for(Session, "before_flush")
 def _own_what_is_flushed(db: Session, context: Any, instances: Any) -> None:
     own_new_rows(db)
-
-
-def own_new_rows(db: Session) -> None:
-    """Give the rows that a session is about to add to the tenant that it acts for.
-
-    :raises RuntimeError: when one is another tenant's, or the session was opened to read.
-    """
-    if "reads_only" in db.info:
-        raise RuntimeError("what was opened to read writes nothing")
-    tenant_id = db.info.get("tenant_id")
-    if tenant_id is None:
-        return
-    for row in db.new:
-        if hasattr(row, "tenant_id"):
-            if not row.tenant_id:
-                row.tenant_id = tenant_id
-            elif row.tenant_id != tenant_id:
-                raise RuntimeError(f"a row of {type(row).__name__} belongs to another tenant")

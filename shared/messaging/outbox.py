@@ -18,7 +18,7 @@ from sqlalchemy import event as orm_event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from shared import audit, clock, new_rows, safety, telemetry
+from shared import audit, clock, plain_writes, safety, telemetry
 from shared.contracts.event import Envelope, Event
 from shared.database import (
     CLEANED_UP_OFTEN,
@@ -128,7 +128,7 @@ def _write_pending(db: Session) -> None:
     cursor = connection.connection.cursor()
     try:
         # Nothing may be left to write after what is written here: it commits.
-        statements = new_rows.pending_statements(db, connection, cursor)
+        statements = plain_writes.pending_statements(db, connection, cursor)
         statements += clock.pending_statements(db, cursor)
         announced = db.info.pop("announced", None)
         if announced:

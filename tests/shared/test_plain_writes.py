@@ -1,4 +1,4 @@
-"""Rows that are added with the commit are those that SQLAlchemy's unit of work would have written."""
+"""Rows that are added or changed are written as SQLAlchemy's unit of work would have written them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -245,3 +245,195 @@ class TestNewRows:
             add(engine, Thing(thing_id=new_id(), order="new"), before_commit=change)
 
         assert things_in(engine) == []
+
+
+def change(
+    engine: sa.Engine,
+    changes: dict[str, dict[str, Any]],
+    *,
+    then: Callable[[Session], None] = lambda db: None,
+) -> None:
+    """Change things, of which each is told by its id, in a transaction that records something."""
+    with transaction(engine, origin()) as db:
+        audit.record(db, action="try_it")
+        for thing_id, values in changes.items():
+            found = db.get(Thing, thing_id)
+            assert found is not None
+            for name, value in values.items():
+                setattr(found, name, value)
+        then(db)
+
+
+def flush_past_what_is_tested(db: Session) -> None:
+    # Within a savepoint nothing may wait, so the unit of work writes all.
+    with db.begin_nested():
+        for row in db.dirty:
+            sa.orm.attributes.flag_modified(row, "small")
+        db.flush()
+
+
+def orders_in(engine: sa.Engine) -> list[str]:
+    return [row[2] for row in things_in(engine)]
+
+
+def known_things(engine: sa.Engine, number: int = 1) -> list[str]:
+    things = [Thing(thing_id=new_id(), order=f"before {place}", small=1) for place in range(number)]
+    add(engine, *things)
+    return [thing.thing_id for thing in things]
+
+
+class TestChangedRows:
+    @pytest.mark.parametrize("then", [lambda db: None, Session.flush])
+    def test_hold_what_the_unit_of_work_writes(
+        self, engine: sa.Engine, then: Callable[[Session], None]
+    ) -> None:
+        found = []
+        for how in (then, flush_past_what_is_tested):
+            known = known_things(engine, len(CURIOUS))
+            change(engine, dict(zip(known, CURIOUS, strict=True)), then=how)
+            found.append(things_in(engine))
+            with engine.begin() as connection:
+                connection.execute(_things.delete())
+
+        assert found[0] == found[1]
+        assert {row[2] for row in found[0]} == {one["order"] for one in CURIOUS}
+
+    def test_have_only_what_has_changed_written(self, engine: sa.Engine) -> None:
+        (thing_id,) = known_things(engine)
+
+        def change_besides(db: Session) -> None:
+            change(engine, {thing_id: {"small": 5}})
+
+        with transaction(engine, origin()) as db:
+            found = db.get(Thing, thing_id)
+            assert found is not None
+            change_besides(db)
+            found.small = 9
+            found.small = 1
+            found.order = "after"
+
+        assert [(row[2], row[4]) for row in things_in(engine)] == [("after", 5)]
+
+    def test_that_are_as_they_were_are_not_written(self, engine: sa.Engine) -> None:
+        (thing_id,) = known_things(engine)
+
+        with transaction(engine, origin()) as db:
+            found = db.get(Thing, thing_id)
+            assert found is not None
+            found.order, found.told = "other", ["other"]
+            found.order, found.told = "before 0", []
+            db.flush()
+            driver = db.connection().connection.driver_connection
+            assert driver is not None
+            assert not driver.has_put_off
+            assert not db.dirty
+
+    def test_go_on_being_changed(self, engine: sa.Engine) -> None:
+        (thing_id,) = known_things(engine)
+
+        with transaction(engine, origin()) as db:
+            found = db.get(Thing, thing_id)
+            assert found is not None
+            new = Thing(thing_id=new_id(), order="new", small=2)
+            db.add(new)
+            found.order, found.small = "once", 3
+            db.flush()
+            assert not db.dirty
+            assert not db.new
+            assert db.get(Thing, new.thing_id) is new
+            found.order, new.order = "twice", "newer"
+            read = db.execute(sa.select(_things.c.order, _things.c.small).order_by(_things.c.thing_id)).all()
+            found.order, new.small = "at last", 4
+
+        assert [tuple(row) for row in read] == [("twice", 3), ("newer", 2)]
+        assert [(row[2], row[4]) for row in things_in(engine)] == [("at last", 3), ("newer", 4)]
+
+    def test_are_read_anew_where_the_savepoint_is_gone_back_to(self, engine: sa.Engine) -> None:
+        (thing_id,) = known_things(engine)
+
+        with transaction(engine, origin()) as db:
+            found = db.get(Thing, thing_id)
+            assert found is not None
+            found.order = "kept"
+            savepoint = db.begin_nested()
+            found.order = "given up"
+            db.add(Thing(thing_id=new_id(), order="given up", small=1))
+            db.flush()
+            savepoint.rollback()
+            assert found.order == "kept"
+            found.small = 8
+
+        assert [(row[2], row[4]) for row in things_in(engine)] == [("kept", 8)]
+
+    def test_make_room_for_new_ones(self, engine: sa.Engine) -> None:
+        add(engine, Thing(thing_id=new_id(), order="first", number=1))
+        with transaction(engine, origin()) as db:
+            audit.record(db, action="try_it")
+            first = db.scalars(sa.select(Thing)).one()
+            db.add(Thing(thing_id=new_id(), order="second", number=1))
+            first.number = None
+
+        assert [row[3] for row in things_in(engine)] == [None, 1]
+
+    def test_may_refer_to_new_ones(self, engine: sa.Engine) -> None:
+        (thing_id,) = known_things(engine)
+        shelf = Shelf(shelf_id=new_id())
+
+        change(engine, {thing_id: {"shelf_id": shelf.shelf_id}}, then=lambda db: db.add(shelf))
+
+        assert [row[1] for row in things_in(engine)] == [shelf.shelf_id]
+
+    def test_go_in_the_order_of_their_keys(self, engine: sa.Engine) -> None:
+        known = known_things(engine, 5)
+        sent: list[bytes] = []
+
+        with transaction(engine, origin()) as db:
+            for found in reversed(db.scalars(sa.select(Thing).order_by(_things.c.thing_id)).all()):
+                found.small = 2
+            driver: Any = db.connection().connection.driver_connection
+            driver.put_off = sent.append
+            db.flush()
+            del driver.put_off
+
+        assert [one in statement.decode() for one, statement in zip(known, sent, strict=True)] == [True] * 5
+
+    def test_fail_where_one_that_goes_by_itself_is_not_there_any_more(self, engine: sa.Engine) -> None:
+        known = known_things(engine, 3)
+        changes: list[dict[str, Any]] = [{"order": "after"}, {"order": "after"}, {"small": 2}]
+
+        def take_away(db: Session) -> None:
+            with engine.begin() as other:
+                other.execute(_things.delete().where(_things.c.thing_id == known[-1]))
+
+        with pytest.raises(StaleDataError):
+            change(engine, dict(zip(known, changes, strict=True)), then=take_away)
+
+        assert orders_in(engine) == ["before 0", "before 1"]
+
+    def test_may_be_left_to_the_unit_of_work(self, engine: sa.Engine) -> None:
+        """As where the database works something out, a key is another, or a row goes."""
+        known = known_things(engine, 3)
+        other_id = new_id()
+
+        def go(db: Session) -> None:
+            db.delete(db.get(Thing, known[2]))
+
+        change(engine, {known[0]: {"small": _things.c.small + 1}, known[1]: {"order": "second"}})
+        change(engine, {known[1]: {"thing_id": other_id}, known[0]: {"order": "first"}})
+        change(engine, {known[0]: {"number": 7}}, then=go)
+
+        with engine.connect() as connection:
+            columns = (_things.c.thing_id, _things.c.order, _things.c.number, _things.c.small)
+            found = connection.execute(sa.select(*columns).order_by(_things.c.thing_id)).all()
+        assert [tuple(row) for row in found] == [(known[0], "first", 7, 2), (other_id, "second", None, 1)]
+
+    def test_know_what_the_database_has_filled_in(self, engine: sa.Engine) -> None:
+        with transaction(engine, origin()) as db:
+            new = Thing(thing_id=new_id(), order="new")
+            db.add(new)
+            db.flush()
+
+            assert new.small == 7
+            new.small += 1
+
+        assert [row[4] for row in things_in(engine)] == [8]
