@@ -18,7 +18,6 @@ from shared.contracts.event import write_moment
 from shared.database import (
     CLEANED_UP_OFTEN,
     Origin,
-    commit_with_next,
     moment,
     plumbing,
     reference,
@@ -149,13 +148,11 @@ _UNLINKED = (
     .limit(LINK_BATCH)
 )
 #: One statement for all rows, whatever their number.
-_LINK = sa.text(
-    """
+_LINK = """
     UPDATE audit SET link = new.link, hash = new.hash
-    FROM json_to_recordset(:rows) AS new (position bigint, link bigint, hash bytea)
+    FROM json_to_recordset(%(rows)s) AS new (position bigint, link bigint, hash bytea)
     WHERE audit.position = new.position
-    """
-)
+"""
 
 
 def link_new_rows(engine: sa.Engine) -> int:
@@ -174,31 +171,26 @@ def link_new_rows(engine: sa.Engine) -> int:
             updates.append({"position": row.position, "link": link + 1, "hash": digest})
             ends[row.tenant_id] = (link + 1, digest)
         if updates:
-            commit_with_next(connection)
-            connection.execute(_LINK, {"rows": as_json(updates)})
+            send_with_next(connection, _LINK, {"rows": as_json(updates)})
         return len(updates)
 
 
 #: The end of each tenant's chain; no rows while somebody else links.
-_ENDS = sa.text(
-    """
+_ENDS = """
     SELECT asked.tenant_id, chain.link, chain.hash
-    FROM unnest(CAST(:tenants AS varchar[])) AS asked (tenant_id) LEFT JOIN LATERAL (
+    FROM unnest(CAST(%(tenants)s AS varchar[])) AS asked (tenant_id) LEFT JOIN LATERAL (
         SELECT link, hash FROM audit WHERE audit.tenant_id = asked.tenant_id AND link IS NOT NULL
         ORDER BY link DESC LIMIT 1) AS chain ON true
     WHERE current_setting('homeward.links') = 'true'
-    """
-)
+"""
 #: One statement for all rows, as above.
-_INSERT_LINKED = sa.text(
-    """
+_INSERT_LINKED = """
     INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id,
                        outcome, cause_id, link, hash)
-    SELECT * FROM json_to_recordset(:rows)
+    SELECT * FROM json_to_recordset(%(rows)s)
         AS told (tenant_id text, acted_at timestamptz, actor_id text, actor_role text, actor_credential text,
                  action text, about_id uuid, outcome text, cause_id text, link bigint, hash bytea)
-    """
-)
+"""
 
 
 def write_linked(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
@@ -213,7 +205,7 @@ def write_linked(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
         tenants = sorted({row["tenant_id"] for row in rows})
         ends: dict[str, tuple[int, bytes]] = {
             end.tenant_id: (end.link or 0, bytes(end.hash or _GENESIS))
-            for end in connection.execute(_ENDS, {"tenants": tenants})
+            for end in connection.exec_driver_sql(_ENDS, {"tenants": tenants})
         }
         linked = []
         for row in rows:
@@ -225,8 +217,7 @@ def write_linked(engine: sa.Engine, rows: Sequence[dict[str, Any]]) -> None:
             digest = _hash(previous, link + 1, row)
             ends[tenant_id] = (link + 1, digest)
             linked.append(row | {"link": link + 1, "hash": digest})
-        commit_with_next(connection)
-        connection.execute(_INSERT_LINKED, {"rows": as_json(linked)})
+        send_with_next(connection, _INSERT_LINKED, {"rows": as_json(linked)})
 
 
 def find_breaks(connection: sa.Connection, *, tenant_id: str) -> list[int]:

@@ -685,10 +685,11 @@ class _Session(Session):
 
     def _execute_internal(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Narrow what is written down once right here: on the way to a listener all is prepared twice."""
-        tenant_id = self.info.get("tenant_id")
-        if tenant_id is None or statement not in _written_once:
+        if statement not in _written_once:
             return super()._execute_internal(statement, params, **options)
-        narrowed = _narrowed(statement, tenant_id)
+        tenant_id = self.info.get("tenant_id")
+        # The plumbing's own work is bound to no tenant.
+        narrowed = statement if tenant_id is None else _narrowed(statement, tenant_id)
         if not options.get("execution_options"):
             self._autoflush()
             connection = self.connection()
@@ -861,7 +862,7 @@ def written_once(query: sa.Select[Any], *, narrowed: Collection[type] = ()) -> s
 
 @functools.lru_cache(maxsize=4096)
 def _narrowed(query: sa.Select[Any], tenant_id: str) -> sa.Select[Any]:
-    entities = {described["entity"] for described in query.column_descriptions} - {None}
+    entities = {described.get("entity") for described in query.column_descriptions} - {None}
     entities -= _written_once[query]
     owned = [one for one in entities if "tenant_id" in sa.inspect(one).mapper.columns]
     # A plain condition: a loader's criteria take as long again at each use, and serve outer joins only.

@@ -209,7 +209,8 @@ def reading_of(query: sa.Select[Any], dialect: sa.Dialect) -> Reading | None:
     columns: list[Any] = []
     parts, names = [], []
     for described in query.column_descriptions:
-        entity, asked = described["entity"], described["expr"]
+        # A table of the plumbing has no class.
+        entity, asked = described.get("entity"), described["expr"]
         names.append(described["name"])
         if entity is not None and asked is entity:
             mapper = sa.inspect(entity).mapper

@@ -47,6 +47,7 @@ from shared.database import (
     send_what_waits,
     send_with_next,
     tenant_column,
+    written_once,
 )
 from shared.errors import NotFound, TooEarly
 from shared.many_rows import as_json
@@ -589,7 +590,7 @@ _LEFT_FOR_THIS_VERSION = sa.and_(
     inbox.c.type == sa.any_(sa.bindparam("events", type_=ARRAY(sa.String))),
 )
 _KNOWN = inbox.c.type + " " + inbox.c.reaction == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String)))
-_NEXT_WAITING = (
+_NEXT_WAITING = written_once(
     sa.select(inbox)
     .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= sa.bindparam("now"))
     .where(sa.or_(_KNOWN, _LEFT_FOR_THIS_VERSION))

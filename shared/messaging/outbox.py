@@ -306,19 +306,19 @@ class Relay:
         try:
             with self._engine.begin() as connection:
                 send_with_next(connection, WITHOUT_WAITING_FOR_THE_DISK)
-                commit_with_next(connection)
-                connection.execute(_SENT, {"rows": as_json(rows)})
+                # All of it goes with the commit.
+                send_with_next(connection, _SENT, {"rows": as_json(rows)})
         except BaseException:
             self._confirmed = marked + self._confirmed
             raise
         return bool(self._confirmed)
 
 
-_SENT = sa.text(
-    "UPDATE outbox SET dispatched_at = sent.at"
-    " FROM json_to_recordset(:rows) AS sent (event_id uuid, at timestamptz)"
-    " WHERE outbox.event_id = sent.event_id AND dispatched_at IS NULL"
-)
+_SENT = """
+    UPDATE outbox SET dispatched_at = sent.at
+    FROM json_to_recordset(%(rows)s) AS sent (event_id uuid, at timestamptz)
+    WHERE outbox.event_id = sent.event_id AND dispatched_at IS NULL
+"""
 _CLAIM = (
     sa.select(outbox.c.position, outbox.c.type, outbox.c.body)
     .where(

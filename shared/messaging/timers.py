@@ -16,7 +16,7 @@ from shared import audit, clock, safety, telemetry
 from shared.clock import Timer, is_set_anew, job_runs, retry_delay, timers
 from shared.contracts.event import Actor, Event
 from shared.contracts.roles import SYSTEM
-from shared.database import Origin, act_for, origin_of, send_with_next
+from shared.database import Origin, act_for, origin_of, send_with_next, written_once
 from shared.ids import new_id
 from shared.messaging.inbox import is_cut_off, place_of, restore, send_all, snapshot, turn_to
 
@@ -40,7 +40,7 @@ _IS_DUE = sa.and_(
 #: are held for well under the second and a half for which a command waits for one.
 FIRED_TOGETHER = 20
 _IN_TURN = (timers.c.due_at, timers.c.name, timers.c.key)
-_DUE = (
+_DUE = written_once(
     sa.select(timers)
     .where(_IS_DUE)
     .order_by(*_IN_TURN)
@@ -48,7 +48,7 @@ _DUE = (
     .with_for_update(skip_locked=True)
 )
 #: More of a kind that is taken at once.
-_MORE_DUE = (
+_MORE_DUE = written_once(
     sa.select(timers)
     .where(
         _IS_DUE,
@@ -61,7 +61,7 @@ _MORE_DUE = (
     .limit(sa.bindparam("at_most"))
     .with_for_update(skip_locked=True)
 )
-_STILL_DUE = (
+_STILL_DUE = written_once(
     sa.select(timers)
     .where(
         _IS_DUE,

@@ -74,25 +74,25 @@ _LEFT_TO_DO = """
     SELECT (SELECT count(*) FROM outbox WHERE dispatched_at IS NULL) AS unsent,
            -- What only another version knows is none of this copy's work.
            (SELECT count(*) FROM inbox
-            WHERE state = 'waiting' AND reaction <> :of_later_version) AS waiting,
-           (SELECT count(*) FROM commands WHERE state = 'running' AND name = ANY(:jobs)) AS jobs,
+            WHERE state = 'waiting' AND reaction <> %(of_later_version)s) AS waiting,
+           (SELECT count(*) FROM commands WHERE state = 'running' AND name = ANY(%(jobs)s)) AS jobs,
            (SELECT min(due_at) FROM timers
-            WHERE state = 'waiting' AND name = ANY(:timers)) AS first_timer_at
+            WHERE state = 'waiting' AND name = ANY(%(timers)s)) AS first_timer_at
 """
 #: Which timer that is.
 _FIRST_TIMER = """
          , (SELECT ARRAY[tenant_id, name, key] FROM timers
-            WHERE state = 'waiting' AND name = ANY(:timers) ORDER BY due_at LIMIT 1) AS first_timer
+            WHERE state = 'waiting' AND name = ANY(%(timers)s) ORDER BY due_at LIMIT 1) AS first_timer
 """
-_LOOK_BEFORE_A_JUMP = sa.text(_LEFT_TO_DO + _FIRST_TIMER).bindparams(of_later_version=ALL_REACTIONS)
+_LOOK_BEFORE_A_JUMP = _LEFT_TO_DO + _FIRST_TIMER
 #: What else is looked for every second, by whoever does the work.
 _FOR_OTHERS = """
          , EXISTS (
                SELECT FROM inbox WHERE state = 'waiting'
-               AND next_attempt_at <= :real_now AND reaction <> :of_later_version
+               AND next_attempt_at <= %(real_now)s AND reaction <> %(of_later_version)s
            ) AS retries_due,
            (SELECT count(*) FROM timers
-            WHERE state = 'waiting' AND due_at <= :now AND name = ANY(:timers)) AS timers_due,
+            WHERE state = 'waiting' AND due_at <= %(now)s AND name = ANY(%(timers)s)) AS timers_due,
            -- The first by its index: asked whether there is any, the database might look through all.
            (SELECT position FROM audit WHERE link IS NULL ORDER BY position LIMIT 1) AS unlinked,
            -- What seems to be far off may be due: a clock went back. Whoever sends looks closer.
@@ -106,7 +106,7 @@ _FOR_OTHERS = """
            ) AS dangers_due
 """
 #: One statement, written down once.
-_LOOK = sa.text(_LEFT_TO_DO + _FOR_OTHERS).bindparams(of_later_version=ALL_REACTIONS)
+_LOOK = _LEFT_TO_DO + _FOR_OTHERS
 
 
 def look(host: "Host", *, now: datetime) -> sa.Row[Any]:
@@ -125,10 +125,15 @@ def _look_before_a_jump(host: "Host") -> Duties:
     )
 
 
-def _ask(host: "Host", question: sa.TextClause, **more: datetime) -> sa.Row[Any]:
-    asked = {"timers": list(host.timers), "jobs": host.long_commands, **more}
+def _ask(host: "Host", question: str, **more: datetime) -> sa.Row[Any]:
+    asked = {
+        "timers": list(host.timers),
+        "jobs": host.long_commands,
+        "of_later_version": ALL_REACTIONS,
+        **more,
+    }
     with without_transactions(host.engine) as connection:
-        return connection.execute(question, asked).one()
+        return connection.exec_driver_sql(question, asked).one()
 
 
 def _look_unless_known(host: "Host") -> Duties:
