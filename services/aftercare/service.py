@@ -489,7 +489,7 @@ def _admitted_already(episode: episodes.Episode) -> episodes.Episode:
 
 
 def _mark_seats(db: Session, marks: Sequence[SessionAttended | SessionMissed | AttendanceCorrected]) -> None:
-    tables.told_of_all(db, marks)
+    tables.know_all(db, marks)
     first_of: dict[str, SessionAttended | SessionMissed | AttendanceCorrected] = {}
     for mark in marks:
         first_of.setdefault(mark.seat_id, mark)

@@ -344,21 +344,27 @@ def told_of(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -
     return known or _new_episode(db, episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
 
 
-def told_of_all(db: Session, facts: Sequence[EpisodeFact]) -> None:
-    """Know the episodes that several events are about, each under its journey's lock."""
+def know_all(db: Session, facts: Sequence[EpisodeFact]) -> None:
+    """Have the next statement find the episodes that some events are about, under their journeys' locks."""
     # In one order, so that two who take some of the same wait for each other and never in a circle.
     for journey_id in sorted({fact.journey_id for fact in facts}):
         lock_journey(db, journey_id)
     about = {fact.episode_id: fact for fact in facts}
-    known = {one.episode_id for one in db.scalars(_EPISODES, {"of_episodes": sorted(about)})}
-    for episode_id in sorted(set(about) - known):
-        fact = about[episode_id]
-        _new_episode(db, episode_id=episode_id, patient_id=fact.patient_id, journey_id=fact.journey_id)
+    ids: dict[str, Any] = {
+        name: [getattr(about[episode_id], name) for episode_id in sorted(about)]
+        for name in ("episode_id", "patient_id", "journey_id")
+    }
+    send_with_next(db.connection(), _MAKE_UNKNOWN, {**ids, "tenant_id": origin_of(db).tenant_id})
 
 
-_EPISODES = written_once(
-    sa.select(_Episode).where(_Episode.episode_id.in_(sa.bindparam("of_episodes", expanding=True)))
-)
+#: Nearly always all of them are known: to look first would be a trip to the database.
+_MAKE_UNKNOWN = """
+INSERT INTO episodes (episode_id, patient_id, journey_id, tenant_id, follow_up_consent, opioid_history,
+    problems, ready_criteria)
+SELECT told.*, %(tenant_id)s, false, false, '[]'::jsonb, '[]'::jsonb
+FROM unnest(%(episode_id)s::uuid[], %(patient_id)s::uuid[], %(journey_id)s::uuid[]) AS told
+ON CONFLICT DO NOTHING
+"""
 
 
 def _new_episode(db: Session, **ids: str) -> episodes.Episode:

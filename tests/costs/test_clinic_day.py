@@ -45,7 +45,7 @@ SEATS_OF_WEEKS = {"round trips": 8, "statements": 13}
 UNIT_RESERVED = {"round trips": 8, "statements": 13}
 UNITS_LAPSED = {"round trips": 7, "statements": 15}
 #: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
-ATTENDANCE_REMEMBERED = {"round trips": 5, "statements": 8 + 11}
+ATTENDANCE_REMEMBERED = {"round trips": 3, "statements": 8 + 11}
 ATTENDANCE_COUNTED = {"round trips": 4, "statements": 7 + 11}
 
 
