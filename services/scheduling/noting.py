@@ -168,9 +168,14 @@ def _tell_billing(db: Session, roster: tables.Roster, *, now: datetime) -> list[
     # Locked first: who signs another session of the same day has been told of by then.
     days = {seat.seat_id: _service_day(seat, site=site, day=day) for seat in concerned}
     there = [days[seat.seat_id] for seat in concerned if seat.is_served]
-    told = tables.lock_service_days(db, days=list(days.values()), new=there)
-    episode_ids = [seat.episode_id for seat in concerned]
-    held = _held_on(db, episode_ids=episode_ids, site=site, day=day)
+    told, attended = tables.lock_service_days(
+        db,
+        days=list(days.values()),
+        new=there,
+        since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
+        until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
+    )
+    held = _held_on(attended, day=day)
     caused: list[Event] = []
     for service_day in told:
         event = service_day.tell(held.get(service_day.episode_id, ()), now=now)
@@ -190,20 +195,8 @@ def _service_day(seat: attendance.Seat, *, site: records.Site, day: date) -> del
     )
 
 
-def _held_on(
-    db: Session,
-    *,
-    episode_ids: list[str],
-    site: records.Site,
-    day: date,
-) -> dict[str, list[deliveries.Held]]:
-    """Return what the patients of some episodes, or their families, attended on a day, by episode."""
-    attended = tables.attended_within(
-        db,
-        episode_ids=episode_ids,
-        since=weeks.moment_of(day=day, at=time.min, zone=site.time_zone),
-        until=weeks.moment_of(day=day + timedelta(days=1), at=time.min, zone=site.time_zone),
-    )
+def _held_on(attended: Iterable[tables.Attended], *, day: date) -> dict[str, list[deliveries.Held]]:
+    """Return what patients, or their families, attended on a day, by episode."""
     found: dict[str, list[deliveries.Held]] = {}
     for one in attended:
         credential_valid = one.leader is not None and one.leader.may_take(kind=one.kind, on=day)

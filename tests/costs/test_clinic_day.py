@@ -31,8 +31,8 @@ from tests.support import Room
 
 #: Round trips and statements, BEGIN and COMMIT among them; a timer's are those of looking for it, too.
 SITES_WEEK = {"round trips": 1, "statements": 1}
-NOTE_SIGNED = {"round trips": 4, "statements": 21}
-CHECK_INS_CREDITED = {"round trips": 11, "statements": 35}
+NOTE_SIGNED = {"round trips": 3, "statements": 21}
+CHECK_INS_CREDITED = {"round trips": 7, "statements": 33}
 END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
 MISSES_OF_A_MODULE = {"round trips": 24, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 28, "statements": 47}

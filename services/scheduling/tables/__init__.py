@@ -69,10 +69,11 @@ from services.scheduling.tables.curricula import (
     taught_to,
 )
 from services.scheduling.tables.days import (
-    attended_within,
+    Attended,
     calendar_of_clinician,
     calendar_of_patient,
     has_seat_between,
+    lock_service_days,
     rosters_of,
     seats_within,
     sessions_of_day,
@@ -96,7 +97,6 @@ from services.scheduling.tables.groups import (
 from services.scheduling.tables.notes import (
     addenda_of,
     days_without_credential,
-    lock_service_days,
     note_addenda,
     notes_of,
     overdue_at,
@@ -181,6 +181,7 @@ from services.scheduling.tables.weighed_weeks import (
 )
 
 __all__ = [
+    "Attended",
     "Bookable",
     "Booking",
     "Roster",
@@ -194,7 +195,6 @@ __all__ = [
     "addenda_of",
     "asked",
     "asked_of_episode",
-    "attended_within",
     "bookable_between",
     "booked_by_hand",
     "calendar_of_clinician",

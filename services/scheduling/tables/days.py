@@ -6,16 +6,18 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, clinicians
 from services.scheduling.domain.attendance import LEAVES_TIME_FREE
+from services.scheduling.domain.deliveries import ServiceDay
 from services.scheduling.tables.attendance import seats, sessions
 from services.scheduling.tables.clinicians import clinicians_table
-from services.scheduling.tables.notes import session_notes
+from services.scheduling.tables.notes import service_days, session_notes
 from shared.contracts.scheduling import ATTENDED_STATES
-from shared.database import origin_of, written_once
+from shared.database import origin_of, send_with_next, written_once
 
 _OF_DAY = written_once(
     sa.select(attendance.Session)
@@ -128,6 +130,16 @@ _SAT = (
     .cte("sat")
     .prefix_with("MATERIALIZED")
 )
+_TOLD_DAYS = (
+    sa.select(ServiceDay)
+    .where(
+        ServiceDay.delivery_id.in_(sa.bindparam("of_days", expanding=True)),
+        service_days.c.tenant_id == sa.bindparam("of_tenant"),
+    )
+    .subquery("told_days")
+)
+_Told = orm.aliased(ServiceDay, _TOLD_DAYS)
+#: Two questions in one: each row tells of a session or of a day, which are joined by nothing.
 _ATTENDED = written_once(
     sa.select(
         attendance.Session.session_id,
@@ -137,9 +149,15 @@ _ATTENDED = written_once(
         clinicians.Clinician,
         _PEOPLE.label("people"),
         _SAT.c.seats,
+        _Told,
     )
     .select_from(attendance.Session)
-    .join(_SAT, _SAT.c.session_id == sessions.c.session_id)
+    .join(
+        _SAT,
+        sa.and_(
+            _SAT.c.session_id == sessions.c.session_id, sessions.c.tenant_id == sa.bindparam("of_tenant")
+        ),
+    )
     .outerjoin(
         clinicians.Clinician,
         sa.and_(
@@ -147,8 +165,10 @@ _ATTENDED = written_once(
             clinicians_table.c.tenant_id == sessions.c.tenant_id,
         ),
     )
+    .join(_Told, sa.false(), full=True)
+    .order_by(_Told.delivery_id)
     .execution_options(populate_existing=True),
-    narrowed=(clinicians.Clinician,),
+    narrowed=(attendance.Session, clinicians.Clinician, _Told),
 )
 
 
@@ -166,13 +186,52 @@ class Attended:
     seats: list[dict[str, Any]]
 
 
-def attended_within(
-    db: Session, *, episode_ids: Iterable[str], since: datetime, until: datetime
-) -> list[Attended]:
-    """Return the sessions of a stretch at which somebody of some episodes was there, in no order."""
-    asked = {"of_tenant": origin_of(db).tenant_id, "of_episodes": sorted(set(episode_ids))}
-    rows = db.execute(_ATTENDED, {**asked, "since": since, "until": until})
-    return [
+#: What is known of a day before anything was told of it; nothing else is, so the columns say so.
+_TOLD_OF_DAY = ("delivery_id", "patient_id", "episode_id", "journey_id", "site_id", "served_on")
+_NEW_DAYS = """
+INSERT INTO service_days (delivery_id, patient_id, episode_id, journey_id, site_id, served_on,
+    tenant_id, kinds, minutes, revision)
+SELECT made.*, %(tenant_id)s, '[]'::jsonb, '[]'::jsonb, 0
+FROM unnest(%(delivery_id)s::uuid[], %(patient_id)s::uuid[], %(episode_id)s::uuid[], %(journey_id)s::uuid[],
+    %(site_id)s::uuid[], %(served_on)s::date[]) AS made
+ON CONFLICT DO NOTHING
+"""
+#: They are counted, so that not each of them is told of.
+_LOCK_DAYS = """
+SELECT count(*) FROM (
+    SELECT FROM service_days WHERE tenant_id = %(tenant_id)s AND delivery_id = ANY(%(delivery_ids)s::uuid[])
+    ORDER BY delivery_id FOR UPDATE
+) AS locked
+"""
+
+
+def lock_service_days(
+    db: Session, *, days: list[ServiceDay], new: list[ServiceDay], since: datetime, until: datetime
+) -> tuple[list[ServiceDay], list[Attended]]:
+    """Return what was told of some patients' days, locked, where anything was, and what they attended.
+
+    :param new: days that are made where nothing was told of them yet.
+    :return: the days that were told of, and, in no order, the sessions between the two moments at which
+        somebody of theirs was there.
+    """
+    tenant_id = origin_of(db).tenant_id
+    if new:
+        # Sorted, so that two who make the same days wait for each other and never in a circle.
+        made = sorted(new, key=lambda day: day.delivery_id)
+        told: dict[str, Any] = {name: [getattr(day, name) for day in made] for name in _TOLD_OF_DAY}
+        send_with_next(db.connection(), _NEW_DAYS, {**told, "tenant_id": tenant_id})
+    # The lock is a statement of its own: one that waits for it would see the days as they were before.
+    delivery_ids = [day.delivery_id for day in days]
+    send_with_next(db.connection(), _LOCK_DAYS, {"tenant_id": tenant_id, "delivery_ids": delivery_ids})
+    asked = {
+        "of_tenant": tenant_id,
+        "of_days": delivery_ids,
+        "of_episodes": sorted({day.episode_id for day in days}),
+        "since": since,
+        "until": until,
+    }
+    rows = db.execute(_ATTENDED, asked).all()
+    attended = [
         Attended(
             session_id=session_id,
             kind=kind,
@@ -182,8 +241,10 @@ def attended_within(
             people=people,
             seats=sat,
         )
-        for session_id, kind, modality, starts_at, leader, people, sat in rows
+        for session_id, kind, modality, starts_at, leader, people, sat, _ in rows
+        if session_id is not None
     ]
+    return [row[-1] for row in rows if row[-1] is not None], attended
 
 
 def has_seat_between(db: Session, *, patient_id: str, since: datetime, until: datetime, besides: str) -> bool:

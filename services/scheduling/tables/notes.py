@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table
@@ -21,7 +20,6 @@ from shared.database import (
     reference,
     sealed,
     sealed_column,
-    send_with_next,
     tenant_column,
     written_once,
 )
@@ -174,38 +172,6 @@ def unsigned_notes(
             sa.tuple_(attendance.Session.note_due_at, attendance.Session.session_id) > sa.tuple_(*after)
         )
     return list(db.scalars(found))
-
-
-#: What is known of a day before anything was told of it; nothing else is, so the columns say so.
-_TOLD_OF_DAY = ("delivery_id", "patient_id", "episode_id", "journey_id", "site_id", "served_on")
-_NEW_DAYS = """
-INSERT INTO service_days (delivery_id, patient_id, episode_id, journey_id, site_id, served_on,
-    tenant_id, kinds, minutes, revision)
-SELECT made.*, %(tenant_id)s, '[]'::jsonb, '[]'::jsonb, 0
-FROM unnest(%(delivery_id)s::uuid[], %(patient_id)s::uuid[], %(episode_id)s::uuid[], %(journey_id)s::uuid[],
-    %(site_id)s::uuid[], %(served_on)s::date[]) AS made
-ON CONFLICT DO NOTHING
-"""
-_LOCKED_DAYS = written_once(
-    sa.select(ServiceDay)
-    .where(ServiceDay.delivery_id.in_(sa.bindparam("of_days", expanding=True)))
-    .order_by(ServiceDay.delivery_id)
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
-
-
-def lock_service_days(db: Session, *, days: list[ServiceDay], new: list[ServiceDay]) -> list[ServiceDay]:
-    """Return what was told of some patients' days, locked, where anything was.
-
-    :param new: days that are made where nothing was told of them yet.
-    """
-    if new:
-        # Sorted, so that two who make the same days wait for each other and never in a circle.
-        made = sorted(new, key=lambda day: day.delivery_id)
-        told: dict[str, Any] = {name: [getattr(day, name) for day in made] for name in _TOLD_OF_DAY}
-        send_with_next(db.connection(), _NEW_DAYS, {**told, "tenant_id": origin_of(db).tenant_id})
-    return list(db.scalars(_LOCKED_DAYS, {"of_days": [day.delivery_id for day in days]}))
 
 
 def days_without_credential(db: Session, *, site_id: str, since: date) -> list[date]:
