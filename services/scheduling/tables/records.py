@@ -88,8 +88,20 @@ _LOCKED_SITE = written_once(
 _LOCKED_PATIENT = written_once(
     _locked(sa.select(records.Patient).where(records.Patient.patient_id == sa.bindparam("of_patient")))
 )
-_LOCKED_EPISODE = written_once(
-    _locked(sa.select(records.Episode).where(records.Episode.episode_id == sa.bindparam("of_episode")))
+_LOCK_PATIENT = """
+SELECT FROM patients WHERE tenant_id = %(tenant_id)s AND patient_id = %(patient_id)s FOR NO KEY UPDATE
+"""
+_LOCK_EPISODE = """
+SELECT FROM episodes WHERE tenant_id = %(tenant_id)s AND episode_id = %(episode_id)s FOR NO KEY UPDATE
+"""
+_WITH_PATIENT = written_once(
+    sa.select(records.Patient, records.Episode)
+    .join(records.Episode, sa.true())
+    .where(
+        records.Patient.patient_id == sa.bindparam("of_patient"),
+        records.Episode.episode_id == sa.bindparam("of_episode"),
+    )
+    .execution_options(populate_existing=True)
 )
 _PRESENT_EPISODE = written_once(
     sa.select(records.Episode)
@@ -173,11 +185,13 @@ def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, r
     person = {"tenant_id": tenant_id, "patient_id": event.patient_id, "journey_id": event.journey_id}
     send_with_next(db.connection(), _NEW_PATIENT, person)
     send_with_next(db.connection(), _NEW_EPISODE, {**person, "episode_id": event.episode_id})
-    patient = lock_patient(db, patient_id=event.patient_id)
-    episode = db.scalar(_LOCKED_EPISODE, {"of_episode": event.episode_id})
-    if patient is None or episode is None:
+    # The locks are statements of their own: one that waits for them would see the rest as it was before.
+    send_with_next(db.connection(), _LOCK_PATIENT, person)
+    send_with_next(db.connection(), _LOCK_EPISODE, {**person, "episode_id": event.episode_id})
+    row = db.execute(_WITH_PATIENT, {"of_episode": event.episode_id, "of_patient": event.patient_id}).first()
+    if row is None:
         raise LookupError("the id belongs to another tenant")
-    return patient, episode
+    return row[0], row[1]
 
 
 def present_episode_of(db: Session, *, patient_id: str) -> records.Episode | None:
