@@ -49,9 +49,11 @@ def locked_site(db: Session, site_id: str) -> records.Site:
     return site
 
 
-def fit_of_tracks(db: Session, patient: records.Patient, *, site_id: str) -> tuple[obligations.TrackFit, ...]:
-    """Return how well each track of a site fits what binds a patient, the best first."""
-    meetings = plans.meetings_of(groups=tables.groups_of_site(db, site_id=site_id), taken={})
+def fit_of_tracks(
+    patient: records.Patient, found: Iterable[groups.Group]
+) -> tuple[obligations.TrackFit, ...]:
+    """Return how well each track of a site, with its groups, fits what binds a patient, the best first."""
+    meetings = plans.meetings_of(groups=found, taken={})
     return obligations.fit_of_tracks(meetings=meetings, bound_by=patient.obligations())
 
 

@@ -719,10 +719,12 @@ class Scheduling:
         """Replace what binds a patient's week; a standing week that it meets is planned anew."""
         data = call.data
         _own_or_not_there(call, patient_id=data["patient_id"])
-        patient = tables.lock_patient(db, patient_id=data["patient_id"])
-        if patient is None:
+        known = tables.lock_to_declare(db, patient_id=data["patient_id"], site_id=data["site_id"])
+        if known is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
-        site = planning.locked_site(db, data["site_id"])
+        patient, site = known.patient, known.site
+        if site is None:
+            raise records.NoSuchSite(field="site_id", rule="must be a site")
         patient.declare(
             bound_by=tuple(obligations.Obligation(**declared) for declared in data["obligations"]),
             site_id=site.site_id,
@@ -730,7 +732,7 @@ class Scheduling:
         )
         if "wishes" in data:
             patient.wishes = data["wishes"]
-        fit = planning.fit_of_tracks(db, patient, site_id=site.site_id)
+        fit = planning.fit_of_tracks(patient, known.groups)
         announce(
             db,
             ObligationFitFound(
@@ -756,11 +758,10 @@ class Scheduling:
         patient = db.get(records.Patient, call.data["patient_id"])
         if patient is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
-        fit = (
-            planning.fit_of_tracks(db, patient, site_id=patient.obligations_site_id)
-            if patient.obligations_site_id
-            else ()
-        )
+        fit: tuple[obligations.TrackFit, ...] = ()
+        if patient.obligations_site_id:
+            own = tables.groups_of_site(db, site_id=patient.obligations_site_id)
+            fit = planning.fit_of_tracks(patient, own)
         return _obligations_view(patient, fit)
 
     # --- Weekly plans -----------------------------------------------------------------------------

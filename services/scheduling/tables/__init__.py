@@ -168,6 +168,7 @@ from services.scheduling.tables.rosters import (
     Roster,
     lock_roster,
 )
+from services.scheduling.tables.to_declare import ToDeclare, lock_to_declare
 from services.scheduling.tables.waiting import (
     waits,
     waits_for,
@@ -185,6 +186,7 @@ __all__ = [
     "Bookable",
     "Booking",
     "Roster",
+    "ToDeclare",
     "Willing",
     "absences",
     "absences_of",
@@ -245,6 +247,7 @@ __all__ = [
     "lock_sessions_between",
     "lock_sessions_of_group",
     "lock_site",
+    "lock_to_declare",
     "made_up",
     "mapper",
     "match_of_offer",
