@@ -4,7 +4,7 @@ All of it runs in the transaction of what caused it: an escalation that was save
 that somebody is being paged about.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import structlog
@@ -62,17 +62,26 @@ def is_being_asked(db: Session, escalation: Escalation) -> bool:
     return not paged or any(page.has_left for page in paged)
 
 
-def note_settled_page(db: Session, page: pages.Page, event: NotificationSettled, *, now: datetime) -> None:
-    """Keep what became of a page, and ask the next tier when nobody will see any of this asking."""
-    db.flush()
-    escalation = db.get(Escalation, page.escalation_id, with_for_update=True)
-    if escalation is None or page.outcome is not None:
+def note_settled_page(
+    db: Session,
+    escalation: Escalation,
+    paged: Sequence[pages.Page],
+    event: NotificationSettled,
+    *,
+    now: datetime,
+) -> None:
+    """Keep what became of a page, and ask the next tier when nobody will see any of this asking.
+
+    :param escalation: what it is about, locked.
+    :param paged: all pages about it.
+    """
+    page = next(one for one in paged if one.page_id == event.notification_id)
+    if page.outcome is not None:
         return
     page.outcome, page.settled_at = event.outcome, event.settled_at
-    db.flush()
     if page.has_left and page.level == escalation.level:
         announce_all(db, escalation.confirm(now=now))
-    asking = _asking(db, escalation, level=page.level, tier=page.asked_tier)
+    asking = _of_asking(paged, level=page.level, tier=page.asked_tier)
     if not pages.is_unanswered(escalation, asking):
         return
     if page.has_left:
@@ -88,7 +97,8 @@ def page_further_unless_left(
 
     It may be this service alone that has no way out.
     """
-    asking = _asking(db, escalation, level=level, tier=tier)
+    paged = tables.pages_of(db, escalation_id=escalation.escalation_id)
+    asking = _of_asking(paged, level=level, tier=tier)
     if pages.is_unanswered(escalation, asking) and not any(page.has_left for page in asking):
         announce(
             db,
@@ -103,9 +113,8 @@ def page_further_unless_left(
         _page_further(db, escalation, asking, now=now)
 
 
-def _asking(db: Session, escalation: Escalation, *, level: str, tier: int) -> list[pages.Page]:
-    found = tables.pages_of(db, escalation_id=escalation.escalation_id)
-    return [page for page in found if (page.level, page.asked_tier) == (level, tier)]
+def _of_asking(paged: Sequence[pages.Page], *, level: str, tier: int) -> list[pages.Page]:
+    return [page for page in paged if (page.level, page.asked_tier) == (level, tier)]
 
 
 def _page_further(db: Session, escalation: Escalation, asking: list[pages.Page], *, now: datetime) -> None:
@@ -131,6 +140,7 @@ def _page(
         reminds=escalation.reminds,
     )
     urgent = pages.is_urgent(escalation)
+    zone = tables.time_zone(db) if wanted else ""
     for one in wanted:
         page = pages.page_of(
             escalation, staff_id=one.contact.staff_id, paged_as=one.paged_as, tier=one.tier, now=now
@@ -147,7 +157,7 @@ def _page(
             patient_id=escalation.patient_id,
             # A later tier is asked long before: until somebody must have acted, it is still of use.
             give_up_after=TERMS[escalation.level].act_within,
-            time_zone=tables.time_zone(db),
+            time_zone=zone,
         )
         announce(db, page.announced())
     if urgent and not wanted:
@@ -259,9 +269,10 @@ def prove_page_path(db: Session, *, day: str, now: datetime) -> None:
     """Send today's test page to everybody who has the duty and to the fallback, unless that was done."""
     roster = tables.roster(db, at=now)
     place = (origin_of(db).tenant_id, "page proof", day)
+    zone = tables.time_zone(db)
     for contact in roster.who_is(ON_CALL):
-        _prove(db, place, staff_id=contact.staff_id, address=contact.address, now=now)
-    _prove_fallback(db, place, now=now)
+        _prove(db, place, staff_id=contact.staff_id, address=contact.address, zone=zone, now=now)
+    _prove_fallback(db, place, zone=zone, now=now)
     proof_id = derived_id(*place, "nobody")
     if not roster.on_duty and db.get(proofs.Proof, proof_id) is None:
         proof = proofs.Proof(proof_id=proof_id, staff_id=None, asked_at=now)
@@ -270,7 +281,7 @@ def prove_page_path(db: Session, *, day: str, now: datetime) -> None:
         _break(db, proof, reason=proofs.NO_ADDRESS if has_shift else proofs.NOBODY_ON_CALL, now=now)
 
 
-def _prove_fallback(db: Session, place: tuple[str, ...], *, now: datetime) -> None:
+def _prove_fallback(db: Session, place: tuple[str, ...], *, zone: str, now: datetime) -> None:
     """Send a test page to each fallback address; one that is none any more needs no mending."""
     tenant_id = origin_of(db).tenant_id
     addresses = {
@@ -278,7 +289,7 @@ def _prove_fallback(db: Session, place: tuple[str, ...], *, now: datetime) -> No
         for address in db.info["host"].settings.fallback_addresses_of(tenant_id)
     }
     for staff_id, address in addresses.items():
-        _prove(db, place, staff_id=staff_id, address=address, now=now, to_fallback=True)
+        _prove(db, place, staff_id=staff_id, address=address, zone=zone, now=now, to_fallback=True)
     for proof in tables.proofs_to_mend(db):
         if proof.to_fallback and proof.staff_id not in addresses:
             announce_all(db, proof.mend(now=now))
@@ -290,6 +301,7 @@ def _prove(
     *,
     staff_id: str,
     address: str,
+    zone: str,
     now: datetime,
     to_fallback: bool = False,
 ) -> None:
@@ -307,7 +319,7 @@ def _prove(
         urgent=True,
         codes={"reference": proof_id[:8]},
         give_up_after=proofs.PROOF_GIVES_UP_AFTER,
-        time_zone=tables.time_zone(db),
+        time_zone=zone,
     )
     set_timer(db, "page_path_unproven", key=proof_id, due_at=now + proofs.UNPROVEN_AFTER)
 

@@ -21,7 +21,6 @@ from services.monitoring.domain import (
     escalations,
     on_call,
     outreach,
-    pages,
     plans,
     proofs,
     readiness,
@@ -1096,9 +1095,9 @@ class Monitoring:
         """Keep what became of a page or a test, and ask the next tier when nobody will see it."""
         if notification.is_for_patients(event.template):
             return
-        page = db.get(pages.Page, event.notification_id)
-        if page is not None:
-            paging.note_settled_page(db, page, event, now=now)
+        paged = tables.lock_paged(db, page_id=event.notification_id)
+        if paged is not None:
+            paging.note_settled_page(db, *paged, event, now=now)
         else:
             paging.note_settled_proof(db, event, now=now)
 

@@ -814,17 +814,31 @@ def plans_of(db: Session, *, episode_id: str) -> Sequence[plans.Plan]:
     ).all()
 
 
+_FOR_CAUSE = (
+    escalation_rows.c.patient_id == sa.bindparam("of_patient"),
+    escalation_rows.c.cause == sa.bindparam("for_cause"),
+)
+_OPEN_ESCALATION = written_once(
+    sa.select(escalations.Escalation)
+    .where(*_FOR_CAUSE, escalation_rows.c.state != escalations.CLOSED)
+    .with_for_update()
+)
+_CLOSED_ESCALATION = written_once(
+    sa.select(escalations.Escalation).where(
+        *_FOR_CAUSE,
+        escalation_rows.c.state == escalations.CLOSED,
+        escalation_rows.c.evidence.contains(sa.bindparam("knowing_of", type_=JSONB)),
+    )
+)
+_ESCALATIONS = sa.select(sa.func.count(escalation_rows.c.escalation_id)).where(
+    *_FOR_CAUSE, escalation_rows.c.tenant_id == sa.bindparam("of_tenant")
+)
+
+
 def open_escalation(db: Session, *, patient_id: str, cause: str) -> escalations.Escalation | None:
     """Return the open escalation of a patient for a cause, locked."""
-    return db.scalars(
-        sa.select(escalations.Escalation)
-        .where(
-            escalation_rows.c.patient_id == patient_id,
-            escalation_rows.c.cause == cause,
-            escalation_rows.c.state != escalations.CLOSED,
-        )
-        .with_for_update()
-    ).one_or_none()
+    asked = {"of_patient": patient_id, "for_cause": cause}
+    return db.scalars(_OPEN_ESCALATION, asked).one_or_none()
 
 
 def escalations_about_somebody(db: Session, *, stand_in: str, cause: str) -> Sequence[escalations.Escalation]:
@@ -840,26 +854,14 @@ def closed_escalation_about(
     db: Session, *, patient_id: str, cause: str, evidence_id: str
 ) -> escalations.Escalation | None:
     """Return the escalation that a human closed knowing of something."""
-    return db.scalars(
-        sa.select(escalations.Escalation).where(
-            escalation_rows.c.patient_id == patient_id,
-            escalation_rows.c.cause == cause,
-            escalation_rows.c.state == escalations.CLOSED,
-            escalation_rows.c.evidence.contains([evidence_id]),
-        )
-    ).first()
+    asked = {"of_patient": patient_id, "for_cause": cause, "knowing_of": [evidence_id]}
+    return db.scalars(_CLOSED_ESCALATION, asked).first()
 
 
 def count_escalations(db: Session, *, patient_id: str, cause: str) -> int:
     """Return how many escalations a patient has had for a cause."""
-    return int(
-        db.scalar(
-            sa.select(sa.func.count())
-            .select_from(escalations.Escalation)
-            .where(escalation_rows.c.patient_id == patient_id, escalation_rows.c.cause == cause)
-        )
-        or 0
-    )
+    asked = {"of_patient": patient_id, "for_cause": cause, "of_tenant": origin_of(db).tenant_id}
+    return int(db.scalar(_ESCALATIONS, asked) or 0)
 
 
 def has_open_danger(db: Session, *, patient_id: str) -> bool:
@@ -944,10 +946,17 @@ def tenants(db: Session) -> Sequence[str]:
     return db.scalars(known.order_by(sa.text("tenant_id"))).all()
 
 
+_TIME_ZONE = (
+    sa.select(sites.c.time_zone)
+    .where(sites.c.tenant_id == sa.bindparam("of_tenant"))
+    .order_by(sites.c.site_id)
+    .limit(1)
+)
+
+
 def time_zone(db: Session) -> str:
     """Return where the tenant's staff live, as its sites tell it."""
-    query = sa.select(sites.c.time_zone).where(sites.c.tenant_id == origin_of(db).tenant_id)
-    return db.scalar(query.order_by(sites.c.site_id).limit(1)) or "UTC"
+    return db.scalar(_TIME_ZONE, {"of_tenant": origin_of(db).tenant_id}) or "UTC"
 
 
 def contact_of(db: Session, *, staff_id: str, lock: bool = False) -> on_call.StaffContact | None:
@@ -956,13 +965,25 @@ def contact_of(db: Session, *, staff_id: str, lock: bool = False) -> on_call.Sta
     return db.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
+_CONTACTS = written_once(
+    sa.select(on_call.StaffContact)
+    .where(staff_contacts.c.active)
+    .order_by(staff_contacts.c.role, staff_contacts.c.staff_id)
+)
+
+
 def active_contacts(db: Session) -> Sequence[on_call.StaffContact]:
     """Return everybody who can be paged."""
-    return db.scalars(
-        sa.select(on_call.StaffContact)
-        .where(staff_contacts.c.active)
-        .order_by(staff_contacts.c.role, staff_contacts.c.staff_id)
-    ).all()
+    return db.scalars(_CONTACTS).all()
+
+
+_SHIFTS = written_once(
+    sa.select(on_call.Shift)
+    .join(staff_contacts, _OF_ACTIVE_STAFF)
+    .where(on_call_shifts.c.withdrawn_at.is_(None), on_call_shifts.c.ends_at > _SINCE)
+    .order_by(on_call_shifts.c.starts_at, on_call_shifts.c.shift_id)
+)
+_SHIFTS_BEGUN = written_once(_SHIFTS.where(on_call_shifts.c.starts_at <= sa.bindparam("until")))
 
 
 def shifts_after(db: Session, *, since: datetime, until: datetime | None = None) -> Sequence[on_call.Shift]:
@@ -970,18 +991,9 @@ def shifts_after(db: Session, *, since: datetime, until: datetime | None = None)
 
     :param until: where it is given, only those that have begun by then.
     """
-    query = (
-        sa.select(on_call.Shift)
-        .join(staff_contacts, _OF_ACTIVE_STAFF)
-        .where(
-            on_call_shifts.c.withdrawn_at.is_(None),
-            on_call_shifts.c.ends_at > since,
-        )
-        .order_by(on_call_shifts.c.starts_at, on_call_shifts.c.shift_id)
-    )
-    if until is not None:
-        query = query.where(on_call_shifts.c.starts_at <= until)
-    return db.scalars(query).all()
+    if until is None:
+        return db.scalars(_SHIFTS, {"since": since}).all()
+    return db.scalars(_SHIFTS_BEGUN, {"since": since, "until": until}).all()
 
 
 def has_shift_now(db: Session, *, at: datetime) -> bool:
@@ -1010,18 +1022,42 @@ def somebody_on_duty(db: Session, *, at: datetime) -> bool:
 
 def roster(db: Session, *, at: datetime) -> pages.Roster:
     """Return who can be paged at a moment, and who of them has the duty."""
-    db.flush()
+    rows = db.execute(_ROSTER, {"at": at}).all()
     return pages.Roster(
-        contacts=active_contacts(db),
-        on_duty=frozenset(on_call.on_duty(shifts_after(db, since=at), at=at)),
+        contacts=list(dict.fromkeys(contact for contact, _ in rows)),
+        on_duty=frozenset(on_call.on_duty([shift for _, shift in rows if shift is not None], at=at)),
     )
+
+
+_ROSTER = written_once(
+    sa.select(on_call.StaffContact, on_call.Shift)
+    .outerjoin(
+        on_call.Shift,
+        sa.and_(
+            _OF_ACTIVE_STAFF,
+            on_call_shifts.c.withdrawn_at.is_(None),
+            on_call_shifts.c.ends_at > sa.bindparam("at"),
+        ),
+    )
+    .where(staff_contacts.c.active)
+    .order_by(
+        staff_contacts.c.role,
+        staff_contacts.c.staff_id,
+        on_call_shifts.c.starts_at,
+        on_call_shifts.c.shift_id,
+    ),
+    narrowed=(on_call.Shift,),
+)
 
 
 def open_gaps(db: Session) -> Sequence[on_call.Gap]:
     """Return the gaps that were found and are neither filled nor over, the first one first."""
-    return db.scalars(
-        sa.select(on_call.Gap).where(on_call_gaps.c.filled_at.is_(None)).order_by(on_call_gaps.c.starts_at)
-    ).all()
+    return db.scalars(_OPEN_GAPS).all()
+
+
+_OPEN_GAPS = written_once(
+    sa.select(on_call.Gap).where(on_call_gaps.c.filled_at.is_(None)).order_by(on_call_gaps.c.starts_at)
+)
 
 
 def tenants_with_nobody_on_duty(connection: sa.Connection) -> int:
@@ -1034,20 +1070,55 @@ def tenants_with_nobody_on_duty(connection: sa.Connection) -> int:
 
 def pages_of(db: Session, *, escalation_id: str) -> Sequence[pages.Page]:
     """Return the pages about an escalation, the first one first."""
-    return db.scalars(
-        sa.select(pages.Page)
-        .where(page_rows.c.escalation_id == escalation_id)
-        .order_by(page_rows.c.paged_at, page_rows.c.tier, page_rows.c.staff_id)
-    ).all()
+    return db.scalars(_PAGES, {"of_escalation": escalation_id}).all()
+
+
+_IN_TURN = (page_rows.c.paged_at, page_rows.c.tier, page_rows.c.staff_id)
+_PAGES = written_once(
+    sa.select(pages.Page)
+    .where(page_rows.c.escalation_id == sa.bindparam("of_escalation"))
+    .order_by(*_IN_TURN)
+)
+
+
+def lock_paged(db: Session, *, page_id: str) -> tuple[escalations.Escalation, Sequence[pages.Page]] | None:
+    """Return the escalation that a page is about, locked, and all pages about it, the first one first."""
+    # The lock is a statement of its own: one that waits for it would see the pages as they were before.
+    send_with_next(db.connection(), _LOCK_PAGED, {"tenant_id": origin_of(db).tenant_id, "page_id": page_id})
+    rows = db.execute(_PAGED, {"of_page": page_id}).all()
+    return (rows[0][0], [page for _, page in rows]) if rows else None
+
+
+_LOCK_PAGED = """
+SELECT FROM escalations WHERE tenant_id = %(tenant_id)s AND escalation_id = (
+    SELECT escalation_id FROM pages WHERE tenant_id = %(tenant_id)s AND page_id = %(page_id)s
+) FOR UPDATE
+"""
+_settled = page_rows.alias("settled")
+_PAGED = written_once(
+    sa.select(escalations.Escalation, pages.Page)
+    .join(pages.Page, page_rows.c.escalation_id == escalation_rows.c.escalation_id)
+    .where(
+        escalation_rows.c.escalation_id
+        == sa.select(_settled.c.escalation_id)
+        .where(_settled.c.page_id == sa.bindparam("of_page"))
+        .scalar_subquery()
+    )
+    .order_by(*_IN_TURN)
+    .execution_options(populate_existing=True)
+)
 
 
 def proofs_to_mend(db: Session) -> Sequence[proofs.Proof]:
     """Return the tests after which a human was asked to mend the way."""
-    return db.scalars(
-        sa.select(proofs.Proof)
-        .where(page_proofs.c.task_opened, page_proofs.c.mended_at.is_(None))
-        .order_by(page_proofs.c.asked_at, page_proofs.c.proof_id)
-    ).all()
+    return db.scalars(_TO_MEND).all()
+
+
+_TO_MEND = written_once(
+    sa.select(proofs.Proof)
+    .where(page_proofs.c.task_opened, page_proofs.c.mended_at.is_(None))
+    .order_by(page_proofs.c.asked_at, page_proofs.c.proof_id)
+)
 
 
 def page(
