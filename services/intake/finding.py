@@ -109,6 +109,17 @@ def outward_referral(db: Session, outward_referral_id: str) -> outward.OutwardRe
     )
 
 
+def locked_follow_ups(
+    db: Session, outward_referral_id: str
+) -> tuple[outward.OutwardReferral, list[outward.FollowUp]]:
+    """Return a referral to another program, and its follow-ups, first to last, locked."""
+    return _there(
+        tables.lock_follow_ups(db, outward_referral_id=outward_referral_id),
+        "referral",
+        field="outward_referral_id",
+    )
+
+
 def program(db: Session, program_id: str, *, lock: bool = False) -> programs.Program:
     """Return a program of the directory.
 

@@ -1061,16 +1061,15 @@ class Intake:
     @on_timer(_FOLLOW_UP_DUE)
     def ask_for_follow_up(self, db: Session, timer: Timer, now: datetime) -> None:
         """Ask somebody to look after a person who was referred elsewhere."""
-        referral = finding.outward_referral(db, timer.data["outward_referral_id"])
-        for follow_up in tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id):
+        referral, follow_ups = finding.locked_follow_ups(db, timer.data["outward_referral_id"])
+        for follow_up in follow_ups:
             if follow_up.number == timer.data["number"] and follow_up.fall_due():
                 _open_task(db, outward.follow_up_task(follow_up, referral=referral))
 
     @command(schemas.RecordReferralFollowUp, roles=_DOOR)
     def record_referral_follow_up(self, db: Session, call: Call) -> dict[str, Any]:
         """Record whether somebody arrived where they were referred to."""
-        referral = finding.outward_referral(db, call.data["outward_referral_id"])
-        follow_ups = tables.lock_follow_ups(db, outward_referral_id=referral.outward_referral_id)
+        referral, follow_ups = finding.locked_follow_ups(db, call.data["outward_referral_id"])
         follow_up = outward.next_to_record(follow_ups, number=call.data["number"])
         follow_up.record(
             outcome=call.data["outcome"],

@@ -15,7 +15,17 @@ from services.intake.tables.assessments import assessment_rows
 from services.intake.tables.columns import CODE, actor_columns, belongs_to, mapper, metadata, one_of
 from services.intake.tables.people import episode_rows, patient_rows, referral_rows
 from shared.contracts import intake as codes
-from shared.database import id_column, moment, reference, sealed, sealed_column, tenant_column, written_once
+from shared.database import (
+    id_column,
+    moment,
+    origin_of,
+    reference,
+    sealed,
+    sealed_column,
+    send_with_next,
+    tenant_column,
+    written_once,
+)
 
 admission_rows = Table(
     "admissions",
@@ -124,18 +134,35 @@ def find_outward_referral(db: Session, *, outward_referral_id: str) -> outward.O
     return db.get(outward.OutwardReferral, outward_referral_id)
 
 
-_LOCKED_FOLLOW_UPS = written_once(
-    sa.select(outward.FollowUp)
-    .where(follow_up_rows.c.outward_referral_id == sa.bindparam("of_referral"))
+_LOCK_FOLLOW_UPS = """
+SELECT FROM follow_ups
+WHERE tenant_id = %(tenant_id)s AND outward_referral_id = %(outward_referral_id)s ORDER BY number FOR UPDATE
+"""
+_WITH_FOLLOW_UPS = written_once(
+    sa.select(outward.OutwardReferral, outward.FollowUp)
+    .outerjoin(
+        outward.FollowUp,
+        sa.and_(
+            follow_up_rows.c.outward_referral_id == outward_rows.c.outward_referral_id,
+            follow_up_rows.c.tenant_id == outward_rows.c.tenant_id,
+        ),
+    )
+    .where(outward_rows.c.outward_referral_id == sa.bindparam("of_referral"))
     .order_by(follow_up_rows.c.number)
-    .with_for_update()
-    .execution_options(populate_existing=True)
+    .execution_options(populate_existing=True),
+    narrowed=(outward.FollowUp,),
 )
 
 
-def lock_follow_ups(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:
-    """Return the follow-ups of a referral, first to last, which nobody else changes meanwhile."""
-    return list(db.scalars(_LOCKED_FOLLOW_UPS, {"of_referral": outward_referral_id}))
+def lock_follow_ups(
+    db: Session, *, outward_referral_id: str
+) -> tuple[outward.OutwardReferral, list[outward.FollowUp]] | None:
+    """Return a referral, if it is there, and its follow-ups, first to last, which nobody else changes."""
+    own = {"tenant_id": origin_of(db).tenant_id, "outward_referral_id": outward_referral_id}
+    # The lock is a statement of its own: one that waits for it would see the rest as it was before.
+    send_with_next(db.connection(), _LOCK_FOLLOW_UPS, own)
+    rows = db.execute(_WITH_FOLLOW_UPS, {"of_referral": outward_referral_id}).all()
+    return (rows[0][0], [follow_up for _, follow_up in rows if follow_up is not None]) if rows else None
 
 
 def follow_ups_of(db: Session, *, outward_referral_id: str) -> list[outward.FollowUp]:
