@@ -22,16 +22,14 @@ def count(db: Session, events: Sequence[ServiceDelivered], *, now: datetime) -> 
     if not counted:
         return
     episode_ids = {event.episode_id for event in counted}
-    ledgers = tables.lock_ledgers(db, episode_ids=episode_ids, days=[event.served_on for event in counted])
-    stepped_down = tables.step_downs_of(db, episode_ids=episode_ids)
-    self_pays = tables.self_pays_of(db, episode_ids=episode_ids)
+    known = tables.lock_delivered_to(db, episode_ids=episode_ids, days=[event.served_on for event in counted])
     for event in counted:
         because_of(db, event)
-        covering.use_unit(db, event, ledgers[event.episode_id], now=now)
-        for found in stepped_down:
+        covering.use_unit(db, event, known.ledgers[event.episode_id], now=now)
+        for found in known.step_downs:
             if found.episode_id == event.episode_id:
                 stepping.note_service(db, found, event, now=now)
-        own = self_pays.get(event.episode_id)
+        own = known.self_pays.get(event.episode_id)
         if own is not None:
             costing.watch_bill(db, own, now=now)
 

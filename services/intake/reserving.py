@@ -96,14 +96,25 @@ def _keep(db: Session, seated: Sequence[_Seated], *, gone: bool) -> set[str]:
 
 def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now: datetime) -> None:
     """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none."""
-    covers = tables.coverages_of(db, patient_id=episode.patient_id)
-    if not covers:
+    known = _locked(db, episode, days=days, since=site.local_day(now))
+    _reserve(db, episode, known, days, site=site, now=now)
+
+
+def _locked(db: Session, episode: Episode, *, days: list[date], since: date) -> tables.ToReserve:
+    return tables.lock_to_reserve(
+        db, episode_id=episode.episode_id, patient_id=episode.patient_id, days=days, since=since
+    )
+
+
+def _reserve(
+    db: Session, episode: Episode, known: tables.ToReserve, days: list[date], *, site: Site, now: datetime
+) -> None:
+    if not known.covers:
         # Nothing was ever asked, which is how it is with most who pay themselves: nothing is authorised.
         return
     given_up: list[date] = []
-    ledger = tables.lock_ledger(db, episode_id=episode.episode_id, days=days)
-    have = {unit.served_on for _, units in ledger for unit in units}
-    for authorization, taken in ledger:
+    have = {unit.served_on for _, units in known.ledger for unit in units}
+    for authorization, taken in known.ledger:
         if authorization.decision != coverage.APPROVED:
             continue
         if not any(authorization.first_on <= day <= authorization.last_on for day in days):
@@ -120,7 +131,7 @@ def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now:
         # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
         reserve(db, episode, given_up, site=site, now=now)
     else:
-        _settle_warning(db, episode, covers, site=site, have=have, now=now)
+        _settle_warning(db, episode, known, site=site, have=have, now=now)
 
 
 def _take_for(
@@ -149,8 +160,9 @@ def reserve_scheduled(db: Session, episode: Episode, *, now: datetime) -> None:
     site = tables.find_site(db, site_id=episode.site_id)
     if site is None or not episode.is_open:
         return
-    days = tables.scheduled_days(db, episode_id=episode.episode_id, since=site.local_day(now))
-    reserve(db, episode, days, site=site, now=now)
+    today = site.local_day(now)
+    known = _locked(db, episode, days=[today, date.max], since=today)
+    _reserve(db, episode, known, known.scheduled_days, site=site, now=now)
 
 
 def end(db: Session, authorization: Authorization, *, last_on: date, now: datetime) -> None:
@@ -201,55 +213,42 @@ def watch_reservations(
 
 
 def _settle_warning(
-    db: Session, episode: Episode, covers: Sequence[Coverage], *, site: Site, have: set[date], now: datetime
+    db: Session, episode: Episode, known: tables.ToReserve, *, site: Site, have: set[date], now: datetime
 ) -> None:
     """Ask for units for scheduled days that have none, once at a time, until every day has its own.
 
     :param have: the days that have a unit.
     """
-    missing = uncovered_days(db, episode, covers, since=site.local_day(now), have=have)
-    about = f"uncovered:{episode.episode_id}".encode()
-    if missing:
-        # Two days that are scheduled at once are one reason to ask.
-        tables.take_turn(db, tenant_id=episode.tenant_id, about=about)
-    asked = tables.open_tasks_of(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
+    missing = _uncovered(known.scheduled_days, known.covers, have=have)
     if not missing:
-        for task in asked:
+        for task in known.warnings:
             asking.end(db, task_id=task.task_id, outcome=DONE, at=now)
-    elif not asked and episode.is_open:
+        return
+    # Two days that are scheduled at once are one reason to ask.
+    tables.take_turn(db, tenant_id=episode.tenant_id, about=f"uncovered:{episode.episode_id}".encode())
+    asked = tables.open_tasks_of(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
+    if not asked and episode.is_open:
         times = tables.count_tasks(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
         begins = site.begin_of(missing[0])
         asking.ask(db, coverage.uncovered_task(episode, times=times, begins=begins, now=now))
 
 
-def uncovered_days(
-    db: Session,
-    episode: Episode,
-    covers: Sequence[Coverage],
-    *,
-    since: date,
-    have: set[date] | None = None,
-) -> list[date]:
-    """Return the scheduled days from a day on that a payer would have to authorise and did not.
+def uncovered_days(db: Session, episode: Episode, covers: Sequence[Coverage], *, since: date) -> list[date]:
+    """Return the scheduled days from a day on that a payer would have to authorise and did not."""
+    days = tables.scheduled_days(db, episode_id=episode.episode_id, since=since)
+    have = {unit.served_on for unit in tables.units_of_episode(db, episode_id=episode.episode_id)}
+    return _uncovered(days, covers, have=have)
 
-    :param have: the days that have a unit, where they are known already.
-    """
-    active = [one for one in covers if one.status == "ACTIVE"]
+
+def _uncovered(days: Sequence[date], covers: Sequence[Coverage], *, have: set[date]) -> list[date]:
+    active = [one for one in covers if one.status == coverage.ACTIVE]
     if not active or not all(one.needs_authorization for one in active):
         return []
-    days = tables.scheduled_days(db, episode_id=episode.episode_id, since=since)
-    if have is None:
-        have = {unit.served_on for unit in tables.units_of_episode(db, episode_id=episode.episode_id)}
     return [day for day in days if day not in have]
 
 
 def _give_back(db: Session, units: Sequence[Unit], *, days: set[date]) -> list[Unit]:
     """Give back what is reserved for some days of an authorisation that is locked; return what is left."""
-    left = []
-    for unit in units:
-        if unit.served_on in days and unit.state == coverage.RESERVED:
-            db.delete(unit)
-        else:
-            left.append(unit)
-    db.flush()
-    return left
+    gone = [unit for unit in units if unit.served_on in days and unit.state == coverage.RESERVED]
+    tables.give_back(db, gone)
+    return [unit for unit in units if unit not in gone]

@@ -36,14 +36,14 @@ CHECK_INS_CREDITED = {"round trips": 7, "statements": 33}
 END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
 MISSES_OF_A_MODULE = {"round trips": 24, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 28, "statements": 47}
-SEAT_BOOKED = {"round trips": 8, "statements": 13}
-DAY_DELIVERED = {"round trips": 6, "statements": 12}
+SEAT_BOOKED = {"round trips": 4, "statements": 10}
+DAY_DELIVERED = {"round trips": 3, "statements": 10}
 #: Of a group as of one: what is known of all is asked for at once.
-GROUP_DELIVERED = {"round trips": 6, "statements": 12}
-GROUP_WITHOUT_NOTE = {"round trips": 6, "statements": 10}
-SEATS_OF_WEEKS = {"round trips": 8, "statements": 13}
-UNIT_RESERVED = {"round trips": 8, "statements": 13}
-UNITS_LAPSED = {"round trips": 7, "statements": 15}
+GROUP_DELIVERED = {"round trips": 3, "statements": 10}
+GROUP_WITHOUT_NOTE = {"round trips": 3, "statements": 9}
+SEATS_OF_WEEKS = {"round trips": 4, "statements": 10}
+UNIT_RESERVED = {"round trips": 4, "statements": 10}
+UNITS_LAPSED = {"round trips": 6, "statements": 13}
 #: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
 ATTENDANCE_REMEMBERED = {"round trips": 3, "statements": 8 + 11}
 ATTENDANCE_COUNTED = {"round trips": 4, "statements": 7 + 11}

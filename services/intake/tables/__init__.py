@@ -82,12 +82,12 @@ from services.intake.tables.coverage import (
     coverages_of,
     covers_to_ask,
     find_coverage,
+    give_back,
     keep_seats,
     lock_approved_until,
     lock_authorization,
     lock_coverage,
     lock_ledger,
-    lock_ledgers,
     lock_units,
     scheduled_days,
     scheduled_seat_rows,
@@ -95,6 +95,7 @@ from services.intake.tables.coverage import (
     units_of,
     units_of_episode,
 )
+from services.intake.tables.delivered_to import DeliveredTo, lock_delivered_to
 from services.intake.tables.directory import (
     ROWS_A_STATEMENT,
     Box,
@@ -222,13 +223,16 @@ from services.intake.tables.tasks import (
     task_rows,
 )
 from services.intake.tables.to_assess import ToAssess, lock_to_assess
+from services.intake.tables.to_reserve import ToReserve, lock_to_reserve
 
 __all__ = [
     "ROWS_A_STATEMENT",
     "Box",
+    "DeliveredTo",
     "Ledger",
     "Near",
     "ToAssess",
+    "ToReserve",
     "admission_rows",
     "admission_seat_rows",
     "admission_wait_rows",
@@ -299,6 +303,7 @@ __all__ = [
     "follow_up_rows",
     "follow_ups_of",
     "free_admission_seats",
+    "give_back",
     "group_rows",
     "has_tools",
     "hold_site",
@@ -327,12 +332,12 @@ __all__ = [
     "lock_consents_of",
     "lock_coverage",
     "lock_credential",
+    "lock_delivered_to",
     "lock_demand",
     "lock_episode",
     "lock_follow_ups",
     "lock_inquiry",
     "lock_ledger",
-    "lock_ledgers",
     "lock_message",
     "lock_open_episode",
     "lock_open_episodes",
@@ -344,6 +349,7 @@ __all__ = [
     "lock_site",
     "lock_step_down",
     "lock_to_assess",
+    "lock_to_reserve",
     "lock_units",
     "mapper",
     "message_rows",

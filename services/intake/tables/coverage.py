@@ -1,6 +1,6 @@
 """Cover: payers' answers, authorisations and the units that are taken of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -12,7 +12,6 @@ from services.intake.domain import coverage
 from services.intake.tables.columns import (
     CODE,
     actor_columns,
-    any_of,
     belongs_to,
     mapper,
     metadata,
@@ -224,8 +223,8 @@ WHERE tenant_id = %(tenant_id)s AND episode_id = ANY(CAST(%(episode_ids)s AS uui
     AND decision = 'APPROVED' AND first_on <= %(until)s AND last_on >= %(since)s
 ORDER BY episode_id, first_on, recorded_at, authorization_id FOR UPDATE
 """
-_LEDGERS = written_once(
-    _AND_UNITS.where(authorization_rows.c.episode_id == any_of("of_episodes")).order_by(
+_LEDGER = written_once(
+    _AND_UNITS.where(authorization_rows.c.episode_id == sa.bindparam("of_episode")).order_by(
         authorization_rows.c.first_on,
         authorization_rows.c.recorded_at,
         authorization_rows.c.authorization_id,
@@ -244,18 +243,28 @@ def lock_ledger(db: Session, *, episode_id: str, days: Collection[date]) -> Ledg
 
     Those that were approved for a stretch with any of the days are locked.
     """
-    return lock_ledgers(db, episode_ids=[episode_id], days=days)[episode_id]
+    lock_approved(db, episode_ids=[episode_id], days=days)
+    rows = db.execute(_LEDGER, {"of_episode": episode_id})
+    taken = [(authorization, unit) for authorization, unit in rows]
+    return ledgers_in(taken, episode_ids=[episode_id])[episode_id]
 
 
-def lock_ledgers(db: Session, *, episode_ids: Collection[str], days: Collection[date]) -> dict[str, Ledger]:
-    """Do so for several episodes at once; one without authorisations has an empty list."""
-    if days:
-        stretch = {"since": min(days), "until": max(days)}
-        own = {"tenant_id": db.info["tenant_id"], "episode_ids": list(episode_ids)}
-        # The lock is a statement of its own: one that waits for it would see the units as they were before.
-        send_with_next(db.connection(), _LOCK_APPROVED, stretch | own)
+def lock_approved(db: Session, *, episode_ids: Collection[str], days: Collection[date]) -> None:
+    """Have the next statement wait until nobody else changes what was approved for any of some days."""
+    if not days:
+        return
+    stretch = {"since": min(days), "until": max(days)}
+    own = {"tenant_id": db.info["tenant_id"], "episode_ids": list(episode_ids)}
+    # The lock is a statement of its own: one that waits for it would see the units as they were before.
+    send_with_next(db.connection(), _LOCK_APPROVED, stretch | own)
+
+
+def ledgers_in(
+    rows: Iterable[tuple[coverage.Authorization, coverage.Unit | None]], *, episode_ids: Collection[str]
+) -> dict[str, Ledger]:
+    """Return the ledgers of some episodes by authorisations in their order, each once for each unit of it."""
     found: dict[str, Ledger] = {episode_id: [] for episode_id in episode_ids}
-    for authorization, unit in db.execute(_LEDGERS, {"of_episodes": list(found)}):
+    for authorization, unit in rows:
         ledger = found[authorization.episode_id]
         if not ledger or ledger[-1][0] is not authorization:
             ledger.append((authorization, []))
@@ -323,6 +332,30 @@ _UNITS_OF_EPISODE = written_once(
 def units_of_episode(db: Session, *, episode_id: str) -> list[coverage.Unit]:
     """Return the units that are taken of all authorisations of an episode, by day."""
     return list(db.scalars(_UNITS_OF_EPISODE, {"of_episode": episode_id}))
+
+
+_GIVE_BACK = """
+DELETE FROM authorization_units AS unit
+USING unnest(CAST(%(authorization_ids)s AS uuid[]), CAST(%(days)s AS date[])) AS gone (authorization_id, day)
+WHERE unit.tenant_id = %(tenant_id)s AND unit.authorization_id = gone.authorization_id
+    AND unit.served_on = gone.day
+"""
+
+
+def give_back(db: Session, units: Collection[coverage.Unit]) -> None:
+    """Have the next statement give units back, of authorisations that are locked."""
+    if not units:
+        return
+    gone = {
+        "tenant_id": db.info["tenant_id"],
+        "authorization_ids": [unit.authorization_id for unit in units],
+        "days": [unit.served_on for unit in units],
+    }
+    # Those that were taken just now are written before.
+    db.flush()
+    send_with_next(db.connection(), _GIVE_BACK, gone)
+    for unit in units:
+        db.expunge(unit)
 
 
 #: However many seats in one statement of one form: what differs is handed over as arrays.
