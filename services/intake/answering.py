@@ -3,7 +3,7 @@
 All of it runs in one transaction: answers that were kept are answers whose dangers were announced.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ def rules_in_force(db: Session) -> dict[str, int]:
 def packs_in_force(db: Session) -> list[Pack]:
     """Return the instruments in force, each in the version that was signed."""
     return _packs_among(rules_in_force(db))
+
+
+def packs_signed(db: Session, signed: Iterable[rules.Signed]) -> list[Pack]:
+    """Return the instruments in force among what was signed."""
+    return _packs_among(rules.in_force(signed, licensed=licensed_packs(db)))
 
 
 def _packs_among(in_force: dict[str, int]) -> list[Pack]:
@@ -157,21 +162,21 @@ def _due_by(
 
 
 def keep_answers(
-    db: Session, call: Call, patient: Patient, *, in_force: list[Pack]
-) -> tuple[instruments.InstrumentAnswers, Site]:
+    db: Session, call: Call, known: tables.ToAnswer, *, in_force: list[Pack]
+) -> instruments.InstrumentAnswers:
     """Keep what somebody answered, announce every danger in it, and ask humans for what follows.
 
-    :return: what is kept, and the site of whoever answered.
+    :param known: whoever answers, with the open tasks that answers end or ask for.
     """
     data = call.data
-    episode, site = _where(db, patient)
+    episode, site = _at_site(known.episode, known.site)
     pack = _pack(data["instrument"], data["version"], in_force)
     instruments.check_licence(pack, licensed=licensed_packs(db))
-    place = _place(db, episode)
+    place = instruments.place_of(episode, admitted_at=known.admitted_at)
     by_patient = call.actor.role == roles.PATIENT
     kept, events = instruments.answer(
         answers_id=new_id(),
-        patient=patient,
+        patient=known.patient,
         episode=episode,
         site=site,
         pack=pack,
@@ -184,17 +189,23 @@ def keep_answers(
         actor=call.actor,
         now=call.now,
     )
-    earlier = tables.instrument_answers_of(db, patient_id=patient.patient_id)
     db.add(kept)
     announce_all(db, events)
-    _ask_humans(db, kept, earlier, site)
+    _ask_humans(db, kept, known, site)
     if kept.instrument in suicide_risk.FORMS:
-        _watch_over_risk(db, episode, [*earlier, kept], now=call.now)
-    return kept, site
+        being_reviewed = any(one.task == suicide_risk.REVIEW_TASK and one.is_open for one in known.tasks)
+        given = [*known.earlier, kept]
+        _watch_over_risk(db, episode, given, being_reviewed=being_reviewed, now=call.now)
+    return kept
 
 
 def _watch_over_risk(
-    db: Session, episode: Episode, given: list[instruments.InstrumentAnswers], *, now: datetime
+    db: Session,
+    episode: Episode,
+    given: list[instruments.InstrumentAnswers],
+    *,
+    being_reviewed: bool,
+    now: datetime,
 ) -> None:
     """Have somebody at risk screened again in time, and nobody whose risk a screen has ended."""
     risk = suicide_risk.find(given)
@@ -203,9 +214,7 @@ def _watch_over_risk(
         cancel_timer(db, SCREEN_AGAIN_DUE, key=patient_id)
         return
     set_timer(db, SCREEN_AGAIN_DUE, key=patient_id, due_at=max(now, risk.due_at))
-    if risk.waits_for_clinician and not tables.open_tasks_about(
-        db, patient_id=patient_id, tasks_named=[suicide_risk.REVIEW_TASK]
-    ):
+    if risk.waits_for_clinician and not being_reviewed:
         asking.ask(db, risk.review_task(episode, at=now))
 
 
@@ -221,26 +230,18 @@ def ask_to_screen_again(db: Session, patient_id: str, *, at: datetime) -> None:
         asking.ask(db, risk.task(episode, at=at))
 
 
-def _ask_humans(
-    db: Session,
-    kept: instruments.InstrumentAnswers,
-    earlier: list[instruments.InstrumentAnswers],
-    site: Site,
-) -> None:
+def _ask_humans(db: Session, kept: instruments.InstrumentAnswers, known: tables.ToAnswer, site: Site) -> None:
     """End the tasks that the answers answer, and open those that they ask for."""
-    newest_first = sorted([*earlier, kept], key=lambda one: one.recorded_at, reverse=True)
+    newest_first = sorted([*known.earlier, kept], key=lambda one: one.recorded_at, reverse=True)
     silent = instruments.skipped_in_row(newest_first)
     answered = instruments.answered_tasks(kept)
     wanted = instruments.wanted_tasks(kept, skipped_in_row=silent, site=site)
-    open_tasks = tables.open_tasks_about(
-        db, patient_id=kept.patient_id, tasks_named={*answered, *(task.task for task in wanted)}
-    )
     for name in answered:
-        for task in open_tasks:
+        for task in known.tasks:
             if task.task == name:
                 announce_all(db, task.close(outcome=tasks.DONE, at=kept.recorded_at))
     for task in wanted:
-        if any(one.task == task.task and one.is_open for one in open_tasks):
+        if any(one.task == task.task and one.is_open for one in known.tasks):
             # Somebody is being asked already.
             continue
         db.add(task)
@@ -254,12 +255,19 @@ def views_of(
     *,
     in_force: list[Pack],
     version: int | None = None,
-    site: Site | None = None,
+    known: tables.ToAnswer | None = None,
 ) -> list[dict[str, Any]]:
     """Return what one person answered and what it amounts to, with where help is where it tells of danger.
 
-    :param site: the person's, where it is known already.
+    :param known: the person, where that was looked up already.
     """
+    if not kept:
+        return []
+    if known is not None:
+        site, on_duty = known.site, known.somebody_on_duty
+    else:
+        _, site = tables.newest_episode_at_site(db, patient_id=kept[0].patient_id)
+        on_duty = tables.somebody_on_duty(db, at=call.now)
     helps: dict[bool, dict[str, Any]] = {}
     shown = []
     for one in kept:
@@ -267,9 +275,7 @@ def views_of(
         why_not = one.why_not_scored(in_force=in_force)
         in_danger = bool(scored.dangers)
         if in_danger not in helps:
-            if site is None:
-                _, site = tables.newest_episode_at_site(db, patient_id=one.patient_id)
-            helps[in_danger] = _help(db, call, site, in_danger=in_danger)
+            helps[in_danger] = _help(site, on_duty=on_duty, in_danger=in_danger)
         told = {
             "scored_by_version": version or one.version,
             "status": scored.status,
@@ -311,7 +317,7 @@ def due_for(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "due": asked,
         "withheld": withheld,
         "not_signed": [] if by_patient else sorted(shipped - signed),
-    } | _help(db, call, site, in_danger=any(one.urgent for one in due))
+    } | _help(site, on_duty=on_duty, in_danger=any(one.urgent for one in due))
 
 
 def due_forms(db: Session, *, patient_ids: list[str], now: datetime) -> list[dict[str, Any]]:
@@ -369,7 +375,7 @@ def status_of(db: Session, call: Call, patient: Patient) -> dict[str, Any]:
         "next_step_by": _next_step_by(db, episode, wait, held=held),
         "due_instruments": [one["instrument"] for one in due["due"]],
         "program_emergency_phone": site.emergency_phone,
-    } | _help(db, call, site, in_danger=bool(held) or due["crisis"] is not None)
+    } | _help(site, on_duty=due["staff_on_duty"], in_danger=bool(held) or due["crisis"] is not None)
 
 
 def _next_step_by(
@@ -415,9 +421,8 @@ def _due_view(due: Due) -> dict[str, Any]:
     }
 
 
-def _help(db: Session, call: Call, site: Site | None, *, in_danger: bool) -> dict[str, Any]:
+def _help(site: Site | None, *, on_duty: bool, in_danger: bool) -> dict[str, Any]:
     """Return whether somebody is there now, and where help is: in danger, or while nobody is."""
-    on_duty = tables.somebody_on_duty(db, at=call.now)
     return {
         "staff_on_duty": on_duty,
         "notice": None if on_duty else instruments.NOBODY_ON_DUTY,
@@ -429,7 +434,10 @@ def _help(db: Session, call: Call, site: Site | None, *, in_danger: bool) -> dic
 
 
 def _where(db: Session, patient: Patient) -> tuple[Episode, Site]:
-    episode, site = tables.newest_episode_at_site(db, patient_id=patient.patient_id)
+    return _at_site(*tables.newest_episode_at_site(db, patient_id=patient.patient_id))
+
+
+def _at_site(episode: Episode | None, site: Site | None) -> tuple[Episode, Site]:
     if episode is None or site is None:
         raise NotFound("No such patient.", field="patient_id")
     return episode, site

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from services.intake import queueing, tables
-from services.intake.domain import access, coverage, legal, outward, programs, restrictions
+from services.intake.domain import access, coverage, instruments, legal, outward, programs, restrictions
 from services.intake.domain.admission_waits import AdmissionWait
 from services.intake.domain.assessments import Assessment
 from services.intake.domain.episodes import Episode
@@ -51,6 +51,16 @@ def own_patient(db: Session, call: Call) -> Patient:
     found = patient(db, call.data["patient_id"])
     check_own(call, found.patient_id, field="patient_id")
     return found
+
+
+def to_answer(db: Session, call: Call) -> tables.ToAnswer:
+    """Return who answers an instrument, as :func:`own_patient` does, with what is known of them."""
+    found = tables.to_answer(
+        db, patient_id=call.data["patient_id"], at=call.now, tasks_named=instruments.TASKS_OF_ANSWERS
+    )
+    known = _there(found, "patient", field="patient_id")
+    check_own(call, known.patient.patient_id, field="patient_id")
+    return known
 
 
 def episode(db: Session, episode_id: str) -> Episode:

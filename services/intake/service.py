@@ -561,11 +561,12 @@ class Intake:
     @command(schemas.AnswerInstrument, roles=(*roles.CARE_TEAM, roles.PATIENT))
     def answer_instrument(self, db: Session, call: Call) -> dict[str, Any]:
         """Keep what somebody answered; a dangerous answer is announced in the same transaction."""
-        patient = finding.own_patient(db, call)
-        tables.take_turn(db, tenant_id=call.tenant_id, about=f"instruments:{patient.patient_id}".encode())
-        in_force = answering.packs_in_force(db)
-        kept, site = answering.keep_answers(db, call, patient, in_force=in_force)
-        (shown,) = answering.views_of(db, [kept], call, in_force=in_force, site=site)
+        about = f"instruments:{call.data['patient_id']}".encode()
+        tables.take_turn(db, tenant_id=call.tenant_id, about=about)
+        known = finding.to_answer(db, call)
+        in_force = answering.packs_signed(db, known.signed)
+        kept = answering.keep_answers(db, call, known, in_force=in_force)
+        (shown,) = answering.views_of(db, [kept], call, in_force=in_force, known=known)
         return answer_of(schemas.InstrumentAnswers, shown)
 
     @on_timer(answering.SCREEN_AGAIN_DUE)

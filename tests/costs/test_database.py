@@ -40,7 +40,7 @@ COMMAND = {"round trips": 1, "statements": 6}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
-INSTRUMENT_ANSWERED = {"round trips": 7, "statements": 14}
+INSTRUMENT_ANSWERED = {"round trips": 3, "statements": 10}
 ASSESSMENT_COMPLETED = {"round trips": 5, "statements": 17}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}

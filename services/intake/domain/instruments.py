@@ -36,6 +36,8 @@ SKIPS_TASK = "safety_items_skipped"
 
 #: Tasks that outlive the episode: who leaves in danger is in danger still. Safety rule.
 SAFETY_TASKS = (SCREEN_TASK, SCREEN_AGAIN_TASK, REVIEW_TASK, LOW_RISK_TASK, SKIPS_TASK)
+#: Tasks that answers end or ask for.
+TASKS_OF_ANSWERS = (*SAFETY_TASKS, RATING_TASK)
 
 #: Answers in a row that left a question about danger out, which reach a clinician. Safety rule; the
 #: number is a design default.

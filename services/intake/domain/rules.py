@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from typing import NamedTuple
 
 from services.intake.domain import placement, placement4, sliding_fees
 from services.intake.domain.decisions import check_licensed
@@ -69,6 +70,14 @@ class RuleSignature:
     signed_by_role: str
     signed_by_credential: str
     tenant_id: str = ""
+
+
+class Signed(NamedTuple):
+    """What of a signature tells which rules are in force: a pack, its version and the content it had."""
+
+    pack: str
+    version: int
+    digest: str
 
 
 @functools.cache
@@ -170,7 +179,7 @@ def sign(
     return signature, [signed]
 
 
-def in_force(signatures: Iterable[RuleSignature], *, licensed: Iterable[str]) -> dict[str, int]:
+def in_force(signatures: Iterable[RuleSignature | Signed], *, licensed: Iterable[str]) -> dict[str, int]:
     """Return the version in force of each pack: the newest that was signed with the content it has."""
     licences = tuple(licensed)
     signed = {(one.pack, one.version, one.digest) for one in signatures}

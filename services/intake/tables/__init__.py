@@ -222,6 +222,7 @@ from services.intake.tables.tasks import (
     open_tasks_on,
     task_rows,
 )
+from services.intake.tables.to_answer import ToAnswer, to_answer
 from services.intake.tables.to_assess import ToAssess, lock_to_assess
 from services.intake.tables.to_reserve import ToReserve, lock_to_reserve
 
@@ -231,6 +232,7 @@ __all__ = [
     "DeliveredTo",
     "Ledger",
     "Near",
+    "ToAnswer",
     "ToAssess",
     "ToReserve",
     "admission_rows",
@@ -416,6 +418,7 @@ __all__ = [
     "take_turns",
     "task_rows",
     "tenants_with_sites",
+    "to_answer",
     "unit_rows",
     "units_of",
     "units_of_episode",

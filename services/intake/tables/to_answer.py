@@ -1,0 +1,121 @@
+"""Somebody who answers an instrument, with what their answers are taken by."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from services.intake.domain import admissions, episodes, instruments, people, rules, sites, tasks
+from services.intake.tables.admissions import admission_rows
+from services.intake.tables.instruments import duty_rows, instrument_answers_of
+from services.intake.tables.people import NEWEST_FIRST, episode_rows, patient_rows
+from services.intake.tables.rules import rule_signature_rows
+from services.intake.tables.sites import site_rows
+from services.intake.tables.tasks import task_rows
+from shared.database import written_once
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToAnswer:
+    """Somebody who answers an instrument, and what is known of them then."""
+
+    patient: people.Patient
+    #: The one that began last.
+    episode: episodes.Episode | None
+    site: sites.Site | None
+    admitted_at: datetime | None
+    #: What they have answered before, oldest first.
+    earlier: list[instruments.InstrumentAnswers]
+    #: Those that are open about them, of the kinds that were asked for, by id.
+    tasks: list[tasks.Task]
+    #: What the medical director signed.
+    signed: list[rules.Signed]
+    somebody_on_duty: bool
+
+
+_ON_DUTY = (
+    sa.exists()
+    .where(
+        duty_rows.c.tenant_id == patient_rows.c.tenant_id,
+        duty_rows.c.withdrawn_at.is_(None),
+        duty_rows.c.starts_at <= sa.bindparam("at"),
+        duty_rows.c.ends_at > sa.bindparam("at"),
+    )
+    .correlate(patient_rows)
+)
+_signature = rule_signature_rows.c
+_SIGNED = (
+    sa.select(
+        sa.func.json_agg(
+            sa.func.json_build_array(_signature.pack, _signature.version, _signature.digest),
+            type_=postgresql.JSON,
+        )
+    )
+    .where(_signature.tenant_id == patient_rows.c.tenant_id)
+    .correlate(patient_rows)
+    .scalar_subquery()
+)
+#: The newest episode comes first; each comes once more for each open task.
+_TO_ANSWER = written_once(
+    sa.select(
+        people.Patient, episodes.Episode, sites.Site, admissions.Admission, tasks.Task, _ON_DUTY, _SIGNED
+    )
+    .outerjoin(
+        episodes.Episode,
+        sa.and_(
+            episode_rows.c.patient_id == patient_rows.c.patient_id,
+            episode_rows.c.tenant_id == patient_rows.c.tenant_id,
+        ),
+    )
+    .outerjoin(
+        sites.Site,
+        sa.and_(
+            site_rows.c.site_id == episode_rows.c.site_id, site_rows.c.tenant_id == episode_rows.c.tenant_id
+        ),
+    )
+    .outerjoin(
+        admissions.Admission,
+        sa.and_(
+            admission_rows.c.admission_id == episode_rows.c.admission_id,
+            admission_rows.c.tenant_id == episode_rows.c.tenant_id,
+        ),
+    )
+    .outerjoin(
+        tasks.Task,
+        sa.and_(
+            task_rows.c.patient_id == patient_rows.c.patient_id,
+            task_rows.c.tenant_id == patient_rows.c.tenant_id,
+            task_rows.c.task.in_(sa.bindparam("of_kinds", expanding=True)),
+            task_rows.c.outcome.is_(None),
+        ),
+    )
+    .where(patient_rows.c.patient_id == sa.bindparam("of_patient"))
+    .order_by(*NEWEST_FIRST, task_rows.c.task_id),
+    narrowed=(episodes.Episode, sites.Site, admissions.Admission, tasks.Task),
+)
+
+
+def to_answer(db: Session, *, patient_id: str, at: datetime, tasks_named: Collection[str]) -> ToAnswer | None:
+    """Return somebody who answers an instrument, if known, with what is known of them.
+
+    :param at: the moment at which somebody may have the duty.
+    :param tasks_named: the kinds of tasks that answers may end or ask for.
+    """
+    asked = {"of_patient": patient_id, "at": at, "of_kinds": sorted(tasks_named)}
+    rows = db.execute(_TO_ANSWER, asked).all()
+    if not rows:
+        return None
+    patient, episode, site, admission, _, on_duty, signed = rows[0]
+    return ToAnswer(
+        patient=patient,
+        episode=episode,
+        site=site,
+        admitted_at=admission.admitted_at if admission is not None else None,
+        earlier=instrument_answers_of(db, patient_id=patient_id),
+        tasks=list({row[4].task_id: row[4] for row in rows if row[4] is not None}.values()),
+        signed=[rules.Signed(*one) for one in signed or ()],
+        somebody_on_duty=on_duty,
+    )
