@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import psycopg2
 
 import services
 from services.aftercare import tables as aftercare
@@ -30,7 +30,7 @@ from shared.plain_reads import reading_of
 from tests.costs.test_database import open_site
 from tests.support import BEGINNING, TENANT, Room
 
-_DIALECT = postgresql.dialect(paramstyle="pyformat")
+_DIALECT = psycopg2.dialect()
 
 
 def written_down() -> list[sa.Select[Any]]:
