@@ -51,7 +51,8 @@ class _Rows:
 
     table: sa.Table
     columns: dict[str, _Column]
-    #: Those of the key, each with the name under which a statement finds a row by it.
+    #: Those of the table's key, which tells tenants apart where the session's, of one tenant, need not; each
+    #: with the name under which a statement finds a row by it.
     key: tuple[tuple[str, _Column], ...]
     #: Its place among the tables, of which none refers to a later one.
     place: int
@@ -83,11 +84,11 @@ class _Rows:
             values[column.name] = value if column.process is None else column.process(value)
         return values
 
-    def found_by(self, key: tuple[Any, ...]) -> _Values:
-        """Return what a statement finds a row by."""
+    def found_by(self, told: _Values) -> _Values:
+        """Return what a statement finds a row by, of which all of the values are known."""
         return {
-            name: value if column.process is None else column.process(value)
-            for (name, column), value in zip(self.key, key, strict=True)
+            name: told[column.attribute] if column.process is None else column.process(told[column.attribute])
+            for name, column in self.key
         }
 
 
@@ -156,10 +157,12 @@ def _statements(db: Session, dialect: sa.Dialect, cursor: Any, *, is_read_again:
         if rows is None or values is None:
             return None
         if values:
+            if any(column.attribute not in state.dict for _, column in rows.key):
+                return None
             assert state.key is not None
             key = state.key[1]
             statement = _update_of(rows, tuple(sorted(values)), dialect)
-            changed.append(((rows.place, key), statement, values | rows.found_by(key)))
+            changed.append(((rows.place, key), statement, values | rows.found_by(state.dict)))
     alike: dict[tuple[_Rows, tuple[str, ...]], list[_Values]] = {}
     for row in db.new:
         kind = type(row)
@@ -218,12 +221,12 @@ def _rows_of(entity: Any, dialect: sa.Dialect) -> _Rows | None:
             process=column.type.dialect_impl(dialect).bind_processor(dialect),
             # JSON has a word for nothing, so where it is told it is written.
             is_filled_in=column.server_default is not None and not column.type.should_evaluate_none,
-            is_key=column in mapper.primary_key,
+            is_key=column.primary_key,
             is_equal=column.type.compare_values,
         )
     key = tuple(
         (f"{table.name}_{column.name}", columns[mapper.get_property_by_column(column).key])
-        for column in mapper.primary_key
+        for column in table.primary_key
     )
     return _Rows(table, columns, key, _in_order(table.metadata).index(table))
 
