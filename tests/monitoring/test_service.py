@@ -711,6 +711,19 @@ class TestEscalation:
         assert (escalation["patient_id"], escalation["level"]) == (ELI, "E3")
         assert escalation["crisis_lines"]["call_911"]
 
+    def test_opens_although_another_tenant_told_of_a_danger_under_the_same_id(self, room: Room) -> None:
+        for tenant_id in (room.tenant_id, "neighbours"):
+            told = telling.concern("PHQ9_I9", "E3", n=tenant_id)
+            room.deliver(room.envelope_of(told, tenant_id=tenant_id))
+
+        opened = {
+            one.tenant_id: one.event
+            for one in room.announced_envelopes
+            if one.event.wire_name == EscalationOpened.wire_name
+        }
+        assert set(opened) == {room.tenant_id, "neighbours"}
+        assert len({one.escalation_id for one in opened.values()}) == 2
+
     def test_opens_after_the_discharge(self, room: Room) -> None:
         room.deliver(telling.discharged(ADMITTED_AT + timedelta(days=3)), telling.concern())
 
