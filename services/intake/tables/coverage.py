@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, String, Table, UniqueConstraint
@@ -186,15 +187,32 @@ _LOCK_AUTHORIZATION = """
 SELECT FROM authorizations
 WHERE tenant_id = %(tenant_id)s AND authorization_id = %(authorization_id)s FOR UPDATE
 """
+
+
+def is_unit_of(authorization: Any) -> sa.ColumnElement[bool]:
+    """Return what joins units to the authorisation that they are taken of.
+
+    :param authorization: what has its columns.
+    """
+    return sa.and_(
+        unit_rows.c.authorization_id == authorization.authorization_id,
+        unit_rows.c.tenant_id == authorization.tenant_id,
+    )
+
+
+def as_in_ledger(authorization: Any) -> tuple[Any, ...]:
+    """Return what authorisations with their units are ordered by: the oldest first, and each one's days."""
+    return (
+        authorization.first_on,
+        authorization.recorded_at,
+        authorization.authorization_id,
+        unit_rows.c.served_on,
+    )
+
+
 _AND_UNITS = (
     sa.select(coverage.Authorization, coverage.Unit)
-    .outerjoin(
-        coverage.Unit,
-        sa.and_(
-            unit_rows.c.authorization_id == authorization_rows.c.authorization_id,
-            unit_rows.c.tenant_id == authorization_rows.c.tenant_id,
-        ),
-    )
+    .outerjoin(coverage.Unit, is_unit_of(authorization_rows.c))
     .execution_options(populate_existing=True)
 )
 _WITH_UNITS = written_once(
@@ -225,10 +243,7 @@ ORDER BY episode_id, first_on, recorded_at, authorization_id FOR UPDATE
 """
 _LEDGER = written_once(
     _AND_UNITS.where(authorization_rows.c.episode_id == sa.bindparam("of_episode")).order_by(
-        authorization_rows.c.first_on,
-        authorization_rows.c.recorded_at,
-        authorization_rows.c.authorization_id,
-        unit_rows.c.served_on,
+        *as_in_ledger(authorization_rows.c)
     ),
     narrowed=(coverage.Unit,),
 )

@@ -6,18 +6,18 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage, self_pay, step_downs
-from services.intake.tables.columns import any_of
+from services.intake.tables.columns import among, any_of
 from services.intake.tables.costs import self_pay_rows
 from services.intake.tables.coverage import (
     Ledger,
+    as_in_ledger,
     authorization_rows,
+    is_unit_of,
     ledgers_in,
     lock_approved,
-    unit_rows,
 )
 from services.intake.tables.step_downs import step_down_rows
 from shared.database import send_with_next, written_once
@@ -37,10 +37,9 @@ class DeliveredTo:
 
 def _about_episodes(entity: Any, rows: sa.Table) -> Any:
     """Return the rows of a class that are about the episodes asked for."""
-    own = sa.select(entity).where(
-        rows.c.episode_id == any_of("of_episodes"), rows.c.tenant_id == sa.bindparam("of_tenant")
+    return among(
+        entity, rows.c.episode_id == any_of("of_episodes"), rows.c.tenant_id == sa.bindparam("of_tenant")
     )
-    return orm.aliased(entity, own.subquery())
 
 
 _Authorization = _about_episodes(coverage.Authorization, authorization_rows)
@@ -51,20 +50,11 @@ _SelfPay = _about_episodes(self_pay.SelfPay, self_pay_rows)
 _DELIVERED_TO = written_once(
     sa.select(_Authorization, coverage.Unit, _StepDown, _SelfPay)
     .select_from(_Authorization)
-    .outerjoin(
-        coverage.Unit,
-        sa.and_(
-            unit_rows.c.authorization_id == _Authorization.authorization_id,
-            unit_rows.c.tenant_id == _Authorization.tenant_id,
-        ),
-    )
+    .outerjoin(coverage.Unit, is_unit_of(_Authorization))
     .join(_StepDown, sa.false(), full=True)
     .join(_SelfPay, sa.false(), full=True)
     .order_by(
-        _Authorization.first_on,
-        _Authorization.recorded_at,
-        _Authorization.authorization_id,
-        unit_rows.c.served_on,
+        *as_in_ledger(_Authorization),
         _StepDown.step_down_id,
     )
     .execution_options(populate_existing=True),

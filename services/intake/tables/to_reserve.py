@@ -6,18 +6,19 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage, tasks
+from services.intake.tables.columns import among
 from services.intake.tables.coverage import (
     Ledger,
+    as_in_ledger,
     authorization_rows,
     coverage_rows,
+    is_unit_of,
     ledgers_in,
     lock_approved,
     scheduled_seat_rows,
-    unit_rows,
 )
 from services.intake.tables.tasks import task_rows
 from shared.database import written_once
@@ -39,28 +40,22 @@ class ToReserve:
 
 _OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant")
 _OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
-_Authorization: Any = orm.aliased(
+_Authorization = among(
     coverage.Authorization,
-    sa.select(coverage.Authorization)
-    .where(authorization_rows.c.tenant_id == _OF_TENANT, authorization_rows.c.episode_id == _OF_EPISODE)
-    .subquery(),
+    authorization_rows.c.tenant_id == _OF_TENANT,
+    authorization_rows.c.episode_id == _OF_EPISODE,
 )
-_Coverage: Any = orm.aliased(
+_Coverage = among(
     coverage.Coverage,
-    sa.select(coverage.Coverage)
-    .where(coverage_rows.c.tenant_id == _OF_TENANT, coverage_rows.c.patient_id == sa.bindparam("of_patient"))
-    .subquery(),
+    coverage_rows.c.tenant_id == _OF_TENANT,
+    coverage_rows.c.patient_id == sa.bindparam("of_patient"),
 )
-_Task: Any = orm.aliased(
+_Task = among(
     tasks.Task,
-    sa.select(tasks.Task)
-    .where(
-        task_rows.c.tenant_id == _OF_TENANT,
-        task_rows.c.episode_id == _OF_EPISODE,
-        task_rows.c.task == coverage.UNCOVERED_TASK,
-        task_rows.c.outcome.is_(None),
-    )
-    .subquery(),
+    task_rows.c.tenant_id == _OF_TENANT,
+    task_rows.c.episode_id == _OF_EPISODE,
+    task_rows.c.task == coverage.UNCOVERED_TASK,
+    task_rows.c.outcome.is_(None),
 )
 _seat = scheduled_seat_rows.c
 _DAYS = (
@@ -79,21 +74,12 @@ _DAYS = (
 _TO_RESERVE = written_once(
     sa.select(_Authorization, coverage.Unit, _Coverage, _Task, _DAYS.c.day)
     .select_from(_Authorization)
-    .outerjoin(
-        coverage.Unit,
-        sa.and_(
-            unit_rows.c.authorization_id == _Authorization.authorization_id,
-            unit_rows.c.tenant_id == _Authorization.tenant_id,
-        ),
-    )
+    .outerjoin(coverage.Unit, is_unit_of(_Authorization))
     .join(_Coverage, sa.false(), full=True)
     .join(_Task, sa.false(), full=True)
     .join(_DAYS, sa.false(), full=True)
     .order_by(
-        _Authorization.first_on,
-        _Authorization.recorded_at,
-        _Authorization.authorization_id,
-        unit_rows.c.served_on,
+        *as_in_ledger(_Authorization),
         _Coverage.payer,
         _Task.task_id,
         _DAYS.c.day,
