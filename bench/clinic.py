@@ -296,12 +296,13 @@ class Clinic:
         """Store the sessions of one day, of which one in some has a patient who has not come."""
         self._do(_DAY, number=sessions, one_in=one_in, starts_at=real_now() - timedelta(minutes=16))
 
-    def unjudged(self) -> int:
-        """Return how many sessions wait to be judged."""
+    def is_judged(self) -> bool:
+        """Return whether no session waits to be judged."""
         told = self._ask(
-            "SELECT count(*) FROM timers WHERE name = 'attendance_grace_over' AND due_at <= now()"
+            "SELECT NOT EXISTS (SELECT FROM timers WHERE name = 'attendance_grace_over' AND state = 'waiting'"
+            " AND due_at <= now())"
         )
-        return int(told[0][0])
+        return bool(told[0][0])
 
     def is_settled(self) -> bool:
         """Return whether all that was announced is archived, and intake has done what it does about it."""

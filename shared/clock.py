@@ -44,7 +44,8 @@ timers = sa.Table(
     sa.Column("waits", sa.Interval),
     sa.Column("latest_at", moment()),
     sa.Index("ix_timers_latest", "latest_at", postgresql_where=sa.text("latest_at IS NOT NULL")),
-    sa.Index("ix_timers_due", "due_at", postgresql_where=sa.text("state = 'waiting'")),
+    # As they are taken in turn: many are due at one moment, as all sessions of an hour are.
+    sa.Index("ix_timers_in_turn", "due_at", "name", "key", postgresql_where=sa.text("state = 'waiting'")),
     postgresql_with=CLEANED_UP_OFTEN,
 )
 

@@ -194,8 +194,8 @@ def _sweep(clinic: Clinic, number: int) -> Row:
     """Let a day's sessions be due for judgement, and wait until all of them are judged."""
     clinic.miss(number, one_in=MISSED_ONE_IN)
     began = time.perf_counter()
-    if not wait_until(lambda: clinic.unjudged() == 0, seconds=PATIENCE_SECONDS, step=0.05):
-        raise ProgramFailed(f"{clinic.unjudged()} sessions were not judged in time")
+    if not wait_until(clinic.is_judged, seconds=PATIENCE_SECONDS, step=0.05):
+        raise ProgramFailed("not all sessions were judged in time")
     seconds = time.perf_counter() - began
     told = f"{number:,} sessions, one in {MISSED_ONE_IN} with somebody who did not come"
     return Row(work=SWEEP, system=HOMEWARD, seconds=seconds, remark=told)
