@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from shared.contracts.roles import SYSTEM
 from shared.database import Origin, id_column, moment, new_engine, tenant_column, transaction
 from shared.ids import new_id
 from shared.many_rows import WORTH_JSON
+from shared.plain_writes import WORTH_ONE_CHANGE
 
 assert shared.messaging  # it writes what a transaction leaves to its commit
 
@@ -297,6 +298,46 @@ class TestChangedRows:
 
         assert found[0] == found[1]
         assert {row[2] for row in found[0]} == {one["order"] for one in CURIOUS}
+
+    @pytest.mark.parametrize("then", [lambda db: None, Session.flush])
+    def test_of_which_there_are_many_hold_what_the_unit_of_work_writes(
+        self, engine: sa.Engine, then: Callable[[Session], None]
+    ) -> None:
+        plain = {"order": "", "document": 1, "codes": ["x"], "text_sealed": b"x", "small": 2, "told": [2]}
+        plain |= {"is_so": False, "at_moment": WHEN + timedelta(days=1), "on_day": date(2026, 2, 4)}
+        alike = [plain | {name: one[name] for name in one if name in plain} for one in CURIOUS]
+        several = [alike[place % len(alike)] for place in range(WORTH_ONE_CHANGE)]
+        found = []
+        for how in (then, flush_past_what_is_tested):
+            known = known_things(engine, len(several) + 1)
+            change(engine, dict(zip(known, several, strict=False)), then=how)
+            found.append(things_in(engine))
+            with engine.begin() as connection:
+                connection.execute(_things.delete())
+
+        assert found[0] == found[1]
+        assert found[0][-1][2] == f"before {len(several)}"
+
+    def test_of_which_there_are_many_go_at_once_and_are_locked_in_their_order(
+        self, engine: sa.Engine
+    ) -> None:
+        known = known_things(engine, WORTH_ONE_CHANGE)
+        sent: list[bytes] = []
+
+        with transaction(engine, origin()) as db:
+            for found in reversed(db.scalars(sa.select(Thing).order_by(_things.c.thing_id)).all()):
+                found.small = 2
+            driver: Any = db.connection().connection.driver_connection
+            put_off = driver.put_off
+            driver.put_off = lambda statement: (sent.append(statement), put_off(statement))
+            db.flush()
+            del driver.put_off
+
+        (statement,) = sent
+        lock, change_of_all = statement.decode().split("; ")
+        assert [one in lock and one in change_of_all for one in known] == [True] * len(known)
+        assert lock.endswith("ORDER BY thing_id FOR NO KEY UPDATE")
+        assert {row[4] for row in things_in(engine)} == {2}
 
     def test_have_only_what_has_changed_written(self, engine: sa.Engine) -> None:
         (thing_id,) = known_things(engine)
