@@ -20,7 +20,7 @@ from shared import audit, clock
 from shared.database import Kept, by_kept_plan
 from shared.ids import derived_id
 from shared.many_rows import as_json
-from shared.messaging import inbox, outbox
+from shared.messaging import inbox, outbox, timers
 from shared.messaging.oversight import backlog
 from tests.support import Room
 
@@ -45,6 +45,12 @@ _UNPLACED = """
 INSERT INTO archive (event_id, tenant_id, type, body, occurred_at, recorded_at, received_at)
 SELECT gen_random_uuid(), 'lakeside', 'x', 'x', now(), now(), now() FROM generate_series(1, 3)
 """
+#: As after an outage, or where the sessions of many sites began at one hour.
+_DUE_AT_ONCE = f"""
+INSERT INTO timers (tenant_id, name, key, due_at, data, correlation_id)
+SELECT 'lakeside', 'attendance_grace_over', gen_random_uuid(), timestamptz '2026-02-02 18:15Z', '{{}}', 'c'
+FROM generate_series(1, {PAST})
+"""  # a number of ours
 #: Sessions of a program's first weeks, eight people in each, all of whom came.
 _SESSIONS, _IN_EACH = 100, 8
 #: Pages for what one of them attended on a day: with every session, the seats would take ten times as many.
@@ -134,6 +140,15 @@ class TestWithALongPast:
         asked = {"timers": known, "jobs": ["import_referrals"], "of_later_version": inbox.ALL_REACTIONS}
 
         assert pages_of(intake.engine, backlog._LOOK, {**asked, "now": now, "real_now": now}) < MOST_PAGES
+
+    def test_the_timers_that_fire_next_of_many_that_are_due_at_one_moment(self, scheduling: Room) -> None:
+        _put(scheduling, _DUE_AT_ONCE)
+        now = clock.real_now()
+        asked = {"now": now, "real_now": now, "known": list(scheduling.host.timers)}
+        of_kind = {"tenant_id": "lakeside", "name": "attendance_grace_over", "keys": [], "at_most": 20}
+
+        assert pages_of(scheduling.engine, timers._DUE, asked) < MOST_PAGES
+        assert pages_of(scheduling.engine, timers._MORE_DUE, asked | of_kind) < MOST_PAGES
 
     def test_the_measure_of_the_backlog(self, intake: Room) -> None:
         _put(intake, _SENT, _LINKED)
