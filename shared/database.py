@@ -210,7 +210,9 @@ class FewTripsConnection(extensions.connection):
 
     BEGIN and what is about savepoints wait for the next statement and go with it; COMMIT goes
     with the last one, where the program says which that is. A transaction of two statements takes
-    two trips to the database so, not four, and one that asks nothing takes none.
+    two trips to the database so, not four, and one that asks nothing takes none. Statements that
+    are sent together are a transaction by themselves, so one that takes one trip needs neither, and
+    leaves nothing to be rolled back where it fails.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -263,7 +265,9 @@ class FewTripsConnection(extensions.connection):
     def framed(self, statement: bytes, cursor: extensions.cursor) -> bytes:
         """Return a statement with what has to go before and after it, filled in by a cursor."""
         waiting, commits = self._waiting, self._commits_next
-        if self._begins_with_next:
+        # What is sent in one is a transaction by itself, and where it fails there is none to roll back.
+        is_all = commits and self._begins_with_next and not self._frames_savepoint
+        if self._begins_with_next and not is_all:
             waiting.insert(0, b"BEGIN")
         self._waiting, self._commits_next = [], False
         if self._condition is not None:
@@ -271,10 +275,12 @@ class FewTripsConnection(extensions.connection):
         before = [
             cursor.mogrify(one.statement, one.row) if isinstance(one, Condition) else one for one in waiting
         ]
-        after = [*self._last, b"COMMIT"] if commits else []
+        after = []
         if commits:
-            self._last = []
-        return b"; ".join([*before, statement, *after])
+            after, self._last = self._last, []
+            if not is_all:
+                after.append(b"COMMIT")
+        return b"; ".join(filter(None, [*before, statement, *after]))
 
     def put_off(self, statement: bytes) -> None:
         """Have *statement* sent with the next one, before it."""
@@ -304,6 +310,13 @@ class FewTripsConnection(extensions.connection):
         """Whether anything waits for the next statement but what frames a savepoint."""
         return not all(
             isinstance(one, bytes) and one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT "))
+            for one in self._waiting
+        )
+
+    @property
+    def _frames_savepoint(self) -> bool:
+        return any(
+            isinstance(one, bytes) and one.startswith((b"SAVEPOINT ", b"RELEASE SAVEPOINT ", b"ROLLBACK TO "))
             for one in self._waiting
         )
 
@@ -342,10 +355,10 @@ class FewTripsConnection(extensions.connection):
         if not self.has_put_off:
             self._end("COMMIT")
             return
-        self._commits_next = False
+        self._commits_next = True
         try:
             with self.cursor() as cursor:
-                cursor.execute("COMMIT")
+                cursor.send_framed(b"")
         except (psycopg2.Error, ConditionBroken):
             # A commit that fails ends the transaction: whoever gets the connection next finds none.
             with contextlib.suppress(psycopg2.Error):
@@ -458,11 +471,14 @@ class _FewTripsCursor(extensions.cursor):
                 self._send(query, vars)
             return
         # Filled in before it is framed: what goes with it may hold what looks like a place to be filled.
-        framed = connection.framed(self.mogrify(query, vars), self)
+        self.send_framed(self.mogrify(query, vars))
+
+    def send_framed(self, statement: bytes) -> None:
+        """Send a statement, filled in, or none, with what has to go before and after it."""
         try:
-            self._send(framed)
+            self._send(self.connection.framed(statement, self))
         except psycopg2.Error as error:
-            connection.check(error)
+            self.connection.check(error)
             raise
 
     def _send(self, query: Any, values: Any = None) -> None:

@@ -270,6 +270,37 @@ class TestTheLastStatement:
             assert notes_in(engine) == [1, 2]
         assert notes_in(engine) == [1, 2]
 
+    def test_that_is_all_there_is_needs_no_frame_and_leaves_nothing_to_roll_back(
+        self, engine: sa.Engine
+    ) -> None:
+        with engine.connect() as connection:
+            send_with_next(connection, "INSERT INTO notes (note) VALUES (1)")
+            commit_with_next(connection)
+            with pytest.raises(sa.exc.DataError):
+                connection.execute(sa.text("SELECT 1 / 0"))
+            assert is_idle(connection)
+            connection.rollback()
+            assert notes_in(engine) == [], "it was one transaction"
+            connection.begin()
+            send_with_next(connection, "SET LOCAL lock_timeout = '7s'")
+            send_with_next(connection, "INSERT INTO notes VALUES (1, current_setting('lock_timeout'))")
+            connection.commit()
+            setting = connection.exec_driver_sql("SHOW lock_timeout").scalar_one()
+            assert (connection.scalar(sa.select(_NOTES.c.text)), setting) == ("7s", "1500ms")
+            assert connection.connection.driver_connection.notices == []
+
+    def test_that_comes_after_a_savepoint_commits_what_was_framed(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            connection.begin()
+            savepoint = connection.begin_nested()
+            send_with_next(connection, "INSERT INTO notes (note) VALUES (1)")
+            savepoint.rollback()
+            with connection.begin_nested():
+                send_with_next(connection, "INSERT INTO notes (note) VALUES (2)")
+            connection.commit()
+            assert is_idle(connection)
+        assert notes_in(engine) == [2]
+
     def test_that_fails_commits_nothing(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             write(connection, 1)
