@@ -57,8 +57,8 @@ class ReactsTo(Entrypoint):
     """Wakes a method with the signature ``(self, db, event, now) -> None``, once for each event.
 
     :param at_once: whether the method takes all events of the kind that came in one batch: it is given a
-        list, and says :func:`because_of` for the one that it is about. Where it fails, it is run for each
-        alone, with a list of one.
+        list, and says :func:`because_of` for the one that it is about. Where it fails, it is run for
+        fewer of them, in the end for each alone, with a list of one.
     """
 
     traffic = Traffic()

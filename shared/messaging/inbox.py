@@ -2,10 +2,10 @@
 
 A batch of messages is one transaction. When one reaction fails, the batch is rolled back. The failing one
 is kept waiting here, with its error and the moment of its next attempt, and the others are run once more.
-Where nobody can tell which one it was, they are run by halves, each rolled back alone, until it is found.
-The next attempt has a transaction of its own, and no fresh event waits for it. After too many attempts it
-is parked for a human. A message that nobody can read is put aside, sealed, and stops nothing. One that a
-later version announced, which runs beside this one, waits here for a copy that knows it.
+Where nobody can tell which one it was, each half is a batch of its own, until it is found. The next attempt
+has a transaction of its own, and no fresh event waits for it. After too many attempts it is parked for a
+human. A message that nobody can read is put aside, sealed, and stops nothing. One that a later version
+announced, which runs beside this one, waits here for a copy that knows it.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import sqlalchemy as sa
@@ -155,32 +155,53 @@ class _Attempt:
     running: tuple[str, str] | None = None
 
 
-def _take_batch(host: "Host", batch: list[tuple[Envelope, bytes]], *, again: bool = False) -> None:
+def _take_batch(
+    host: "Host",
+    batch: list[tuple[Envelope, bytes]],
+    *,
+    kept: frozenset[tuple[str, str]] = frozenset(),
+    again: bool = False,
+) -> None:
     """Run the reactions to events of one tenant in one transaction; what fails is kept waiting.
 
-    :param again: whether it was tried before: what was found to fail then is known already, and not run.
+    Where it is not plain what that is, each half is a batch of its own: what goes well is committed before
+    the rest is looked through, and nothing that comes next waits for more than the number of halves.
+
+    :param kept: events and reactions that failed before and wait already: they are not run.
+    :param again: whether it was tried before, and is without what that failed by.
     """
     attempt, unnoted = _Attempt(), Condition("pk_inbox")
     try:
         try:
-            _run_batch(host, batch, attempt, unnoted=None if again else unnoted)
+            _run_batch(host, batch, attempt, kept=kept, unnoted=unnoted)
         except Exception:
-            if again or (unnoted.sent and unnoted.broken is None):
+            if unnoted.sent and unnoted.broken is None:
                 raise
-            _run_batch(host, batch, attempt)
+            _run_batch(host, batch, attempt, kept=kept)
     except Exception as error:
         if is_cut_off(error):
             raise
+        # Of one more that fails there may be many, each of which would have all before it run once more.
         failed = None if again else _failed_one(host, batch, error, attempt)
         if failed is not None:
-            _keep_failed(host, *failed, error=error)
+            envelope, body, name = failed
+            _keep_failed(host, envelope, body, name, error=error)
             if len(attempt.noted) > 1 or host.every_event is not None:
-                _take_batch(host, batch, again=True)
+                _take_batch(host, batch, kept=kept | {(envelope.event_id, name)}, again=True)
             return
-        # Those that held each other up might do so again.
-        parts = [[one] for one in batch] if lost_a_lock(getattr(error, "orig", None)) else [batch]
-        for part in parts:
-            _take_apart(host, part)
+        if len(batch) == 1 or lost_a_lock(getattr(error, "orig", None)):
+            # Those that held each other up might do so again.
+            for envelope, body in batch:
+                _take_apart(host, envelope, body)
+            return
+        for half in _halves(batch):
+            _take_batch(host, half, kept=kept)
+
+
+def _halves(batch: list[tuple[Envelope, bytes]]) -> list[list[tuple[Envelope, bytes]]]:
+    """Return both halves of a batch, in its order, but that dangers wait for no others."""
+    batch = sorted(batch, key=lambda one: not one[0].event.never_parked)
+    return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
 
 
 def _run_batch(
@@ -188,6 +209,7 @@ def _run_batch(
     batch: list[tuple[Envelope, bytes]],
     attempt: _Attempt,
     *,
+    kept: frozenset[tuple[str, str]],
     unnoted: Condition | None = None,
 ) -> None:
     """Run the reactions to a batch that were not noted as done before, in one transaction.
@@ -199,7 +221,7 @@ def _run_batch(
     now = host.clock.now()
     attempt.running = None
     with host.transaction(None, by_the_book=True) as db:
-        new = _note_received(host, db, [envelope for envelope, _ in batch], unnoted=unnoted)
+        new = _note_received(host, db, [envelope for envelope, _ in batch], kept=kept, unnoted=unnoted)
         attempt.noted = frozenset(new)
         if host.every_event is not None:
             act_for(db, origin_of_reaction(host, batch[0][0], now=now))
@@ -286,67 +308,24 @@ def _keep_failed(host: "Host", envelope: Envelope, body: bytes, name: str, *, er
         send_with_next(db.connection(), _KEEP_FAILED, row | outcome)
 
 
-def _take_apart(host: "Host", batch: list[tuple[Envelope, bytes]]) -> None:
-    """Find what fails in a batch, and have that alone wait; all of it is one transaction once more.
+def _take_apart(host: "Host", envelope: Envelope, body: bytes) -> None:
+    """Run the reactions to one event, each within a savepoint, and have those that fail wait.
 
-    Where that cannot be committed, each event is taken by itself, and the one that still cannot is set aside.
+    Where that cannot be committed, the event is set aside.
     """
-    for envelope, body in batch:
-        _archive_alone(host, envelope, body)
+    _archive_alone(host, envelope, body)
     try:
         now = host.clock.now()
         with host.transaction(None) as db:
-            new = _note_received(host, db, [envelope for envelope, _ in batch])
-            runs = []
-            for envelope, body in batch:
-                for name, react in host.reactions.get(envelope.event.wire_name, ()):
-                    if (envelope.event_id, name) in new:
-                        new.discard((envelope.event_id, name))
-                        runs.append(_Run(envelope, body, name, react))
-            for half in _halves(runs):
-                _run_apart(host, db, half, now=now)
+            new = _note_received(host, db, [envelope])
+            for name, react in host.reactions.get(envelope.event.wire_name, ()):
+                if (envelope.event_id, name) in new:
+                    act_for(db, origin_of_reaction(host, envelope, now=now))
+                    _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
     except Exception as error:
         if is_cut_off(error):
             raise
-        if len(batch) == 1:
-            _set_aside(host, *batch[0])
-            return
-        for one in batch:
-            _take_apart(host, [one])
-
-
-class _Run(NamedTuple):
-    """A reaction that is to be run, and to what."""
-
-    envelope: Envelope
-    body: bytes
-    name: str
-    react: Callable[..., None]
-
-
-def _halves(runs: list[_Run]) -> list[list[_Run]]:
-    return [half for half in (runs[: len(runs) // 2], runs[len(runs) // 2 :]) if half]
-
-
-def _run_apart(host: "Host", db: Session, runs: list[_Run], *, now: datetime) -> None:
-    """Run reactions within a savepoint; where one fails, each half of them, until that one is alone."""
-    if len(runs) == 1:
-        ((envelope, body, name, react),) = runs
-        act_for(db, origin_of_reaction(host, envelope, now=now))
-        _try(host, db, envelope, name, react, attempts=0, early=0, body=body)
-        return
-    before = snapshot(db)
-    try:
-        with db.begin_nested():
-            for envelope, _, name, react in runs:
-                _react(host, db, envelope, name, react, now=now)
-            send_all(db)
-    except Exception as error:
-        if is_cut_off(error):
-            raise
-        restore(db, before)
-        for half in _halves(runs):
-            _run_apart(host, db, half, now=now)
+        _set_aside(host, envelope, body)
 
 
 #: A whole batch in one statement of one form; fails where one of it is noted already.
@@ -361,10 +340,16 @@ _NOTE_NEW = Kept(f"{_NOTE_ALL} ON CONFLICT DO NOTHING RETURNING event_id, reacti
 
 
 def _note_received(
-    host: "Host", db: Session, envelopes: list[Envelope], *, unnoted: Condition | None = None
+    host: "Host",
+    db: Session,
+    envelopes: list[Envelope],
+    *,
+    kept: frozenset[tuple[str, str]] = frozenset(),
+    unnoted: Condition | None = None,
 ) -> set[tuple[str, str]]:
     """Note the reactions to these events of one tenant as done; return those not noted before.
 
+    :param kept: those of them that are known to be noted.
     :param unnoted: has the notes travel with what is asked next, as if none of them were there.
     """
     # Sorted, so that copies that note the same events wait for each other and never in a circle.
@@ -373,6 +358,7 @@ def _note_received(
             (envelope.event_id, name, envelope.event.wire_name)
             for envelope in envelopes
             for name, _ in host.reactions.get(envelope.event.wire_name, ())
+            if (envelope.event_id, name) not in kept
         }
     )
     if not places:
@@ -584,24 +570,41 @@ def _after_failure(
     return outcome | {"state": "waiting", "next_attempt_at": now + delay}
 
 
-#: What a copy of the version before has left for this one.
-_LEFT_FOR_THIS_VERSION = sa.and_(
-    inbox.c.reaction == ALL_REACTIONS,
-    inbox.c.type == sa.any_(sa.bindparam("events", type_=ARRAY(sa.String))),
+def _of_this_version(rows: Any) -> sa.ColumnElement[bool]:
+    known = rows.c.type + " " + rows.c.reaction == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String)))
+    return sa.or_(known, _left_for_this_version(rows))
+
+
+def _left_for_this_version(rows: Any) -> sa.ColumnElement[bool]:
+    """Tell what a copy of the version before has left for this one."""
+    events = sa.bindparam("events", type_=ARRAY(sa.String))
+    return sa.and_(rows.c.reaction == ALL_REACTIONS, rows.c.type == sa.any_(events))
+
+
+def _is_due(rows: Any) -> sa.ColumnElement[bool]:
+    due = sa.and_(rows.c.state == "waiting", rows.c.next_attempt_at <= sa.bindparam("now"))
+    return sa.and_(due, _of_this_version(rows))
+
+
+_others = inbox.alias("others")
+_IS_NOT_ALONE = (
+    sa.exists()
+    .where(_is_due(_others))
+    .where(sa.tuple_(_others.c.event_id, _others.c.reaction) != sa.tuple_(inbox.c.event_id, inbox.c.reaction))
+    .correlate(inbox)
 )
-_KNOWN = inbox.c.type + " " + inbox.c.reaction == sa.any_(sa.bindparam("known", type_=ARRAY(sa.String)))
+#: The first that is due, and whether it is the only one: then nobody looks in vain for the next.
 _NEXT_WAITING = written_once(
-    sa.select(inbox)
-    .where(inbox.c.state == "waiting", inbox.c.next_attempt_at <= sa.bindparam("now"))
-    .where(sa.or_(_KNOWN, _LEFT_FOR_THIS_VERSION))
+    sa.select(inbox, _IS_NOT_ALONE.label("others_are_due"))
+    .where(_is_due(inbox))
     .order_by(inbox.c.next_attempt_at)
     .limit(1)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=inbox)
 )
 
 
 def retry_one(host: "Host") -> bool:
-    """Run one waiting reaction whose moment has come; return whether there was one.
+    """Run one waiting reaction whose moment has come; return whether there may be another.
 
     The row stays locked while it runs, so the cap on attempts is exact with any number of copies. One
     that this version does not know waits for a copy that does, and holds up no other.
@@ -617,7 +620,8 @@ def retry_one(host: "Host") -> bool:
                 return False
             if _is_harmless(row):
                 _run_waiting(host, db, row)
-                return True
+                # Where time is simulated the next attempt is due at once.
+                return row.others_are_due or host.clock.simulated
             this_row = sa.and_(inbox.c.event_id == row.event_id, inbox.c.reaction == row.reaction)
             db.execute(inbox.update().where(this_row).values(_counted_beforehand(host, row)))
     except Exception as error:
@@ -762,7 +766,7 @@ def _place_of_unknown(event_id: str) -> str:
 
 def wake_for_known(host: "Host", connection: sa.Connection) -> None:
     """Have those events taken up that a copy of the version before has left for this one."""
-    left = sa.exists().where(inbox.c.state == "waiting", _LEFT_FOR_THIS_VERSION)
+    left = sa.exists().where(inbox.c.state == "waiting", _left_for_this_version(inbox))
     if connection.scalar(sa.select(left), {"events": list(EVENTS)}):
         host.wake_waiting()
 
