@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ from shared.database import (
     Origin,
     act_for,
     by_kept_plan,
+    finds_row_gone,
     go_on_if,
     lost_a_lock,
     moment,
@@ -155,53 +156,102 @@ class _Attempt:
     running: tuple[str, str] | None = None
 
 
+class _Failed(NamedTuple):
+    """A reaction that was run for the first time and failed: to what, by which name, and how."""
+
+    envelope: Envelope
+    body: bytes
+    name: str
+    error: Exception
+
+
 def _take_batch(
     host: "Host",
     batch: list[tuple[Envelope, bytes]],
     *,
     kept: frozenset[tuple[str, str]] = frozenset(),
+    blamed: _Failed | None = None,
     again: bool = False,
-) -> None:
-    """Run the reactions to events of one tenant in one transaction; what fails is kept waiting.
+) -> bool:
+    """Run the reactions to events of one tenant in one transaction; return whether nothing failed.
 
-    Where it is not plain what that is, each half is a batch of its own: what goes well is committed before
-    the rest is looked through, and nothing that comes next waits for more than the number of halves.
+    What fails is kept waiting. Where it is not plain what that is, it is looked for by halves.
 
     :param kept: events and reactions that failed before and wait already: they are not run.
+    :param blamed: what has failed if all of this goes well: it is kept in the same transaction.
     :param again: whether it was tried before, and is without what that failed by.
     """
     attempt, unnoted = _Attempt(), Condition("pk_inbox")
     try:
         try:
-            _run_batch(host, batch, attempt, kept=kept, unnoted=unnoted)
+            _run_batch(host, batch, attempt, kept=kept, blamed=blamed, unnoted=unnoted)
         except Exception:
             if unnoted.sent and unnoted.broken is None:
                 raise
-            _run_batch(host, batch, attempt, kept=kept)
+            _run_batch(host, batch, attempt, kept=kept, blamed=blamed)
     except Exception as error:
         if is_cut_off(error):
             raise
         # Of one more that fails there may be many, each of which would have all before it run once more.
         failed = None if again else _failed_one(host, batch, error, attempt)
         if failed is not None:
-            envelope, body, name = failed
-            _keep_failed(host, envelope, body, name, error=error)
+            _keep_failed(host, failed)
             if len(attempt.noted) > 1 or host.every_event is not None:
-                _take_batch(host, batch, kept=kept | {(envelope.event_id, name)}, again=True)
-            return
-        if len(batch) == 1 or lost_a_lock(getattr(error, "orig", None)):
+                _take_batch(host, batch, kept=kept | {(failed.envelope.event_id, failed.name)}, again=True)
+        elif len(batch) == 1 or lost_a_lock(getattr(error, "orig", None)):
             # Those that held each other up might do so again.
             for envelope, body in batch:
                 _take_apart(host, envelope, body)
-            return
-        for half in _halves(batch):
-            _take_batch(host, half, kept=kept)
+        else:
+            # Dangers wait for no others.
+            batch = sorted(batch, key=lambda one: not one[0].event.never_parked)
+            _take_halves(host, batch, error, noted=attempt.noted, kept=kept)
+        return False
+    return True
 
 
-def _halves(batch: list[tuple[Envelope, bytes]]) -> list[list[tuple[Envelope, bytes]]]:
-    """Return both halves of a batch, in its order, but that dangers wait for no others."""
-    batch = sorted(batch, key=lambda one: not one[0].event.never_parked)
-    return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+def _take_halves(
+    host: "Host",
+    batch: list[tuple[Envelope, bytes]],
+    error: Exception,
+    *,
+    noted: frozenset[tuple[str, str]],
+    kept: frozenset[tuple[str, str]],
+) -> None:
+    """Take a batch that fails as a whole, each half as one of its own.
+
+    So what goes well is committed before the rest is looked through, and what comes next waits for the number
+    of halves. Where one goes well, what failed is in the other, which need not be run as a whole.
+
+    :param noted: the events and reactions that were run.
+    """
+    first, second = batch[: len(batch) // 2], batch[len(batch) // 2 :]
+    blamed = _blamed(host, second, error, noted=noted) if len(second) == 1 else None
+    went_well = _take_batch(host, first, kept=kept, blamed=blamed)
+    if went_well and len(second) > 1 and not _met_another(error):
+        _take_halves(host, second, error, noted=noted, kept=kept)
+    elif not went_well or blamed is None:
+        _take_batch(host, second, kept=kept)
+
+
+def _blamed(
+    host: "Host",
+    only: list[tuple[Envelope, bytes]],
+    error: Exception,
+    *,
+    noted: frozenset[tuple[str, str]],
+) -> _Failed | None:
+    """Return what a batch has failed by if all but one event of it go well; None where that is to be seen.
+
+    A value that no column holds fails whoever else is there and whenever it comes. A danger does not wait
+    before it was run twice.
+    """
+    ((envelope, body),) = only
+    is_of_value = isinstance(error, sa.exc.DataError) and not finds_row_gone(error.orig)
+    names = [name for event_id, name in noted if event_id == envelope.event_id]
+    if not is_of_value or envelope.event.never_parked or len(names) != 1 or host.every_event is not None:
+        return None
+    return _Failed(envelope, body, names[0], error)
 
 
 def _run_batch(
@@ -210,19 +260,24 @@ def _run_batch(
     attempt: _Attempt,
     *,
     kept: frozenset[tuple[str, str]],
+    blamed: _Failed | None,
     unnoted: Condition | None = None,
 ) -> None:
     """Run the reactions to a batch that were not noted as done before, in one transaction.
 
+    :param blamed: is kept waiting by it.
     :param unnoted: tells to go on as if none was, and is broken in the end where some were: nothing stands
         then. What comes for the first time is hardly ever noted, and to ask would be a trip to the database.
     """
     # Asked once: simulated time stands still while there is anything to do.
     now = host.clock.now()
     attempt.running = None
-    with host.transaction(None, by_the_book=True) as db:
+    with host.transaction(None, by_the_book=blamed is None) as db:
         new = _note_received(host, db, [envelope for envelope, _ in batch], kept=kept, unnoted=unnoted)
         attempt.noted = frozenset(new)
+        if blamed is not None:
+            outcome = _after_failure(host, blamed.envelope, attempts=1, error=blamed.error, since=None)
+            _keep_with_next(host, db, blamed, outcome)
         if host.every_event is not None:
             act_for(db, origin_of_reaction(host, batch[0][0], now=now))
             host.every_event(db, [envelope for envelope, _ in batch])
@@ -240,6 +295,8 @@ def _run_batch(
                 alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
                 new.difference_update((one.event_id, name) for one in alike)
                 _react_at_once(host, db, alike, name, at_once, now=now)
+    if blamed is not None:
+        _say_failed(blamed.envelope, blamed.name, blamed.error, outcome)
 
 
 def is_cut_off(error: BaseException) -> bool:
@@ -258,8 +315,8 @@ def _failed_one(
     batch: list[tuple[Envelope, bytes]],
     error: Exception,
     attempt: _Attempt,
-) -> tuple[Envelope, bytes, str] | None:
-    """Return the event, with its message, and the reaction that a batch has failed by, where that is plain.
+) -> _Failed | None:
+    """Return the reaction that a batch has failed by, where that is plain.
 
     What the database refuses may be what an earlier one has left to be written, unless there was no other.
     One to a danger is not told: that does not wait before it was run twice.
@@ -273,7 +330,7 @@ def _failed_one(
         return None
     event_id, name = failed
     envelope, body = next(one for one in batch if one[0].event_id == event_id)
-    return None if envelope.event.never_parked else (envelope, body, name)
+    return None if envelope.event.never_parked else _Failed(envelope, body, name, error)
 
 
 #: Another copy that was given the same message may have failed just before: each run counts.
@@ -290,22 +347,28 @@ _KEEP_FAILED = """
 """
 
 
-def _keep_failed(host: "Host", envelope: Envelope, body: bytes, name: str, *, error: Exception) -> None:
-    """Keep a reaction waiting that was run for the first time and failed, in one trip to the database."""
+def _keep_failed(host: "Host", failed: _Failed) -> None:
+    """Keep a reaction waiting that failed, in one trip to the database."""
+    outcome = _after_failed_run(
+        host, failed.envelope, failed.name, failed.error, attempts=0, early=0, since=None
+    )
+    with host.transaction(None) as db:
+        _keep_with_next(host, db, failed, outcome)
+
+
+def _keep_with_next(host: "Host", db: Session, failed: _Failed, outcome: dict[str, Any]) -> None:
     row = {
-        "event_id": envelope.event_id,
-        "reaction": name,
-        "tenant_id": envelope.tenant_id,
-        "type": envelope.event.wire_name,
-        "body": body,
+        "event_id": failed.envelope.event_id,
+        "reaction": failed.name,
+        "tenant_id": failed.envelope.tenant_id,
+        "type": failed.envelope.event.wire_name,
+        "body": failed.body,
         "received_at": clock.real_now(),
         "attempts": 0,
         "early": 0,
         "most": host.settings.parked_after_attempts,
     }
-    outcome = _after_failed_run(host, envelope, name, error, attempts=0, early=0, since=None)
-    with host.transaction(None) as db:
-        send_with_next(db.connection(), _KEEP_FAILED, row | outcome)
+    send_with_next(db.connection(), _KEEP_FAILED, row | outcome)
 
 
 def _take_apart(host: "Host", envelope: Envelope, body: bytes) -> None:
@@ -527,17 +590,21 @@ def _after_failed_run(  # as many as tell an attempt
     if isinstance(error, TooEarly):
         return _after_too_early(host, envelope, attempts=attempts, early=early, since=since)
     outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=since)
+    _say_failed(envelope, name, error, outcome)
+    return outcome
+
+
+def _say_failed(envelope: Envelope, name: str, error: Exception, outcome: dict[str, Any]) -> None:
     telemetry.reactions.labels(name, "failed").inc()
     log.warning(
         "reaction_failed",
         reaction=name,
         event_id=envelope.event_id,
         error=type(error).__name__,
-        attempts=attempts + 1,
+        attempts=outcome["attempts"],
         state=outcome["state"],
         exc_place=place_of(error),
     )
-    return outcome
 
 
 def _after_too_early(

@@ -66,8 +66,8 @@ BATCH_OF_A_HUNDRED = {"round trips": 1, "statements": 3}
 ONE_FAILS_ALONE = {"round trips": 2, "statements": 2}
 #: What the database refuses is looked for. The others wait for the number of halves, not for as many as they
 #: are.
-ONE_FAILS_OF_TWO = {"round trips": 4, "statements": 6}
-ONE_FAILS_OF_A_HUNDRED = {"round trips": 16, "statements": 30}
+ONE_FAILS_OF_TWO = {"round trips": 2, "statements": 5}
+ONE_FAILS_OF_A_HUNDRED = {"round trips": 8, "statements": 23}
 #: What fails by itself is known, and the others are taken as ever.
 ONE_FAILS_BY_ITSELF_OF_TEN = {"round trips": 18, "statements": 25}
 #: Nobody looks in vain for another that is due.

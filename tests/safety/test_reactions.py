@@ -10,9 +10,10 @@ from services.monitoring.service import Monitoring
 from shared import safety
 from shared.clock import real_now
 from shared.contracts.common import FallbackPaged
-from shared.contracts.event import EVENTS, Actor, Envelope
+from shared.contracts.event import EVENTS, Actor, Envelope, Event
 from shared.ids import new_id
 from shared.messaging import inbox
+from tests.messaging import samples
 from tests.notification.desk import Desk, variables_for
 from tests.safety.test_watch import ON_CALL, concern, let_pass, page_due, watched
 from tests.support import TENANT
@@ -35,9 +36,15 @@ def broken(desk, monkeypatch):
 
 
 def deliver(desk: Desk, *, redeliveries: int = 0) -> Envelope:
-    envelope = Envelope(
+    envelope = envelope_of(concern())
+    inbox.take(desk.host, [inbox.Delivery(envelope.to_bytes(), redeliveries)])
+    return envelope
+
+
+def envelope_of(event: Event) -> Envelope:
+    return Envelope(
         event_id=new_id(),
-        event=concern(),
+        event=event,
         announced_by="intake",
         tenant_id=TENANT,
         occurred_at=real_now(),
@@ -45,8 +52,6 @@ def deliver(desk: Desk, *, redeliveries: int = 0) -> Envelope:
         actor=Actor(actor_id="intake", role="system"),
         correlation_id=new_id(),
     )
-    inbox.take(desk.host, [inbox.Delivery(envelope.to_bytes(), redeliveries)])
-    return envelope
 
 
 def waits(desk: Desk) -> tuple[str, int, float]:
@@ -134,6 +139,19 @@ class TestReactionToDanger:
         assert escalations(desk) == 1
         assert [row.state for row in watched(desk)] == ["confirmed"]
         assert fallback_pages(desk) == 0
+
+    def test_waits_for_no_others_that_came_with_it_and_fail(self, desk, monkeypatch):
+        opened_before = []
+
+        def be_refused(db, event, now):
+            opened_before.append(escalations(desk))
+            db.execute(sa.text("SELECT 2147483647 + 1"))
+
+        monkeypatch.setitem(desk.host.reactions, "session_missed", [("ask", be_refused)])
+        events = [*(samples.missed(seat) for seat in ("monday", "tuesday", "wednesday")), concern()]
+        inbox.take(desk.host, [inbox.Delivery(envelope_of(event).to_bytes()) for event in events])
+
+        assert opened_before == [0, 0, 1, 1, 1], "those that fail are looked for when it is taken in"
 
     def test_that_succeeds_at_once_needs_no_watch(self, desk):
         deliver(desk)
