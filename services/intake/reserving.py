@@ -4,7 +4,7 @@ A day beyond what is authorised is scheduled and held all the same: somebody is 
 time. Nothing here ever stands in the way of care.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -28,19 +28,33 @@ _Gone = SeatCancelled | SessionMissed | PatientNotSeen
 RESERVATION_LAPSES = "reserved_unit_lapses"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seated:
+    """An episode, and what was told of its seats, if anything was: each with its day at the site."""
+
+    episode: Episode
+    site: Site
+    seats: list[tuple[SessionScheduled | _Gone, date]]
+
+
+#: Episodes with some days of each.
+_Days = list[tuple[_Seated, Collection[date]]]
+
+
 def note_seats(db: Session, events: Sequence[SessionScheduled], *, now: datetime) -> None:
     """Reserve a unit for each day of sessions that were scheduled, or warn that there is none.
 
     :raises TooEarly: when one is of somebody who is not known yet.
     """
     seated = _seated(db, events)
-    standing = _keep(db, seated, gone=False)
+    standing = tables.keep_seats(db, _seats_of(seated))
+    wanted: _Days = []
     for one in seated:
         days = {day for event, day in one.seats if event.seat_id in standing}
         days = {day for day in days if day >= one.site.local_day(now)}
         if days and one.episode.is_open:
-            because_of(db, one.seats[-1][0])
-            reserve(db, one.episode, sorted(days), site=one.site, now=now)
+            wanted.append((one, days))
+    _reserve(db, wanted, _locked(db, wanted, now=now), now=now)
 
 
 def drop_seats(db: Session, events: Sequence[_Gone], *, now: datetime) -> None:
@@ -49,27 +63,25 @@ def drop_seats(db: Session, events: Sequence[_Gone], *, now: datetime) -> None:
     :raises TooEarly: when one is of somebody who is not known yet.
     """
     seated = _seated(db, events)
-    _keep(db, seated, gone=True)
+    expected = tables.drop_seats(db, _seats_of(seated))
+    gone: _Days = []
     for one in seated:
-        days = {day for _, day in one.seats}
-        episode_id = one.episode.episode_id
-        days -= set(tables.scheduled_days(db, episode_id=episode_id, since=min(days), until=max(days)))
-        if not days:
-            continue
-        because_of(db, one.seats[-1][0])
-        for _, units in tables.lock_ledger(db, episode_id=episode_id, days=days):
-            _give_back(db, units, days=days)
-        # A unit that is free again may be for a day that has none.
-        reserve_scheduled(db, one.episode, now=now)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seated:
-    """What was told of the seats of one episode, each with its day at the site."""
-
-    episode: Episode
-    site: Site
-    seats: list[tuple[SessionScheduled | _Gone, date]]
+        own = {day for _, day in one.seats if (one.episode.episode_id, day) not in expected}
+        if own:
+            gone.append((one, own))
+    known = _locked(db, gone, now=now)
+    given_back: list[Unit] = []
+    for one, days in gone:
+        for _, units in known[one.episode.episode_id].ledger:
+            reserved = _reserved(units, days=days)
+            given_back += reserved
+            units[:] = [unit for unit in units if unit not in reserved]
+    tables.give_back(db, given_back)
+    # A unit that is free again may be for a day that has none.
+    wanted: _Days = [
+        (one, known[one.episode.episode_id].scheduled_days) for one, _ in gone if one.episode.is_open
+    ]
+    _reserve(db, wanted, known, now=now)
 
 
 def _seated(db: Session, events: Sequence[SessionScheduled | _Gone]) -> list[_Seated]:
@@ -88,33 +100,60 @@ def _seated(db: Session, events: Sequence[SessionScheduled | _Gone]) -> list[_Se
     return list(found.values())
 
 
-def _keep(db: Session, seated: Sequence[_Seated], *, gone: bool) -> set[str]:
-    """Keep what was told of seats; return those that stand."""
-    seats = {event.seat_id: (event.episode_id, day) for one in seated for event, day in one.seats}
-    return tables.keep_seats(db, seats, gone=gone)
+def _seats_of(seated: Sequence[_Seated]) -> tables.Seats:
+    return {event.seat_id: (event.episode_id, day) for one in seated for event, day in one.seats}
 
 
-def reserve(db: Session, episode: Episode, days: list[date], *, site: Site, now: datetime) -> None:
-    """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none."""
-    known = _locked(db, episode, days=days, since=site.local_day(now))
-    _reserve(db, episode, known, days, site=site, now=now)
+def _locked(db: Session, wanted: _Days, *, now: datetime) -> dict[str, tables.ToReserve]:
+    """Return what is known of episodes, by episode; what was approved for these days or later is locked."""
+    first = min((min([one.site.local_day(now), *days]) for one, days in wanted), default=date.max)
+    today = [(one.episode, one.site.local_day(now)) for one, _ in wanted]
+    return tables.lock_to_reserve(db, today, locked_from=first)
 
 
-def _locked(db: Session, episode: Episode, *, days: list[date], since: date) -> tables.ToReserve:
-    return tables.lock_to_reserve(
-        db, episode_id=episode.episode_id, patient_id=episode.patient_id, days=days, since=since
-    )
+def _reserve(db: Session, wanted: _Days, known: Mapping[str, tables.ToReserve], *, now: datetime) -> None:
+    """Reserve a unit for each of some days, as far as there are any; warn of days for which there is none.
+
+    :param known: of each episode; what is reserved of is locked.
+    """
+    uncovered: _Days = []
+    while wanted:
+        without: _Days = []
+        for one, days in wanted:
+            own = known[one.episode.episode_id]
+            if not own.covers:
+                # Nothing was ever asked, which is how it is with most who pay themselves.
+                continue
+            _turn_to(db, one)
+            have, given_up = _take(db, own.ledger, days, site=one.site, now=now)
+            missing = _uncovered(own.scheduled_days, own.covers, have=have)
+            if given_up:
+                without.append((one, given_up))
+            elif missing:
+                uncovered.append((one, missing))
+            else:
+                for task in own.warnings:
+                    asking.end(db, task_id=task.task_id, outcome=DONE, at=now)
+        # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
+        wanted, known = without, _locked(db, without, now=now)
+    _warn(db, uncovered, now=now)
 
 
-def _reserve(
-    db: Session, episode: Episode, known: tables.ToReserve, days: list[date], *, site: Site, now: datetime
-) -> None:
-    if not known.covers:
-        # Nothing was ever asked, which is how it is with most who pay themselves: nothing is authorised.
-        return
+def _turn_to(db: Session, one: _Seated) -> None:
+    if one.seats:
+        because_of(db, one.seats[-1][0])
+
+
+def _take(
+    db: Session, ledger: tables.Ledger, days: Collection[date], *, site: Site, now: datetime
+) -> tuple[set[date], list[date]]:
+    """Reserve a unit for each of an episode's days, as far as there are any.
+
+    :return: the days that have a unit then, and those that lost theirs to an earlier one.
+    """
     given_up: list[date] = []
-    have = {unit.served_on for _, units in known.ledger for unit in units}
-    for authorization, taken in known.ledger:
+    have = {unit.served_on for _, units in ledger for unit in units}
+    for authorization, taken in ledger:
         if authorization.decision != coverage.APPROVED:
             continue
         if not any(authorization.first_on <= day <= authorization.last_on for day in days):
@@ -127,11 +166,7 @@ def _reserve(
         have = have - set(given_up) | {unit.served_on for unit in own}
         covering.watch(db, authorization, taken=own, now=now)
         watch_reservations(db, authorization, site=site, taken=own)
-    if given_up:
-        # Another authorisation may have a unit for them; they are later than what took theirs, so this ends.
-        reserve(db, episode, given_up, site=site, now=now)
-    else:
-        _settle_warning(db, episode, known, site=site, have=have, now=now)
+    return have, given_up
 
 
 def _take_for(
@@ -160,9 +195,9 @@ def reserve_scheduled(db: Session, episode: Episode, *, now: datetime) -> None:
     site = tables.find_site(db, site_id=episode.site_id)
     if site is None or not episode.is_open:
         return
-    today = site.local_day(now)
-    known = _locked(db, episode, days=[today, date.max], since=today)
-    _reserve(db, episode, known, known.scheduled_days, site=site, now=now)
+    one = _Seated(episode=episode, site=site, seats=[])
+    known = _locked(db, [(one, ())], now=now)
+    _reserve(db, [(one, known[episode.episode_id].scheduled_days)], known, now=now)
 
 
 def end(db: Session, authorization: Authorization, *, last_on: date, now: datetime) -> None:
@@ -212,25 +247,22 @@ def watch_reservations(
         set_timer(db, RESERVATION_LAPSES, key=authorization.authorization_id, due_at=due_at)
 
 
-def _settle_warning(
-    db: Session, episode: Episode, known: tables.ToReserve, *, site: Site, have: set[date], now: datetime
-) -> None:
-    """Ask for units for scheduled days that have none, once at a time, until every day has its own.
-
-    :param have: the days that have a unit.
-    """
-    missing = _uncovered(known.scheduled_days, known.covers, have=have)
-    if not missing:
-        for task in known.warnings:
-            asking.end(db, task_id=task.task_id, outcome=DONE, at=now)
+def _warn(db: Session, uncovered: _Days, *, now: datetime) -> None:
+    """Ask for units for scheduled days that have none, once at a time, until every day has its own."""
+    if not uncovered:
         return
+    episodes = [one.episode for one, _ in uncovered]
     # Two days that are scheduled at once are one reason to ask.
-    tables.take_turn(db, tenant_id=episode.tenant_id, about=f"uncovered:{episode.episode_id}".encode())
-    asked = tables.open_tasks_of(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
-    if not asked and episode.is_open:
-        times = tables.count_tasks(db, episode_id=episode.episode_id, task=coverage.UNCOVERED_TASK)
-        begins = site.begin_of(missing[0])
-        asking.ask(db, coverage.uncovered_task(episode, times=times, begins=begins, now=now))
+    turns = [f"uncovered:{episode.episode_id}".encode() for episode in episodes]
+    tables.take_turns(db, tenant_id=episodes[0].tenant_id, about=turns)
+    ids = [episode.episode_id for episode in episodes]
+    asked = tables.tasks_of_episodes(db, episode_ids=ids, task=coverage.UNCOVERED_TASK)
+    for one, days in uncovered:
+        tasks = asked[one.episode.episode_id]
+        if one.episode.is_open and not any(task.is_open for task in tasks):
+            _turn_to(db, one)
+            begins = one.site.begin_of(min(days))
+            asking.ask(db, coverage.uncovered_task(one.episode, times=len(tasks), begins=begins, now=now))
 
 
 def uncovered_days(db: Session, episode: Episode, covers: Sequence[Coverage], *, since: date) -> list[date]:
@@ -247,8 +279,12 @@ def _uncovered(days: Sequence[date], covers: Sequence[Coverage], *, have: set[da
     return [day for day in days if day not in have]
 
 
-def _give_back(db: Session, units: Sequence[Unit], *, days: set[date]) -> list[Unit]:
+def _give_back(db: Session, units: Sequence[Unit], *, days: Collection[date]) -> list[Unit]:
     """Give back what is reserved for some days of an authorisation that is locked; return what is left."""
-    gone = [unit for unit in units if unit.served_on in days and unit.state == coverage.RESERVED]
+    gone = _reserved(units, days=days)
     tables.give_back(db, gone)
     return [unit for unit in units if unit not in gone]
+
+
+def _reserved(units: Sequence[Unit], *, days: Collection[date]) -> list[Unit]:
+    return [unit for unit in units if unit.served_on in days and unit.state == coverage.RESERVED]

@@ -5,7 +5,7 @@ The ceilings are what it costs now; see :mod:`tests.costs.test_database`.
 
 import dataclasses
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,13 @@ from services.monitoring.service import Monitoring
 from services.scheduling.domain import attendance, check_outs, peers
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskOpened
-from shared.contracts.scheduling import ModuleOfferedAgain, ServiceDelivered, SessionAttended
+from shared.contracts.scheduling import (
+    ModuleOfferedAgain,
+    ServiceDelivered,
+    SessionAttended,
+    SessionMissed,
+    SessionScheduled,
+)
 from shared.ids import derived_id
 from shared.messaging import inbox
 from tests.aftercare import telling
@@ -24,6 +30,7 @@ from tests.costs.counting import Measured, within
 from tests.intake import test_reserving as reserving
 from tests.intake.test_coverage import MONDAY, Billing, delivered
 from tests.intake.test_reserving import scheduled
+from tests.intake.test_service import House
 from tests.scheduling import test_curricula as curricula
 from tests.scheduling import test_peers as peering
 from tests.scheduling.builders import ADMITTED_AT, SITE, admitted, furnish, ids_of, referral_of
@@ -44,6 +51,11 @@ GROUP_WITHOUT_NOTE = {"round trips": 3, "statements": 9}
 SEATS_OF_WEEKS = {"round trips": 4, "statements": 10}
 UNIT_RESERVED = {"round trips": 4, "statements": 10}
 UNITS_LAPSED = {"round trips": 6, "statements": 13}
+#: Of an hour's sessions as of one seat: of people without cover, of such for whom units are still to be
+#: authorised, and of such whose units are given back.
+MISSED_WITHOUT_COVER = {"round trips": 4, "statements": 9}
+MISSED_WITHOUT_UNITS = {"round trips": 5, "statements": 11}
+MISSED_WITH_UNITS = {"round trips": 4, "statements": 11}
 #: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
 ATTENDANCE_REMEMBERED = {"round trips": 3, "statements": 8 + 11}
 ATTENDANCE_COUNTED = {"round trips": 4, "statements": 7 + 11}
@@ -286,6 +298,47 @@ class TestWhatFollows:
         assert seen["ledger"]["reserved"] == 1
         assert within(cost, UNITS_LAPSED), cost
 
+    @pytest.mark.parametrize("number", [1, 50])
+    def test_from_seats_missed_by_people_without_cover(self, measured, number):
+        intake = measured(Intake)
+        house = House(intake.room)
+        people = [house.refer(patient={"given_name": f"Member {place}"}) for place in range(number)]
+        days = (MONDAY + timedelta(days=ahead) for ahead in range(1, 5))
+
+        def miss() -> None:
+            day = next(days)
+            take(intake.room, *(_missed(one, day) for one in people))
+
+        cost = intake.cost_of(miss)
+
+        assert intake.room.waiting == []
+        assert within(cost, MISSED_WITHOUT_COVER), cost
+
+    @pytest.mark.parametrize("number", [1, 12])
+    @pytest.mark.parametrize(
+        ("authorized", "ceiling"), [(False, MISSED_WITHOUT_UNITS), (True, MISSED_WITH_UNITS)]
+    )
+    def test_from_seats_missed_by_people_with_cover(self, measured, authorized, ceiling, number):
+        intake = measured(Intake)
+        group = group_in_treatment(Billing(intake.room), number, authorized=authorized)
+        ahead = [MONDAY + timedelta(days=days) for days in range(1, 5)]
+        for day in ahead:
+            take(intake.room, *(_scheduled(one.patient, day) for one in group))
+        days = iter(ahead)
+
+        def miss() -> None:
+            day = next(days)
+            take(intake.room, *(_missed(one.patient, day) for one in group))
+
+        cost = intake.cost_of(miss)
+
+        seen = [one.seen() for one in group]
+        reserved = [found["ledger"]["reserved"] for own in seen for found in own["authorizations"]]
+        without = [] if authorized else [day.isoformat() for day in ahead[2:]]
+        assert reserved == [2] * number if authorized else reserved == []
+        assert [own["days_not_authorized"] for own in seen] == [without] * number
+        assert within(cost, ceiling), cost
+
     @pytest.mark.parametrize("number", [1, 12])
     @pytest.mark.parametrize(
         ("service", "ceiling"), [(Aftercare, ATTENDANCE_REMEMBERED), (Monitoring, ATTENDANCE_COUNTED)]
@@ -304,6 +357,24 @@ class TestWhatFollows:
 
         assert counted.room.waiting == []
         assert within(cost, ceiling), cost
+
+
+def _scheduled(one: dict[str, Any], day: date) -> SessionScheduled:
+    starts_at = reserving.evening(day)
+    told = {"ends_at": starts_at + timedelta(hours=3), "clinical_minutes": 165}
+    return SessionScheduled(**_seat(one, day), **told, modality="CBT", starts_at=starts_at)
+
+
+def _missed(one: dict[str, Any], day: date) -> SessionMissed:
+    starts_at = reserving.evening(day)
+    told = {"clinical_minutes": 165, "consecutive": 1, "missed_at": starts_at}
+    return SessionMissed(**_seat(one, day), **told, starts_at=starts_at)
+
+
+def _seat(one: dict[str, Any], day: date) -> dict[str, Any]:
+    ids = {name: one[name] for name in ("patient_id", "episode_id", "journey_id")}
+    seat_id = derived_id("seat", one["episode_id"], day.isoformat())
+    return ids | {"seat_id": seat_id, "session_id": derived_id("session", seat_id), "kind": "GROUP"}
 
 
 def _of_member(place: int) -> dict[str, str]:
@@ -351,11 +422,12 @@ def take(room: Room, *events: Any) -> None:
     inbox.take(room.host, [inbox.Delivery(room.envelope_of(event).to_bytes()) for event in events])
 
 
-def group_in_treatment(billing: Billing, number: int) -> list[Billing]:
-    """Return so many people in treatment, each with days that a payer authorised."""
+def group_in_treatment(billing: Billing, number: int, *, authorized: bool = True) -> list[Billing]:
+    """Return so many people in treatment, each with days that a payer authorised, or with none yet."""
     group = [billing, *(billing.another(f"Member {place}") for place in range(1, number))]
     for one in group:
-        one.authorize(units=10)
+        if authorized:
+            one.authorize(units=10)
     return group
 
 

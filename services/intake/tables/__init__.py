@@ -76,11 +76,13 @@ from services.intake.tables.costs import (
 )
 from services.intake.tables.coverage import (
     Ledger,
+    Seats,
     authorization_rows,
     authorizations_of,
     coverage_rows,
     coverages_of,
     covers_to_ask,
+    drop_seats,
     find_coverage,
     give_back,
     keep_seats,
@@ -215,12 +217,12 @@ from services.intake.tables.support import (
     supporters_of,
 )
 from services.intake.tables.tasks import (
-    count_tasks,
     find_task,
     open_tasks_about,
     open_tasks_of,
     open_tasks_on,
     task_rows,
+    tasks_of_episodes,
 )
 from services.intake.tables.to_answer import ToAnswer, to_answer
 from services.intake.tables.to_assess import ToAssess, lock_to_assess
@@ -232,6 +234,7 @@ __all__ = [
     "DeliveredTo",
     "Ledger",
     "Near",
+    "Seats",
     "ToAnswer",
     "ToAssess",
     "ToReserve",
@@ -255,7 +258,6 @@ __all__ = [
     "contact_point_rows",
     "contact_points_of",
     "contact_points_without_index",
-    "count_tasks",
     "coverage_rows",
     "coverages_of",
     "covers_to_ask",
@@ -268,6 +270,7 @@ __all__ = [
     "demand_rows",
     "demands_after",
     "disclosing_consents_of",
+    "drop_seats",
     "duty_rows",
     "episode_at_site",
     "episode_rows",
@@ -417,6 +420,7 @@ __all__ = [
     "take_turn",
     "take_turns",
     "task_rows",
+    "tasks_of_episodes",
     "tenants_with_sites",
     "to_answer",
     "unit_rows",

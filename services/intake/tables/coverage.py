@@ -374,37 +374,48 @@ def give_back(db: Session, units: Collection[coverage.Unit]) -> None:
 
 
 #: However many seats in one statement of one form: what differs is handed over as arrays.
-_KEEP_SEATS = sa.text(
-    """
-    INSERT INTO scheduled_seats AS known (tenant_id, seat_id, episode_id, day, gone)
-    SELECT :tenant_id, seat_id, episode_id, day, :gone
-    FROM unnest(CAST(:seat_ids AS uuid[]), CAST(:episode_ids AS uuid[]), CAST(:days AS date[]))
-        AS told (seat_id, episode_id, day)
-    ON CONFLICT (tenant_id, seat_id) DO UPDATE SET gone = known.gone OR excluded.gone
-    RETURNING CAST(known.seat_id AS text) AS seat_id, known.gone
-    """
+_KEEP_SEATS = """
+INSERT INTO scheduled_seats AS known (tenant_id, seat_id, episode_id, day, gone)
+SELECT %(tenant_id)s, seat_id, episode_id, day, %(gone)s
+FROM unnest(CAST(%(seat_ids)s AS uuid[]), CAST(%(episode_ids)s AS uuid[]), CAST(%(days)s AS date[]))
+    AS told (seat_id, episode_id, day)
+ON CONFLICT (tenant_id, seat_id) DO UPDATE SET gone = known.gone OR excluded.gone
+RETURNING CAST(known.seat_id AS text) AS seat_id, known.gone
+"""
+_DAYS_WITH_SEATS = """
+SELECT CAST(told.episode_id AS text) AS episode_id, told.day
+FROM unnest(CAST(%(episode_ids)s AS uuid[]), CAST(%(days)s AS date[])) AS told (episode_id, day)
+WHERE EXISTS (
+    SELECT FROM scheduled_seats AS seat
+    WHERE seat.tenant_id = %(tenant_id)s AND seat.episode_id = told.episode_id AND seat.day = told.day
+        AND NOT seat.gone
 )
+"""
+
+#: The episode and the day at the site of each seat.
+Seats = Mapping[str, tuple[str, date]]
 
 
-def keep_seats(db: Session, seats: Mapping[str, tuple[str, date]], *, gone: bool) -> set[str]:
-    """Keep that people have seats, or have them no more; return the seats that stand.
+def keep_seats(db: Session, seats: Seats) -> set[str]:
+    """Keep that people have seats; return those that stand."""
+    kept = db.connection().exec_driver_sql(_KEEP_SEATS, _told_of(db, seats, gone=False))
+    return {row.seat_id for row in kept if not row.gone}
 
-    :param seats: the episode and the day at the site, by seat.
-    """
+
+def drop_seats(db: Session, seats: Seats) -> set[tuple[str, date]]:
+    """Keep that people have seats no more; return each episode and day of theirs with another seat."""
+    connection, told = db.connection(), _told_of(db, seats, gone=True)
+    # Asked after it, in one trip: a statement does not see what it writes itself.
+    send_with_next(connection, _KEEP_SEATS, told)
+    return {(row.episode_id, row.day) for row in connection.exec_driver_sql(_DAYS_WITH_SEATS, told)}
+
+
+def _told_of(db: Session, seats: Seats, *, gone: bool) -> dict[str, Any]:
     # Sorted, so that copies that keep the same seats wait for each other and never in a circle.
     told = sorted((seat_id, episode_id, day) for seat_id, (episode_id, day) in seats.items())
     seat_ids, episode_ids, days = (list(column) for column in zip(*told, strict=True))
-    kept = db.connection().execute(
-        _KEEP_SEATS,
-        {
-            "tenant_id": db.info["tenant_id"],
-            "gone": gone,
-            "seat_ids": seat_ids,
-            "episode_ids": episode_ids,
-            "days": days,
-        },
-    )
-    return {row.seat_id for row in kept if not row.gone}
+    own = {"tenant_id": db.info["tenant_id"], "gone": gone}
+    return own | {"seat_ids": seat_ids, "episode_ids": episode_ids, "days": days}
 
 
 _seat = scheduled_seat_rows.c
@@ -413,7 +424,7 @@ _SCHEDULED_DAYS = (
     .where(
         _seat.tenant_id == sa.bindparam("of_tenant"),
         _seat.episode_id == sa.bindparam("of_episode"),
-        _seat.day.between(sa.bindparam("since"), sa.bindparam("until")),
+        _seat.day >= sa.bindparam("since"),
         _seat.gone.is_(False),
     )
     .distinct()
@@ -421,8 +432,7 @@ _SCHEDULED_DAYS = (
 )
 
 
-def scheduled_days(db: Session, *, episode_id: str, since: date, until: date | None = None) -> list[date]:
-    """Return the days from one to another on which somebody has a seat, in order."""
-    stretch = {"since": since, "until": until or date.max}
+def scheduled_days(db: Session, *, episode_id: str, since: date) -> list[date]:
+    """Return the days from one on on which somebody has a seat, in order."""
     own = {"of_tenant": db.info["tenant_id"], "of_episode": episode_id}
-    return list(db.scalars(_SCHEDULED_DAYS, stretch | own))
+    return list(db.scalars(_SCHEDULED_DAYS, own | {"since": since}))

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Index, String, Table
 from sqlalchemy.orm import Session
 
 from services.intake.domain import tasks
-from services.intake.tables.columns import CODE, mapper, metadata, one_of
+from services.intake.tables.columns import CODE, any_of, mapper, metadata, one_of
 from shared.database import id_column, moment, reference, tenant_column, written_once
 
 task_rows = Table(
@@ -56,17 +56,28 @@ _OPEN_ABOUT = written_once(
 )
 
 
+#: Somebody else may have closed one that was seen open before.
+_OF_EPISODES = written_once(
+    sa.select(tasks.Task)
+    .where(task_rows.c.episode_id == any_of("of_episodes"), task_rows.c.task == sa.bindparam("of_kind"))
+    .order_by(task_rows.c.task_id)
+    .execution_options(populate_existing=True)
+)
+
+
 def open_tasks_of(db: Session, *, episode_id: str, task: str | None = None) -> list[tasks.Task]:
     """Return the open tasks of an episode, by id; of one kind, where *task* names it."""
     open_ = db.scalars(_OPEN_OF_EPISODE, {"of_episode": episode_id})
     return [one for one in open_ if task is None or one.task == task]
 
 
-def count_tasks(db: Session, *, episode_id: str, task: str) -> int:
-    """Return how many tasks of one kind an episode has had, open or not."""
-    query = sa.select(sa.func.count()).select_from(task_rows)
-    own = (task_rows.c.tenant_id == db.info["tenant_id"], task_rows.c.episode_id == episode_id)
-    return db.scalar(query.where(*own, task_rows.c.task == task)) or 0
+def tasks_of_episodes(db: Session, *, episode_ids: Collection[str], task: str) -> dict[str, list[tasks.Task]]:
+    """Return the tasks of one kind that each of some episodes has had, open or not, by id."""
+    found: dict[str, list[tasks.Task]] = {episode_id: [] for episode_id in episode_ids}
+    for one in db.scalars(_OF_EPISODES, {"of_episodes": list(found), "of_kind": task}):
+        assert one.episode_id is not None  # it was found by it
+        found[one.episode_id].append(one)
+    return found
 
 
 def open_tasks_about(db: Session, *, patient_id: str, tasks_named: Collection[str]) -> list[tasks.Task]:

@@ -1,6 +1,7 @@
-"""What units are reserved by for somebody's scheduled days, locked and in one look."""
+"""What units are reserved by for the scheduled days of some people, locked and in one look."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage, tasks
-from services.intake.tables.columns import among
+from services.intake.domain.episodes import Episode
+from services.intake.tables.columns import among, any_of
 from services.intake.tables.coverage import (
     Ledger,
     as_in_ledger,
@@ -30,7 +32,7 @@ class ToReserve:
 
     #: What payers answered about its patient, by payer.
     covers: list[coverage.Coverage]
-    #: What was approved for the days that were asked about is locked.
+    #: What was approved for the day that was asked about, or a later one, is locked.
     ledger: Ledger
     #: In order.
     scheduled_days: list[date]
@@ -39,40 +41,40 @@ class ToReserve:
 
 
 _OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant")
-_OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
+_OF_EPISODES = any_of("of_episodes")
 _Authorization = among(
     coverage.Authorization,
     authorization_rows.c.tenant_id == _OF_TENANT,
-    authorization_rows.c.episode_id == _OF_EPISODE,
+    authorization_rows.c.episode_id == _OF_EPISODES,
 )
 _Coverage = among(
     coverage.Coverage,
     coverage_rows.c.tenant_id == _OF_TENANT,
-    coverage_rows.c.patient_id == sa.bindparam("of_patient"),
+    coverage_rows.c.patient_id == any_of("of_patients"),
 )
 _Task = among(
     tasks.Task,
     task_rows.c.tenant_id == _OF_TENANT,
-    task_rows.c.episode_id == _OF_EPISODE,
+    task_rows.c.episode_id == _OF_EPISODES,
     task_rows.c.task == coverage.UNCOVERED_TASK,
     task_rows.c.outcome.is_(None),
 )
 _seat = scheduled_seat_rows.c
 _DAYS = (
-    sa.select(_seat.day)
+    sa.select(_seat.episode_id, sa.func.array_agg(_seat.day.distinct()).label("days"))
     .where(
         _seat.tenant_id == _OF_TENANT,
-        _seat.episode_id == _OF_EPISODE,
+        _seat.episode_id == _OF_EPISODES,
         _seat.day >= sa.bindparam("since"),
         _seat.gone.is_(False),
     )
-    .distinct()
+    .group_by(_seat.episode_id)
     .subquery()
 )
 #: Four questions in one: each row tells of an authorisation and a unit of it, of a payer's answer, of a task
-#: or of a day, which are joined by nothing.
+#: or of somebody's days, which are joined by nothing.
 _TO_RESERVE = written_once(
-    sa.select(_Authorization, coverage.Unit, _Coverage, _Task, _DAYS.c.day)
+    sa.select(_Authorization, coverage.Unit, _Coverage, _Task, _DAYS.c.episode_id, _DAYS.c.days)
     .select_from(_Authorization)
     .outerjoin(coverage.Unit, is_unit_of(_Authorization))
     .join(_Coverage, sa.false(), full=True)
@@ -82,7 +84,6 @@ _TO_RESERVE = written_once(
         *as_in_ledger(_Authorization),
         _Coverage.payer,
         _Task.task_id,
-        _DAYS.c.day,
     )
     .execution_options(populate_existing=True),
     narrowed=(_Authorization, coverage.Unit, _Coverage, _Task),
@@ -90,20 +91,44 @@ _TO_RESERVE = written_once(
 
 
 def lock_to_reserve(
-    db: Session, *, episode_id: str, patient_id: str, days: Collection[date], since: date
-) -> ToReserve:
-    """Return what is known of an episode whose scheduled days need units.
+    db: Session, episodes: Sequence[tuple[Episode, date]], *, locked_from: date
+) -> dict[str, ToReserve]:
+    """Return what is known of episodes whose scheduled days need units, by episode.
 
-    :param days: what was approved for a stretch with any of them is locked.
-    :param since: the day from which on scheduled days are told.
+    :param episodes: each with the day from which on its scheduled days are told.
+    :param locked_from: what was approved for this day or a later one is locked.
     """
-    lock_approved(db, episode_ids=[episode_id], days=days)
-    asked = {"of_tenant": db.info["tenant_id"], "of_episode": episode_id, "of_patient": patient_id}
-    rows = db.execute(_TO_RESERVE, {**asked, "since": since}).all()
-    taken = [(authorization, unit) for authorization, unit, *_ in rows if authorization is not None]
-    return ToReserve(
-        covers=[cover for _, _, cover, _, _ in rows if cover is not None],
-        ledger=ledgers_in(taken, episode_ids=[episode_id])[episode_id],
-        scheduled_days=[day for *_, day in rows if day is not None],
-        warnings=[task for _, _, _, task, _ in rows if task is not None],
-    )
+    if not episodes:
+        return {}
+    ids = [episode.episode_id for episode, _ in episodes]
+    # All of it at once, in the order of all: whoever takes units of it later waits for nobody then.
+    lock_approved(db, episode_ids=ids, days=(locked_from, date.max))
+    asked = {
+        "of_tenant": db.info["tenant_id"],
+        "of_episodes": ids,
+        "of_patients": [episode.patient_id for episode, _ in episodes],
+        "since": min(since for _, since in episodes),
+    }
+    taken: list[tuple[coverage.Authorization, coverage.Unit | None]] = []
+    covers: dict[str, list[coverage.Coverage]] = defaultdict(list)
+    warnings: dict[str, list[tasks.Task]] = defaultdict(list)
+    days: dict[str, list[date]] = {}
+    for authorization, unit, cover, task, episode_id, own in db.execute(_TO_RESERVE, asked):
+        if authorization is not None:
+            taken.append((authorization, unit))
+        elif cover is not None:
+            covers[cover.patient_id].append(cover)
+        elif task is not None:
+            warnings[task.episode_id].append(task)
+        else:
+            days[episode_id] = own
+    ledgers = ledgers_in(taken, episode_ids=ids)
+    return {
+        episode.episode_id: ToReserve(
+            covers=covers[episode.patient_id],
+            ledger=ledgers[episode.episode_id],
+            scheduled_days=sorted(day for day in days.get(episode.episode_id, ()) if day >= since),
+            warnings=warnings[episode.episode_id],
+        )
+        for episode, since in episodes
+    }
