@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bench.house import House
 from bench.parts import Parts
+from bench.past import put_behind
 from services.scheduling.service import Scheduling
 from shared import sealing
 from shared.clock import real_now
@@ -113,8 +114,11 @@ WITH met AS (
 ), seated AS (
     INSERT INTO seats (seat_id, tenant_id, session_id, patient_id, episode_id, journey_id, capacity, number,
         starts_at, ends_at, state, credited_minutes, told, revision)
-    SELECT gen_random_uuid(), %(tenant)s, session_id, gen_random_uuid(), gen_random_uuid(),
-        gen_random_uuid(), 12, 1, %(starts_at)s, %(starts_at)s + interval '1 hour',
+    SELECT gen_random_uuid(), %(tenant)s, session_id,
+        CASE WHEN missed THEN md5('missing patient' || n / %(one_in)s)::uuid ELSE gen_random_uuid() END,
+        CASE WHEN missed THEN md5('missing episode' || n / %(one_in)s)::uuid ELSE gen_random_uuid() END,
+        CASE WHEN missed THEN md5('missing journey' || n / %(one_in)s)::uuid ELSE gen_random_uuid() END,
+        12, 1, %(starts_at)s, %(starts_at)s + interval '1 hour',
         CASE WHEN missed THEN 'SCHEDULED' ELSE 'PRESENT' END, CASE WHEN missed THEN 0 ELSE 60 END,
         NOT missed, 0
     FROM met
@@ -124,7 +128,13 @@ SELECT %(tenant)s, 'attendance_grace_over', session_id::text, %(starts_at)s + in
     session_id::text, 'waiting', 0
 FROM met WHERE missed
 """
-
+#: The ids of those who have not come, as intake knows them.
+_MISSING = {
+    "patient_id": "md5('missing patient' || n)::uuid",
+    "episode_id": "md5('missing episode' || n)::uuid",
+    "journey_id": "md5('missing journey' || n)::uuid",
+    "referral_id": "md5('missing referral' || n)::uuid",
+}
 
 #: Who announces events in a house without monitoring and aftercare, and to which of them intake reacts.
 _ANNOUNCING = ("intake", "scheduling")
@@ -293,7 +303,13 @@ class Clinic:
         return [str(session_id) for (session_id,) in self._ask(_UNMARKED, number=groups)]
 
     def miss(self, sessions: int, *, one_in: int) -> None:
-        """Store the sessions of one day, of which one in some has a patient who has not come."""
+        """Store the sessions of one day, of which one in some has a patient who has not come.
+
+        Intake knows those before: what it does about a missed session it does beside all that is measured.
+        """
+        missing = dict.fromkeys(("patients", "referrals", "episodes"), sessions // one_in)
+        with contextlib.closing(self._parts.connect(self.house.database_url, "intake")) as connection:
+            put_behind(connection, missing, told=_MISSING)
         self._do(_DAY, number=sessions, one_in=one_in, starts_at=real_now() - timedelta(minutes=16))
 
     def is_judged(self) -> bool:

@@ -4,11 +4,9 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 
-import psycopg2
-from psycopg2 import sql
-
 from bench.house import open_house
 from bench.parts import Parts
+from bench.past import put_behind
 from bench.rows import HOMEWARD, Row
 from bench.works import events, requests
 
@@ -17,30 +15,6 @@ EMPTY, GROWN = "{work}, nothing behind it", "{work}, {events:,} events and {pati
 
 #: By how many connections reading and writing are asked.
 CONNECTIONS = 16
-
-#: What every row of the past gets of its own; everything else is copied from a row that the service wrote.
-#: Moments are spread over the last fortnight, so that nothing of it is pruned meanwhile.
-_FRESH = {
-    "event_id": "uuidv7(-n * interval '1 second')",
-    "command_id": "uuidv7(-n * interval '1 second')",
-    "episode_id": "uuidv7(-n * interval '1 second')",
-    "patient_id": "uuidv7(-n * interval '1 second')",
-    "journey_id": "uuidv7(-n * interval '1 second')",
-    "referral_id": "uuidv7(-n * interval '1 second')",
-    "identity_index": "sha256(uuidv7()::text::bytea)",
-    "cause_id": "gen_random_uuid()::text",
-    "correlation_id": "gen_random_uuid()::text",
-    "causation_id": "gen_random_uuid()::text",
-    "about_id": "gen_random_uuid()",
-    "link": "10000000 + n",
-    "announced_at": "now() - n * interval '1 second'",
-    "dispatched_at": "now() - n * interval '1 second'",
-    "received_at": "now() - n * interval '1 second'",
-    "recorded_at": "now() - n * interval '1 second'",
-    "occurred_at": "now() - n * interval '1 second'",
-    "carried_out_at": "now() - n * interval '1 second'",
-    "acted_at": "now() - n * interval '1 second'",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +42,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
             ("scheduling", {"outbox": amounts.events}),
         ):
             with contextlib.closing(parts.connect(side.database_url, database)) as connection:
-                _put_behind(connection, tables)
+                put_behind(connection, tables)
         yield events.react(side, amounts.reactions, work=grown(REACTION, amounts))
     tell("growth: requests")
     with open_house(parts, ("intake", "gateway")) as house:
@@ -89,7 +63,7 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         }
         for service, tables in past.items():
             with contextlib.closing(parts.connect(house.database_url, service)) as connection:
-                _put_behind(connection, tables)
+                put_behind(connection, tables)
         for work, measured in ((READ, requests.read), (COMMAND, requests.command)):
             yield measured(door, CONNECTIONS, amounts.seconds, work=grown(work, amounts))
 
@@ -102,40 +76,3 @@ def grown(work: str, amounts: Amounts) -> str:
 def is_grown(name: str, work: str) -> bool:
     """Return whether a work is this one with anything behind it, however much."""
     return name.startswith(f"{work}, ") and name.endswith(" patients behind it")
-
-
-def _put_behind(connection: "psycopg2.extensions.connection", tables: dict[str, int]) -> None:
-    """Copy a row of each table so often that it holds so many more, each with ids and moments of its own."""
-    cursor = connection.cursor()
-    for table, number in tables.items():
-        cursor.execute(
-            "SELECT column_name FROM information_schema.columns"
-            " WHERE table_schema = 'public' AND table_name = %s AND is_identity = 'NO' AND"
-            " (column_name <> 'position' OR is_nullable = 'YES') ORDER BY ordinal_position",
-            [table],
-        )
-        columns = [name for (name,) in cursor.fetchall()]
-        values = [
-            sql.SQL(_FRESH["link"])
-            if column == "position"
-            else sql.SQL(_FRESH[column])
-            if column in _FRESH
-            else sql.SQL("model.{}").format(sql.Identifier(column))
-            for column in columns
-        ]
-        # Foreign keys would ask for people whom nobody looks at.
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(
-            sql.SQL(
-                "INSERT INTO {table} ({columns}) SELECT {values}"
-                " FROM (SELECT * FROM {table} LIMIT 1) AS model, generate_series(1, %s) AS n"
-            ).format(
-                table=sql.Identifier(table),
-                columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-                values=sql.SQL(", ").join(values),
-            ),
-            [number],
-        )
-        cursor.execute("SET session_replication_role = origin")
-        cursor.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
-    cursor.execute("CHECKPOINT")

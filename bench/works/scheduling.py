@@ -81,7 +81,10 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
             yield Row(work=work, system=HOMEWARD, remark=stored, **_timed(requests))
         _settle(clinic)
         yield _move(clinic)
+        _settle(clinic)
         yield _sweep(clinic, amounts.of_a_day)
+        # Nothing was told of somebody whom intake does not know, which it would try again and again.
+        _settle(clinic)
 
 
 def _settle(clinic: Clinic) -> None:
