@@ -162,7 +162,6 @@ def _take(
         for day in sorted(set(days) - have):
             own, without = _take_for(db, authorization, day, own=own, now=now)
             given_up += without
-        db.flush()
         have = have - set(given_up) | {unit.served_on for unit in own}
         covering.watch(db, authorization, taken=own, now=now)
         watch_reservations(db, authorization, site=site, taken=own)

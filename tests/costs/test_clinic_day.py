@@ -49,6 +49,7 @@ DAY_DELIVERED = {"round trips": 3, "statements": 10}
 GROUP_DELIVERED = {"round trips": 3, "statements": 10}
 GROUP_WITHOUT_NOTE = {"round trips": 3, "statements": 9}
 SEATS_OF_WEEKS = {"round trips": 4, "statements": 10}
+SEATS_OF_MANY = {"round trips": 4, "statements": 10}
 UNIT_RESERVED = {"round trips": 4, "statements": 10}
 UNITS_LAPSED = {"round trips": 6, "statements": 13}
 #: Of an hour's sessions as of one seat: of people without cover, of such for whom units are still to be
@@ -297,6 +298,22 @@ class TestWhatFollows:
         (seen,) = billing.seen()["authorizations"]
         assert seen["ledger"]["reserved"] == 1
         assert within(cost, UNITS_LAPSED), cost
+
+    @pytest.mark.parametrize("number", [1, 12])
+    def test_from_seats_of_many_people(self, measured, number):
+        intake = measured(Intake)
+        group = group_in_treatment(Billing(intake.room), number)
+        days = (MONDAY + timedelta(days=ahead) for ahead in range(1, 5))
+
+        def give() -> None:
+            day = next(days)
+            take(intake.room, *(_scheduled(one.patient, day) for one in group))
+
+        cost = intake.cost_of(give)
+
+        ledgers = [one.seen()["authorizations"][0]["ledger"] for one in group]
+        assert [ledger["reserved"] for ledger in ledgers] == [2] * number
+        assert within(cost, SEATS_OF_MANY), cost
 
     @pytest.mark.parametrize("number", [1, 50])
     def test_from_seats_missed_by_people_without_cover(self, measured, number):
