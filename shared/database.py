@@ -721,9 +721,10 @@ class _Session(Session):
     def flush(self, objects: Any = None) -> None:
         """Have what was added and changed written on the way to whatever is asked next.
 
-        What fails then fails there, so within a savepoint nothing waits.
+        What fails then fails there, so within a savepoint nothing waits but where all is sent before its end.
         """
-        if self._is_clean() or self.in_nested_transaction():
+        within = self.get_nested_transaction()
+        if self._is_clean() or (within is not None and within is not self.info.get("sends_all_within")):
             super().flush(objects)
             return
         connection = self.connection()

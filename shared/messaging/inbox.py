@@ -163,6 +163,8 @@ class _Failed(NamedTuple):
     body: bytes
     name: str
     error: Exception
+    #: Whether that is known; else it is so where all others of its batch go well.
+    is_known: bool = True
 
 
 def _take_batch(
@@ -170,34 +172,41 @@ def _take_batch(
     batch: list[tuple[Envelope, bytes]],
     *,
     kept: frozenset[tuple[str, str]] = frozenset(),
-    blamed: _Failed | None = None,
+    failed: _Failed | None = None,
     again: bool = False,
+    left: list[_Failed] | None = None,
 ) -> bool:
     """Run the reactions to events of one tenant in one transaction; return whether nothing failed.
 
     What fails is kept waiting. Where it is not plain what that is, it is looked for by halves.
 
     :param kept: events and reactions that failed before and wait already: they are not run.
-    :param blamed: what has failed if all of this goes well: it is kept in the same transaction.
+    :param failed: another's that failed: it is kept in the same transaction.
     :param again: whether it was tried before, and is without what that failed by.
+    :param left: is given what fails and is all that there is, to be kept by whoever asks.
     """
     attempt, unnoted = _Attempt(), Condition("pk_inbox")
     try:
         try:
-            _run_batch(host, batch, attempt, kept=kept, blamed=blamed, unnoted=unnoted)
+            _run_batch(host, batch, attempt, kept=kept, failed=failed, unnoted=unnoted)
         except Exception:
             if unnoted.sent and unnoted.broken is None:
                 raise
-            _run_batch(host, batch, attempt, kept=kept, blamed=blamed)
+            _run_batch(host, batch, attempt, kept=kept, failed=failed)
     except Exception as error:
         if is_cut_off(error):
             raise
-        # Of one more that fails there may be many, each of which would have all before it run once more.
-        failed = None if again else _failed_one(host, batch, error, attempt)
-        if failed is not None:
+        if failed is not None and failed.is_known:
             _keep_failed(host, failed)
-            if len(attempt.noted) > 1 or host.every_event is not None:
-                _take_batch(host, batch, kept=kept | {(failed.envelope.event_id, failed.name)}, again=True)
+        # Of one more that fails there may be many, each of which would have all before it run once more.
+        found = None if again else _failed_one(host, batch, error, attempt)
+        is_all = len(attempt.noted) == 1 and host.every_event is None
+        if found is not None and is_all and left is not None:
+            left.append(found)
+        elif found is not None:
+            _keep_failed(host, found)
+            if not is_all:
+                _take_batch(host, batch, kept=kept | {(found.envelope.event_id, found.name)}, again=True)
         elif len(batch) == 1 or lost_a_lock(getattr(error, "orig", None)):
             # Those that held each other up might do so again.
             for envelope, body in batch:
@@ -227,11 +236,12 @@ def _take_halves(
     """
     first, second = batch[: len(batch) // 2], batch[len(batch) // 2 :]
     blamed = _blamed(host, second, error, noted=noted) if len(second) == 1 else None
-    went_well = _take_batch(host, first, kept=kept, blamed=blamed)
+    left: list[_Failed] = []
+    went_well = _take_batch(host, first, kept=kept, failed=blamed, left=left)
     if went_well and len(second) > 1 and not _met_another(error):
         _take_halves(host, second, error, noted=noted, kept=kept)
     elif not went_well or blamed is None:
-        _take_batch(host, second, kept=kept)
+        _take_batch(host, second, kept=kept, failed=left[0] if left else None)
 
 
 def _blamed(
@@ -251,7 +261,7 @@ def _blamed(
     names = [name for event_id, name in noted if event_id == envelope.event_id]
     if not is_of_value or envelope.event.never_parked or len(names) != 1 or host.every_event is not None:
         return None
-    return _Failed(envelope, body, names[0], error)
+    return _Failed(envelope, body, names[0], error, is_known=False)
 
 
 def _run_batch(
@@ -260,24 +270,24 @@ def _run_batch(
     attempt: _Attempt,
     *,
     kept: frozenset[tuple[str, str]],
-    blamed: _Failed | None,
+    failed: _Failed | None,
     unnoted: Condition | None = None,
 ) -> None:
     """Run the reactions to a batch that were not noted as done before, in one transaction.
 
-    :param blamed: is kept waiting by it.
+    :param failed: is kept waiting by it.
     :param unnoted: tells to go on as if none was, and is broken in the end where some were: nothing stands
         then. What comes for the first time is hardly ever noted, and to ask would be a trip to the database.
     """
     # Asked once: simulated time stands still while there is anything to do.
     now = host.clock.now()
     attempt.running = None
-    with host.transaction(None, by_the_book=blamed is None) as db:
+    with host.transaction(None, by_the_book=failed is None) as db:
         new = _note_received(host, db, [envelope for envelope, _ in batch], kept=kept, unnoted=unnoted)
         attempt.noted = frozenset(new)
-        if blamed is not None:
-            outcome = _after_failure(host, blamed.envelope, attempts=1, error=blamed.error, since=None)
-            _keep_with_next(host, db, blamed, outcome)
+        if failed is not None:
+            outcome = _outcome_of_run(host, failed.envelope, failed.error, attempts=0, early=0, since=None)
+            _keep_with_next(host, db, failed, outcome)
         if host.every_event is not None:
             act_for(db, origin_of_reaction(host, batch[0][0], now=now))
             host.every_event(db, [envelope for envelope, _ in batch])
@@ -295,8 +305,8 @@ def _run_batch(
                 alike = _of_kind(envelope.event.wire_name, batch, new=new, name=name)
                 new.difference_update((one.event_id, name) for one in alike)
                 _react_at_once(host, db, alike, name, at_once, now=now)
-    if blamed is not None:
-        _say_failed(blamed.envelope, blamed.name, blamed.error, outcome)
+    if failed is not None:
+        _say_failed(failed.envelope, failed.name, failed.error, outcome)
 
 
 def is_cut_off(error: BaseException) -> bool:
@@ -553,7 +563,8 @@ def _try(  # one attempt is told by these
     before = snapshot(db)
     outcome: dict[str, Any] = _DONE
     try:
-        with db.begin_nested():
+        with db.begin_nested() as savepoint:
+            db.info["sends_all_within"] = savepoint
             _react(host, db, envelope, name, react, now=db.info["origin"].now)
             send_all(db)
     except Exception as error:
@@ -587,14 +598,22 @@ def _after_failed_run(  # as many as tell an attempt
     :param attempts: how often it had failed before.
     :param since: when its event was received; None where that is now.
     """
-    if isinstance(error, TooEarly):
-        return _after_too_early(host, envelope, attempts=attempts, early=early, since=since)
-    outcome = _after_failure(host, envelope, attempts=attempts + 1, error=error, since=since)
+    outcome = _outcome_of_run(host, envelope, error, attempts=attempts, early=early, since=since)
     _say_failed(envelope, name, error, outcome)
     return outcome
 
 
+def _outcome_of_run(
+    host: "Host", envelope: Envelope, error: Exception, *, attempts: int, early: int, since: datetime | None
+) -> dict[str, Any]:
+    if isinstance(error, TooEarly):
+        return _after_too_early(host, envelope, attempts=attempts, early=early, since=since)
+    return _after_failure(host, envelope, attempts=attempts + 1, error=error, since=since)
+
+
 def _say_failed(envelope: Envelope, name: str, error: Exception, outcome: dict[str, Any]) -> None:
+    if isinstance(error, TooEarly):
+        return
     telemetry.reactions.labels(name, "failed").inc()
     log.warning(
         "reaction_failed",

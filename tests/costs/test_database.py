@@ -65,7 +65,9 @@ BATCH_OF_A_HUNDRED = {"round trips": 1, "statements": 3}
 #: With the batch that was in vain: nothing is rolled back of what was sent in one.
 ONE_FAILS_ALONE = {"round trips": 2, "statements": 2}
 #: What the database refuses is looked for. The others wait for the number of halves, not for as many as they
-#: are.
+#: are. Where the first half goes well, nobody runs the second as a whole.
+FIRST_FAILS_OF_TWO = {"round trips": 3, "statements": 7}
+FIRST_FAILS_OF_A_HUNDRED = {"round trips": 13, "statements": 26}
 ONE_FAILS_OF_TWO = {"round trips": 2, "statements": 5}
 ONE_FAILS_OF_A_HUNDRED = {"round trips": 8, "statements": 23}
 #: What fails by itself is known, and the others are taken as ever.
@@ -224,11 +226,23 @@ class TestCosts:
         ("number", "ceiling"),
         [(1, ONE_FAILS_ALONE), (2, ONE_FAILS_OF_TWO), (100, ONE_FAILS_OF_A_HUNDRED)],
     )
-    def test_reactions_of_which_one_fails(self, measured, number, ceiling):
+    def test_reactions_of_which_the_last_fails(self, measured, number, ceiling):
         monitoring = measured(short_weeks.ShortWeeks)
         short_weeks.metadata.create_all(monitoring.room.engine)
 
         cost = monitoring.cost_of(lambda: take(monitoring.room, number - 1, fail=1))
+
+        assert effects_in(monitoring.room) == 2 * (number - 1)
+        assert within(cost, ceiling), cost
+
+    @pytest.mark.parametrize(
+        ("number", "ceiling"), [(2, FIRST_FAILS_OF_TWO), (100, FIRST_FAILS_OF_A_HUNDRED)]
+    )
+    def test_reactions_of_which_the_first_fails(self, measured, number, ceiling):
+        monitoring = measured(short_weeks.ShortWeeks)
+        short_weeks.metadata.create_all(monitoring.room.engine)
+
+        cost = monitoring.cost_of(lambda: take(monitoring.room, number - 1, fail=1, first=True))
 
         assert effects_in(monitoring.room) == 2 * (number - 1)
         assert within(cost, ceiling), cost
@@ -474,8 +488,10 @@ def sign_all(room: Room) -> None:
             room.call("sign_rules", signed, role=roles.MEDICAL_DIRECTOR, credential="MD")
 
 
-def take(room: Room, number: int, *, fail: int = 0) -> None:
-    weeks = [short_week() for _ in range(number)] + [short_week(NO_MINUTES) for _ in range(fail)]
+def take(room: Room, number: int, *, fail: int = 0, first: bool = False) -> None:
+    weeks = [short_week() for _ in range(number)]
+    failing = [short_week(NO_MINUTES) for _ in range(fail)]
+    weeks = failing + weeks if first else weeks + failing
     envelopes = [room.envelope_of(week) for week in weeks]
     inbox.take(room.host, [inbox.Delivery(envelope.to_bytes()) for envelope in envelopes])
 

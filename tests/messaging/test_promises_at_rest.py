@@ -12,14 +12,16 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
+from bench.programs import short_weeks
 from homeward.postgres import PrivatePostgres
 from shared import audit, clock
 from shared.contracts import roles
 from shared.contracts.event import Actor, write_moment
+from shared.contracts.scheduling import WeeklyDoseShortfall
 from shared.database import Origin, new_engine
 from shared.errors import Conflict, Refusal
 from shared.ids import derived_id, new_id
-from shared.messaging import commands, inbox, outbox, timers
+from shared.messaging import commands, inbox, outbox, reacts_to, timers
 from shared.messaging.hosting.host import Host
 from shared.messaging.outbox import relay_once
 from shared.messaging.oversight import backlog
@@ -766,6 +768,52 @@ class TestEffectsHappenOnce:
         with room.engine.connect() as connection:
             row = connection.execute(sa.select(inbox.quarantine)).one()
         assert b"Lindqvist" not in bytes(row.body_sealed)
+
+
+class TwoWeeks:
+    """Keeps each short week twice: with its minutes, at most so many, and without."""
+
+    name = "monitoring"
+    most = 2**40
+
+    @reacts_to(WeeklyDoseShortfall)
+    def keep_with_minutes(self, db: Any, event: WeeklyDoseShortfall, now: Any) -> None:
+        db.add(self._week(event.episode_id, event, now, minutes=min(event.attended_minutes, self.most)))
+
+    @reacts_to(WeeklyDoseShortfall)
+    def keep_without_minutes(self, db: Any, event: WeeklyDoseShortfall, now: Any) -> None:
+        db.add(self._week(event.patient_id, event, now, minutes=0))
+
+    def _week(self, id_: str, event: WeeklyDoseShortfall, now: Any, *, minutes: int) -> short_weeks.ShortWeek:
+        return short_weeks.ShortWeek(
+            episode_id=id_,
+            patient_id=event.patient_id,
+            week_starts_on=event.week_starts_on,
+            attended_minutes=minutes,
+            floor_minutes=event.floor_minutes,
+            noted_at=now,
+        )
+
+
+class TestReactionsToOneEvent:
+    def test_of_which_one_is_refused_leave_nothing_of_it_to_the_other(self, room: Room) -> None:
+        short_weeks.metadata.create_all(room.engine)
+        two = Room(TwoWeeks, engine=room.engine, settings=settings_for_tests())
+
+        def minutes() -> list[int]:
+            with room.engine.connect() as connection:
+                kept = connection.scalars(sa.select(short_weeks.noted_weeks.c.attended_minutes))
+                return sorted(kept)
+
+        body = room.envelope_of(replace(short_week("ada"), attended_minutes=2**40)).to_bytes()
+        inbox.take(two.host, [inbox.Delivery(body)])
+        assert (minutes(), sorted(states(room))) == ([0], [("done", 0), ("waiting", 1)])
+        inbox.retry_one(two.host)
+        assert (minutes(), sorted(states(room))) == ([0], [("done", 0), ("waiting", 2)])
+        two.host.service.most = 330
+        inbox.retry_one(two.host)
+
+        assert (minutes(), sorted(states(room))) == ([0, 330], [("done", 0), ("done", 2)])
 
 
 def let_wait_be_over(room: Room) -> float:
