@@ -5,12 +5,12 @@ site waits.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 
 from sqlalchemy.orm import Session
 
-from services.scheduling import messages, seating, staffing, tables, teaching, vacancies, vetting
+from services.scheduling import messages, seating, staffing, tables, vacancies, vetting
 from services.scheduling.domain import (
     attendance,
     family,
@@ -65,25 +65,40 @@ def spans_of_facilitators(found: Iterable[groups.Group]) -> dict[str, list[weeks
     return spans
 
 
+def timetable_of(db: Session, *found: plans.WeeklyPlan, site_id: str, since: datetime) -> tables.Timetable:
+    """Return what the weeks of some plans of a site are found and booked by; the site is locked.
+
+    :raises NoSuchSite: when there is none.
+    """
+    timetable = tables.lock_timetable(
+        db,
+        site_id=site_id,
+        plan_ids=[plan.plan_id for plan in found],
+        patient_ids=[plan.patient_id for plan in found],
+        since=since,
+    )
+    if timetable is None:
+        raise records.NoSuchSite(field="site_id", rule="must be a site")
+    return timetable
+
+
 def _therapists(
-    db: Session,
-    site: records.Site,
-    *,
-    on: date,
-    besides: plans.WeeklyPlan,
-    led: Iterable[groups.Group],
+    timetable: tables.Timetable, *, on: date, besides: plans.WeeklyPlan
 ) -> list[planner.Therapist]:
     """Return the site's licensed therapists, those with the fewest patients first."""
-    in_groups = spans_of_facilitators(led)
-    taken = tables.hours_taken(db, site_id=site.site_id, besides=besides.plan_id)
+    in_groups = spans_of_facilitators(timetable.groups.values())
+    taken: dict[str, set[tuple[int, time]]] = {}
+    for plan_id, hour in timetable.hours.items():
+        if plan_id != besides.plan_id:
+            taken.setdefault(hour.clinician_id, set()).add((hour.weekday, hour.starts))
     therapists = [
         planner.Therapist(
             clinician_id=clinician.clinician_id,
-            taken=frozenset((hour.weekday, hour.starts) for hour in taken.get(clinician.clinician_id, ())),
+            taken=frozenset(taken.get(clinician.clinician_id, ())),
             busy=tuple(in_groups.get(clinician.clinician_id, ())),
             states=clinician.counsels_in(on=on),
         )
-        for clinician in tables.clinicians_of_site(db, site_id=site.site_id)
+        for clinician in timetable.staff.values()
         if clinician.may_counsel(on=on)
     ]
     # The sort is stable, so those with equally many keep the order in which they were added.
@@ -95,7 +110,7 @@ def find_week(
     plan: plans.WeeklyPlan,
     episode: records.Episode,
     patient: records.Patient,
-    site: records.Site,
+    timetable: tables.Timetable,
     *,
     at: datetime,
     known: str | None = None,
@@ -104,15 +119,14 @@ def find_week(
 ) -> list[Event]:
     """Give the plan a standing week from *at* on and book it; return what is to be announced.
 
+    :param timetable: what the site's weeks are planned by, of this plan, as it is now and from *at* on.
     :param now: the present moment, where *at* may be long past: nobody joins a cohort that began
         meanwhile.
     :param known: why none fitted before, where that need not be asked again.
     :param because: what the program could not keep of the week before; the patient is told.
     """
-    db.flush()
-    own = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
-    by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-    taken = tables.numbers_taken(db, site_id=site.site_id)
+    own, by_id, taken = timetable.places[plan.plan_id], timetable.groups, timetable.taken
+    zone = timetable.site.time_zone
     for place in own:
         if place.number is not None:
             taken[place.group_id, place.weekday].discard(place.number)
@@ -121,21 +135,20 @@ def find_week(
         patient=patient,
         held=own,
         held_hour=plan.individual,
-        admitted_minute=weeks.minute_of_week(at=at, zone=site.time_zone),
-        on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
+        admitted_minute=weeks.minute_of_week(at=at, zone=zone),
+        on=weeks.local_day(at=max(at, now or at), zone=zone),
     )
     meetings = plans.meetings_of(
         groups=plans.joinable(
             groups=by_id.values(),
             own=own,
-            on=weeks.local_day(at=max(at, now or at), zone=site.time_zone),
+            on=weeks.local_day(at=max(at, now or at), zone=zone),
         ),
         taken={key: len(numbers) for key, numbers in taken.items()},
     )
-    through = plans.licensed_through(at=at, zone=site.time_zone)
-    therapists = _therapists(db, site, on=through, besides=plan, led=by_id.values())
+    therapists = _therapists(timetable, on=plans.licensed_through(at=at, zone=zone), besides=plan)
     there = staffing.without_absences(
-        db, site, therapists, own=plan.individual_clinician_id, since=max(at, now or at)
+        timetable, therapists, own=plan.individual_clinician_id, since=max(at, now or at)
     )
     search = partial(planner.plan_week, request=request, meetings=meetings, solve=solver.solve)
     # Whoever is away is asked only where nobody else has an hour; why there is none is asked once.
@@ -160,18 +173,18 @@ def find_week(
     kept = {(place.group_id, place.weekday): place.number for place in own}
     places = plans.places_in(plan=plan, week=found, kept=kept, taken=taken, groups=by_id)
     db.add_all(places)
+    timetable.places[plan.plan_id] = places
     for place in places:
         if place.number is not None:
             taken.setdefault((place.group_id, place.weekday), set()).add(place.number)
     for group_id in sorted(touched | {place.group_id for place in places}):
         caused += by_id[group_id].tell_places(taken, now=at)
-    db.flush()
     first_session_at, scheduled = book(
         db,
-        site,
+        timetable,
         [plan],
         after=at,
-        through=plans.end_of_next_week(at=at, zone=site.time_zone),
+        through=plans.end_of_next_week(at=at, zone=zone),
         replaces=bool(own),
     )
     # A whole week lies ahead, so every standing meeting has a date.
@@ -182,7 +195,7 @@ def find_week(
 
 def book(
     db: Session,
-    site: records.Site,
+    timetable: tables.Timetable,
     booked: list[plans.WeeklyPlan],
     *,
     after: datetime,
@@ -191,11 +204,10 @@ def book(
 ) -> tuple[datetime | None, list[Event]]:
     """Book the plans' dates up to the day *through*; return the first start, and what to announce.
 
+    :param timetable: what the site's weeks are booked by, of these plans, as it is now and from *after* on.
     :param replaces: whether scheduled seats that are no part of the plans any more fall away.
     """
-    by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-    taught = teaching.followed_by(db, by_id)
-    places = tables.places_of(db, plan_ids=[plan.plan_id for plan in booked])
+    site = timetable.site
     today = weeks.local_day(at=after, zone=site.time_zone)
     dated: list[plans.DatedSession] = []
     freed: list[str] = []
@@ -204,29 +216,30 @@ def book(
         first = plan.booked_through + timedelta(days=1) if plan.booked_through else today
         own = plans.dated_sessions(
             plan=plan,
-            places=places[plan.plan_id],
-            groups=by_id,
+            places=timetable.places[plan.plan_id],
+            groups=timetable.groups,
             site=site,
             after=after,
             first=today if replaces else first,
             last=last,
-            curricula=taught,
+            curricula=timetable.taught,
         )
         if replaces:
             freed += _cancel_seats(db, plan, after=after, keep=[session.seat_id for session in own])
             plan.forget_not_led(after=weeks.monday_of(today))
         plan.booked_through = last
         dated += own
-    dated = seating.bookable_dates(db, site, dated, after=after)
-    led = staffing.led_dates(db, site, dated, after=after)
+    dated = seating.bookable_dates(timetable, dated)
+    there = tables.lock_dates(db, dated=dated, leaders=staffing.leaders_on(timetable, dated))
+    led = staffing.led_dates(db, timetable, dated, there, after=after)
     for one in led.left_out:
         if one.clinical_minutes:
             day = weeks.local_day(at=one.starts_at, zone=site.time_zone)
             one.plan.note_not_led(week_starts_on=weeks.monday_of(day))
     dated = led.dated
-    new_sessions, new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated)
+    new_seats = tables.add_dated(db, site_id=site.site_id, dated=dated, there=there)
     for session in dated:
-        if session.session_id in new_sessions:
+        if session.session_id not in there.booked:
             set_timer(
                 db,
                 "attendance_grace_over",
@@ -276,7 +289,8 @@ def help_those_without_week(
     db.flush()
     for plan, episode, patient in tables.plans_without_week(db, site_id=site.site_id, at_most=at_most):
         known = None if says_why else plan.reason
-        announce_all(db, find_week(db, plan, episode, patient, site, at=at, known=known))
+        timetable = timetable_of(db, plan, site_id=plan.site_id, since=at)
+        announce_all(db, find_week(db, plan, episode, patient, timetable, at=at, known=known))
 
 
 def planned(
@@ -410,16 +424,19 @@ def replan(
 
     Somebody who lost one day of treatment is not to lose the others as well.
     """
-    announce_all(db, find_week(db, plan, episode, patient, site, at=at, because=because))
+    timetable = timetable_of(db, plan, site_id=plan.site_id, since=at)
+    announce_all(db, find_week(db, plan, episode, patient, timetable, at=at, because=because))
     if plan.reason is None or plan.state != "ACTIVE" or not (gone or hour_gone):
         return
-    by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=site.site_id)}
-    plan.lose(minutes=sum(by_id[place.group_id].clinical_minutes for place in gone), hour=hour_gone)
+    minutes = sum(timetable.groups[place.group_id].clinical_minutes for place in gone)
+    plan.lose(minutes=minutes, hour=hour_gone)
     for place in gone:
         db.delete(place)
     db.flush()
     announce_all(db, vacancies.after_leaving(db, gone, site_id=site.site_id, now=at))
-    book(db, site, [plan], after=at, through=weeks.local_day(at=at, zone=site.time_zone), replaces=True)
+    timetable.places[plan.plan_id] = [place for place in timetable.places[plan.plan_id] if place not in gone]
+    through = weeks.local_day(at=at, zone=site.time_zone)
+    book(db, timetable, [plan], after=at, through=through, replaces=True)
 
 
 def begin_awaited_plan(
@@ -434,8 +451,10 @@ def begin_awaited_plan(
     if plan is None or not plan.awaits_treatment_plan:
         return False
     cancel_timer(db, "treatment_plan_late", key=plan.episode_id)
-    site = locked_site(db, plan.site_id)
-    begin_plan(db, plan, episode, patient, site, at=episode.admitted_at or now, now=now)
+    at = episode.admitted_at or now
+    begin_plan(
+        db, plan, episode, patient, timetable_of(db, plan, site_id=plan.site_id, since=at), at=at, now=now
+    )
     return True
 
 
@@ -444,14 +463,14 @@ def begin_plan(
     plan: plans.WeeklyPlan,
     episode: records.Episode,
     patient: records.Patient,
-    site: records.Site,
+    timetable: tables.Timetable,
     *,
     at: datetime,
     now: datetime,
 ) -> None:
     """Find the first week, with what is known of the treatment plan; end it if the episode is over."""
     plan.awaits_treatment_plan = False
-    caused = find_week(db, plan, episode, patient, site, at=at, now=now)
+    caused = find_week(db, plan, episode, patient, timetable, at=at, now=now)
     if episode.discharged_at is None:
         announce_all(db, caused)
     else:

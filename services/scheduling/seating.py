@@ -855,19 +855,15 @@ def after_calling_off(
 
 
 def bookable_dates(
-    db: Session, site: records.Site, dated: list[plans.DatedSession], *, after: datetime
+    timetable: "tables.Timetable", dated: Iterable[plans.DatedSession]
 ) -> list[plans.DatedSession]:
     """Leave out the dates on which the site is closed or the patient is booked elsewhere by hand."""
-    if not dated:
-        return dated
-    closed = tables.closures_between(db, site_id=site.site_id, since=after, until=None)
-    by_hand = tables.booked_by_hand(db, patient_ids={one.plan.patient_id for one in dated}, after=after)
     return [
         one
         for one in dated
-        if rooms.closed_at(closed, starts_at=one.starts_at) is None
+        if rooms.closed_at(timetable.closed, starts_at=one.starts_at) is None
         and not any(
             seat.starts_at < one.ends_at and one.starts_at < seat.ends_at and seat.seat_id != one.seat_id
-            for seat in by_hand[one.plan.patient_id]
+            for seat in timetable.by_hand[one.plan.patient_id]
         )
     ]

@@ -152,19 +152,25 @@ class Scheduling:
         leaves the same rows as one that came before, and announces only that the place is free.
         """
         patient, episode = tables.lock_episode_of(db, event)
-        site = tables.lock_site(db, site_id=event.site_id)
-        if site is None:
+        timetable = tables.lock_timetable(
+            db,
+            site_id=event.site_id,
+            plan_ids=[plans.id_of(event.episode_id)],
+            patient_ids=[event.patient_id],
+            since=event.admitted_at,
+        )
+        if timetable is None:
             raise TooEarly
         if not episode.note_admission(event):
             return
         plan = plans.plan_of(episode)
         db.add(plan)
-        peering.expect(db, episode, site)
+        peering.expect(db, episode, timetable.site)
         if episode.treatment_plan_version is None:
             plan.awaits_treatment_plan = True
             set_timer(db, "treatment_plan_late", key=event.episode_id, due_at=now + plans.DRAFT_WAIT)
         else:
-            planning.begin_plan(db, plan, episode, patient, site, at=event.admitted_at, now=now)
+            planning.begin_plan(db, plan, episode, patient, timetable, at=event.admitted_at, now=now)
 
     @reacts_to(PlanDrafted)
     def heed_draft(self, db: Session, event: PlanDrafted, now: datetime) -> None:
@@ -196,11 +202,11 @@ class Scheduling:
         plan = tables.plan_of(db, episode_id=event.episode_id)
         if planning.begin_awaited_plan(db, plan, episode, patient, now=now) or plan is None or not news:
             return
-        site = planning.locked_site(db, plan.site_id)
+        timetable = planning.timetable_of(db, plan, site_id=plan.site_id, since=now)
         # Whoever held the lock before may have changed the plan.
         db.refresh(plan)
         if plan.state == "ACTIVE" and plan.reason is None:
-            announce_all(db, planning.find_week(db, plan, episode, patient, site, at=now))
+            announce_all(db, planning.find_week(db, plan, episode, patient, timetable, at=now))
 
     @reacts_to(SupportNetworkTold)
     def heed_support_network(self, db: Session, event: SupportNetworkTold, now: datetime) -> None:
@@ -618,7 +624,7 @@ class Scheduling:
                 one.plan,
                 one.episode,
                 one.patient,
-                site,
+                planning.timetable_of(db, one.plan, site_id=site.site_id, since=call.now),
                 at=call.now,
                 known=one.plan.reason,
                 because=GROUP_ENDED,
@@ -1393,8 +1399,8 @@ class Scheduling:
         """Find a week for somebody whose treatment plan was not drafted in time; it is heeded later."""
         plan, episode, patient = tables.plan_with_people(db, episode_id=timer.key)
         if plan.awaits_treatment_plan:
-            site = planning.locked_site(db, plan.site_id)
-            planning.begin_plan(db, plan, episode, patient, site, at=now, now=now)
+            timetable = planning.timetable_of(db, plan, site_id=plan.site_id, since=now)
+            planning.begin_plan(db, plan, episode, patient, timetable, at=now, now=now)
 
     @on_timer(peering.TIMER)
     def look_for_peer(self, db: Session, timer: Timer, now: datetime) -> None:
@@ -1500,9 +1506,9 @@ class Scheduling:
         planning.help_those_without_week(db, site, at=now, at_most=None)
         # Groups that an older version opened are told of from now on.
         announce_all(db, vacancies.of_site(db, site_id=site.site_id, now=now))
-        _, scheduled = planning.book(
-            db, site, tables.active_plans(db, site_id=site.site_id), after=timer.due_at, through=through
-        )
+        active = tables.active_plans(db, site_id=site.site_id)
+        timetable = planning.timetable_of(db, *active, site_id=site.site_id, since=timer.due_at)
+        _, scheduled = planning.book(db, timetable, active, after=timer.due_at, through=through)
         announce_all(db, scheduled)
 
     @on_timer("weigh_week")

@@ -109,25 +109,32 @@ def settle(db: Session, clinician: clinicians.Clinician, site: records.Site, *, 
         announce_all(db, clinician.settle_reassignment(now=now))
 
 
-def led_dates(db: Session, site: records.Site, dated: list[plans.DatedSession], *, after: datetime) -> Led:
+def leaders_on(timetable: tables.Timetable, dated: Iterable[plans.DatedSession]) -> set[str]:
+    """Return who may lead dates: their clinicians, and those who stand in for somebody."""
+    absences = [absence for away in timetable.away.values() for absence in away]
+    stand_ins = {absence.stand_in_id for absence in absences if absence.stand_in_id is not None}
+    return {one.facilitator_id for one in dated} | stand_ins
+
+
+def led_dates(
+    db: Session,
+    timetable: tables.Timetable,
+    dated: list[plans.DatedSession],
+    there: tables.OnDates,
+    *,
+    after: datetime,
+) -> Led:
     """Find somebody with a valid credential for each new date, who is there and leads nothing else then.
 
     Whoever stands in while the clinician is away leads instead. Where nobody can, the date is left out
     and somebody is asked: it keeps no other date from being booked.
     """
-    booked = tables.sessions_booked(db, session_ids={one.session_id for one in dated})
+    booked, busy, site = there.booked, there.busy, timetable.site
     unique = {one.session_id: one for one in dated if one.session_id not in booked}
     new = sorted(unique.values(), key=lambda one: (one.starts_at, one.session_id))
     if not new:
         return Led(dated=dated, left_out=[])
-    staff = {one.clinician_id: one for one in tables.clinicians_of_site(db, site_id=site.site_id)}
-    away = tables.absences_of(db, clinician_ids=staff, since=after)
-    busy = tables.led_between(
-        db,
-        clinician_ids={*staff, *(one.facilitator_id for one in new)},
-        since=new[0].starts_at,
-        until=max(one.ends_at for one in new),
-    )
+    staff, away = timetable.staff, timetable.away
     states = _states_on_dates(db, new)
     leaders: dict[str, str] = {}
     against: dict[str, str] = {}
@@ -238,8 +245,7 @@ def _overlaps(
 
 
 def without_absences(
-    db: Session,
-    site: records.Site,
+    timetable: tables.Timetable,
     therapists: list[planner.Therapist],
     *,
     own: str | None,
@@ -249,9 +255,9 @@ def without_absences(
 
     :param own: the patient's own therapist, who stays theirs while away.
     """
-    through = plans.licensed_through(at=since, zone=site.time_zone)
-    until = weeks.moment_of(day=through + timedelta(days=1), at=time(0), zone=site.time_zone)
-    away = tables.absences_of(db, clinician_ids=[one.clinician_id for one in therapists], since=since)
+    zone = timetable.site.time_zone
+    through = plans.licensed_through(at=since, zone=zone)
+    until = weeks.moment_of(day=through + timedelta(days=1), at=time(0), zone=zone)
     return [
         replace(
             one,
@@ -264,10 +270,10 @@ def without_absences(
                         ends_at=min(
                             absence.ends_at, until, max(absence.starts_at, since) + timedelta(days=7)
                         ),
-                        zone=site.time_zone,
+                        zone=zone,
                     )
-                    for absence in away[one.clinician_id]
-                    if absence.starts_at < until and one.clinician_id != own
+                    for absence in timetable.away[one.clinician_id]
+                    if since < absence.ends_at and absence.starts_at < until and one.clinician_id != own
                 ),
             ),
         )

@@ -374,6 +374,11 @@ class WeeklyPlan:
         )
 
 
+def id_of(episode_id: str) -> str:
+    """Return the id of the weekly plan of an episode."""
+    return derived_id(episode_id, "weekly plan")
+
+
 def plan_of(episode: Episode) -> WeeklyPlan:
     """Begin the weekly plan of an admitted episode, still without a week.
 
@@ -382,7 +387,7 @@ def plan_of(episode: Episode) -> WeeklyPlan:
     if episode.site_id is None:
         raise ValueError("only an admitted episode has a weekly plan")
     return WeeklyPlan(
-        plan_id=derived_id(episode.episode_id, "weekly plan"),
+        plan_id=id_of(episode.episode_id),
         episode_id=episode.episode_id,
         patient_id=episode.patient_id,
         journey_id=episode.journey_id,

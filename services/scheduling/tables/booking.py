@@ -25,43 +25,158 @@ from services.scheduling.tables.groups import groups_table, hold_enrolment
 from services.scheduling.tables.records import episodes, patients, sites
 from services.scheduling.tables.waiting import waits
 from shared.database import origin_of, send_with_next, written_once
+from shared.many_rows import as_json
 
-_new_session = postgresql.insert(sessions)
-_BOOK_SESSIONS = _new_session.on_conflict_do_update(
-    index_elements=["session_id"],
-    # Whoever led it before may be elsewhere by now.
-    set_={"state": "PLANNED", "facilitator_id": _new_session.excluded.facilitator_id},
-    where=sessions.c.state == "CANCELLED",
-).returning(sessions.c.session_id)
-_OFF = written_once(
-    sa.select(attendance.Session.session_id).where(
-        attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
-        attendance.Session.state == "CANCELLED_BY_PROGRAM",
+#: What is written of each session that dates become; all else is the same of all.
+_TOLD_OF_SESSION = {
+    "session_id": "uuid",
+    "group_id": "uuid",
+    "kind": "text",
+    "modality": "text",
+    "facilitator_id": "uuid",
+    "starts_at": "timestamptz",
+    "ends_at": "timestamptz",
+    "clinical_minutes": "integer",
+    "capacity": "integer",
+    "mode": "text",
+    "room_id": "uuid",
+    "curriculum_id": "uuid",
+    "module_no": "smallint",
+    "module_part": "smallint",
+    "skill_tags": "jsonb",
+}
+#: Whoever led one before may be elsewhere by now.
+_BOOK_SESSIONS = f"""
+INSERT INTO sessions ({", ".join(_TOLD_OF_SESSION)}, tenant_id, site_id, state, roster_asked)
+SELECT told.*, %(tenant_id)s, %(site_id)s, 'PLANNED', 'NOBODY'
+FROM json_to_recordset(%(rows)s) AS told ({", ".join(map(" ".join, _TOLD_OF_SESSION.items()))})
+ON CONFLICT (session_id) DO UPDATE SET state = 'PLANNED', facilitator_id = excluded.facilitator_id
+WHERE sessions.state = 'CANCELLED'
+"""  # noqa: S608  # names of ours
+_TOLD_OF_SEAT = {
+    "seat_id": "uuid",
+    "session_id": "uuid",
+    "patient_id": "uuid",
+    "episode_id": "uuid",
+    "journey_id": "uuid",
+    "capacity": "integer",
+    "number": "integer",
+    "starts_at": "timestamptz",
+    "ends_at": "timestamptz",
+}
+#: What the patient moved elsewhere stays there.
+_BOOK_SEATS = f"""
+INSERT INTO seats ({", ".join(_TOLD_OF_SEAT)}, tenant_id, state, credited_minutes, told, revision)
+SELECT told.*, %(tenant_id)s, 'SCHEDULED', 0, false, 0
+FROM json_to_recordset(%(rows)s) AS told ({", ".join(map(" ".join, _TOLD_OF_SEAT.items()))})
+ON CONFLICT (seat_id) DO UPDATE SET state = 'SCHEDULED', number = excluded.number
+WHERE seats.state = 'CANCELLED' AND seats.swapped_to IS NULL
+RETURNING seat_id
+"""  # noqa: S608  # names of ours
+
+
+_HELD_NUMBERS = sa.func.array(
+    sa.select(seats.c.number)
+    .where(
+        seats.c.session_id == sessions.c.session_id,
+        seats.c.tenant_id == sessions.c.tenant_id,
+        seats.c.number.is_not(None),
+    )
+    .correlate(sessions)
+    .scalar_subquery(),
+    type_=postgresql.ARRAY(sa.Integer),
+)
+_IS_ON_DATE = attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True))
+_ON_DATES = written_once(
+    sa.select(
+        attendance.Session.session_id,
+        attendance.Session.state,
+        attendance.Session.facilitator_id,
+        attendance.Session.starts_at,
+        attendance.Session.ends_at,
+        sa.case((_IS_ON_DATE, _HELD_NUMBERS)),
+    ).where(
+        sa.or_(
+            _IS_ON_DATE,
+            sa.and_(
+                attendance.Session.facilitator_id.in_(sa.bindparam("of_leaders", expanding=True)),
+                attendance.Session.state == "PLANNED",
+                attendance.Session.starts_at > sa.bindparam("earliest"),
+                attendance.Session.starts_at < sa.bindparam("until"),
+                attendance.Session.ends_at > sa.bindparam("since"),
+            ),
+        )
     )
 )
-_new_seat = postgresql.insert(seats)
-_BOOK_SEATS = _new_seat.on_conflict_do_update(
-    index_elements=["seat_id"],
-    set_={"state": "SCHEDULED", "number": _new_seat.excluded.number},
-    # What the patient moved elsewhere stays there.
-    where=sa.and_(seats.c.state == "CANCELLED", seats.c.swapped_to.is_(None)),
-).returning(seats.c.seat_id)
 
 
-def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> tuple[set[str], set[str]]:
-    """Book dated sessions and seats, all at once; return the ids of sessions and seats that are new.
+@dataclass(frozen=True, kw_only=True)
+class OnDates:
+    """What there is on dates of standing weeks already: their sessions are locked."""
+
+    #: The sessions that are booked, or were called off by the program, each with the numbers of its seats
+    #: that are taken. One that fell away with its only patient is booked anew.
+    booked: dict[str, set[int]]
+    #: Those of them that were called off.
+    called_off: set[str]
+    #: When each of some clinicians leads planned sessions.
+    busy: dict[str, list[tuple[datetime, datetime]]]
+
+
+_LOCK_DATES = """
+SELECT count(*) FROM (
+    SELECT FROM sessions
+    JOIN unnest(%(session_ids)s::uuid[]) WITH ORDINALITY AS dated (session_id, place) USING (session_id)
+    WHERE tenant_id = %(tenant_id)s ORDER BY place FOR NO KEY UPDATE OF sessions
+) AS locked
+"""
+
+
+def lock_dates(db: Session, *, dated: list[plans.DatedSession], leaders: Iterable[str]) -> OnDates:
+    """Return what there is on some dates already, and when *leaders* lead something around them.
+
+    The sessions are locked in the order of the dates. Those that are not there yet nobody else adds: whoever
+    books dates of a site holds its lock.
+    """
+    if not dated:
+        return OnDates(booked={}, called_off=set(), busy={})
+    session_ids = list(dict.fromkeys(one.session_id for one in dated))
+    # The lock is a statement of its own: one that waits for it would see the seats as they were before.
+    locked = {"tenant_id": origin_of(db).tenant_id, "session_ids": session_ids}
+    send_with_next(db.connection(), _LOCK_DATES, locked)
+    busy: dict[str, list[tuple[datetime, datetime]]] = {one: [] for one in leaders}
+    since = min(one.starts_at for one in dated)
+    asked = {
+        "of_sessions": session_ids,
+        "of_leaders": list(busy),
+        "since": since,
+        # The index is on the start, and no session lasts a day.
+        "earliest": since - attendance.LONGEST_SESSION,
+        "until": max(one.ends_at for one in dated),
+    }
+    booked: dict[str, set[int]] = {}
+    called_off = set()
+    wanted = set(session_ids)
+    for session_id, state, leader, starts_at, ends_at, numbers in db.execute(_ON_DATES, asked):
+        if session_id in wanted and state != "CANCELLED":
+            booked[session_id] = set(numbers)
+            if state == "CANCELLED_BY_PROGRAM":
+                called_off.add(session_id)
+        if state == "PLANNED" and leader in busy:
+            busy[leader].append((starts_at, ends_at))
+    return OnDates(booked=booked, called_off=called_off, busy=busy)
+
+
+def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession], there: OnDates) -> set[str]:
+    """Book dated sessions and seats, all at once; return the ids of seats that are new.
 
     A seat or an individual session that was cancelled before is taken up again. Where the standing
     place's number is taken on a date, by somebody who has left since, another free one is given.
     """
-    if not dated:
-        return set(), set()
     tenant_id = origin_of(db).tenant_id
-    session_rows = {
+    new_sessions = {
         one.session_id: {
             "session_id": one.session_id,
-            "tenant_id": tenant_id,
-            "site_id": site_id,
             "group_id": one.group_id,
             "kind": one.kind,
             "modality": one.modality,
@@ -70,8 +185,6 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
             "ends_at": one.ends_at,
             "clinical_minutes": one.clinical_minutes,
             "capacity": one.capacity,
-            "state": "PLANNED",
-            "roster_asked": "NOBODY",
             "mode": one.mode,
             "room_id": one.room_id,
             "curriculum_id": one.curriculum_id,
@@ -80,27 +193,24 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
             "skill_tags": list(one.lesson.skill_tags) if one.lesson else [],
         }
         for one in dated
+        if one.session_id not in there.booked
     }
-    new_sessions = db.scalars(_BOOK_SESSIONS, list(session_rows.values())).all()
-    known = set(session_rows) - set(new_sessions)
-    taken: dict[str, set[int]] = {session_id: set() for session_id in session_rows}
-    off: set[str] = set()
-    if known:
-        taken |= numbers_held(db, session_ids=known)
-        off = set(db.scalars(_OFF, {"of_sessions": sorted(known)}))
+    if new_sessions:
+        told = {"tenant_id": tenant_id, "site_id": site_id, "rows": as_json(list(new_sessions.values()))}
+        send_with_next(db.connection(), _BOOK_SESSIONS, told)
+    taken: dict[str, set[int]] = {}
     seat_rows = []
     for one in dated:
-        held = taken[one.session_id]
+        held = taken.setdefault(one.session_id, set(there.booked.get(one.session_id, ())))
         number = one.number
         if number is None or number in held:
             number = plans.lowest_free(taken=held, capacity=one.capacity)
-        if number is None or one.session_id in off:
+        if number is None or one.session_id in there.called_off:
             continue
         held.add(number)
         seat_rows.append(
             {
                 "seat_id": one.seat_id,
-                "tenant_id": tenant_id,
                 "session_id": one.session_id,
                 "patient_id": one.plan.patient_id,
                 "episode_id": one.plan.episode_id,
@@ -109,16 +219,12 @@ def add_dated(db: Session, *, site_id: str, dated: list[plans.DatedSession]) -> 
                 "number": number,
                 "starts_at": one.starts_at,
                 "ends_at": one.ends_at,
-                "state": "SCHEDULED",
-                "credited_minutes": 0,
-                "told": False,
-                "revision": 0,
             }
         )
     if not seat_rows:
-        return set(new_sessions), set()
-    new_seats = db.scalars(_BOOK_SEATS, seat_rows).all()
-    return set(new_sessions), set(new_seats)
+        return set()
+    seats_told = {"tenant_id": tenant_id, "rows": as_json(seat_rows)}
+    return set(db.connection().exec_driver_sql(_BOOK_SEATS, seats_told).scalars())
 
 
 def cancel_seats(
@@ -175,17 +281,6 @@ class Bookable:
     waited_for: bool
 
 
-_HELD_NUMBERS = sa.func.array(
-    sa.select(seats.c.number)
-    .where(
-        seats.c.session_id == sessions.c.session_id,
-        seats.c.tenant_id == sessions.c.tenant_id,
-        seats.c.number.is_not(None),
-    )
-    .correlate(sessions)
-    .scalar_subquery(),
-    type_=postgresql.ARRAY(sa.Integer),
-)
 _WAITED_FOR = (
     sa.select(waits.c.wait_id)
     .where(
@@ -591,13 +686,18 @@ def made_up(db: Session, *, seat_ids: Iterable[str]) -> set[str]:
     return set(db.scalars(_MADE_UP, {"of_seats": list(seat_ids)}))
 
 
+def is_taken_by_hand(seat: Any, *, after: sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
+    """Tell of a seat, or of its table's columns, whether it is to come and no part of a standing week."""
+    return sa.and_(
+        seat.origin != "PLAN", seat.state.not_in(attendance.LEAVES_TIME_FREE), seat.ends_at > after
+    )
+
+
 _BOOKED_BY_HAND = written_once(
     sa.select(attendance.Seat)
     .where(
         attendance.Seat.patient_id.in_(sa.bindparam("of_patients", expanding=True)),
-        attendance.Seat.origin != "PLAN",
-        attendance.Seat.state.not_in(attendance.LEAVES_TIME_FREE),
-        attendance.Seat.ends_at > sa.bindparam("after"),
+        is_taken_by_hand(attendance.Seat, after=sa.bindparam("after")),
     )
     .order_by(attendance.Seat.seat_id)
 )
@@ -684,32 +784,6 @@ def sessions_booked(db: Session, *, session_ids: Iterable[str]) -> set[str]:
     One that fell away with its only patient is booked anew.
     """
     return set(db.scalars(_BOOKED, {"of_sessions": list(session_ids)}))
-
-
-_LED = written_once(
-    sa.select(
-        attendance.Session.facilitator_id, attendance.Session.starts_at, attendance.Session.ends_at
-    ).where(
-        attendance.Session.facilitator_id.in_(sa.bindparam("of_leaders", expanding=True)),
-        attendance.Session.state == "PLANNED",
-        attendance.Session.starts_at > sa.bindparam("earliest"),
-        attendance.Session.starts_at < sa.bindparam("until"),
-        attendance.Session.ends_at > sa.bindparam("since"),
-    )
-)
-
-
-def led_between(
-    db: Session, *, clinician_ids: Iterable[str], since: datetime, until: datetime
-) -> dict[str, list[tuple[datetime, datetime]]]:
-    """Return when some clinicians lead planned sessions that reach into a stretch of time, by clinician."""
-    found: dict[str, list[tuple[datetime, datetime]]] = {one: [] for one in clinician_ids}
-    # The index is on the start, and no session lasts a day.
-    stretch = {"since": since, "until": until, "earliest": since - attendance.LONGEST_SESSION}
-    rows = db.execute(_LED, {"of_leaders": list(found), **stretch})
-    for clinician_id, starts_at, ends_at in rows:
-        found[clinician_id].append((starts_at, ends_at))
-    return found
 
 
 _EXISTING = written_once(

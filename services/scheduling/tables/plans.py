@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
@@ -165,6 +166,11 @@ def active_plans(db: Session, *, site_id: str) -> list[plans.WeeklyPlan]:
     return list(db.scalars(_ACTIVE, {"of_site": site_id}))
 
 
+def has_hour(plan: Any) -> sa.ColumnElement[bool]:
+    """Tell of a plan, or of its table's columns, whether it is in force and has an hour with a therapist."""
+    return sa.and_(plan.state == "ACTIVE", plan.individual_clinician_id.is_not(None))
+
+
 _HOURS_TAKEN = written_once(
     sa.select(
         plans.WeeklyPlan.individual_clinician_id,
@@ -172,8 +178,7 @@ _HOURS_TAKEN = written_once(
         plans.WeeklyPlan.individual_starts,
     ).where(
         plans.WeeklyPlan.site_id == sa.bindparam("of_site"),
-        plans.WeeklyPlan.state == "ACTIVE",
-        plans.WeeklyPlan.individual_clinician_id.is_not(None),
+        has_hour(plans.WeeklyPlan),
         plans.WeeklyPlan.plan_id.is_distinct_from(sa.bindparam("besides", type_=sa.Uuid(as_uuid=False))),
     )
 )

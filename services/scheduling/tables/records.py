@@ -153,6 +153,17 @@ def lock_site(db: Session, *, site_id: str) -> records.Site | None:
     return db.scalar(_LOCKED_SITE, {"of_site": site_id})
 
 
+_LOCK_SITE = """
+SELECT FROM sites WHERE tenant_id = %(tenant_id)s AND site_id = %(site_id)s FOR NO KEY UPDATE
+"""
+
+
+def send_lock_of_site(db: Session, *, site_id: str) -> None:
+    """Have the next statement wait for whoever plans or books at a site, and others wait for us."""
+    locked = {"tenant_id": origin_of(db).tenant_id, "site_id": site_id}
+    send_with_next(db.connection(), _LOCK_SITE, locked)
+
+
 def lock_patient(db: Session, *, patient_id: str) -> records.Patient | None:
     """Return the patient, locked."""
     return db.scalar(_LOCKED_PATIENT, {"of_patient": patient_id})

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups, records
 from services.scheduling.tables.groups import groups_table
-from services.scheduling.tables.records import sites
+from services.scheduling.tables.records import send_lock_of_site, sites
 from shared.database import origin_of, send_with_next, written_once
 
 
@@ -23,9 +23,6 @@ class ToDeclare:
 
 _LOCK_PATIENT = """
 SELECT FROM patients WHERE tenant_id = %(tenant_id)s AND patient_id = %(patient_id)s FOR NO KEY UPDATE
-"""
-_LOCK_SITE = """
-SELECT FROM sites WHERE tenant_id = %(tenant_id)s AND site_id = %(site_id)s FOR NO KEY UPDATE
 """
 _TO_DECLARE = written_once(
     sa.select(records.Patient, records.Site, groups.Group)
@@ -47,9 +44,9 @@ _TO_DECLARE = written_once(
 def lock_to_declare(db: Session, *, patient_id: str, site_id: str) -> ToDeclare | None:
     """Return a patient, if known, and a site, which nobody else plans for until the transaction ends."""
     # The locks are statements of their own: one that waits for them would see the rest as it was before.
-    own = {"tenant_id": origin_of(db).tenant_id, "patient_id": patient_id, "site_id": site_id}
+    own = {"tenant_id": origin_of(db).tenant_id, "patient_id": patient_id}
     send_with_next(db.connection(), _LOCK_PATIENT, own)
-    send_with_next(db.connection(), _LOCK_SITE, own)
+    send_lock_of_site(db, site_id=site_id)
     rows = db.execute(_TO_DECLARE, {"of_patient": patient_id, "of_site": site_id}).all()
     if not rows:
         return None
