@@ -125,11 +125,12 @@ def find_week(
     :param known: why none fitted before, where that need not be asked again.
     :param because: what the program could not keep of the week before; the patient is told.
     """
-    own, by_id, taken = timetable.places[plan.plan_id], timetable.groups, timetable.taken
+    own, by_id, taken = timetable.places[plan.plan_id], timetable.groups, dict(timetable.taken)
     zone = timetable.site.time_zone
     for place in own:
-        if place.number is not None:
-            taken[place.group_id, place.weekday].discard(place.number)
+        taken[place.group_id, place.weekday] = taken.get((place.group_id, place.weekday), set()) - {
+            place.number
+        }
     request = plans.request_of(
         episode=episode,
         patient=patient,
@@ -176,7 +177,9 @@ def find_week(
     timetable.places[plan.plan_id] = places
     for place in places:
         if place.number is not None:
-            taken.setdefault((place.group_id, place.weekday), set()).add(place.number)
+            meeting = (place.group_id, place.weekday)
+            taken[meeting] = taken.get(meeting, set()) | {place.number}
+    timetable.taken.update(taken)
     for group_id in sorted(touched | {place.group_id for place in places}):
         caused += by_id[group_id].tell_places(taken, now=at)
     first_session_at, scheduled = book(
@@ -262,16 +265,19 @@ def _cancel_seats(
     return freed
 
 
-def end_plan(db: Session, plan: plans.WeeklyPlan, *, at: datetime) -> list[Event]:
+def end_plan(
+    db: Session, plan: plans.WeeklyPlan, timetable: tables.Timetable, *, at: datetime
+) -> list[Event]:
     """End the plan, give its places back and cancel every seat that nobody has judged yet."""
     caused = plan.end(at=at)
     cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
-    places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+    places = timetable.places[plan.plan_id]
+    timetable.free(places)
     for place in places:
         place.number = None
     db.flush()
     _cancel_seats(db, plan, after=None)
-    return caused + vacancies.after_leaving(db, places, site_id=plan.site_id, now=at)
+    return caused + vacancies.after_leaving(timetable, places, now=at)
 
 
 def help_those_without_week(
@@ -433,8 +439,9 @@ def replan(
     for place in gone:
         db.delete(place)
     db.flush()
-    announce_all(db, vacancies.after_leaving(db, gone, site_id=site.site_id, now=at))
+    timetable.free(gone)
     timetable.places[plan.plan_id] = [place for place in timetable.places[plan.plan_id] if place not in gone]
+    announce_all(db, vacancies.after_leaving(timetable, gone, now=at))
     through = weeks.local_day(at=at, zone=site.time_zone)
     book(db, timetable, [plan], after=at, through=through, replaces=True)
 
@@ -474,7 +481,7 @@ def begin_plan(
     if episode.discharged_at is None:
         announce_all(db, caused)
     else:
-        end_plan(db, plan, at=episode.discharged_at)
+        end_plan(db, plan, timetable, at=episode.discharged_at)
         announce(db, plan.freed())
 
 

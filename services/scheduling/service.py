@@ -178,8 +178,7 @@ class Scheduling:
 
         Later drafts change nothing: whoever is in treatment gets another week once somebody has signed.
         """
-        patient, episode = tables.lock_episode_of(db, event)
-        plan = tables.plan_of(db, episode_id=event.episode_id)
+        patient, episode, plan = tables.lock_episode_with_plan(db, event)
         if plan is None or plan.awaits_treatment_plan:
             episode.note_draft(version=event.version, modalities=event.modalities)
             planning.begin_awaited_plan(db, plan, episode, patient, now=now)
@@ -197,14 +196,11 @@ class Scheduling:
     @reacts_to(PlanActivated)
     def heed_treatment_plan(self, db: Session, event: PlanActivated, now: datetime) -> None:
         """Change the week when the treatment plan in force asks for what is not in it."""
-        patient, episode = tables.lock_episode_of(db, event)
+        patient, episode, plan = tables.lock_episode_with_plan(db, event)
         news = episode.note_treatment_plan(version=event.version, modalities=event.modalities)
-        plan = tables.plan_of(db, episode_id=event.episode_id)
         if planning.begin_awaited_plan(db, plan, episode, patient, now=now) or plan is None or not news:
             return
         timetable = planning.timetable_of(db, plan, site_id=plan.site_id, since=now)
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
         if plan.state == "ACTIVE" and plan.reason is None:
             announce_all(db, planning.find_week(db, plan, episode, patient, timetable, at=now))
 
@@ -234,29 +230,24 @@ class Scheduling:
     @reacts_to(PatientDischarged)
     def free_week(self, db: Session, event: PatientDischarged, now: datetime) -> None:
         """Free what the patient held, and see whom it helps."""
-        _, episode = tables.lock_episode_of(db, event)
-        if not episode.note_discharge(event):
-            return
-        plan = tables.plan_of(db, episode_id=event.episode_id)
-        if plan is None:
+        _, episode, plan = tables.lock_episode_with_plan(db, event)
+        if not episode.note_discharge(event) or plan is None:
             return
         if plan.awaits_treatment_plan:
             # A plan that has not begun ends as soon as it does.
             seating.leave_all(db, episode_id=event.episode_id, now=now)
             peering.leave(db, episode, now=now)
             return
-        site = tables.lock_site(db, site_id=plan.site_id)
-        if site is None:
-            raise TooEarly
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
+        timetable = planning.timetable_of(db, plan, site_id=plan.site_id, since=now)
         booked = tables.scheduled_sessions_of(db, episode_id=event.episode_id, after=now)
-        announce_all(db, [*planning.end_plan(db, plan, at=event.discharged_at), plan.freed()])
+        announce_all(db, [*planning.end_plan(db, plan, timetable, at=event.discharged_at), plan.freed()])
         seating.leave_all(db, episode_id=event.episode_id, now=now)
         peering.leave(db, episode, now=now)
         if booked:
             seating.free_seats(db, booked, reason="DISCHARGED", now=now)
-        planning.help_those_without_week(db, site, at=now, at_most=planning.TRIED_AT_ONCE, says_why=False)
+        planning.help_those_without_week(
+            db, timetable.site, at=now, at_most=planning.TRIED_AT_ONCE, says_why=False
+        )
 
     @reacts_to(SafetyConcernTaken)
     def confirm_safety_concern(self, db: Session, event: SafetyConcernTaken, now: datetime) -> None:
@@ -790,10 +781,8 @@ class Scheduling:
         if plan is None:
             raise plans.NoSuchPlan(field="episode_id", rule="must be an admitted episode")
         _own_or_not_there(call, patient_id=plan.patient_id)
-        planning.locked_site(db, plan.site_id)
-        # Whoever held the lock before may have changed the plan.
-        db.refresh(plan)
-        places = tables.places_of(db, plan_ids=[plan.plan_id])[plan.plan_id]
+        timetable = planning.timetable_of(db, plan, site_id=plan.site_id, since=call.now)
+        places = timetable.places[plan.plan_id]
         if plan.confirm(version=call.data.get("version"), at=call.now):
             days = {place.weekday for place in places} | {plan.individual_weekday} - {None}
             first = tables.seats_of_episode(
@@ -803,8 +792,7 @@ class Scheduling:
             announce(db, plan.confirmation(days=len(days), first_session_at=starts_at))
             announce_all(db, plan.settle_confirmation(outcome="DONE", at=call.now))
             cancel_timer(db, "week_unconfirmed", key=plan.plan_id)
-        by_id = {group.group_id: group for group in tables.groups_of_site(db, site_id=plan.site_id)}
-        return _plan_view(plan, places, by_id)
+        return _plan_view(plan, places, timetable.groups)
 
     @command(schemas.AgreeStepDown, roles=_DECIDING)
     def agree_step_down(self, db: Session, call: Call) -> dict[str, Any]:

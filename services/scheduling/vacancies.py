@@ -10,17 +10,16 @@ from services.scheduling.domain import plans
 from shared.contracts.event import Event
 
 
-def after_leaving(db: Session, places: Iterable[plans.Place], *, site_id: str, now: datetime) -> list[Event]:
-    """Return the news of the groups in which a plan gave up places."""
+def after_leaving(
+    timetable: tables.Timetable, places: Iterable[plans.Place], *, now: datetime
+) -> list[Event]:
+    """Return the news of the groups in which a plan gave up places, which nobody has any more."""
     left = {place.group_id for place in places}
-    if not left:
-        return []
-    taken = tables.numbers_taken(db, site_id=site_id)
     return [
         event
-        for group in tables.groups_of_site(db, site_id=site_id)
+        for group in timetable.groups.values()
         if group.group_id in left
-        for event in group.tell_places(taken, now=now)
+        for event in group.tell_places(timetable.taken, now=now)
     ]
 
 

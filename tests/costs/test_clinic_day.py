@@ -33,7 +33,17 @@ from tests.intake.test_reserving import scheduled
 from tests.intake.test_service import House
 from tests.scheduling import test_curricula as curricula
 from tests.scheduling import test_peers as peering
-from tests.scheduling.builders import ADMITTED_AT, SITE, admitted, furnish, ids_of, referral_of
+from tests.scheduling.builders import (
+    ADMITTED_AT,
+    SITE,
+    admission_of,
+    admitted,
+    discharge_of,
+    draft_of,
+    furnish,
+    ids_of,
+    referral_of,
+)
 from tests.support import Room
 
 #: Round trips and statements, BEGIN and COMMIT among them; a timer's are those of looking for it, too.
@@ -43,6 +53,11 @@ CHECK_INS_CREDITED = {"round trips": 7, "statements": 33}
 END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
 MISSES_OF_A_MODULE = {"round trips": 24, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 28, "statements": 47}
+#: Of somebody new: they are found locked, what the site's weeks are planned by, what there is on its dates.
+WEEK_PLANNED = {"round trips": 5, "statements": 22}
+WEEK_AGREED_TO = {"round trips": 5, "statements": 12}
+WEEK_GIVEN_UP = {"round trips": 12, "statements": 28}
+OBLIGATIONS_DECLARED = {"round trips": 4, "statements": 11}
 SEAT_BOOKED = {"round trips": 4, "statements": 10}
 DAY_DELIVERED = {"round trips": 3, "statements": 10}
 #: Of a group as of one: what is known of all is asked for at once.
@@ -197,6 +212,62 @@ class TestClinicDay:
 
         assert len(peering.matches(room)) == len(newcomers)
         assert within(cost, LOOK_FOR_A_PEER), cost
+
+
+class TestStandingWeek:
+    def test_that_is_found_and_booked(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        admit(room, 3)
+        newcomers = iter(["Eve", "Fay"])
+
+        def plan() -> Any:
+            name = next(newcomers)
+            room.deliver(referral_of(name), draft_of(name))
+            before = scheduling.counted()
+            take(room, admission_of(name))
+            return scheduling.counted() - before
+
+        plan()
+        cost = plan()
+
+        assert week_of(room, "Fay")["state"] == "ACTIVE"
+        assert within(cost, WEEK_PLANNED), cost
+
+    def test_that_somebody_agrees_to(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        names = iter(admit(room, 2))
+
+        def agree() -> None:
+            told = {"episode_id": ids_of(next(names))["episode_id"]}
+            assert room.call("confirm_weekly_plan", told, role="front_desk")["confirmed_at"] is not None
+
+        cost = scheduling.cost_of(agree)
+
+        assert within(cost, WEEK_AGREED_TO), cost
+
+    def test_of_somebody_who_leaves(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        names = admit(room, 4)
+        leaving = iter(names)
+        room.at(ADMITTED_AT + timedelta(days=1))
+
+        cost = scheduling.cost_of(lambda: take(room, discharge_of(next(leaving), at=room.now)))
+
+        assert week_of(room, names[1])["state"] == "ENDED"
+        assert within(cost, WEEK_GIVEN_UP), cost
+
+    def test_around_what_somebody_declares_before_admission(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        room.deliver(referral_of("Eve"))
+        told = {"patient_id": ids_of("Eve")["patient_id"], "site_id": SITE, "obligations": []}
+
+        cost = scheduling.cost_of(lambda: room.call("declare_obligations", told, role="front_desk"))
+
+        assert within(cost, OBLIGATIONS_DECLARED), cost
 
 
 class TestWhatFollows:
@@ -410,6 +481,10 @@ def admit(room: Room, number: int) -> list[str]:
     for name in names:
         room.deliver(referral_of(name), *admitted(name))
     return names
+
+
+def week_of(room: Room, name: str) -> Any:
+    return room.ask("get_weekly_plan", {"episode_id": ids_of(name)["episode_id"]})
 
 
 def fullest(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import groups, planner, plans, records
 from services.scheduling.tables.base import mapper, metadata, one_of
+from services.scheduling.tables.records import send_locks_of_episode
+from shared.contracts.event import EpisodeFact
 from shared.contracts.scheduling import MODES
 from shared.database import id_column, moment, reference, tenant_column, written_once
 
@@ -114,6 +116,40 @@ _PLANS = written_once(
 def plans_of(db: Session, *, episode_ids: Iterable[str]) -> list[plans.WeeklyPlan]:
     """Return the weekly plans of some episodes, of those that have one."""
     return list(db.scalars(_PLANS, {"of_episodes": list(episode_ids)}))
+
+
+_WITH_PLAN = written_once(
+    sa.select(records.Patient, records.Episode, plans.WeeklyPlan)
+    .select_from(records.Patient)
+    .join(records.Episode, sa.true())
+    .outerjoin(
+        plans.WeeklyPlan,
+        sa.and_(
+            weekly_plans.c.episode_id == records.Episode.episode_id,
+            weekly_plans.c.tenant_id == records.Episode.tenant_id,
+        ),
+    )
+    .where(
+        records.Patient.patient_id == sa.bindparam("of_patient"),
+        records.Episode.episode_id == sa.bindparam("of_episode"),
+    )
+    .execution_options(populate_existing=True),
+    narrowed=(plans.WeeklyPlan,),
+)
+
+
+def lock_episode_with_plan(
+    db: Session, event: EpisodeFact
+) -> tuple[records.Patient, records.Episode, plans.WeeklyPlan | None]:
+    """Return the patient and the episode of an event, locked, with the weekly plan, if there is one.
+
+    They are made where this is the first word of them.
+    """
+    send_locks_of_episode(db, event)
+    row = db.execute(_WITH_PLAN, {"of_episode": event.episode_id, "of_patient": event.patient_id}).first()
+    if row is None:
+        raise LookupError("the id belongs to another tenant")
+    return row[0], row[1], row[2]
 
 
 def plan_with_people(

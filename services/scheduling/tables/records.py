@@ -190,8 +190,11 @@ def lock_patient_of(db: Session, *, patient_id: str, journey_id: str) -> records
     return patient
 
 
-def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
-    """Return the patient and the episode of an event, locked; made where this is the first word of them."""
+def send_locks_of_episode(db: Session, event: EpisodeFact) -> None:
+    """Have the next statement find the patient and the episode of an event, locked.
+
+    They are made where this is the first word of them.
+    """
     tenant_id = origin_of(db).tenant_id
     person = {"tenant_id": tenant_id, "patient_id": event.patient_id, "journey_id": event.journey_id}
     send_with_next(db.connection(), _NEW_PATIENT, person)
@@ -199,6 +202,11 @@ def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, r
     # The locks are statements of their own: one that waits for them would see the rest as it was before.
     send_with_next(db.connection(), _LOCK_PATIENT, person)
     send_with_next(db.connection(), _LOCK_EPISODE, {**person, "episode_id": event.episode_id})
+
+
+def lock_episode_of(db: Session, event: EpisodeFact) -> tuple[records.Patient, records.Episode]:
+    """Return the patient and the episode of an event, locked; made where this is the first word of them."""
+    send_locks_of_episode(db, event)
     row = db.execute(_WITH_PATIENT, {"of_episode": event.episode_id, "of_patient": event.patient_id}).first()
     if row is None:
         raise LookupError("the id belongs to another tenant")

@@ -55,6 +55,12 @@ class Timetable:
     #: Seats to come of their patients that are no part of the standing week, by patient.
     by_hand: dict[str, list[TakenByHand]]
 
+    def free(self, given_up: Iterable[plans.Place]) -> None:
+        """Note that nobody has some standing places any more."""
+        for place in given_up:
+            if place.number is not None:
+                self.taken[place.group_id, place.weekday].discard(place.number)
+
 
 _OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant")
 _OF_SITE: sa.BindParameter[Any] = sa.bindparam("of_site")
@@ -86,6 +92,7 @@ _Absence = among(
     absences.c.ends_at > _SINCE,
 )
 _Closure = among(rooms.Closure, *_of_site(closures), closures.c.ends_at > _SINCE)
+_Plan = among(plans.WeeklyPlan, weekly_plans.c.tenant_id == _OF_TENANT, weekly_plans.c.plan_id.in_(_OF_PLANS))
 _Place = among(plans.Place, places.c.tenant_id == _OF_TENANT, places.c.plan_id.in_(_OF_PLANS))
 
 
@@ -146,13 +153,14 @@ _REST = sa.select(
 ).subquery("the_rest")
 #: Several questions in one: each row tells of one thing, which are joined by nothing.
 _TIMETABLE = written_once(
-    sa.select(_Site, _Group, _Clinician, _Curriculum, _Absence, _Closure, _Place, _REST.c.rest)
+    sa.select(_Site, _Group, _Clinician, _Curriculum, _Absence, _Closure, _Plan, _Place, _REST.c.rest)
     .select_from(_Group)
     .join(_Site, sa.false(), full=True)
     .join(_Clinician, sa.false(), full=True)
     .join(_Curriculum, sa.false(), full=True)
     .join(_Absence, sa.false(), full=True)
     .join(_Closure, sa.false(), full=True)
+    .join(_Plan, sa.false(), full=True)
     .join(_Place, sa.false(), full=True)
     .join(_REST, sa.false(), full=True)
     .order_by(
@@ -169,7 +177,7 @@ _TIMETABLE = written_once(
         _Place.group_id,
     )
     .execution_options(populate_existing=True),
-    narrowed=(_Site, _Group, _Clinician, _Curriculum, _Absence, _Closure, _Place),
+    narrowed=(_Site, _Group, _Clinician, _Curriculum, _Absence, _Closure, _Plan, _Place),
 )
 
 
@@ -178,7 +186,8 @@ def lock_timetable(
 ) -> Timetable | None:
     """Return what weeks of a site, which is locked, are planned and booked by; None where there is no site.
 
-    :param plan_ids: the plans whose standing places are told.
+    :param plan_ids: the plans whose standing places are told; they are read anew, as whoever held the lock
+        before may have changed them.
     :param patient_ids: the patients of whom is told where they sit besides.
     :param since: absences, closures and seats that are over by then are left out.
     """
@@ -189,7 +198,7 @@ def lock_timetable(
     rows = db.execute(_TIMETABLE, {**asked, "of_plans": list(found), "of_patients": list(by_hand)}).all()
     parts = zip(*rows, strict=True)
     told: list[list[Any]] = [[one for one in part if one is not None] for part in parts]
-    there, met, staff, taught, away, closed, held, (rest,) = told
+    there, met, staff, taught, away, closed, _, held, (rest,) = told
     if not there:
         return None
     for place in held:
