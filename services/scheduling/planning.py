@@ -343,11 +343,15 @@ def heed_step_down(
     help_those_without_week(db, site, at=now, at_most=TRIED_AT_ONCE, says_why=False)
 
 
-def keep_week_clear(db: Session, patient: records.Patient, *, now: datetime) -> None:
-    """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits."""
-    episode = tables.present_episode_of(db, patient_id=patient.patient_id)
-    plan = tables.plan_of(db, episode_id=episode.episode_id) if episode else None
-    if episode is None or plan is None or plan.state == "ENDED":
+def keep_week_clear(
+    db: Session, patient: records.Patient, episode: records.Episode, *, now: datetime
+) -> None:
+    """Plan anew when the standing week meets what binds the patient; keep what is clear if none fits.
+
+    :param episode: the patient's present one.
+    """
+    plan = tables.plan_of(db, episode_id=episode.episode_id)
+    if plan is None or plan.state == "ENDED":
         return
     site = locked_site(db, plan.site_id)
     # Whoever held the lock before may have changed the plan.

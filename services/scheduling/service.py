@@ -716,7 +716,9 @@ class Scheduling:
         """Replace what binds a patient's week; a standing week that it meets is planned anew."""
         data = call.data
         _own_or_not_there(call, patient_id=data["patient_id"])
-        known = tables.lock_to_declare(db, patient_id=data["patient_id"], site_id=data["site_id"])
+        known = tables.lock_to_declare(
+            db, patient_id=data["patient_id"], site_id=data["site_id"], after=call.now
+        )
         if known is None:
             raise records.NoSuchPatient(field="patient_id", rule="must be a patient referred here")
         patient, site = known.patient, known.site
@@ -744,8 +746,12 @@ class Scheduling:
                 placeable_by_track=tuple(one.placeable_minutes for one in fit),
             ),
         )
-        seating.give_up_bound(db, patient, bound_by=patient.obligations(), zone=site.time_zone, now=call.now)
-        planning.keep_week_clear(db, patient, now=call.now)
+        if known.sits_by_hand:
+            seating.give_up_bound(
+                db, patient, bound_by=patient.obligations(), zone=site.time_zone, now=call.now
+            )
+        if known.present_episode is not None:
+            planning.keep_week_clear(db, patient, known.present_episode, now=call.now)
         return _obligations_view(patient, fit)
 
     @question(schemas.GetObligations, roles=(*STAFF, roles.PATIENT))

@@ -365,7 +365,8 @@ class Booking:
 
 
 _present = episodes.alias("present")
-_PRESENT = (
+#: The id of a patient's present episode.
+PRESENT_EPISODE = (
     sa.select(_present.c.episode_id)
     .where(
         _present.c.tenant_id == sa.bindparam("of_tenant"),
@@ -412,7 +413,7 @@ _BOOKING = written_once(
             patients.c.tenant_id == sa.bindparam("of_tenant"),
         ),
     )
-    .outerjoin(records.Episode, episodes.c.episode_id == _PRESENT)
+    .outerjoin(records.Episode, episodes.c.episode_id == PRESENT_EPISODE)
     .where(attendance.Session.session_id == sa.bindparam("of_session"))
     .execution_options(populate_existing=True),
     narrowed=(*_OUTER, records.Patient, records.Episode),
