@@ -352,7 +352,10 @@ def settle_wait(db: Session, wait: waiting.Wait, *, outcome: str, now: datetime)
 def free_seats(db: Session, session_ids: Iterable[str], *, reason: str, now: datetime) -> None:
     """Tell of seats that have become free, and offer them to whoever waits."""
     db.flush()
-    for session, taken in tables.sessions_with_room(db, session_ids=session_ids, after=now):
+    waited_for = []
+    for session, taken, waits in tables.sessions_with_room(db, session_ids=session_ids, after=now):
+        if waits:
+            waited_for.append(session.session_id)
         announce(
             db,
             SeatFreed(
@@ -365,7 +368,7 @@ def free_seats(db: Session, session_ids: Iterable[str], *, reason: str, now: dat
                 freed_at=now,
             ),
         )
-    for session_id in sorted(tables.waits_for(db, session_ids=session_ids)):
+    for session_id in sorted(waited_for):
         offer_next(db, tables.lock_session(db, session_id=session_id), now=now)
 
 

@@ -721,7 +721,7 @@ _TAKEN = (
     .scalar_subquery()
 )
 _WITH_ROOM = written_once(
-    sa.select(attendance.Session, _TAKEN)
+    sa.select(attendance.Session, _TAKEN, _WAITED_FOR)
     .where(
         attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)),
         attendance.Session.state == "PLANNED",
@@ -734,10 +734,13 @@ _WITH_ROOM = written_once(
 
 def sessions_with_room(
     db: Session, *, session_ids: Iterable[str], after: datetime
-) -> list[tuple[attendance.Session, int]]:
-    """Return those of some sessions that are to come and not full, each with how many seats are taken."""
+) -> list[tuple[attendance.Session, int, bool]]:
+    """Return those of some sessions that are to come and not full, by their start.
+
+    Each with how many seats are taken, and whether anybody waits for one.
+    """
     rows = db.execute(_WITH_ROOM, {"of_sessions": list(session_ids), "after": after})
-    return [(session, taken) for session, taken in rows]
+    return [(session, taken, waited_for) for session, taken, waited_for in rows]
 
 
 def sessions_led_by(
