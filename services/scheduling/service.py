@@ -102,6 +102,9 @@ _DECIDING = (roles.CLINICIAN, roles.SUPERVISOR, roles.MEDICAL_DIRECTOR)
 #: and few enough that no mark waits long for one of them. Design default.
 JUDGED_AT_ONCE = 200
 
+#: Sessions that are over whose check-ins are credited in one transaction: as many as are fired together.
+OVER_AT_ONCE = 20
+
 
 class Scheduling:
     """Owns clinicians, groups, weekly plans, sessions, seats and attendance."""
@@ -1464,10 +1467,19 @@ class Scheduling:
         roster = tables.lock_roster(db, session_id=timer.key)
         announce_all(db, roster.session.ask_supervisor(seats=roster.seats, now=now))
 
-    @on_timer("session_over")
-    def credit_check_ins(self, db: Session, timer: Timer, now: datetime) -> None:
+    @on_timer("session_over", at_once=OVER_AT_ONCE)
+    def credit_check_ins(self, db: Session, due: list[Timer], now: datetime) -> None:
         """Credit those who checked in to a session whose roster never came, and ask for what is missing."""
-        roster = tables.lock_roster(db, session_id=timer.key)
+        rosters = tables.lock_rosters(db, session_ids=[timer.key for timer in due])
+        for timer in due:
+            roster = rosters.get(timer.key)
+            if roster is None:
+                raise attendance.NoSuchSession(field="session_id", rule="must be a session")
+            because_of(db, timer)
+            self._credit(db, roster, now=now)
+
+    def _credit(self, db: Session, roster: tables.Roster, *, now: datetime) -> None:
+        """Credit those who checked in to one session that is over, and ask for what is missing."""
         session, seats = roster.session, roster.seats
         checked_in = [seat for seat in seats if seat.state == "CHECKED_IN"]
         past = tables.past_of(db, episode_ids=[seat.episode_id for seat in checked_in if seat.told])

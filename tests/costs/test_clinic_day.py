@@ -4,7 +4,7 @@ The ceilings are what it costs now; see :mod:`tests.costs.test_database`.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -36,12 +36,14 @@ from tests.scheduling import test_peers as peering
 from tests.scheduling.builders import (
     ADMITTED_AT,
     SITE,
+    add_clinician,
     admission_of,
     admitted,
     discharge_of,
     draft_of,
     furnish,
     ids_of,
+    open_group,
     referral_of,
 )
 from tests.support import Room
@@ -50,7 +52,9 @@ from tests.support import Room
 SITES_WEEK = {"round trips": 1, "statements": 1}
 NOTE_SIGNED = {"round trips": 3, "statements": 21}
 CHECK_INS_CREDITED = {"round trips": 7, "statements": 33}
-END_AFTER_A_ROSTER = {"round trips": 6, "statements": 15}
+END_AFTER_A_ROSTER = {"round trips": 5, "statements": 13}
+#: As of one: what is known of all that are over is asked for at once.
+END_OF_TWO = {"round trips": 5, "statements": 14}
 MISSES_OF_A_MODULE = {"round trips": 24, "statements": 43}
 LOOK_FOR_A_PEER = {"round trips": 28, "statements": 47}
 #: Of somebody new: they are found locked, what the site's weeks are planned by, what there is on its dates.
@@ -146,6 +150,34 @@ class TestClinicDay:
         asked = [one.about_id for one in room.announced_of(TaskOpened) if one.task == check_outs.UNASKED]
         assert len(asked) == 2
         assert within(cost, END_AFTER_A_ROSTER), cost
+
+    def test_the_end_of_two_sessions_at_once(self, scheduling):
+        room = scheduling.room
+        furnish(room)
+        open_group(room, "ANOTHER", facilitator_id=add_clinician(room, "Otto"))
+        names = admit(room, 16)
+        found = in_pairs(room, names, kind="GROUP")
+
+        def end() -> Any:
+            first, second = next(found)
+            room.advance(first["ends_at"] + timedelta(minutes=1))
+            for session in (first, second):
+                marks = [{"patient_id": member, "mark": "PRESENT"} for member in session["members"]]
+                told = {"session_id": session["session_id"], "marks": marks}
+                room.call("record_roster", told, role="counselor")
+            over_at = first["ends_at"] + attendance.CHECK_OUT_GRACE
+            room.advance(over_at - timedelta(seconds=1))
+            room.at(over_at)
+            before = scheduling.counted()
+            room.fire_due()
+            return scheduling.counted() - before
+
+        end()
+        cost = end()
+
+        asked = [one.about_id for one in room.announced_of(TaskOpened) if one.task == check_outs.UNASKED]
+        assert len(asked) == 4
+        assert within(cost, END_OF_TWO), cost
 
     def test_a_note_that_is_signed_as_it_is_written(self, scheduling):
         room = scheduling.room
@@ -487,8 +519,8 @@ def week_of(room: Room, name: str) -> Any:
     return room.ask("get_weekly_plan", {"episode_id": ids_of(name)["episode_id"]})
 
 
-def fullest(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, Any]]:
-    """Return the two sessions of a kind in which most people sit, by their start, each with its members."""
+def sessions_of(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, Any]]:
+    """Return the sessions of a kind in which some people sit, each with its members."""
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         episode = {"episode_id": ids_of(name)["episode_id"]}
@@ -497,8 +529,24 @@ def fullest(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, An
                 times = {name: datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at")}
                 session = found.setdefault(one["session_id"], {**one, **times, "members": []})
                 session["members"].append(one["patient_id"])
-    most = sorted(found.values(), key=lambda one: (-len(one["members"]), one["starts_at"]))[:2]
+    return list(found.values())
+
+
+def fullest(room: Room, names: Iterable[str], *, kind: str) -> list[dict[str, Any]]:
+    """Return the two sessions of a kind in which most people sit, by their start, each with its members."""
+    found = sessions_of(room, names, kind=kind)
+    most = sorted(found, key=lambda one: (-len(one["members"]), one["starts_at"]))[:2]
     return sorted(most, key=lambda one: one["starts_at"])
+
+
+def in_pairs(
+    room: Room, names: Iterable[str], *, kind: str
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return sessions of a kind that begin together, two at a time, by their start, with their members."""
+    at_once: dict[datetime, list[dict[str, Any]]] = {}
+    for session in sessions_of(room, names, kind=kind):
+        at_once.setdefault(session["starts_at"], []).append(session)
+    return iter([(one[0], one[1]) for _, one in sorted(at_once.items()) if len(one) == 2])
 
 
 def check_in(room: Room, session: dict[str, Any], patient_id: str) -> None:

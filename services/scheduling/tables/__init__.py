@@ -169,6 +169,7 @@ from services.scheduling.tables.resources import (
 from services.scheduling.tables.rosters import (
     Roster,
     lock_roster,
+    lock_rosters,
 )
 from services.scheduling.tables.timetables import Timetable, lock_timetable
 from services.scheduling.tables.to_declare import ToDeclare, lock_to_declare
@@ -247,6 +248,7 @@ __all__ = [
     "lock_patient_in_care",
     "lock_patient_of",
     "lock_roster",
+    "lock_rosters",
     "lock_service_days",
     "lock_session",
     "lock_sessions",

@@ -173,6 +173,23 @@ def send_lock_of_session(db: Session, *, session_id: str) -> None:
     send_with_next(db.connection(), _LOCK_SESSION, locked)
 
 
+_LOCK_SESSIONS = """
+SELECT count(*) FROM (
+    SELECT FROM sessions WHERE tenant_id = %(tenant_id)s AND session_id = ANY(%(session_ids)s::uuid[])
+    ORDER BY session_id FOR NO KEY UPDATE
+) AS locked
+"""
+
+
+def send_locks_of_sessions(db: Session, *, session_ids: list[str]) -> None:
+    """Likewise for some sessions, in the order of their ids, so that nobody waits in a circle."""
+    if len(session_ids) == 1:
+        send_lock_of_session(db, session_id=session_ids[0])
+        return
+    locked = {"tenant_id": origin_of(db).tenant_id, "session_ids": session_ids}
+    send_with_next(db.connection(), _LOCK_SESSIONS, locked)
+
+
 _PAST = written_once(
     sa.select(
         attendance.Seat.episode_id,

@@ -1,12 +1,13 @@
 """A session with its site and its seats, locked: what every mark at the door and in the room begins with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, records
-from services.scheduling.tables.attendance import seats, send_lock_of_session, sessions
+from services.scheduling.tables.attendance import seats, send_locks_of_sessions, sessions
 from services.scheduling.tables.notes import session_notes
 from services.scheduling.tables.records import sites
 from shared.database import written_once
@@ -32,7 +33,7 @@ _NOTED = (
     .correlate(sessions)
     .exists()
 )
-_ROSTER = written_once(
+_ROSTERS = written_once(
     sa.select(attendance.Session, records.Site, attendance.Seat, _NOTED)
     .outerjoin(
         records.Site,
@@ -42,8 +43,8 @@ _ROSTER = written_once(
         attendance.Seat,
         sa.and_(seats.c.session_id == sessions.c.session_id, seats.c.tenant_id == sessions.c.tenant_id),
     )
-    .where(attendance.Session.session_id == sa.bindparam("of_session"))
-    .order_by(attendance.Seat.seat_id)
+    .where(attendance.Session.session_id.in_(sa.bindparam("of_sessions", expanding=True)))
+    .order_by(attendance.Session.session_id, attendance.Seat.seat_id)
     .execution_options(populate_existing=True),
     narrowed=(records.Site, attendance.Seat),
 )
@@ -54,14 +55,23 @@ def lock_roster(db: Session, *, session_id: str) -> Roster:
 
     :raises NoSuchSession: when there is none.
     """
-    # The lock is a statement of its own: one that waits for it would see the seats as they were before.
-    send_lock_of_session(db, session_id=session_id)
-    rows = db.execute(_ROSTER, {"of_session": session_id}).all()
-    if not rows:
+    roster = lock_rosters(db, session_ids=[session_id]).get(session_id)
+    if roster is None:
         raise attendance.NoSuchSession(field="session_id", rule="must be a session")
-    return Roster(
-        session=rows[0][0],
-        site=rows[0][1],
-        seats=[row[2] for row in rows if row[2] is not None],
-        noted=rows[0][3],
-    )
+    return roster
+
+
+def lock_rosters(db: Session, *, session_ids: Iterable[str]) -> dict[str, Roster]:
+    """Return some sessions with their sites and seats, locked in the order of their ids, by id."""
+    wanted = list(session_ids)
+    # The lock is a statement of its own: one that waits for it would see the seats as they were before.
+    send_locks_of_sessions(db, session_ids=wanted)
+    found: dict[str, Roster] = {}
+    for session, site, seat, noted in db.execute(_ROSTERS, {"of_sessions": wanted}):
+        roster = found.get(session.session_id)
+        if roster is None:
+            roster = Roster(session=session, site=site, seats=[], noted=noted)
+            found[session.session_id] = roster
+        if seat is not None:
+            roster.seats.append(seat)
+    return found
