@@ -134,11 +134,6 @@ def follow(
         curricula.teach(session, curriculum=curriculum, lesson=lesson)
 
 
-def followed_by(db: Session, by_id: dict[str, groups.Group]) -> dict[str, curricula.Curriculum]:
-    """Return the curricula that some groups follow, by id."""
-    return tables.curricula_by_id(db, ids=(group.curriculum_id for group in by_id.values()))
-
-
 def teach_planned(db: Session, session: attendance.Session, data: dict[str, Any]) -> None:
     """Note what a session outside the standing groups teaches, where it teaches a module.
 

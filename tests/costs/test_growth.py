@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from gateway import tables
 from gateway.service import Gateway
 from services.intake.service import Intake
+from services.scheduling.domain.attendance import Session
 from services.scheduling.service import Scheduling
-from services.scheduling.tables import days
+from services.scheduling.tables import booking, days
 from shared import audit, clock
 from shared.database import Kept, by_kept_plan
 from shared.ids import derived_id
@@ -62,6 +63,15 @@ SELECT md5('session ' || n)::uuid, 'lakeside', md5('site')::uuid, 'GROUP', 'CBT'
     md5('facilitator ' || n)::uuid, timestamptz '2026-02-02 18:00Z' + mod(n, 30) * interval '1 day',
     timestamptz '2026-02-02 21:00Z' + mod(n, 30) * interval '1 day', 165, 12, 'PLANNED', 'DONE'
 FROM generate_series(1, {_SESSIONS}) AS n
+"""  # a number of ours
+_LED = f"""
+INSERT INTO sessions (session_id, tenant_id, site_id, kind, modality, facilitator_id, starts_at, ends_at,
+    clinical_minutes, capacity, state, roster_asked)
+SELECT gen_random_uuid(), 'lakeside', md5('site')::uuid, 'GROUP', 'CBT',
+    md5('facilitator ' || mod(n, 100))::uuid,
+    timestamptz '2025-02-02 18:00Z' + n / 100 * interval '1 day',
+    timestamptz '2025-02-02 21:00Z' + n / 100 * interval '1 day', 165, 12, 'PLANNED', 'DONE'
+FROM generate_series(1, {PAST}) AS n
 """  # a number of ours
 _CAME = f"""
 INSERT INTO seats (seat_id, tenant_id, session_id, patient_id, episode_id, journey_id, capacity, number,
@@ -180,6 +190,24 @@ class TestWithALongPast:
 
         # The seats are looked through once, and once with each session of the day: not with every session.
         assert pages_of(scheduling.engine, days._ATTENDED, day) < _PAGES_OF_A_DAY
+
+    def test_what_there_is_on_dates_to_be_booked(self, scheduling: Room) -> None:
+        _put(scheduling, _LED)
+        with scheduling.engine.connect() as connection:
+            known = "SELECT CAST(session_id AS text), CAST(facilitator_id AS text) FROM sessions LIMIT 1"
+            session_id, facilitator_id = connection.exec_driver_sql(known).one()
+        dates = {
+            "earliest": datetime(2026, 2, 8, tzinfo=UTC),
+            "since": datetime(2026, 2, 9, tzinfo=UTC),
+            "until": datetime(2026, 2, 23, tzinfo=UTC),
+            "of_sessions": [session_id],
+            "of_leaders": [facilitator_id],
+        }
+
+        # As a session narrows it.
+        of_tenant = booking._ON_DATES.where(Session.tenant_id == "lakeside")
+
+        assert pages_of(scheduling.engine, of_tenant, dates) < MOST_PAGES
 
     def test_the_look_for_events_without_a_place(self, gateway: Room) -> None:
         _put(gateway, _PLACED)
