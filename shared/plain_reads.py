@@ -7,6 +7,7 @@ and writes what becomes of them. Where nothing is written, nobody needs to know 
 was read: one that is changed all the same says so at once.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -222,19 +223,20 @@ def reading_of(query: sa.Select[Any], dialect: sa.Dialect) -> Reading | None:
             attributes, of_key, mapper = {"": asked}, [], None
         processes = []
         for attribute, column in attributes.items():
-            if isinstance(column.type, sa.Numeric | sa.Float | sa.types.NullType):
+            process: _Process
+            if isinstance(column.type, sa.Float) and not column.type.asdecimal:
+                process = _as_float
+            elif isinstance(column.type, sa.Numeric | sa.types.NullType):
                 # How it is read depends on what the database says that it is.
                 return None
-            process = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            else:
+                process = column.type.dialect_impl(dialect).result_processor(dialect, None)
             processes.append((len(columns), attribute, process))
             columns.append(column)
         key = {attribute: (place, process) for place, attribute, process in processes}
         parts.append(_Part(mapper, tuple(processes), tuple(key[attribute] for attribute in of_key)))
-    named = query.with_only_columns(*columns, maintain_column_froms=True)
-    try:
-        compiled: Any = named.compile(dialect=dialect)
-    except sa.exc.InvalidRequestError:
-        # It leaves open what it joins to, once its columns are named.
+    compiled = _compiled(query, columns, dialect)
+    if compiled is None:
         return None
     text = _with_lists(compiled)
     if text is None or compiled.literal_execute_params:
@@ -251,6 +253,21 @@ def reading_of(query: sa.Select[Any], dialect: sa.Dialect) -> Reading | None:
         names=tuple(names),
         anew=bool(options),
     )
+
+
+def _as_float(value: Any) -> float | None:
+    """Return a number, whichever kind the database has made of it."""
+    return None if value is None else float(value)
+
+
+def _compiled(query: sa.Select[Any], columns: list[Any], dialect: sa.Dialect) -> Any:
+    """Return a question with its columns named one by one, or None where it leaves open what it joins to."""
+    # What it says itself to begin with is what it joins from: its columns' tables would stand beside that.
+    for keeps_froms in (True, False):
+        named = query.with_only_columns(*columns, maintain_column_froms=keeps_froms)
+        with contextlib.suppress(sa.exc.InvalidRequestError):
+            return named.compile(dialect=dialect)
+    return None
 
 
 def _with_lists(compiled: Any) -> str | None:

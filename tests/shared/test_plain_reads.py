@@ -90,16 +90,17 @@ def told_by(one: Any) -> dict[str, Any]:
 
 class TestPlainReads:
     def test_ask_what_the_session_asks(self) -> None:
-        asked = 0
+        left_to_the_session = []
 
         for query in written_down():
             narrowed = database._narrowed(query, TENANT)
             reading = reading_of(narrowed, _DIALECT)
-            if reading is not None:
+            if reading is None:
+                left_to_the_session.append(str(query))
+            else:
                 assert what_is_asked_of(reading.text) == what_is_asked_of(narrowed.compile(dialect=_DIALECT))
-                asked += 1
 
-        assert asked > 100
+        assert left_to_the_session == []
 
     def test_read_the_same_objects_with_the_same_values(self, room: Room) -> None:
         patient_id = patient_in(room)
