@@ -30,6 +30,7 @@ from shared.database import (
     send_with_next,
     tenant_column,
     without_transactions,
+    written_once,
 )
 from shared.many_rows import as_json
 
@@ -271,9 +272,7 @@ _PLACE = sa.text(
 
 
 #: The first in the order of their index: asked whether there is any, the database might look through all.
-_ANY_UNPLACED = sa.text(
-    "SELECT event_id FROM archive WHERE position IS NULL ORDER BY recorded_at, event_id LIMIT 1"
-)
+_ANY_UNPLACED = "SELECT event_id FROM archive WHERE position IS NULL ORDER BY recorded_at, event_id LIMIT 1"
 
 
 def assign_positions(
@@ -291,7 +290,7 @@ def assign_positions(
         if also is not None:
             send_with_next(connection, *also)
         # What another one is placing just now counts as unplaced until it has committed.
-        if not connection.scalar(_ANY_UNPLACED):
+        if connection.exec_driver_sql(_ANY_UNPLACED).first() is None:
             return 0
     with without_transactions(engine) as connection:
         # What travels in one trip is one transaction: the lock is held until the places are given.
@@ -312,13 +311,13 @@ def place_all(
         also = None
 
 
-_AFTER = (
+_AFTER = written_once(
     sa.select(archive.c.position, archive.c.type, archive.c.patient_id, archive.c.body)
     .where(archive.c.tenant_id == sa.bindparam("of_tenant"), archive.c.position > sa.bindparam("after"))
     .order_by(archive.c.position)
     .limit(sa.bindparam("at_most"))
 )
-_AFTER_OF_TYPES = _AFTER.where(archive.c.type.in_(sa.bindparam("of_types", expanding=True)))
+_AFTER_OF_TYPES = written_once(_AFTER.where(archive.c.type.in_(sa.bindparam("of_types", expanding=True))))
 
 
 def events_after(
