@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 #: Rows from which on JSON is worth its while: of fewer, the database reads a list of values faster.
 WORTH_JSON = 4
@@ -23,3 +25,21 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bytes | memoryview):
         return "\\x" + bytes(value).hex()
     raise TypeError(type(value).__name__)
+
+
+def added_to(table: sa.Table, told: str) -> sa.CTE:
+    """Return the rows that a question adds to a table on its way, of which it can say what they are.
+
+    Those are added that are not there yet.
+
+    :param told: the name under which the question takes all of them, every column told, as JSON.
+    """
+    # Plain text: of SQLAlchemy's names JSON makes no keys.
+    names = [str(column.name) for column in table.c]
+    read = (
+        sa.func.json_to_recordset(sa.bindparam(told))
+        .table_valued(*(sa.column(name, table.c[name].type) for name in names))
+        .render_derived(name="told", with_types=True)
+    )
+    insert = postgresql.insert(table).from_select(names, sa.select(*read.c)).on_conflict_do_nothing()
+    return insert.returning(*table.c).cte("added")

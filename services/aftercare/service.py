@@ -86,8 +86,7 @@ class Aftercare:
     @reacts_to(SessionAttended, at_once=True)
     def remember_attendance(self, db: Session, events: Sequence[SessionAttended], now: datetime) -> None:
         """Know that patients were there: a whole group comes with one roster."""
-        _mark_seats(db, events)
-        lapsed = tables.uncontacted_lapses(db, [event.journey_id for event in events])
+        lapsed = _mark_seats(db, events)
         for event in events:
             because_of(db, event)
             own = [lapse for lapse in lapsed if lapse.journey_id == event.journey_id]
@@ -488,15 +487,21 @@ def _admitted_already(episode: episodes.Episode) -> episodes.Episode:
     return episode
 
 
-def _mark_seats(db: Session, marks: Sequence[SessionAttended | SessionMissed | AttendanceCorrected]) -> None:
+def _mark_seats(
+    db: Session, marks: Sequence[SessionAttended | SessionMissed | AttendanceCorrected]
+) -> list[lapses.Lapse]:
+    """Keep marks; return the lapses of their patients after which nobody has spoken with them yet."""
     tables.know_all(db, marks)
     first_of: dict[str, SessionAttended | SessionMissed | AttendanceCorrected] = {}
     for mark in marks:
         first_of.setdefault(mark.seat_id, mark)
-    new = tables.keep_marks(db, [_seat_of(mark) for mark in first_of.values()])
+    new, lapsed = tables.keep_marks(
+        db, [_seat_of(mark) for mark in first_of.values()], journey_ids=[mark.journey_id for mark in marks]
+    )
     for mark in marks:
         if mark is not first_of[mark.seat_id] or mark.seat_id not in new:
             tables.seat(db, mark.seat_id).take(mark)
+    return lapsed
 
 
 def _seat_of(mark: SessionAttended | SessionMissed | AttendanceCorrected) -> episodes.Seat:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session, registry
 
 from services.aftercare.domain import contacts as contact_rules
@@ -39,6 +39,7 @@ from shared.database import (
     tenant_column,
     written_once,
 )
+from shared.many_rows import added_to, as_json
 
 metadata = new_metadata()
 mapper = registry(metadata=metadata)
@@ -375,25 +376,45 @@ def _new_episode(db: Session, **ids: str) -> episodes.Episode:
     return episode
 
 
-_SEAT_COLUMNS = tuple(seats.c.keys())
-_KEEP_SEATS = postgresql.insert(seats).on_conflict_do_nothing().returning(seats.c.seat_id)
+_SEAT_COLUMNS = tuple(str(column.name) for column in seats.c if column.name != "tenant_id")
 
 
-def keep_marks(db: Session, firsts: Iterable[episodes.Seat]) -> set[str]:
+def keep_marks(
+    db: Session, firsts: Iterable[episodes.Seat], *, journey_ids: Iterable[str]
+) -> tuple[set[str], list[lapses.Lapse]]:
     """Keep the first marks of some seats, each named once; return the seats of which none was known.
 
     Nearly every mark is the first of its seat, so that one statement is all it takes.
+
+    :returns: besides, in the same look, the reported lapses of some journeys after which nobody has spoken
+        with the patient yet.
     """
     tenant_id = origin_of(db).tenant_id
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            **{name: getattr(first, name) for name in _SEAT_COLUMNS if name != "tenant_id"},
-        }
-        for first in firsts
+    told = [
+        {"tenant_id": tenant_id, **{name: getattr(first, name) for name in _SEAT_COLUMNS}} for first in firsts
     ]
-    # Beside the session, which would look first and write at the end.
-    return set(db.connection().execute(_KEEP_SEATS, rows).scalars())
+    asked = {"seats": as_json(told), "of_tenant": tenant_id, "of_journeys": sorted(set(journey_ids))}
+    rows = db.execute(_KEEP_SEATS, asked).all()
+    return set(rows[0][0]), [lapse for _, lapse in rows if lapse is not None]
+
+
+_new_seats = added_to(seats, "seats")
+_one_row = sa.select(sa.true()).subquery("one_row")
+_uncontacted = (
+    _Lapse.journey_id.in_(sa.bindparam("of_journeys", expanding=True)),
+    _Lapse.contacted_at.is_(None),
+)
+#: Beside the session, which would look first and write at the end.
+_KEEP_SEATS = written_once(
+    sa.select(
+        sa.func.array(sa.select(_new_seats.c.seat_id).scalar_subquery(), type_=ARRAY(sa.Uuid(as_uuid=False))),
+        _Lapse,
+    )
+    .select_from(_one_row)
+    .outerjoin(_Lapse, sa.and_(_Lapse.tenant_id == sa.bindparam("of_tenant"), *_uncontacted))
+    .order_by(_Lapse.reported_at, _Lapse.lapse_id),
+    narrowed=(_Lapse,),
+)
 
 
 def seat(db: Session, seat_id: str) -> episodes.Seat:
@@ -575,9 +596,7 @@ def uncontacted_lapses(db: Session, journey_ids: Iterable[str]) -> list[lapses.L
 
 
 _UNCONTACTED_LAPSES = written_once(
-    sa.select(_Lapse)
-    .where(_Lapse.journey_id.in_(sa.bindparam("of_journeys", expanding=True)), _Lapse.contacted_at.is_(None))
-    .order_by(_Lapse.reported_at, _Lapse.lapse_id)
+    sa.select(_Lapse).where(*_uncontacted).order_by(_Lapse.reported_at, _Lapse.lapse_id)
 )
 
 

@@ -1,10 +1,11 @@
 """Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
 
 import dataclasses
+import functools
 import itertools
 import zoneinfo
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -143,7 +144,7 @@ class Monitoring:
     @reacts_to(AssessmentCompleted)
     def draft_plan(self, db: Session, event: AssessmentCompleted, now: datetime) -> None:
         """Draft a treatment plan from what the assessment found."""
-        episode = _episode_of(db, event)
+        episode = _episode_of(db, event, is_first_told=True)
         known = tables.plans_of(db, episode_id=episode.episode_id)
         network = tables.find_network(db, event.patient_id)
         if "OPIOID" in event.problems and not episode.opioid_history:
@@ -206,14 +207,12 @@ class Monitoring:
     @command(schemas.SignTreatmentPlan, roles=(*roles.CARE_TEAM, roles.FRONT_DESK, roles.PATIENT))
     def sign_treatment_plan(self, db: Session, call: Call) -> dict[str, Any]:
         """Add a signature to a treatment plan; it comes into force with the last one needed."""
-        plan = db.get(plans.Plan, call.data["plan_id"])
-        if plan is None:
+        # An admission at the same moment sees the signature, or is seen here.
+        found = tables.lock_plan(db, plan_id=call.data["plan_id"])
+        if found is None:
             raise NotFound("No such plan.", field="plan_id")
+        plan, episode = found
         _own_or_staff(call, plan.patient_id, field="plan_id")
-        # The episode is locked first, as every reaction does it: an admission at the same moment
-        # sees the signature, or is seen here.
-        episode = tables.find_episode(db, episode_id=plan.episode_id, lock=True)
-        db.refresh(plan, with_for_update=True)
         if call.actor.role == roles.PATIENT and call.data["as_"] != "PATIENT":
             raise plans.SignatureNeedsLicence(field="as", rule="a patient signs as PATIENT")
         plan.sign(as_=call.data["as_"], by=call.actor, now=call.now)
@@ -229,28 +228,36 @@ class Monitoring:
         A whole group comes with one roster. What came later about the same patient is taken after it.
         """
         for several in _once_each(events):
-            known = tables.lock_episodes(db, several)
-            kept = tables.keep_marks(
+            known, kept = tables.keep_marks(
                 db,
+                several,
                 [
                     _mark_of(event, state=attendance.ATTENDED, credited_minutes=event.credited_minutes)
                     for event in several
                 ],
             )
+            facts = _facts_about(db, several)
             for event in several:
                 because_of(db, event)
                 newest, before = kept[event.seat_id]
                 if newest:
-                    self._count_attended(db, known[event.episode_id], event, before=before)
+                    self._count_attended(db, known[event.episode_id], event, before=before, facts=facts)
 
     def _count_attended(
-        self, db: Session, episode: Episode, event: SessionAttended, *, before: str | None
+        self,
+        db: Session,
+        episode: Episode,
+        event: SessionAttended,
+        *,
+        before: str | None,
+        facts: Callable[[], Mapping[str, risk.Facts]],
     ) -> None:
         episode.sessions_attended += event.clinical_minutes > 0
         episode.note_contact(at=event.starts_at)
         if before or episode.discharge_proposed or episode.may_answer_outreach(at=event.starts_at):
             self._settle(db, episode, at=event.starts_at)
-        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False, corrected=before is not None)
+        corrected = before is not None
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False, corrected=corrected, facts=facts)
         self._judge_readiness(db, episode)
 
     @reacts_to(SessionMissed)
@@ -259,22 +266,20 @@ class Monitoring:
         if event.clinical_minutes == 0:
             # An older version told of support groups too: nobody is called because of one.
             return
-        episode = _episode_of(db, event)
+        episode, _ = _keep_mark(db, event, state=attendance.MISSED)
         episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
-        _keep_mark(db, event, state=attendance.MISSED)
+        absences = tables.absences_of(db, episode_id=episode.episode_id)
         # A mark that was corrected before it arrived is kept as answered, as in any other order.
-        self._miss(db, episode, event, missed_at=event.missed_at, revision=0)
-        self._settle(db, episode, at=event.missed_at)
+        self._miss(db, episode, absences, event, missed_at=event.missed_at, revision=0)
+        self._settle(db, episode, at=event.missed_at, absences=absences)
         self._weigh(db, episode, fact_at=event.starts_at, may_raise=True)
         self._judge_readiness(db, episode)
 
     @reacts_to(AttendanceCorrected)
     def correct_attendance(self, db: Session, event: AttendanceCorrected, now: datetime) -> None:
         """Withdraw what the wrong mark had caused, and do what the right one asks for."""
-        episode = _episode_of(db, event)
-        episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
         state = attendance.state_of(event.to_state, clinical_minutes=event.clinical_minutes)
-        newest, before = _keep_mark(
+        episode, (newest, before) = _keep_mark(
             db,
             event,
             state=state,
@@ -282,14 +287,16 @@ class Monitoring:
             revision=event.revision,
             corrected_at=event.corrected_at,
         )
+        episode.note_risk(at=event.starts_at, lasts=risk.LASTS)
         if newest:
             if event.clinical_minutes > 0:
                 came, had_come = state == attendance.ATTENDED, before == attendance.ATTENDED
                 episode.sessions_attended += came - had_come
             self._find_last_contact(db, episode)
+        absences = tables.absences_of(db, episode_id=episode.episode_id)
         if state == attendance.MISSED:
-            self._miss(db, episode, event, missed_at=event.corrected_at, revision=event.revision)
-        self._settle(db, episode, at=event.corrected_at)
+            self._miss(db, episode, absences, event, missed_at=event.corrected_at, revision=event.revision)
+        self._settle(db, episode, at=event.corrected_at, absences=absences)
         self._weigh(
             db,
             episode,
@@ -329,6 +336,7 @@ class Monitoring:
         self,
         db: Session,
         episode: Episode,
+        absences: tables.Absences,
         event: SessionMissed | AttendanceCorrected,
         *,
         missed_at: datetime,
@@ -336,7 +344,7 @@ class Monitoring:
     ) -> None:
         """Have an outreach for the seat that answers this mark, or a newer one."""
         outreach_id = derived_id(event.seat_id, "outreach")
-        known = db.get(outreach.Outreach, outreach_id)
+        known = next((one for one in absences.outreaches if one.outreach_id == outreach_id), None)
         if known is not None:
             if revision > known.revision:
                 announce_all(db, known.miss_again(missed_at=missed_at, revision=revision))
@@ -354,7 +362,7 @@ class Monitoring:
             revision=revision,
         )
         db.add(opened)
-        db.flush()
+        absences.outreaches.append(opened)
         self._watch_attempts(db, opened)
 
     def _watch_attempts(self, db: Session, watched: outreach.Outreach) -> None:
@@ -367,20 +375,24 @@ class Monitoring:
         if watched.message_due_at is not None:
             set_timer(db, "message_due", key=key, due_at=watched.message_due_at)
 
-    def _settle(self, db: Session, episode: Episode, *, at: datetime) -> None:
+    def _settle(
+        self, db: Session, episode: Episode, *, at: datetime, absences: tables.Absences | None = None
+    ) -> None:
         """Bring the outreaches of an episode, and what hangs on them, in line with what is known.
 
         All of it follows from the marks, the contacts and the discharge, never from the order in which
         they came: so a fact that was wrong can be taken back, and one that comes late still counts.
+
+        :param absences: what is known, where it has been looked up since it was changed last.
         """
-        db.flush()
-        known = tables.outreaches_of(db, episode_id=episode.episode_id)
+        if absences is None:
+            absences = tables.absences_of(db, episode_id=episode.episode_id)
+        known, seats = absences.in_turn, absences.seats
         if not known:
             return
-        seats = tables.attendances_of(db, episode_id=episode.episode_id)
         marks = {seat.seat_id: seat for seat in seats}
         contacts = [(seat.starts_at, "ATTENDED") for seat in seats if seat.state == attendance.ATTENDED]
-        contacts += [(when, "REACHED") for when in tables.reached_of(db, episode_id=episode.episode_id)]
+        contacts += [(when, "REACHED") for when in absences.reached]
         for one in known:
             was_open, seat = one.is_open, marks[one.seat_id]
             answers = [(when, how) for when, how in contacts if one.is_answered_by(how=how, at=when)]
@@ -442,12 +454,8 @@ class Monitoring:
     @on_timer("message_due")
     def ask_patient_to_call(self, db: Session, timer: Timer, now: datetime) -> None:
         """Have somebody in treatment who missed a first session written to."""
-        missed = db.get(outreach.Outreach, timer.key)
-        if missed is None:
-            return
-        episode = tables.find_episode(db, episode_id=missed.episode_id, lock=True)
-        db.refresh(missed)
-        if episode is not None and episode.in_treatment:
+        missed, episode = tables.lock_outreach(db, outreach_id=timer.key)
+        if missed is not None and episode is not None and episode.in_treatment:
             announce_all(db, missed.ask_patient_to_call(now=now))
 
     @on_timer("outreach_first_attempt_due")
@@ -640,7 +648,8 @@ class Monitoring:
         episode = tables.find_episode(db, episode_id=call.data["episode_id"])
         if episode is None:
             raise NotFound("No such episode.", field="episode_id")
-        facts = tables.facts_of(db, episode_id=episode.episode_id, since=call.now - tables.FACTS_BACK)
+        since = call.now - tables.FACTS_BACK
+        facts = tables.facts_of(db, episode_ids=[episode.episode_id], since=since)[episode.episode_id]
         found = risk.index_at(facts, now=call.now)
         return _view(
             schemas.Risk(),
@@ -734,8 +743,12 @@ class Monitoring:
         fact_at: datetime,
         may_raise: bool,
         corrected: bool = False,
+        facts: Callable[[], Mapping[str, risk.Facts]] | None = None,
     ) -> None:
-        """Compute the index anew from the facts; one that rises to orange or red opens an escalation."""
+        """Compute the index anew from the facts; one that rises to orange or red opens an escalation.
+
+        :param facts: looks for those of several episodes, where it is not about this one alone.
+        """
         known_until = episode.latest_fact_at
         episode.note_fact(at=fact_at)
         as_of = episode.latest_fact_at
@@ -745,12 +758,14 @@ class Monitoring:
         if episode.calm_from is None or as_of >= episode.calm_from:
             found, band = risk.Risk(index=0, terms=()), "GREEN"
         else:
-            facts = tables.facts_of(
-                db, episode_id=episode.episode_id, since=min(fact_at, as_of) - tables.FACTS_BACK
-            )
-            found, band = risk.index_at(facts, now=as_of), risk.shown_band(facts, now=as_of)
+            if facts is None:
+                since = min(fact_at, as_of) - tables.FACTS_BACK
+                own = tables.facts_of(db, episode_ids=[episode.episode_id], since=since)[episode.episode_id]
+            else:
+                own = facts()[episode.episode_id]
+            found, band = risk.index_at(own, now=as_of), risk.shown_band(own, now=as_of)
             if may_raise:
-                self._answer_rises(db, episode, facts, fact_at=fact_at)
+                self._answer_rises(db, episode, own, fact_at=fact_at)
         before = episode.risk_band
         episode.risk_index, episode.risk_band = found.index, band
         if band != before:
@@ -1340,9 +1355,13 @@ def _shift_view(shift: on_call.Shift, *, now: datetime) -> dict[str, Any]:
     return _view(schemas.OnCallShift(), shift) | {"on_duty": shift.covers(now)}
 
 
-def _episode_of(db: Session, event: EpisodeFact) -> Episode:
+def _episode_of(db: Session, event: EpisodeFact, *, is_first_told: bool = False) -> Episode:
     return tables.lock_episode(
-        db, episode_id=event.episode_id, patient_id=event.patient_id, journey_id=event.journey_id
+        db,
+        episode_id=event.episode_id,
+        patient_id=event.patient_id,
+        journey_id=event.journey_id,
+        is_first_told=is_first_told,
     )
 
 
@@ -1357,9 +1376,17 @@ def _episode_in_treatment(db: Session, call: Call, *, lock: bool = False) -> Epi
 
 def _keep_mark(
     db: Session, event: SessionMissed | AttendanceCorrected, *, state: str, **told: Any
-) -> tuple[bool, str | None]:
-    """Keep what an event tells of a seat; see :func:`tables.keep_marks`."""
-    return tables.keep_marks(db, [_mark_of(event, state=state, **told)])[event.seat_id]
+) -> tuple[Episode, tuple[bool, str | None]]:
+    """Keep what an event tells of a seat in an episode, locked; see :func:`tables.keep_marks`."""
+    known, kept = tables.keep_marks(db, [event], [_mark_of(event, state=state, **told)])
+    return known[event.episode_id], kept[event.seat_id]
+
+
+def _facts_about(db: Session, events: Sequence[SessionAttended]) -> Callable[[], Mapping[str, risk.Facts]]:
+    """Return what looks for the facts of all the episodes, once, when one of them is weighed first."""
+    since = min(event.starts_at for event in events) - tables.FACTS_BACK
+    about = {event.episode_id for event in events}
+    return functools.cache(lambda: tables.facts_of(db, episode_ids=about, since=since))
 
 
 def _mark_of(

@@ -1,14 +1,15 @@
 """What monitoring keeps, and its named queries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, registry
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Session, aliased, registry
 
 from services.monitoring.domain import attendance as attendance_rules
 from services.monitoring.domain import (
@@ -39,6 +40,7 @@ from shared.database import (
     tenant_column,
     written_once,
 )
+from shared.many_rows import added_to, as_json
 
 metadata = new_metadata()
 mapper = registry(metadata=metadata)
@@ -492,29 +494,20 @@ sealed(drug_tests.Seed, key="seed_id", fields=("seed",))
 
 
 _OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
+_OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant", type_=String)
 
 
-def lock_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
-    """Return an episode, made if it is new, locked until the end of the transaction."""
+def lock_episode(
+    db: Session, *, episode_id: str, patient_id: str, journey_id: str, is_first_told: bool = False
+) -> episode_rules.Episode:
+    """Return an episode, made if it is new, locked until the end of the transaction.
+
+    :param is_first_told: whether it most likely is new: to look first would be a trip to the database.
+    """
     # What the transaction changed about it before is kept in mind and written once, at the end.
     with db.no_autoflush:
-        known = find_episode(db, episode_id=episode_id, lock=True)
-    if known is not None:
-        return known
-    return _new_episode(db, episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
-
-
-def lock_episodes(db: Session, facts: Sequence[EpisodeFact]) -> dict[str, episode_rules.Episode]:
-    """Return the episodes that events are about, by id, made where they are new; locked likewise."""
-    about = {fact.episode_id: fact for fact in facts}
-    with db.no_autoflush:
-        # In one order, so that two who take some of the same wait for each other and never in a circle.
-        known = {one.episode_id: one for one in db.scalars(_LOCKED_EPISODES, {"of_episodes": sorted(about)})}
-    for episode_id in sorted(set(about) - set(known)):
-        fact = about[episode_id]
-        ids = {"patient_id": fact.patient_id, "journey_id": fact.journey_id}
-        known[episode_id] = _new_episode(db, episode_id=episode_id, **ids)
-    return known
+        known = None if is_first_told else find_episode(db, episode_id=episode_id, lock=True)
+        return known or _new_episode(db, episode_id=episode_id, patient_id=patient_id, journey_id=journey_id)
 
 
 def _new_episode(db: Session, *, episode_id: str, patient_id: str, journey_id: str) -> episode_rules.Episode:
@@ -531,12 +524,6 @@ ON CONFLICT DO NOTHING
 """
 _EPISODE = written_once(sa.select(episode_rules.Episode).where(episodes.c.episode_id == _OF_EPISODE))
 _LOCKED_EPISODE = written_once(_EPISODE.with_for_update())
-_LOCKED_EPISODES = written_once(
-    sa.select(episode_rules.Episode)
-    .where(episodes.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)))
-    .order_by(episodes.c.episode_id)
-    .with_for_update()
-)
 
 
 def find_episode(db: Session, *, episode_id: str, lock: bool = False) -> episode_rules.Episode | None:
@@ -561,33 +548,64 @@ _MARKS = written_once(
 )
 
 
-_KEEP_MARKS = postgresql.insert(attendances).on_conflict_do_nothing().returning(attendances.c.seat_id)
-_MARK_COLUMNS = (
-    "seat_id",
-    "episode_id",
-    "starts_at",
-    "clinical_minutes",
-    "state",
-    "credited_minutes",
-    "revision",
-    "corrected_at",
-)
+_MARK_COLUMNS = tuple(str(column.name) for column in attendances.c if column.name != "tenant_id")
 
 
 def keep_marks(
-    db: Session, marks: Sequence[attendance_rules.Attendance]
-) -> dict[str, tuple[bool, str | None]]:
-    """Keep the newest marks of some seats; tell by seat whether this one is it, and what it said before.
+    db: Session, facts: Sequence[EpisodeFact], marks: Sequence[attendance_rules.Attendance]
+) -> tuple[dict[str, episode_rules.Episode], dict[str, tuple[bool, str | None]]]:
+    """Lock the episodes that events are about, made where they are new, and keep the newest marks of seats.
 
-    Each seat is named once. Nearly every mark is the first of its seat: one statement is all it takes.
+    Each seat is named once. Nearly every mark is the first of its seat: one trip is all it takes.
+
+    :returns: the episodes by id, and by seat whether this mark is the newest, and what was said before.
     """
-    tenant_id = origin_of(db).tenant_id
-    rows = [
-        {"tenant_id": tenant_id, **{name: getattr(mark, name) for name in _MARK_COLUMNS}} for mark in marks
+    about = {fact.episode_id: fact for fact in facts}
+    own = {"tenant_id": origin_of(db).tenant_id, "episode_ids": sorted(about)}
+    told = [
+        {"tenant_id": own["tenant_id"], **{name: getattr(mark, name) for name in _MARK_COLUMNS}}
+        for mark in marks
     ]
-    # Beside the session, which would write the episode first, once more for every mark.
-    new = set(db.connection().execute(_KEEP_MARKS, rows).scalars())
-    return {mark.seat_id: (True, None) if mark.seat_id in new else _correct_mark(db, mark) for mark in marks}
+    send_with_next(db.connection(), _LOCK_EPISODES, own)
+    asked = {"of_tenant": own["tenant_id"], "of_episodes": own["episode_ids"], "marks": as_json(told)}
+    # What the transaction changed about them before is kept in mind and written once, at the end.
+    with db.no_autoflush:
+        rows = db.execute(_KEEP_MARKS, asked).all()
+    known = {episode.episode_id: episode for _, episode in rows if episode is not None}
+    for episode_id in sorted(set(about) - set(known)):
+        fact = about[episode_id]
+        ids = {"patient_id": fact.patient_id, "journey_id": fact.journey_id}
+        known[episode_id] = _new_episode(db, episode_id=episode_id, **ids)
+    new = set(rows[0][0])
+    kept = {mark.seat_id: (True, None) if mark.seat_id in new else _correct_mark(db, mark) for mark in marks}
+    return known, kept
+
+
+#: In one order, so that two who take some of the same wait for each other and never in a circle; and before
+#: the marks, as whoever keeps one has its episode.
+_LOCK_EPISODES = """
+SELECT FROM episodes WHERE tenant_id = %(tenant_id)s AND episode_id = ANY(CAST(%(episode_ids)s AS uuid[]))
+ORDER BY episode_id FOR UPDATE
+"""
+_new_marks = added_to(attendances, "marks")
+_one_row = sa.select(sa.true()).subquery("one_row")
+#: Beside the session, which would write the episode first, once more for every mark. Each row tells of an
+#: episode, where any is known, and all of them which seats had no mark before.
+_KEEP_MARKS = written_once(
+    sa.select(
+        sa.func.array(sa.select(_new_marks.c.seat_id).scalar_subquery(), type_=ARRAY(sa.Uuid(as_uuid=False))),
+        episode_rules.Episode,
+    )
+    .select_from(_one_row)
+    .outerjoin(
+        episode_rules.Episode,
+        sa.and_(
+            episodes.c.tenant_id == _OF_TENANT,
+            episodes.c.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        ),
+    ),
+    narrowed=(episode_rules.Episode,),
+)
 
 
 def _correct_mark(db: Session, mark: attendance_rules.Attendance) -> tuple[bool, str | None]:
@@ -605,16 +623,21 @@ def _correct_mark(db: Session, mark: attendance_rules.Attendance) -> tuple[bool,
     return newer, before
 
 
-def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
-    """Return the facts that the risk index counts from a moment on."""
-    which = {"of_tenant": origin_of(db).tenant_id, "of_episode": episode_id, "since": since}
-    found: dict[str, list[Any]] = {"seat": [], "check-in": [], "short week": []}
+def facts_of(db: Session, *, episode_ids: Collection[str], since: datetime) -> dict[str, risk.Facts]:
+    """Return the facts that the risk index counts from a moment on, by the episode that they are of."""
+    which = {"of_tenant": origin_of(db).tenant_id, "of_episodes": sorted(episode_ids), "since": since}
+    found: dict[str, dict[str, list[Any]]] = {
+        episode_id: {"seat": [], "check-in": [], "short week": []} for episode_id in which["of_episodes"]
+    }
     # What was changed before is read as it is now.
-    db.flush()
     for row in db.execute(_FACTS, which):
-        found[row.kind].append(row)
+        found[row.episode_id][row.kind].append(row)
+    return {episode_id: _facts_in(rows) for episode_id, rows in found.items()}
+
+
+def _facts_in(rows: dict[str, list[Any]]) -> risk.Facts:
     return risk.Facts(
-        seats=[risk.SeatFact(starts_at=row.at, state=row.state) for row in found["seat"]],
+        seats=[risk.SeatFact(starts_at=row.at, state=row.state) for row in rows["seat"]],
         check_ins=[
             risk.CheckInFact(
                 at=row.at,
@@ -624,13 +647,12 @@ def facts_of(db: Session, *, episode_id: str, since: datetime) -> risk.Facts:
                 used=row.used,
                 skill_used=row.coping_skill_used,
             )
-            for row in found["check-in"]
+            for row in rows["check-in"]
         ],
-        short_weeks=[row.at for row in found["short week"]],
+        short_weeks=[row.at for row in rows["short week"]],
     )
 
 
-_OF_TENANT: sa.BindParameter[Any] = sa.bindparam("of_tenant")
 _ANSWERS = [check_ins.c[name] for name in ("craving", "mood", "sleep_hours", "used", "coping_skill_used")]
 _NO_ANSWERS = [sa.cast(sa.null(), answer.type).label(answer.name) for answer in _ANSWERS]
 _NO_STATE = sa.cast(sa.null(), attendances.c.state.type).label("state")
@@ -638,19 +660,27 @@ _NO_STATE = sa.cast(sa.null(), attendances.c.state.type).label("state")
 
 def _facts(kind: str, at: sa.Column[datetime], *told: sa.ColumnElement[Any]) -> sa.Select[Any]:
     columns = at.table.c
-    return sa.select(sa.literal(kind).label("kind"), at.label("at"), *told).where(
-        columns.tenant_id == _OF_TENANT, columns.episode_id == _OF_EPISODE, at > _SINCE
+    return sa.select(
+        sa.literal_column(f"'{kind}'", String).label("kind"), columns.episode_id, at.label("at"), *told
+    ).where(
+        columns.tenant_id == _OF_TENANT,
+        columns.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
+        at > _SINCE,
     )
 
 
 #: All in one look; each row tells what it is.
-_FACTS = sa.union_all(
-    _facts("seat", attendances.c.starts_at, attendances.c.state, *_NO_ANSWERS),
-    _facts("check-in", check_ins.c.checked_in_at, _NO_STATE, *_ANSWERS),
-    # A week that was told and is not short after all stays on record, and counts for nothing.
-    _facts("short week", short_weeks.c.ends_at, _NO_STATE, *_NO_ANSWERS).where(
-        short_weeks.c.consecutive_weeks > 0
-    ),
+_FACTS = written_once(
+    sa.select(
+        sa.union_all(
+            _facts("seat", attendances.c.starts_at, attendances.c.state, *_NO_ANSWERS),
+            _facts("check-in", check_ins.c.checked_in_at, _NO_STATE, *_ANSWERS),
+            # A week that was told and is not short after all stays on record, and counts for nothing.
+            _facts("short week", short_weeks.c.ends_at, _NO_STATE, *_NO_ANSWERS).where(
+                short_weeks.c.consecutive_weeks > 0
+            ),
+        ).subquery("facts")
+    )
 )
 
 
@@ -711,12 +741,75 @@ _OUTREACHES = written_once(
 )
 
 
+@dataclass(kw_only=True)
+class Absences:
+    """What is known of an episode that outreaches follow from."""
+
+    outreaches: list[outreach.Outreach]
+    #: The marks of all seats, the oldest first.
+    seats: list[attendance_rules.Attendance]
+    #: When an attempt reached the patient, the earliest first.
+    reached: list[datetime]
+
+    @property
+    def in_turn(self) -> list[outreach.Outreach]:
+        """The outreaches in the order of their absences."""
+        return sorted(self.outreaches, key=lambda one: (one.missed_at, one.outreach_id))
+
+
+def absences_of(db: Session, *, episode_id: str) -> Absences:
+    """Return the outreaches of an episode and what they follow from, in one look."""
+    asked = {"of_tenant": origin_of(db).tenant_id, "of_episode": episode_id}
+    rows = db.execute(_ABSENCES, asked).all()
+    return Absences(
+        outreaches=[found for found, _, _ in rows if found is not None],
+        seats=[seat for _, seat, _ in rows if seat is not None],
+        reached=[at for _, _, at in rows if at is not None],
+    )
+
+
+def _of_episode(entity: Any, rows: Table) -> Any:
+    return aliased(
+        entity,
+        sa.select(entity).where(rows.c.tenant_id == _OF_TENANT, rows.c.episode_id == _OF_EPISODE).subquery(),
+    )
+
+
+_Outreach = _of_episode(outreach.Outreach, outreaches)
+_Seat = _of_episode(attendance_rules.Attendance, attendances)
+_reached = (
+    sa.select(outreach_attempts.c.attempted_at)
+    .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
+    .where(
+        outreaches.c.tenant_id == _OF_TENANT,
+        outreaches.c.episode_id == _OF_EPISODE,
+        outreach_attempts.c.outcome == "REACHED",
+    )
+    .subquery("reached")
+)
+#: Three questions in one: each row tells of an outreach, a mark or an attempt, which are joined by nothing.
+_ABSENCES = written_once(
+    sa.select(_Outreach, _Seat, _reached.c.attempted_at)
+    .select_from(_Outreach)
+    .join(_Seat, sa.false(), full=True)
+    .join(_reached, sa.false(), full=True)
+    .order_by(
+        _Outreach.missed_at,
+        _Outreach.outreach_id,
+        _Seat.starts_at,
+        _Seat.seat_id,
+        _reached.c.attempted_at,
+    ),
+    narrowed=(_Outreach, _Seat),
+)
+
+
 def reached_of(db: Session, *, episode_id: str) -> list[datetime]:
     """Return the moments at which an outreach of an episode reached the patient, earliest first."""
     return list(db.scalars(_REACHED, {"of_episode": episode_id}))
 
 
-_REACHED = (
+_REACHED = written_once(
     sa.select(outreach_attempts.c.attempted_at)
     .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)
     .where(outreaches.c.episode_id == _OF_EPISODE, outreach_attempts.c.outcome == "REACHED")
@@ -807,11 +900,43 @@ def plans_of_patient(db: Session, patient_id: str) -> list[plans.Plan]:
 
 def plans_of(db: Session, *, episode_id: str) -> Sequence[plans.Plan]:
     """Return the treatment plans of an episode, oldest version first."""
-    return db.scalars(
-        sa.select(plans.Plan)
-        .where(treatment_plans.c.episode_id == episode_id)
-        .order_by(treatment_plans.c.drafted_at, treatment_plans.c.plan_id)
-    ).all()
+    return db.scalars(_PLANS, {"of_episode": episode_id}).all()
+
+
+_PLANS = written_once(
+    sa.select(plans.Plan)
+    .where(treatment_plans.c.episode_id == _OF_EPISODE)
+    .order_by(treatment_plans.c.drafted_at, treatment_plans.c.plan_id)
+)
+
+
+def lock_plan(db: Session, *, plan_id: str) -> tuple[plans.Plan, episode_rules.Episode | None] | None:
+    """Return a treatment plan and its episode, if it is known, which nobody else changes from here on."""
+    # The episode is locked before its plans, as every reaction does it.
+    locked = {"tenant_id": origin_of(db).tenant_id, "plan_id": plan_id}
+    send_with_next(db.connection(), _LOCK_EPISODE_OF_PLAN, locked)
+    asked = {"of_tenant": locked["tenant_id"], "of_plan": plan_id}
+    row = db.execute(_LOCKED_PLAN, asked).first()
+    return (row[0], row[1]) if row else None
+
+
+_LOCK_EPISODE_OF_PLAN = """
+SELECT FROM episodes
+WHERE tenant_id = %(tenant_id)s AND episode_id = (
+    SELECT episode_id FROM treatment_plans WHERE tenant_id = %(tenant_id)s AND plan_id = %(plan_id)s)
+FOR UPDATE
+"""
+_LOCKED_PLAN = written_once(
+    sa.select(plans.Plan, episode_rules.Episode)
+    .outerjoin(
+        episode_rules.Episode,
+        sa.and_(episodes.c.tenant_id == _OF_TENANT, episodes.c.episode_id == treatment_plans.c.episode_id),
+    )
+    .where(treatment_plans.c.plan_id == sa.bindparam("of_plan"))
+    .with_for_update(of=treatment_plans)
+    .execution_options(populate_existing=True),
+    narrowed=(episode_rules.Episode,),
+)
 
 
 _FOR_CAUSE = (

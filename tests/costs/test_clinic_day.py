@@ -31,6 +31,7 @@ from tests.intake import test_reserving as reserving
 from tests.intake.test_coverage import MONDAY, Billing, delivered
 from tests.intake.test_reserving import scheduled
 from tests.intake.test_service import House
+from tests.monitoring.telling import short_week
 from tests.scheduling import test_curricula as curricula
 from tests.scheduling import test_peers as peering
 from tests.scheduling.builders import (
@@ -77,8 +78,10 @@ MISSED_WITHOUT_COVER = {"round trips": 4, "statements": 9}
 MISSED_WITHOUT_UNITS = {"round trips": 5, "statements": 11}
 MISSED_WITH_UNITS = {"round trips": 4, "statements": 11}
 #: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
-ATTENDANCE_REMEMBERED = {"round trips": 3, "statements": 8 + 11}
-ATTENDANCE_COUNTED = {"round trips": 4, "statements": 7 + 11}
+ATTENDANCE_REMEMBERED = {"round trips": 2, "statements": 7 + 11}
+ATTENDANCE_COUNTED = {"round trips": 2, "statements": 7 + 11}
+#: The facts that add risk are looked for at once.
+ATTENDANCE_WEIGHED = {"round trips": 3, "statements": 8 + 11}
 
 
 @pytest.fixture
@@ -477,6 +480,23 @@ class TestWhatFollows:
 
         assert counted.room.waiting == []
         assert within(cost, ceiling), cost
+
+    @pytest.mark.parametrize("number", [1, 12])
+    def test_from_a_group_that_came_after_a_short_week(self, measured, number):
+        monitoring = measured(Monitoring)
+        members = [_of_member(place) for place in range(number)]
+        monitoring.room.deliver(*(telling.admitted(**ids) for ids in members))
+        monitoring.room.deliver(*(short_week(1, consecutive_weeks=1, **ids) for ids in members))
+        days = iter(range(1, 5))
+
+        def come() -> None:
+            day = next(days)
+            take(monitoring.room, *(_came(ids, day) for ids in members))
+
+        cost = monitoring.cost_of(come)
+
+        assert monitoring.room.waiting == []
+        assert within(cost, ATTENDANCE_WEIGHED), cost
 
 
 def _scheduled(one: dict[str, Any], day: date) -> SessionScheduled:

@@ -55,12 +55,13 @@ NOTHING_TO_DO = {"round trips": 1, "statements": 2}
 #: The look for those that are due together and the commit; what each does comes on top.
 TIMERS = {"round trips": 2, "statements": 5}
 #: Of somebody of whom monitoring hears for the first time.
-PLAN_DRAFTED = {"round trips": 5, "statements": 12}
+PLAN_DRAFTED = {"round trips": 4, "statements": 11}
 CHECK_IN = {"round trips": 6, "statements": 11}
 OUTREACH_ATTEMPT = {"round trips": 2, "statements": 11}
 #: What ends with it is counted as well.
-OUTREACH_THAT_REACHED = {"round trips": 5, "statements": 17}
-REACTION_OF_MONITORING = {"round trips": 8, "statements": 19}
+OUTREACH_THAT_REACHED = {"round trips": 3, "statements": 15}
+PLAN_SIGNED = {"round trips": 2, "statements": 9}
+REACTION_OF_MONITORING = {"round trips": 4, "statements": 15}
 BATCH_OF_A_HUNDRED = {"round trips": 1, "statements": 3}
 #: With the batch that was in vain: nothing is rolled back of what was sent in one.
 ONE_FAILS_ALONE = {"round trips": 2, "statements": 2}
@@ -407,6 +408,20 @@ class TestCosts:
         cost = monitoring.cost_of(lambda: monitoring.room.call("submit_check_in", telling.check_in(), **dana))
 
         assert within(cost, CHECK_IN), cost
+
+    def test_a_plan_that_is_signed(self, measured):
+        monitoring = measured(Monitoring)
+        monitoring.room.deliver(telling.assessed(), telling.admitted())
+        (plan,) = monitoring.room.announced_of(PlanDrafted)
+        signers = iter(("PATIENT", "CLINICIAN"))
+
+        def sign() -> None:
+            told = {"plan_id": plan.plan_id, "as": next(signers)}
+            monitoring.room.call("sign_treatment_plan", told, role="clinician")
+
+        cost = monitoring.cost_of(sign)
+
+        assert within(cost, PLAN_SIGNED), cost
 
     @pytest.mark.parametrize(
         ("outcome", "ceiling"), [("NO_ANSWER", OUTREACH_ATTEMPT), ("REACHED", OUTREACH_THAT_REACHED)]
