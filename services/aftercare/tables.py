@@ -305,6 +305,9 @@ _Contact: Any = contact_rules.Contact
 _Lapse: Any = lapses.Lapse
 _Reentry: Any = lapses.Reentry
 
+_OF_EPISODE: sa.BindParameter[Any] = sa.bindparam("of_episode")
+_OF_JOURNEY: sa.BindParameter[Any] = sa.bindparam("of_journey")
+
 
 def keep_site(db: Session, *, site_id: str, emergency_line: str | None, revision: int = 0) -> None:
     """Keep the number of a site that patients may call day and night, unless something newer is known."""
@@ -427,20 +430,25 @@ def seat(db: Session, seat_id: str) -> episodes.Seat:
 
 def episode_to_change(db: Session, episode_id: str) -> episodes.Episode | None:
     """Return an episode under its journey's lock."""
-    journey_id = db.scalar(sa.select(_Episode.journey_id).filter_by(episode_id=episode_id))
-    if journey_id is None:
-        return None
-    lock_journey(db, journey_id)
+    locked = {"tenant_id": origin_of(db).tenant_id, "key": episode_id}
+    send_with_next(db.connection(), _LOCK_JOURNEY_OF_EPISODE, locked)
     return db.get(episodes.Episode, episode_id)
 
 
 def contact_to_change(db: Session, contact_id: str) -> contact_rules.Contact | None:
     """Return a contact under its journey's lock."""
-    journey_id = db.scalar(sa.select(_Contact.journey_id).filter_by(contact_id=contact_id))
-    if journey_id is None:
-        return None
-    lock_journey(db, journey_id)
+    locked = {"tenant_id": origin_of(db).tenant_id, "key": contact_id}
+    send_with_next(db.connection(), _LOCK_JOURNEY_OF_CONTACT, locked)
     return db.get(contact_rules.Contact, contact_id)
+
+
+#: As :data:`_LOCK_JOURNEY` does it with an id that is known: ids are written out in one way everywhere.
+_LOCK_JOURNEY_OF = """
+SELECT pg_advisory_xact_lock(hashtextextended(CAST(journey_id AS text), 0)) FROM {table}
+WHERE tenant_id = %(tenant_id)s AND {key} = %(key)s
+"""
+_LOCK_JOURNEY_OF_EPISODE = _LOCK_JOURNEY_OF.format(table="episodes", key="episode_id")
+_LOCK_JOURNEY_OF_CONTACT = _LOCK_JOURNEY_OF.format(table="aftercare_contacts", key="contact_id")
 
 
 def newest_episode_to_change(db: Session, patient_id: str) -> episodes.Episode | None:
@@ -466,23 +474,27 @@ def last_attended_at(db: Session, episode_id: str) -> datetime | None:
 
 def attestations_of(db: Session, episode_id: str) -> list[graduation.Attestation]:
     """Return what was attested in an episode, oldest first."""
-    return list(
-        db.scalars(
-            sa.select(_Attestation)
-            .where(_Attestation.episode_id == episode_id)
-            .order_by(_Attestation.attested_at, _Attestation.attestation_id)
-        )
-    )
+    return list(db.scalars(_ATTESTATIONS, {"of_episode": episode_id}))
+
+
+_ATTESTATIONS = written_once(
+    sa.select(_Attestation)
+    .where(_Attestation.episode_id == _OF_EPISODE)
+    .order_by(_Attestation.attested_at, _Attestation.attestation_id)
+)
 
 
 def newest_plan(db: Session, episode_id: str) -> plans.AftercarePlan | None:
     """Return the newest version of an episode's aftercare plan."""
-    return db.scalar(
-        sa.select(_AftercarePlan)
-        .where(_AftercarePlan.episode_id == episode_id)
-        .order_by(_AftercarePlan.version.desc())
-        .limit(1)
-    )
+    return db.scalar(_NEWEST_PLAN, {"of_episode": episode_id})
+
+
+_NEWEST_PLAN = written_once(
+    sa.select(_AftercarePlan)
+    .where(_AftercarePlan.episode_id == _OF_EPISODE)
+    .order_by(_AftercarePlan.version.desc())
+    .limit(1)
+)
 
 
 def last_lapse_at(db: Session, episode_id: str) -> datetime | None:
@@ -496,13 +508,14 @@ def last_lapse_at(db: Session, episode_id: str) -> datetime | None:
 
 def proposals_of(db: Session, episode_id: str) -> list[discharge.Proposal]:
     """Return the discharges that were proposed in an episode, oldest first."""
-    return list(
-        db.scalars(
-            sa.select(_Proposal)
-            .where(_Proposal.episode_id == episode_id)
-            .order_by(_Proposal.proposed_at, _Proposal.proposal_id)
-        )
-    )
+    return list(db.scalars(_PROPOSALS, {"of_episode": episode_id}))
+
+
+_PROPOSALS = written_once(
+    sa.select(_Proposal)
+    .where(_Proposal.episode_id == _OF_EPISODE)
+    .order_by(_Proposal.proposed_at, _Proposal.proposal_id)
+)
 
 
 def page_of_proposals(
@@ -525,13 +538,14 @@ def page_of_proposals(
 
 def contacts_of_journey(db: Session, journey_id: str) -> list[contact_rules.Contact]:
     """Return every contact after every discharge of a journey, in the order they fall due."""
-    return list(
-        db.scalars(
-            sa.select(_Contact)
-            .where(_Contact.journey_id == journey_id)
-            .order_by(_Contact.due_at, _Contact.kind, _Contact.number)
-        )
-    )
+    return list(db.scalars(_CONTACTS, {"of_journey": journey_id}))
+
+
+_CONTACTS = written_once(
+    sa.select(_Contact)
+    .where(_Contact.journey_id == _OF_JOURNEY)
+    .order_by(_Contact.due_at, _Contact.kind, _Contact.number)
+)
 
 
 def page_of_contacts(
@@ -557,29 +571,42 @@ def page_of_contacts(
 
 def next_follow_up(db: Session, episode_id: str) -> contact_rules.Contact | None:
     """Return the first follow-up of an episode that is still planned."""
-    return db.scalar(
-        sa.select(_Contact)
-        .where(
-            _Contact.episode_id == episode_id,
-            _Contact.kind == contact_rules.FOLLOW_UP,
-            _Contact.status == contact_rules.PLANNED,
-        )
-        .order_by(_Contact.number)
-        .limit(1)
+    return db.scalar(_NEXT_FOLLOW_UP, {"of_episode": episode_id})
+
+
+_NEXT_FOLLOW_UP = written_once(
+    sa.select(_Contact)
+    .where(
+        _Contact.episode_id == _OF_EPISODE,
+        _Contact.kind == contact_rules.FOLLOW_UP,
+        _Contact.status == contact_rules.PLANNED,
     )
+    .order_by(_Contact.number)
+    .limit(1)
+)
 
 
 def came_back_or_died_at(db: Session, *, journey_id: str, after: datetime) -> datetime | None:
     """Return when contacts counted from *after* stop: at the next admission of the journey, or death."""
-    moments = [
-        db.scalar(
-            sa.select(sa.func.min(_Episode.admitted_at)).where(
-                _Episode.journey_id == journey_id, _Episode.admitted_at > after
-            )
-        ),
-        db.scalar(sa.select(sa.func.min(_Episode.deceased_at)).where(_Episode.journey_id == journey_id)),
-    ]
+    asked = {"of_tenant": origin_of(db).tenant_id, "of_journey": journey_id, "after": after}
+    moments = db.execute(_CAME_BACK_OR_DIED, asked).one()
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _first_in_journey(column: sa.Column[datetime], *conditions: sa.ColumnElement[bool]) -> Any:
+    rows = episodes_table.c
+    of_journey = (rows.tenant_id == sa.bindparam("of_tenant"), rows.journey_id == _OF_JOURNEY)
+    return sa.select(sa.func.min(column)).where(*of_journey, *conditions).scalar_subquery()
+
+
+_CAME_BACK_OR_DIED = written_once(
+    sa.select(
+        _first_in_journey(
+            episodes_table.c.admitted_at, episodes_table.c.admitted_at > sa.bindparam("after")
+        ).label("came_back_at"),
+        _first_in_journey(episodes_table.c.deceased_at).label("died_at"),
+    )
+)
 
 
 def lapse_to_change(db: Session, lapse_id: str) -> lapses.Lapse | None:
@@ -602,7 +629,12 @@ _UNCONTACTED_LAPSES = written_once(
 
 def open_reentry(db: Session, journey_id: str) -> lapses.Reentry | None:
     """Return the journey's open request to come back."""
-    return db.scalar(sa.select(_Reentry).where(_Reentry.journey_id == journey_id, _Reentry.status == "OPEN"))
+    return db.scalar(_OPEN_REENTRY, {"of_journey": journey_id})
+
+
+_OPEN_REENTRY = written_once(
+    sa.select(_Reentry).where(_Reentry.journey_id == _OF_JOURNEY, _Reentry.status == "OPEN")
+)
 
 
 def reentry_of(db: Session, lapse_id: str) -> lapses.Reentry | None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from bench.programs import short_weeks
 from bench.programs.short_weeks import short_week
+from services.aftercare.service import Aftercare
 from services.intake import tables
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
@@ -25,6 +26,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging import announce, inbox, outbox
 from shared.messaging.oversight import backlog
 from shared.messaging.timers import fire_due
+from tests.aftercare import test_service as discharged
 from tests.costs.counting import within
 from tests.intake.test_instruments import Desk
 from tests.messaging import ferry, samples
@@ -59,6 +61,8 @@ PLAN_DRAFTED = {"round trips": 4, "statements": 11}
 CHECK_IN = {"round trips": 6, "statements": 11}
 OUTREACH_ATTEMPT = {"round trips": 2, "statements": 11}
 #: What ends with it is counted as well.
+#: After a discharge, of somebody who does not answer.
+CONTACT_ATTEMPT = {"round trips": 2, "statements": 11}
 OUTREACH_THAT_REACHED = {"round trips": 3, "statements": 15}
 PLAN_SIGNED = {"round trips": 2, "statements": 9}
 REACTION_OF_MONITORING = {"round trips": 4, "statements": 15}
@@ -408,6 +412,19 @@ class TestCosts:
         cost = monitoring.cost_of(lambda: monitoring.room.call("submit_check_in", telling.check_in(), **dana))
 
         assert within(cost, CHECK_IN), cost
+
+    def test_an_attempt_after_a_discharge(self, measured):
+        aftercare = measured(Aftercare)
+        room = aftercare.room
+        room.deliver(discharged.telling.admitted())
+        discharged.discharge(room)
+        room.advance(timedelta(days=5))
+        first, *_ = discharged.contacts_of(room)
+        attempt = {"contact_id": first["contact_id"], "channel": "CALL", "outcome": "NO_ANSWER"}
+
+        cost = aftercare.cost_of(lambda: room.call("record_contact_attempt", attempt))
+
+        assert within(cost, CONTACT_ATTEMPT), cost
 
     def test_a_plan_that_is_signed(self, measured):
         monitoring = measured(Monitoring)
