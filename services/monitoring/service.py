@@ -1,11 +1,10 @@
 """Every way into monitoring: it keeps the plan, watches risk, and gets a human to act in time."""
 
 import dataclasses
-import functools
 import itertools
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -236,12 +235,12 @@ class Monitoring:
                     for event in several
                 ],
             )
-            facts = _facts_about(db, several)
+            together = tables.Known(db, episode_ids=known, since=min(event.starts_at for event in several))
             for event in several:
                 because_of(db, event)
                 newest, before = kept[event.seat_id]
                 if newest:
-                    self._count_attended(db, known[event.episode_id], event, before=before, facts=facts)
+                    self._count_attended(db, known[event.episode_id], event, before=before, known=together)
 
     def _count_attended(
         self,
@@ -250,15 +249,15 @@ class Monitoring:
         event: SessionAttended,
         *,
         before: str | None,
-        facts: Callable[[], Mapping[str, risk.Facts]],
+        known: tables.Known,
     ) -> None:
         episode.sessions_attended += event.clinical_minutes > 0
         episode.note_contact(at=event.starts_at)
         if before or episode.discharge_proposed or episode.may_answer_outreach(at=event.starts_at):
             self._settle(db, episode, at=event.starts_at)
         corrected = before is not None
-        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False, corrected=corrected, facts=facts)
-        self._judge_readiness(db, episode)
+        self._weigh(db, episode, fact_at=event.starts_at, may_raise=False, corrected=corrected, known=known)
+        self._judge_readiness(db, episode, known=known)
 
     @reacts_to(SessionMissed)
     def reach_out(self, db: Session, event: SessionMissed, now: datetime) -> None:
@@ -648,8 +647,8 @@ class Monitoring:
         episode = tables.find_episode(db, episode_id=call.data["episode_id"])
         if episode is None:
             raise NotFound("No such episode.", field="episode_id")
-        since = call.now - tables.FACTS_BACK
-        facts = tables.facts_of(db, episode_ids=[episode.episode_id], since=since)[episode.episode_id]
+        known = tables.Known(db, episode_ids=[episode.episode_id], since=call.now)
+        facts = known.facts[episode.episode_id]
         found = risk.index_at(facts, now=call.now)
         return _view(
             schemas.Risk(),
@@ -743,11 +742,11 @@ class Monitoring:
         fact_at: datetime,
         may_raise: bool,
         corrected: bool = False,
-        facts: Callable[[], Mapping[str, risk.Facts]] | None = None,
+        known: tables.Known | None = None,
     ) -> None:
         """Compute the index anew from the facts; one that rises to orange or red opens an escalation.
 
-        :param facts: looks for those of several episodes, where it is not about this one alone.
+        :param known: what is known of several episodes, where it is not about this one alone.
         """
         known_until = episode.latest_fact_at
         episode.note_fact(at=fact_at)
@@ -758,14 +757,12 @@ class Monitoring:
         if episode.calm_from is None or as_of >= episode.calm_from:
             found, band = risk.Risk(index=0, terms=()), "GREEN"
         else:
-            if facts is None:
-                since = min(fact_at, as_of) - tables.FACTS_BACK
-                own = tables.facts_of(db, episode_ids=[episode.episode_id], since=since)[episode.episode_id]
-            else:
-                own = facts()[episode.episode_id]
-            found, band = risk.index_at(own, now=as_of), risk.shown_band(own, now=as_of)
+            # No fact is newer than the newest, so this is the earlier of the two.
+            known = known or tables.Known(db, episode_ids=[episode.episode_id], since=fact_at)
+            facts = known.facts[episode.episode_id]
+            found, band = risk.index_at(facts, now=as_of), risk.shown_band(facts, now=as_of)
             if may_raise:
-                self._answer_rises(db, episode, own, fact_at=fact_at)
+                self._answer_rises(db, episode, facts, fact_at=fact_at)
         before = episode.risk_band
         episode.risk_index, episode.risk_band = found.index, band
         if band != before:
@@ -884,8 +881,11 @@ class Monitoring:
 
     # --- Readiness --------------------------------------------------------------------------------
 
-    def _judge_readiness(self, db: Session, episode: Episode) -> None:
-        """See whether what monitoring can tell of the graduation criteria is met."""
+    def _judge_readiness(self, db: Session, episode: Episode, *, known: tables.Known | None = None) -> None:
+        """See whether what monitoring can tell of the graduation criteria is met.
+
+        :param known: what is known of several episodes, where it is not about this one alone.
+        """
         was_ready, episode.ready_at = episode.ready_at is not None, None
         if (
             episode.admitted_at is None
@@ -895,15 +895,13 @@ class Monitoring:
             or episode.latest_fact_at < episode.admitted_at + timedelta(weeks=readiness.WEEKS)
         ):
             return
-        db.flush()
-        seats = tables.attendances_of(db, episode_id=episode.episode_id)
+        known = known or tables.Known(db, episode_ids=[episode.episode_id], since=episode.admitted_at)
+        course = known.courses[episode.episode_id]
         episode.ready_at = readiness.ready_since(
-            seats=seats,
-            uses=tables.uses_of(db, episode_id=episode.episode_id),
-            admitted_at=episode.admitted_at,
+            seats=course.seats, uses=course.uses, admitted_at=episode.admitted_at
         )
         if episode.ready_at is not None and not was_ready:
-            self._announce_readiness(db, episode, seats)
+            self._announce_readiness(db, episode, course.seats)
 
     def _announce_readiness(
         self, db: Session, episode: Episode, seats: Sequence[attendance.Attendance]
@@ -1380,13 +1378,6 @@ def _keep_mark(
     """Keep what an event tells of a seat in an episode, locked; see :func:`tables.keep_marks`."""
     known, kept = tables.keep_marks(db, [event], [_mark_of(event, state=state, **told)])
     return known[event.episode_id], kept[event.seat_id]
-
-
-def _facts_about(db: Session, events: Sequence[SessionAttended]) -> Callable[[], Mapping[str, risk.Facts]]:
-    """Return what looks for the facts of all the episodes, once, when one of them is weighed first."""
-    since = min(event.starts_at for event in events) - tables.FACTS_BACK
-    about = {event.episode_id for event in events}
-    return functools.cache(lambda: tables.facts_of(db, episode_ids=about, since=since))
 
 
 def _mark_of(

@@ -1,5 +1,6 @@
 """What monitoring keeps, and its named queries."""
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -694,13 +695,66 @@ def newest_check_ins(db: Session, *, episode_id: str, limit: int) -> Sequence[ch
     ).all()
 
 
-def uses_of(db: Session, *, episode_id: str) -> list[datetime]:
-    """Return the moments at which use was reported."""
-    return list(
-        db.scalars(
-            sa.select(check_ins.c.checked_in_at).where(check_ins.c.episode_id == episode_id, check_ins.c.used)
-        )
-    )
+@dataclass(kw_only=True)
+class Course:
+    """How a treatment went: the marks of all seats, the oldest first, and when use was reported."""
+
+    seats: list[attendance_rules.Attendance]
+    uses: list[datetime]
+
+
+def courses_of(db: Session, *, episode_ids: Collection[str]) -> dict[str, Course]:
+    """Return the marks of all seats and the reported uses of some episodes, by episode, in one look."""
+    asked = {"of_tenant": origin_of(db).tenant_id, "of_episodes": sorted(episode_ids)}
+    found = {episode_id: Course(seats=[], uses=[]) for episode_id in asked["of_episodes"]}
+    for seat, used_in, used_at in db.execute(_COURSES, asked):
+        if seat is not None:
+            found[seat.episode_id].seats.append(seat)
+        else:
+            found[used_in].uses.append(used_at)
+    return found
+
+
+_OF_EPISODES: sa.BindParameter[Any] = sa.bindparam("of_episodes", expanding=True)
+_SeatOfAny: Any = aliased(
+    attendance_rules.Attendance,
+    sa.select(attendance_rules.Attendance)
+    .where(attendances.c.tenant_id == _OF_TENANT, attendances.c.episode_id.in_(_OF_EPISODES))
+    .subquery(),
+)
+_uses = (
+    sa.select(check_ins.c.episode_id, check_ins.c.checked_in_at)
+    .where(check_ins.c.tenant_id == _OF_TENANT, check_ins.c.episode_id.in_(_OF_EPISODES), check_ins.c.used)
+    .subquery("uses")
+)
+#: Two questions in one: each row tells of a mark or of a use, which are joined by nothing.
+_COURSES = written_once(
+    sa.select(_SeatOfAny, _uses.c.episode_id, _uses.c.checked_in_at)
+    .select_from(_SeatOfAny)
+    .join(_uses, sa.false(), full=True)
+    .order_by(_SeatOfAny.starts_at, _SeatOfAny.seat_id),
+    narrowed=(_SeatOfAny,),
+)
+
+
+class Known:
+    """What is known of some episodes; each part is looked up for all of them when it is needed first."""
+
+    def __init__(self, db: Session, *, episode_ids: Collection[str], since: datetime) -> None:
+        """Look at these; at facts from a moment on."""
+        self._db = db
+        self._episode_ids = episode_ids
+        self._since = since - FACTS_BACK
+
+    @functools.cached_property
+    def facts(self) -> dict[str, risk.Facts]:
+        """What the risk index counts, by episode."""
+        return facts_of(self._db, episode_ids=self._episode_ids, since=self._since)
+
+    @functools.cached_property
+    def courses(self) -> dict[str, Course]:
+        """How the treatments went, by episode."""
+        return courses_of(self._db, episode_ids=self._episode_ids)
 
 
 def lock_outreach(

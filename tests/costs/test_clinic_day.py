@@ -4,6 +4,7 @@ The ceilings are what it costs now; see :mod:`tests.costs.test_database`.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from services.monitoring.service import Monitoring
 from services.scheduling.domain import attendance, check_outs, peers
 from services.scheduling.service import Scheduling
 from shared.contracts.common import TaskOpened
+from shared.contracts.monitoring import GraduationReady
 from shared.contracts.scheduling import (
     ModuleOfferedAgain,
     ServiceDelivered,
@@ -80,8 +82,8 @@ MISSED_WITH_UNITS = {"round trips": 4, "statements": 11}
 #: By aftercare and by monitoring: of a group, one more statement for each, which travel together.
 ATTENDANCE_REMEMBERED = {"round trips": 2, "statements": 7 + 11}
 ATTENDANCE_COUNTED = {"round trips": 2, "statements": 7 + 11}
-#: The facts that add risk are looked for at once.
-ATTENDANCE_WEIGHED = {"round trips": 3, "statements": 8 + 11}
+#: The facts that add risk, or what a graduation needs, are looked for at once.
+ATTENDANCE_WEIGHED = {"round trips": 3, "statements": 9 + 11}
 
 
 @pytest.fixture
@@ -489,14 +491,28 @@ class TestWhatFollows:
         monitoring.room.deliver(*(short_week(1, consecutive_weeks=1, **ids) for ids in members))
         days = iter(range(1, 5))
 
-        def come() -> None:
-            day = next(days)
-            take(monitoring.room, *(_came(ids, day) for ids in members))
-
-        cost = monitoring.cost_of(come)
+        cost = monitoring.cost_of(lambda: take(monitoring.room, *_came_on(next(days), members)))
 
         assert monitoring.room.waiting == []
         assert within(cost, ATTENDANCE_WEIGHED), cost
+
+    @pytest.mark.parametrize("number", [1, 12])
+    def test_from_a_group_that_may_graduate(self, measured, number):
+        monitoring = measured(Monitoring)
+        members = [_of_member(place) for place in range(number)]
+        monitoring.room.deliver(*(telling.admitted(**ids) for ids in members))
+        days = iter(range(1, 63, 2))
+        for day in itertools.islice(days, 29):
+            take(monitoring.room, *_came_on(day, members))
+
+        cost = monitoring.cost_of(lambda: take(monitoring.room, *_came_on(next(days), members)))
+
+        assert len(monitoring.room.announced_of(GraduationReady)) == number
+        assert within(cost, ATTENDANCE_WEIGHED), cost
+
+
+def _came_on(day: int, members: list[dict[str, str]]) -> list[SessionAttended]:
+    return [_came(ids, day) for ids in members]
 
 
 def _scheduled(one: dict[str, Any], day: date) -> SessionScheduled:
