@@ -413,11 +413,13 @@ class _Asked:
 
     def plan(self, cursor: "_FewTripsCursor", query: str, values: dict[str, Any]) -> bytes:
         """Return the statement that has its plan made, and the one before forgotten."""
-        places = {name: extensions.AsIs(f"${place}") for place, name in enumerate(values, start=1)}
+        # The narrowing to a tenant may leave a value of which nothing is made.
+        names = [name for name in values if f"%({name})s" in query]
+        places = {name: extensions.AsIs(f"${place}") for place, name in enumerate(names, start=1)}
         forget = f"DEALLOCATE {self._name}; " if self._name else ""
         self._name = f"asked_{next(self.numbers)}"
-        given = ", ".join(f"%({name})s" for name in values)
-        self.execute = f"EXECUTE {self._name}({given})" if values else f"EXECUTE {self._name}"
+        given = ", ".join(f"%({name})s" for name in names)
+        self.execute = f"EXECUTE {self._name}({given})" if names else f"EXECUTE {self._name}"
         return f"{forget}PREPARE {self._name} AS ".encode() + cursor.mogrify(query, places)
 
 
@@ -652,6 +654,7 @@ def new_engine(
         pool_timeout=2,
         # Several times as fast as the driver's own.
         json_deserializer=orjson.loads,
+        json_serializer=_json,
         # No column is of that type, and asking for it takes a trip for each connection.
         use_native_hstore=False,
         pool_recycle=1800,
@@ -672,6 +675,10 @@ def new_engine(
     )
     event.listen(engine, "connect", _read_ids_as_texts)
     return engine
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 #: Ids are strings in the program: the driver would make an object of each, only to have it written out again.

@@ -158,6 +158,16 @@ class TestAQuestionThatComesAgain:
         assert self.ask(engine, least=3) == []
         assert self.plans_kept(engine) == 1
 
+    def test_is_planned_though_a_value_is_told_of_which_nothing_is_made(self, engine: sa.Engine) -> None:
+        # As the narrowing to a tenant may leave one.
+        question, values = "SELECT %(first)s + 1", {"%(7 tenant_id)s": "demo", "first": 1}
+        with without_transactions(engine) as connection:
+            cursor = connection.connection.cursor()
+            for _ in range(5):
+                cursor.execute(question, values)
+                assert cursor.fetchone() == (2,)
+        assert self.plans_kept(engine) == 1
+
     def test_that_is_several_is_carried_out_whole(self, engine: sa.Engine) -> None:
         several = sa.text("SELECT set_config('homeward.asked', :turn, false); SELECT count(*) FROM notes")
         with without_transactions(engine) as connection:
