@@ -51,6 +51,7 @@ class _Writer:
                 field.attribute or name,
                 _written_as_they_are(field),
                 _writer_of_parts(field),
+                _writer_of_value(field),
                 field,
             )
             for name, field in schema.dump_fields.items()
@@ -65,14 +66,17 @@ class _Writer:
             told: dict[str, Any] = self._schema.dump(found)
             return told
         told = {}
-        for name, key, attribute, plain, parts, field in self._fields:
-            if plain or parts:
+        for name, key, attribute, plain, parts, write_value, field in self._fields:
+            if plain or parts or write_value:
                 value = found.get(attribute, missing) if is_dict else getattr(found, attribute, missing)
                 if type(value) in plain:
                     told[key] = value
                     continue
                 if parts and value is not missing:
                     told[key] = parts(value)
+                    continue
+                if write_value and value is not missing:
+                    told[key] = write_value(value, name, found)
                     continue
             value = field.serialize(name, found, accessor=self._schema.get_attribute)
             if value is not missing:
@@ -92,6 +96,16 @@ def _writer_of_parts(field: fields.Field[Any]) -> Callable[[Any], Any] | None:
         # Looked up when it is first needed: a schema may be part of itself.
         return lambda found: None if found is None else _writer_of_part(field).write(found)
     return None
+
+
+def _writer_of_value(field: fields.Field[Any]) -> Callable[[Any, str, Any], Any] | None:
+    """Return what writes a value that was looked up already, if the field looks it up as any other does."""
+    kind: Any = type(field)
+    is_known = kind.serialize is fields.Field.serialize and kind.get_value is fields.Field.get_value
+    if "." in (field.attribute or "") or not is_known or not field._CHECK_ATTRIBUTE:  # noqa: SLF001  # the same
+        return None
+    write: Callable[[Any, str, Any], Any] = field._serialize  # noqa: SLF001  # all that is left of it
+    return write
 
 
 @functools.cache

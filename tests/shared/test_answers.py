@@ -122,8 +122,11 @@ def _value_for(field: fields.Field[Any]) -> Any:
         (fields.Integer, 3),
         (fields.Boolean, True),
         (Moment, MOMENT),
+        (fields.Date, MOMENT.date()),
         (fields.String, "text"),
     ):
         if isinstance(field, kind):
             return value
+    if isinstance(field, fields.List) and not isinstance(field.inner, fields.Nested):
+        return [_value_for(field.inner)]
     return None
