@@ -6,7 +6,6 @@ by a value without storing it.
 """
 
 import base64
-import hashlib
 import hmac
 import os
 import unicodedata
@@ -54,12 +53,12 @@ class _Vault:
             raise KeyMissing("no encryption key is set")
         normalised = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
         # The tenant is part of it, so that one person looks different in two tenants.
-        return hmac.new(self._index_key, f"{tenant_id}\0{normalised}".encode(), hashlib.sha256).digest()
+        return hmac.digest(self._index_key, f"{tenant_id}\0{normalised}".encode(), "sha256")
 
     def fingerprint(self, content: bytes, *, bound_to: str) -> bytes:
         if not self._fingerprint_key:
             raise KeyMissing("no encryption key is set")
-        return hmac.new(self._fingerprint_key, bound_to.encode() + b"\0" + content, hashlib.sha256).digest()
+        return hmac.digest(self._fingerprint_key, bound_to.encode() + b"\0" + content, "sha256")
 
 
 _vault = _Vault()
