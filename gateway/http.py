@@ -141,7 +141,7 @@ class Request:
         self.traceparent = _traceparent_of(head.fields.get("traceparent", ""))
         #: The patient that the answer is about, once it is known; for the record.
         self.about_id: str | None = None
-        self._query: dict[str, list[str]] | None = None
+        self._query: dict[str, list[str]] | None = None if head.query else {}
         self._raw: bytes | None = None
         self._body: dict[str, Any] | None = None
         #: Whether the body can be read to its end.

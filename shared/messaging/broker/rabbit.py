@@ -4,6 +4,7 @@ Events are published with confirms, pipelined, and acknowledged only after their
 committed. Nothing waits for ever.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -127,19 +128,15 @@ class RabbitBroker:
         :raises Unavailable: when there is none by the deadline, or the broker is away.
         """
         seconds = (deadline - clock.real_now()).total_seconds()
-        unavailable = Unavailable(f"{service} does not answer.", retry_after=2)
         reply: Any = None
-        with eventlet.Timeout(max(seconds, 0.001), False):
-            try:
-                with self._client_lock:
-                    if self._client is None or not self._client.alive:
-                        self._client = CommandAsker(self._way)
-                    client = self._client
-                reply = client.ask(service, body, seconds=seconds)
-            except BROKEN:
-                raise unavailable from None
+        with eventlet.Timeout(max(seconds, 0.001), False), contextlib.suppress(*BROKEN):
+            with self._client_lock:
+                if self._client is None or not self._client.alive:
+                    self._client = CommandAsker(self._way)
+                client = self._client
+            reply = client.ask(service, body, seconds=seconds)
         if reply is None:
-            raise unavailable
+            raise Unavailable(f"{service} does not answer.", retry_after=2)
         return bytes(reply)
 
     def door_is_open(self) -> bool:
