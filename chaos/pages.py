@@ -178,8 +178,10 @@ class Dangers:
         for escalation in self._asked("/v1/escalations?limit=50").get("items", ()):
             if escalation["state"] != "OPEN" or escalation["patient_id"] in self.left_alone:
                 continue
-            path = f"/v1/escalations/{escalation['escalation_id']}"
-            if any(page["outcome"] == "SENT" for page in self._asked(path).get("pages", ())):
+            # Asked anew: whoever left somebody alone has closed it since the list was made.
+            told = self._asked(f"/v1/escalations/{escalation['escalation_id']}")
+            is_open = told.get("state") == "OPEN"
+            if is_open and any(page["outcome"] == "SENT" for page in told["pages"]):
                 take_and_close(self._load, escalation["escalation_id"])
 
     def _asked(self, path: str) -> dict[str, Any]:

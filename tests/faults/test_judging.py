@@ -9,6 +9,7 @@ from chaos.__main__ import broken_promises
 from chaos.faults import finished_before
 from chaos.judge import Told, asked_for
 from chaos.load import Fact
+from chaos.pages import Dangers
 from chaos.relays import Delivery
 
 
@@ -75,3 +76,30 @@ def test_what_the_gateway_heard_is_not_what_the_service_took(
     fact.tried_between = "between" in refused
 
     assert [told.service for told in asked_for(fact, told_by(*services))] == counted
+
+
+class LoadWithOldList:
+    """Answers with a list that is older than what it tells of each escalation."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.sent: list[str] = []
+
+    def request(self, method: str, path: str, *, role: str) -> tuple[int, dict[str, Any]]:
+        if "?" in path:
+            return 200, {"items": [{"escalation_id": "1", "patient_id": "p", "state": "OPEN"}]}
+        return 200, {"state": self.state, "pages": [{"outcome": "SENT"}]}
+
+    def send(self, kind: str, *arguments: Any, **options: Any) -> None:
+        self.sent.append(kind)
+
+
+@pytest.mark.parametrize(("state", "taken"), [("OPEN", ["acknowledgement", "closure"]), ("CLOSED", [])])
+def test_who_was_closed_since_the_list_was_made_is_not_taken_again(state: str, taken: list[str]) -> None:
+    load: Any = LoadWithOldList(state)
+    house: Any = None
+    mail: Any = None
+
+    Dangers(house, load, mail)._answer_pages()
+
+    assert load.sent == taken
