@@ -47,7 +47,7 @@ def greeting(url: str, tokens: dict[str, str]) -> str:
     lines = [f"Homeward serves at {url}   (its door is described at {url}/docs)", ""]
     lines += ["A token for each role of the staff, good for 30 days:", ""]
     lines += [f"  export {variables[role]}={token}" for role, token in tokens.items()]
-    lines += ["", "Three requests to try:", ""]
+    lines += ["", "Three requests to try (what the second does, the third tells a moment later):", ""]
     lines += [f"  curl {url}/readyz"]
     site = '{"name": "Lakeside", "time_zone": "America/Chicago", "levels_licensed": ["1", "2.1"],'
     site += ' "emergency_phone": "+1 312 555 0142"}'
