@@ -1,11 +1,11 @@
 """Poison: how long ordinary events take beside others whose reaction fails each time, and without them."""
 
 import dataclasses
-import statistics
 from collections.abc import Callable, Iterator
 
 from bench.parts import Parts, Program
 from bench.rows import HOMEWARD, Row, spread
+from bench.stretches import in_turn, medians
 from bench.works.events import EVEN_RATE, Side, side_of
 
 #: The works, as they are called in the results.
@@ -46,19 +46,16 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
         BESIDE_ONE: [FIRST_POISON_AT],
         BESIDE_MANY: list(range(FIRST_POISON_AT, number, EVEN_RATE // 2)),
     }
-    found: dict[str, list[dict[str, float]]] = {work: [] for work in poison_at}
     with side_of(parts, HOMEWARD) as side, side.consumer(), side.producer() as producer:
         # So that connections are open and queries compiled, those that note a failure among them.
         producer.ask(number=2 * FIRST_POISON_AT, per_second=EVEN_RATE, poison_at=[0])
         side.wait_for(2 * FIRST_POISON_AT, seconds=30)
-        for place in range(amounts.stretches):
-            for work in list(poison_at)[:: -1 if place % 2 else 1]:
-                found[work].append(spread(announce_evenly(side, producer, number, poison_at=poison_at[work])))
-    for work, stretches in found.items():
-        p50, p95, p99 = (
-            statistics.median(one[name] for one in stretches) for name in ("p50_ms", "p95_ms", "p99_ms")
-        )
-        yield Row(work=work, system=HOMEWARD, p50_ms=p50, p95_ms=p95, p99_ms=p99)
+
+        def stretch(work: str) -> Row:
+            taken = announce_evenly(side, producer, number, poison_at=poison_at[work])
+            return Row(work=work, system=HOMEWARD, **spread(taken))
+
+        yield from medians(stretch(work) for work in in_turn(tuple(poison_at), amounts.stretches))
 
 
 def announce_evenly(side: Side, producer: Program, number: int, *, poison_at: list[int]) -> list[float]:
