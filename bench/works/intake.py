@@ -413,4 +413,5 @@ def search(house: House, places: list[tuple[float, float]], amounts: Amounts) ->
         expect=200,
     )
     work = SEARCH.format(sites=amounts.sites, connections=SEARCHERS)
-    return requests.load_row(work, HOMEWARD, task)
+    row, _ = requests.load_row(work, HOMEWARD, task)
+    return row

@@ -245,23 +245,23 @@ def _load(task: Task) -> dict[str, Any]:
     return found
 
 
-def load_row(work: str, system: str, task: Task) -> Row:
-    """Have a task done, and return what came of it."""
+def load_row(work: str, system: str, task: Task) -> tuple[Row, int]:
+    """Have a task done; return what came of it, and how many answers there were, counted or not."""
     found = _load(task)
     failed = ", ".join(f"{what}: {number}" for what, number in found.pop("failed").items())
     found.pop("connects")
-    return Row(work=work, system=system, remark=failed or None, **found)
+    answered = found.pop("answered")
+    return Row(work=work, system=system, remark=failed or None, **found), answered
 
 
 def _row(door: Door, work: str, task: Task) -> Row:
     before = door.processor_seconds()
-    row = load_row(work, door.system, task)
+    row, answered = load_row(work, door.system, task)
     spent = {name: seconds - before.get(name, 0.0) for name, seconds in door.processor_seconds().items()}
-    # Those that are not counted cost as much.
-    requests = (row.per_second or 0.0) * (task.seconds + task.warm_up_seconds)
     return dataclasses.replace(
         row,
         # Asked afterwards: what the load made of it is what counts.
         memory_mib=door.memory_mib(),
-        processor_ms={name: 1000 * each / requests for name, each in spent.items()} if requests else None,
+        # Those that are not counted cost as much.
+        processor_ms={name: 1000 * each / answered for name, each in spent.items()} if answered else None,
     )

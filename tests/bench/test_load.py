@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.load import Task
+from bench.load import Load, Task
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -48,9 +48,9 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
         thread.join()
 
 
-def load(server: http.server.ThreadingHTTPServer, **changes) -> dict:
+def task_of(port: int, **changes) -> Task:
     task = {
-        "port": server.server_address[1],
+        "port": port,
         "method": "GET",
         "paths": ["/one", "/two"],
         "headers": {"Content-Type": "application/json"},
@@ -60,9 +60,14 @@ def load(server: http.server.ThreadingHTTPServer, **changes) -> dict:
         "warm_up_seconds": 0.1,
         "expect": 200,
     }
+    return Task(**task | changes)
+
+
+def load(server: http.server.ThreadingHTTPServer, **changes) -> dict:
+    task = task_of(server.server_address[1], **changes)
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
-        input=json.dumps(dataclasses.asdict(Task(**task | changes))),
+        input=json.dumps(dataclasses.asdict(task)),
         capture_output=True,
         text=True,
         timeout=60,
@@ -78,6 +83,18 @@ def test_counts_answers_over_connections_that_are_kept(server):
     assert found["failed"] == {}
     assert found["connects"] == 3
     assert 0 < found["p50_ms"] <= found["p95_ms"] <= found["p99_ms"]
+
+
+def test_counts_what_is_answered_in_the_measured_time():
+    found = Load(task_of(0, seconds=2.0))
+    found.counted_from, found.ends_at = 1.0, 3.0
+
+    # One connection that waits half a second for each answer gets two in a second.
+    for sent_at in (0.25, 0.75, 1.25, 1.75, 2.25, 2.75):
+        found.count(200, sent_at, sent_at + 0.5)
+
+    assert found.latencies == [500.0] * 4
+    assert found.answered == 6
 
 
 def test_counts_refusals_apart(server):
