@@ -12,6 +12,7 @@ from bench.house import House, open_house
 from bench.load import PATIENCE_SECONDS, Task
 from bench.parts import ROOT, Parts, ProgramFailed, memory_of, processor_seconds_of
 from bench.rows import HOMEWARD, Row
+from bench.stretches import in_turn, medians
 from tests.journeys.house import free_port
 
 READ = "read one record, {connections} {word}"
@@ -22,7 +23,7 @@ NAMEKO, FASTAPI, FASTAPI_2 = "nameko HTTP → RPC", "FastAPI, 1 process", "FastA
 #: Who is read about, in turn.
 PATIENTS = 100
 
-#: Seconds of requests before those that are counted, at most; a third of the others, where those are few.
+#: Seconds of requests before those that are counted, at most; a quarter of the others, where those are few.
 WARM_UP_SECONDS = 1.0
 
 _SITE = json.dumps(
@@ -51,14 +52,15 @@ INSERT INTO patients SELECT gen_random_uuid(), 'demo', gen_random_uuid(), 'Numbe
 
 @dataclasses.dataclass(frozen=True)
 class Amounts:
-    """By how many connections is asked, and for how long each time."""
+    """By how many connections is asked, in how many stretches, and for how long each time."""
 
     connections: tuple[int, ...]
+    stretches: int
     seconds: float
 
 
-FULL = Amounts((1, 8, 16, 32, 64), 6.0)
-QUICK = Amounts((32, 64), 1.2)
+FULL = Amounts((1, 8, 16, 32, 64), 3, 2.0)
+QUICK = Amounts((32, 64), 2, 0.6)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,19 +77,24 @@ class Door:
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
-    """Measure reading and writing, each system in turn."""
-    for system, opened in (
-        (HOMEWARD, homeward),
-        (NAMEKO, nameko),
-        (FASTAPI, lambda parts: fastapi(parts, workers=1)),
-        (FASTAPI_2, lambda parts: fastapi(parts, workers=2)),
-    ):
-        tell(f"requests: {system}")
-        with opened(parts) as door:
+    """Measure reading and writing, the systems in turn: those that are not asked are open too, and idle."""
+    tell("requests: all systems are opened")
+    with contextlib.ExitStack() as running:
+        doors = [
+            running.enter_context(opened)
+            for opened in (
+                homeward(parts),
+                nameko(parts),
+                fastapi(parts, workers=1),
+                fastapi(parts, workers=2),
+            )
+        ]
+        for work, measured in ((READ, read), (COMMAND, command)):
             for connections in amounts.connections:
-                yield read(door, connections, amounts.seconds)
-            for connections in amounts.connections:
-                yield command(door, connections, amounts.seconds)
+                tell(named(work, connections))
+                yield from medians(
+                    measured(door, connections, amounts.seconds) for door in in_turn(doors, amounts.stretches)
+                )
 
 
 # --- The systems -----------------------------------------------------------------------------------------
@@ -197,7 +204,7 @@ def read(door: Door, connections: int, seconds: float, *, work: str = READ) -> R
         body="",
         connections=connections,
         seconds=seconds,
-        warm_up_seconds=min(WARM_UP_SECONDS, seconds / 3),
+        warm_up_seconds=min(WARM_UP_SECONDS, seconds / 4),
         expect=200,
     )
     return _row(door, named(work, connections), task)
@@ -213,7 +220,7 @@ def command(door: Door, connections: int, seconds: float, *, work: str = COMMAND
         body=_SITE,
         connections=connections,
         seconds=seconds,
-        warm_up_seconds=min(WARM_UP_SECONDS, seconds / 3),
+        warm_up_seconds=min(WARM_UP_SECONDS, seconds / 4),
         expect=201,
     )
     return _row(door, named(work, connections), task)
