@@ -139,10 +139,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """Return the commit that is measured, with a mark where the tree has been changed since."""
-    root = Path(__file__).parent.parent
-    asked = [["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain"]]
+def commit(root: Path = Path(__file__).parent.parent) -> str:
+    """Return the commit that is measured, with a mark where its files have been changed since.
+
+    Files that no commit has are no change: a link to an environment, or notes, lie about in many a clone.
+    """
+    asked = [
+        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "status", "--porcelain", "--untracked-files=no"],
+    ]
     try:
         done = [
             subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=20).stdout

@@ -1,13 +1,16 @@
 """How figures are worked out, kept and told."""
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import goals, report
-from bench.rows import HOMEWARD, Row, Run, percentile, rounded, spread, steady_rate
+from bench.rows import HOMEWARD, Row, Run, commit, percentile, rounded, spread, steady_rate
 from bench.works import answers, events, growth, intake, requests
 
 some_figures = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=200)
@@ -93,6 +96,39 @@ class TestKeepingARun:
     @given(st.floats(1e-6, 1e9))
     def test_rounds_to_what_can_be_believed(self, value):
         assert rounded(value) == pytest.approx(value, rel=0.006)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+class TestTheCommit:
+    @pytest.fixture
+    def clone(self, tmp_path) -> Path:
+        (tmp_path / "kept.py").write_text("x = 1\n")
+        somebody = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+        for command in (
+            ["init", "-q"],
+            ["add", "."],
+            [*somebody, "commit", "-qm", "Begin.", "--no-gpg-sign"],
+        ):
+            subprocess.run(["git", *command], cwd=tmp_path, check=True, timeout=20)
+        return tmp_path
+
+    def test_is_marked_when_a_file_of_it_was_changed(self, clone):
+        before = commit(clone)
+        (clone / "kept.py").write_text("x = 2\n")
+
+        assert int(before, 16)
+        assert commit(clone) == f"{before} and changes"
+
+    def test_is_not_marked_for_what_it_never_had(self, clone):
+        before = commit(clone)
+        (clone / ".venv").symlink_to("elsewhere")
+
+        assert commit(clone) == before
+
+    def test_is_unknown_where_there_is_none(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+        assert commit(tmp_path) == "unknown"
 
 
 @pytest.mark.slow
