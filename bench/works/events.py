@@ -8,6 +8,7 @@ from datetime import datetime
 from bench.parts import Parts, Program, ProgramFailed, wait_until
 from bench.programs.short_weeks import WAIT_SECONDS, metadata
 from bench.rows import HOMEWARD, Row, spread, steady_rate
+from bench.stretches import in_turn, medians
 from shared.clock import real_now
 from shared.database import new_engine
 from shared.ids import first_id_at
@@ -43,6 +44,8 @@ CREATE TABLE noted_weeks (
 class Amounts:
     """How much of each work is done: enough for a steady figure, or for a quick look."""
 
+    #: In how many stretches each system reacts to events that wait, in turn; and how many wait each time.
+    stretches: int
     waiting: int
     waiting_for_peers: int
     end_to_end: int
@@ -53,8 +56,8 @@ class Amounts:
     copies_of_peers: tuple[int, ...] = (1, 2, 4)
 
 
-FULL = Amounts(30_000, 10_000, 20_000, 8_000, 20, 1_500)
-QUICK = Amounts(6_000, 1_000, 4_000, 1_000, 2, 300, copies_of_peers=())
+FULL = Amounts(3, 15_000, 3_500, 20_000, 8_000, 20, 1_500)
+QUICK = Amounts(1, 6_000, 1_000, 4_000, 1_000, 2, 300, copies_of_peers=())
 
 
 class Side:
@@ -100,6 +103,11 @@ class Side:
             wait_seconds=wait_seconds,
             waits=waits,
         )
+
+    def make_queue(self) -> None:
+        """Make the queue of another framework, which is there once somebody has consumed from it."""
+        with self.consumer():
+            pass
 
     # --- What came of it --------------------------------------------------------------------------
 
@@ -201,11 +209,18 @@ def side_of(parts: Parts, system: str) -> Iterator[Side]:
 
 
 def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iterator[Row]:
-    """Measure every work with events, each system in turn."""
-    for system in (HOMEWARD, *PEERS):
-        tell(f"{REACTION}: {system}")
-        with side_of(parts, system) as side:
-            yield react(side, amounts.waiting if system == HOMEWARD else amounts.waiting_for_peers)
+    """Measure every work with events: reactions in turn, the others one system after the other."""
+    tell(REACTION)
+    with contextlib.ExitStack() as opened:
+        sides = [opened.enter_context(side_of(parts, system)) for system in (HOMEWARD, *PEERS)]
+        for side in sides[1:]:
+            side.make_queue()
+
+        def stretch(side: Side) -> Row:
+            side.begin_anew()
+            return react(side, amounts.waiting if side.system == HOMEWARD else amounts.waiting_for_peers)
+
+        yield from medians(stretch(side) for side in in_turn(sides, amounts.stretches))
     for system in (HOMEWARD, *PEERS):
         tell(f"end to end: {system}")
         with side_of(parts, system) as side:
@@ -220,10 +235,6 @@ def measure(parts: Parts, amounts: Amounts, tell: Callable[[str], None]) -> Iter
 def react(side: Side, number: int, *, work: str = REACTION) -> Row:
     """Have events wait, then start one process that reacts to them."""
     side.count_from_now()
-    if side.system != HOMEWARD:
-        # Other frameworks make their queues when somebody first consumes.
-        with side.consumer():
-            pass
     with side.producer() as producer:
         producer.ask(seconds=120, number=number, per_transaction=500)
         side.wait_until_sent()

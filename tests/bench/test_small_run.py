@@ -11,6 +11,7 @@ from tests import forked
 
 #: Enough for two transactions, one batch after the other.
 VERY_LITTLE = events.Amounts(
+    stretches=1,
     waiting=300,
     waiting_for_peers=0,
     end_to_end=60,
