@@ -19,7 +19,7 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2 import extensions
 from sqlalchemy import event
-from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm import ORMExecuteState, Session, aliased, with_loader_criteria
 
 from shared.contracts.event import Actor
 from shared.plain_reads import HeldBySession, OnlyRead, reading_of
@@ -33,6 +33,7 @@ __all__ = [
     "ConditionBroken",
     "Kept",
     "Origin",
+    "among",
     "blind_index",
     "blind_index_column",
     "by_kept_plan",
@@ -882,6 +883,15 @@ def written_once(query: sa.Select[Any], *, narrowed: Collection[type] = ()) -> s
     """
     _written_once[query] = frozenset(narrowed)
     return query
+
+
+def among(entity: Any, *conditions: sa.ColumnElement[bool]) -> Any:
+    """Return a class that has only those of its rows for which conditions hold, to be joined to others.
+
+    Joined to nothing, it lets one question ask for several things at once. It stands on the other side of an
+    outer join then, so one of the conditions compares the tenant; see :func:`written_once`.
+    """
+    return aliased(entity, sa.select(entity).where(*conditions).subquery())
 
 
 @functools.lru_cache(maxsize=4096)

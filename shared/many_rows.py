@@ -43,3 +43,13 @@ def added_to(table: sa.Table, told: str) -> sa.CTE:
     )
     insert = postgresql.insert(table).from_select(names, sa.select(*read.c)).on_conflict_do_nothing()
     return insert.returning(*table.c).cte("added")
+
+
+#: What a question asks for is joined to it, where it is to tell of what it added though it finds nothing.
+ONE_ROW = sa.select(sa.true()).subquery("one_row")
+
+
+def ids_in(column: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    """Return all ids in a column, as one list that each row of a question tells."""
+    ids = sa.select(column).scalar_subquery()
+    return sa.func.array(ids, type_=postgresql.ARRAY(sa.Uuid(as_uuid=False)))

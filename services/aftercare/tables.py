@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, registry
 
 from services.aftercare.domain import contacts as contact_rules
@@ -39,7 +39,7 @@ from shared.database import (
     tenant_column,
     written_once,
 )
-from shared.many_rows import added_to, as_json
+from shared.many_rows import ONE_ROW, added_to, as_json, ids_in
 
 metadata = new_metadata()
 mapper = registry(metadata=metadata)
@@ -402,18 +402,14 @@ def keep_marks(
 
 
 _new_seats = added_to(seats, "seats")
-_one_row = sa.select(sa.true()).subquery("one_row")
 _uncontacted = (
     _Lapse.journey_id.in_(sa.bindparam("of_journeys", expanding=True)),
     _Lapse.contacted_at.is_(None),
 )
 #: Beside the session, which would look first and write at the end.
 _KEEP_SEATS = written_once(
-    sa.select(
-        sa.func.array(sa.select(_new_seats.c.seat_id).scalar_subquery(), type_=ARRAY(sa.Uuid(as_uuid=False))),
-        _Lapse,
-    )
-    .select_from(_one_row)
+    sa.select(ids_in(_new_seats.c.seat_id), _Lapse)
+    .select_from(ONE_ROW)
     .outerjoin(_Lapse, sa.and_(_Lapse.tenant_id == sa.bindparam("of_tenant"), *_uncontacted))
     .order_by(_Lapse.reported_at, _Lapse.lapse_id),
     narrowed=(_Lapse,),

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Session, aliased, registry
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, registry
 
 from services.monitoring.domain import attendance as attendance_rules
 from services.monitoring.domain import (
@@ -30,6 +30,7 @@ from services.monitoring.domain import (
 from services.monitoring.domain import episodes as episode_rules
 from shared.contracts.event import EpisodeFact
 from shared.database import (
+    among,
     id_column,
     moment,
     new_metadata,
@@ -41,7 +42,7 @@ from shared.database import (
     tenant_column,
     written_once,
 )
-from shared.many_rows import added_to, as_json
+from shared.many_rows import ONE_ROW, added_to, as_json, ids_in
 
 metadata = new_metadata()
 mapper = registry(metadata=metadata)
@@ -589,15 +590,11 @@ SELECT FROM episodes WHERE tenant_id = %(tenant_id)s AND episode_id = ANY(CAST(%
 ORDER BY episode_id FOR UPDATE
 """
 _new_marks = added_to(attendances, "marks")
-_one_row = sa.select(sa.true()).subquery("one_row")
 #: Beside the session, which would write the episode first, once more for every mark. Each row tells of an
 #: episode, where any is known, and all of them which seats had no mark before.
 _KEEP_MARKS = written_once(
-    sa.select(
-        sa.func.array(sa.select(_new_marks.c.seat_id).scalar_subquery(), type_=ARRAY(sa.Uuid(as_uuid=False))),
-        episode_rules.Episode,
-    )
-    .select_from(_one_row)
+    sa.select(ids_in(_new_marks.c.seat_id), episode_rules.Episode)
+    .select_from(ONE_ROW)
     .outerjoin(
         episode_rules.Episode,
         sa.and_(
@@ -630,7 +627,6 @@ def facts_of(db: Session, *, episode_ids: Collection[str], since: datetime) -> d
     found: dict[str, dict[str, list[Any]]] = {
         episode_id: {"seat": [], "check-in": [], "short week": []} for episode_id in which["of_episodes"]
     }
-    # What was changed before is read as it is now.
     for row in db.execute(_FACTS, which):
         found[row.episode_id][row.kind].append(row)
     return {episode_id: _facts_in(rows) for episode_id, rows in found.items()}
@@ -716,11 +712,10 @@ def courses_of(db: Session, *, episode_ids: Collection[str]) -> dict[str, Course
 
 
 _OF_EPISODES: sa.BindParameter[Any] = sa.bindparam("of_episodes", expanding=True)
-_SeatOfAny: Any = aliased(
+_SeatOfAny = among(
     attendance_rules.Attendance,
-    sa.select(attendance_rules.Attendance)
-    .where(attendances.c.tenant_id == _OF_TENANT, attendances.c.episode_id.in_(_OF_EPISODES))
-    .subquery(),
+    attendances.c.tenant_id == _OF_TENANT,
+    attendances.c.episode_id.in_(_OF_EPISODES),
 )
 _uses = (
     sa.select(check_ins.c.episode_id, check_ins.c.checked_in_at)
@@ -822,15 +817,14 @@ def absences_of(db: Session, *, episode_id: str) -> Absences:
     )
 
 
-def _of_episode(entity: Any, rows: Table) -> Any:
-    return aliased(
-        entity,
-        sa.select(entity).where(rows.c.tenant_id == _OF_TENANT, rows.c.episode_id == _OF_EPISODE).subquery(),
-    )
-
-
-_Outreach = _of_episode(outreach.Outreach, outreaches)
-_Seat = _of_episode(attendance_rules.Attendance, attendances)
+_Outreach = among(
+    outreach.Outreach, outreaches.c.tenant_id == _OF_TENANT, outreaches.c.episode_id == _OF_EPISODE
+)
+_Seat = among(
+    attendance_rules.Attendance,
+    attendances.c.tenant_id == _OF_TENANT,
+    attendances.c.episode_id == _OF_EPISODE,
+)
 _reached = (
     sa.select(outreach_attempts.c.attempted_at)
     .join(outreaches, outreaches.c.outreach_id == outreach_attempts.c.outreach_id)

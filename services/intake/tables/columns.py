@@ -6,7 +6,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, ForeignKey, String
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import aliased, registry
+from sqlalchemy.orm import registry
 
 from shared.database import new_metadata
 
@@ -36,11 +36,6 @@ def any_of(name: str) -> Any:
     They are one array: the statement stays the same, however many there are.
     """
     return sa.any_(sa.cast(sa.bindparam(name), ARRAY(sa.Uuid(as_uuid=False))))
-
-
-def among(entity: Any, *conditions: sa.ColumnElement[bool]) -> Any:
-    """Return a class that has only those of its rows for which conditions hold, to be joined to others."""
-    return aliased(entity, sa.select(entity).where(*conditions).subquery())
 
 
 def as_json(value: Any) -> str:

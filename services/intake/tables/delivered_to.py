@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage, self_pay, step_downs
-from services.intake.tables.columns import among, any_of
+from services.intake.tables.columns import any_of
 from services.intake.tables.costs import self_pay_rows
 from services.intake.tables.coverage import (
     Ledger,
@@ -20,7 +20,7 @@ from services.intake.tables.coverage import (
     lock_approved,
 )
 from services.intake.tables.step_downs import step_down_rows
-from shared.database import send_with_next, written_once
+from shared.database import among, send_with_next, written_once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.intake.domain import coverage, tasks
 from services.intake.domain.episodes import Episode
-from services.intake.tables.columns import among, any_of
+from services.intake.tables.columns import any_of
 from services.intake.tables.coverage import (
     Ledger,
     as_in_ledger,
@@ -23,7 +23,7 @@ from services.intake.tables.coverage import (
     scheduled_seat_rows,
 )
 from services.intake.tables.tasks import task_rows
-from shared.database import written_once
+from shared.database import among, written_once
 
 
 @dataclass(frozen=True, kw_only=True)

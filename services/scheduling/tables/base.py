@@ -1,11 +1,10 @@
 """The metadata of scheduling's tables, and the constraints that several of them have."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.orm import aliased, registry
+from sqlalchemy.orm import registry
 
 from shared.database import new_metadata
 
@@ -17,11 +16,6 @@ def one_of(column: str, codes: Iterable[str]) -> sa.CheckConstraint:
     """Return the check that a column holds one of some codes."""
     listed = ", ".join(f"'{code}'" for code in codes)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_code")
-
-
-def among(entity: Any, *conditions: sa.ColumnElement[bool]) -> Any:
-    """Return a class that has only those of its rows for which conditions hold, to be joined to others."""
-    return aliased(entity, sa.select(entity).where(*conditions).subquery())
 
 
 def one_place_at_a_time(who: str, *, name: str, where: str) -> ExcludeConstraint:

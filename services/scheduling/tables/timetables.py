@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from services.scheduling.domain import clinicians, curricula, groups, planner, plans, records, rooms
 from services.scheduling.tables.attendance import seats
-from services.scheduling.tables.base import among
 from services.scheduling.tables.booking import is_taken_by_hand
 from services.scheduling.tables.clinicians import clinicians_table
 from services.scheduling.tables.curricula import curricula_table
@@ -19,7 +18,7 @@ from services.scheduling.tables.groups import groups_table
 from services.scheduling.tables.plans import has_hour, places, weekly_plans
 from services.scheduling.tables.records import send_lock_of_site, sites
 from services.scheduling.tables.resources import absences, closures
-from shared.database import origin_of, written_once
+from shared.database import among, origin_of, written_once
 
 
 @dataclass(frozen=True, kw_only=True)
