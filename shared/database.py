@@ -391,7 +391,12 @@ MOST_WATCHED = 200
 
 
 class _Asked:
-    """Something that a connection is asked again and again; the database then plans it once for a while."""
+    """Something that a connection is asked again and again; the database then plans it once for a while.
+
+    It is known by its text, and may be any question without a transaction: nothing is lost there where a plan
+    is of no use, and it is asked as ever. The plan is made anew after a while, as the tables grow. What is
+    within a transaction, and writes, is for :class:`Kept`.
+    """
 
     numbers = itertools.count()
 
@@ -429,6 +434,9 @@ class Kept:
 
     For what comes with nearly every transaction in one form, and takes the database longer to read and to
     plan than to do. It plans it anew by itself where a table was changed or looked through for statistics.
+
+    It may stand in a transaction, which is lost with a plan that is of no use, so that somebody says of each
+    that it is worth it, and tells its types. What is only asked is watched for by itself: :class:`_Asked`.
     """
 
     def __init__(self, statement: str, **types: str) -> None:
