@@ -4,13 +4,15 @@ All of it runs in the transaction of what caused it. Whoever changes a match hol
 nobody is given more newcomers than the rule allows.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from services.scheduling import schemas, tables
-from services.scheduling.domain import peers, plans, records
+from services.scheduling.domain import peers, records
+from services.scheduling.domain.asked import Asked
 from shared.answers import answer_of
 from shared.clock import cancel_timer, set_timer
 from shared.contracts.event import Actor
@@ -32,77 +34,34 @@ def expect(db: Session, episode: records.Episode, site: records.Site) -> None:
 
 def seek(db: Session, episode_id: str, *, now: datetime) -> None:
     """Propose a peer for a newcomer who has none and did not opt out; ask somebody where nobody fits."""
-    episode = db.get(records.Episode, episode_id)
-    if episode is None or episode.site_id is None:
+    found = tables.lock_to_accompany(db, episode_id=episode_id, task=peers.WANTED)
+    if found is None:
         return
-    site = tables.lock_site(db, site_id=episode.site_id)
-    # Whoever held the lock before may have changed them.
-    found = tables.with_week(db, episode_id=episode_id)
-    if site is None or found is None or episode.admitted_at is None:
-        return
-    plan, patient = found.plan, found.patient
-    before = tables.matches_of(db, episode_id=episode_id)
+    newcomer, before = found.newcomer, found.matches
     has_one = any(one.newcomer_episode_id == episode_id and one.state in peers.OPEN_STATES for one in before)
-    if episode.discharged_at is not None or patient.peers == "NO" or has_one:
+    if found.episode.discharged_at is not None or found.patient.peers == "NO" or has_one:
         return
-    newcomer, pool = _people(db, episode, plan, site)
     tried = {one.guide_episode_id for one in before} | {one.newcomer_episode_id for one in before}
-    chosen = peers.choose(newcomer, pool, tried=tried)
-    if chosen is None:
-        _ask_for_somebody(db, newcomer, now=now)
-        return
-    guide, reasons = chosen
-    match = peers.propose(newcomer, guide, site_id=site.site_id, reasons=reasons, now=now)
-    db.add(match)
-    db.flush()
-    announce(db, match.proposed())
-    _close_asked(db, episode_id, peers.WANTED, now=now)
-
-
-def _people(
-    db: Session, episode: records.Episode, plan: plans.WeeklyPlan, site: records.Site
-) -> tuple[peers.Person, list[peers.Person]]:
-    """Return a newcomer, and those of the site who opted in."""
-    assert episode.admitted_at is not None
-    newcomer = tables.Willing(
-        patient_id=episode.patient_id,
-        episode_id=episode.episode_id,
-        journey_id=episode.journey_id,
-        admitted_at=episode.admitted_at,
-        track=plan.track,
-    )
-    willing = tables.willing_of_site(db, site_id=site.site_id)
-    concerned = {one.episode_id for one in (newcomer, *willing)}
-    held = tables.groups_held_by(db, site_id=site.site_id, episode_ids=concerned)
-    counts = tables.accompanied(db, episode_ids=[one.episode_id for one in willing])
-
-    def person(one: tables.Willing) -> peers.Person:
-        own = held.get(one.episode_id, {})
-        return peers.Person(
-            patient_id=one.patient_id,
-            episode_id=one.episode_id,
-            journey_id=one.journey_id,
-            admitted_at=one.admitted_at,
-            track=one.track,
-            groups=frozenset(own),
-            cohorts=frozenset(group_id for group_id, enrolment in own.items() if enrolment == "CLOSED"),
-            accompanies=counts.get(one.episode_id, 0),
-        )
-
-    return person(newcomer), [person(one) for one in willing]
-
-
-def _ask_for_somebody(db: Session, newcomer: peers.Person, *, now: datetime) -> None:
-    """Ask the counselor once for a peer whom no rule finds; what somebody dealt with is not asked again."""
-    if tables.asked_of_episode(db, episode_id=newcomer.episode_id, task=peers.WANTED):
-        return
-    asked, opened = peers.ask_for_somebody(newcomer, now=now)
-    db.add(asked)
-    announce(db, opened)
+    chosen = peers.choose(newcomer, found.willing, tried=tried)
+    if chosen is not None:
+        guide, reasons = chosen
+        match = peers.propose(newcomer, guide, site_id=found.site.site_id, reasons=reasons, now=now)
+        db.add(match)
+        announce(db, match.proposed())
+        _withdraw(db, found.asked, now=now)
+    elif not found.asked:
+        # What somebody dealt with is not asked again.
+        asked, opened = peers.ask_for_somebody(newcomer, now=now)
+        db.add(asked)
+        announce(db, opened)
 
 
 def _close_asked(db: Session, episode_id: str, task: str, *, now: datetime) -> None:
-    for asked in tables.asked_of_episode(db, episode_id=episode_id, task=task):
+    _withdraw(db, tables.asked_of_episode(db, episode_id=episode_id, task=task), now=now)
+
+
+def _withdraw(db: Session, several: Iterable[Asked], *, now: datetime) -> None:
+    for asked in several:
         if asked.closed_at is None:
             announce(db, asked.close(outcome="WITHDRAWN", now=now))
 

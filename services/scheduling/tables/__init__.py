@@ -58,7 +58,6 @@ from services.scheduling.tables.clinicians import (
 )
 from services.scheduling.tables.cohorts import (
     discharged_for,
-    groups_held_by,
     members_of_groups,
     members_within,
 )
@@ -107,8 +106,6 @@ from services.scheduling.tables.notes import (
     unsigned_notes,
 )
 from services.scheduling.tables.peers import (
-    Willing,
-    accompanied,
     asked_of_episode,
     episodes_without_peer,
     match_of_offer,
@@ -116,7 +113,6 @@ from services.scheduling.tables.peers import (
     matches_of_patient,
     matches_of_site,
     peer_matches,
-    willing_of_site,
 )
 from services.scheduling.tables.plans import (
     active_plans,
@@ -172,6 +168,7 @@ from services.scheduling.tables.rosters import (
     lock_rosters,
 )
 from services.scheduling.tables.timetables import Timetable, lock_timetable
+from services.scheduling.tables.to_accompany import ToAccompany, lock_to_accompany
 from services.scheduling.tables.to_declare import ToDeclare, lock_to_declare
 from services.scheduling.tables.waiting import (
     waits,
@@ -192,11 +189,10 @@ __all__ = [
     "OnDates",
     "Roster",
     "Timetable",
+    "ToAccompany",
     "ToDeclare",
-    "Willing",
     "absences",
     "absences_of",
-    "accompanied",
     "active_plans",
     "add_dated",
     "add_site",
@@ -227,7 +223,6 @@ __all__ = [
     "feedback_of_episode",
     "find_asked",
     "floors_of",
-    "groups_held_by",
     "groups_of_site",
     "groups_table",
     "has_place",
@@ -256,6 +251,7 @@ __all__ = [
     "lock_sessions_of_group",
     "lock_site",
     "lock_timetable",
+    "lock_to_accompany",
     "lock_to_declare",
     "made_up",
     "mapper",
@@ -329,6 +325,5 @@ __all__ = [
     "weekly_plans",
     "weighed_from",
     "weighed_weeks",
-    "willing_of_site",
     "with_week",
 ]

@@ -7,9 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain import attendance, groups, plans, records
-from services.scheduling.tables.groups import groups_table
-from services.scheduling.tables.plans import places
-from shared.database import written_once
 
 
 def members_within(db: Session, *, site_id: str, since: datetime, until: datetime) -> dict[str, set[str]]:
@@ -49,31 +46,6 @@ def members_of_groups(db: Session, *, site_id: str) -> dict[str, set[str]]:
     )
     for group_id, episode_id in rows:
         found.setdefault(group_id, set()).add(episode_id)
-    return found
-
-
-_HELD_GROUPS = written_once(
-    sa.select(plans.WeeklyPlan.episode_id, groups.Group.group_id, groups.Group.enrolment)
-    .join(plans.Place, plans.Place.plan_id == plans.WeeklyPlan.plan_id)
-    .join(
-        groups.Group,
-        sa.and_(groups_table.c.group_id == places.c.group_id, groups_table.c.tenant_id == places.c.tenant_id),
-    )
-    .where(
-        plans.WeeklyPlan.episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
-        plans.Place.number.is_not(None),
-        groups.Group.site_id == sa.bindparam("of_site"),
-    )
-    .distinct()
-)
-
-
-def groups_held_by(db: Session, *, site_id: str, episode_ids: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return a site's groups in which some episodes have standing places, with enrolment, by episode."""
-    found: dict[str, dict[str, str]] = {}
-    rows = db.execute(_HELD_GROUPS, {"of_episodes": sorted(episode_ids), "of_site": site_id})
-    for episode_id, group_id, enrolment in rows:
-        found.setdefault(episode_id, {})[group_id] = enrolment
     return found
 
 

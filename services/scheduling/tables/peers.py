@@ -1,15 +1,11 @@
 """Matches of peers, and the named queries about who could be one."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-
 import sqlalchemy as sa
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from services.scheduling.domain import peers, plans, records
+from services.scheduling.domain import peers, records
 from services.scheduling.domain.asked import Asked
 from services.scheduling.tables.base import mapper, metadata, one_of
 from shared.contracts.scheduling import PEER_ANSWERS, PEER_DECLINE_REASONS, PEER_STATES
@@ -112,58 +108,6 @@ def match_of_offer(db: Session, *, offer_id: str) -> peers.Match | None:
             sa.or_(peers.Match.newcomer_offer_id == offer_id, peers.Match.guide_offer_id == offer_id)
         )
     )
-
-
-_ACCOMPANIED = written_once(
-    sa.select(peers.Match.guide_episode_id, sa.func.count())
-    .where(
-        peers.Match.guide_episode_id.in_(sa.bindparam("of_episodes", expanding=True)),
-        peers.Match.state.in_(peers.OPEN_STATES),
-    )
-    .group_by(peers.Match.guide_episode_id)
-)
-
-
-def accompanied(db: Session, *, episode_ids: Iterable[str]) -> dict[str, int]:
-    """Return how many newcomers some people accompany, or may soon."""
-    rows = db.execute(_ACCOMPANIED, {"of_episodes": sorted(episode_ids)})
-    return {episode_id: int(count) for episode_id, count in rows}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Willing:
-    """Somebody in treatment with a week, as far as it matters for who could be whose peer."""
-
-    patient_id: str
-    episode_id: str
-    journey_id: str
-    admitted_at: datetime
-    track: str | None
-
-
-_WILLING = written_once(
-    sa.select(
-        records.Episode.patient_id,
-        records.Episode.episode_id,
-        records.Episode.journey_id,
-        records.Episode.admitted_at,
-        plans.WeeklyPlan.track,
-    )
-    .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
-    .join(plans.WeeklyPlan, plans.WeeklyPlan.episode_id == records.Episode.episode_id)
-    .where(
-        plans.WeeklyPlan.site_id == sa.bindparam("of_site"),
-        plans.WeeklyPlan.state == "ACTIVE",
-        records.Episode.discharged_at.is_(None),
-        records.Patient.peers == "YES",
-    )
-    .order_by(records.Episode.admitted_at, records.Episode.episode_id)
-)
-
-
-def willing_of_site(db: Session, *, site_id: str) -> list[Willing]:
-    """Return those in treatment at a site, with a week, who opted in, by admission."""
-    return [Willing(**row._mapping) for row in db.execute(_WILLING, {"of_site": site_id})]
 
 
 _ASKED = written_once(
