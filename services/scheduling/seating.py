@@ -733,7 +733,8 @@ class Closing:
     called_off: list[attendance.Session]
     #: Those that start in the closure and in which somebody is already.
     under_way: list[attendance.Session]
-    #: Those that begin before the closure and end in it or after it: nothing was done about them.
+    #: Those that begin before the closure and end in it or after it: nothing was done about them, but that
+    #: somebody is asked where anybody has a seat.
     reaching_into: list[attendance.Session]
 
 
@@ -779,7 +780,23 @@ def close_site(
         ),
     )
     reaching = tables.sessions_running_at(db, site_id=site.site_id, at=closed_from)
+    _ask_to_decide(db, closure, reaching, now=now)
     return Closing(closure=closure, called_off=called_off, under_way=under_way, reaching_into=reaching)
+
+
+def _ask_to_decide(
+    db: Session, closure: rooms.Closure, reaching: list[attendance.Session], *, now: datetime
+) -> None:
+    """Have somebody decide on the sessions that reach into a closure; what was asked before is asked once."""
+    ids = [session.session_id for session in reaching]
+    known = {one.about_id for one in tables.asked_about(db, task=rooms.REACHES_CLOSURE, about_ids=ids)}
+    seated = tables.seats_of_sessions(db, session_ids=ids)
+    for session in reaching:
+        has_seats = any(seat.state not in attendance.GIVEN_UP for seat in seated[session.session_id])
+        if has_seats and session.session_id not in known:
+            asked, opened = closure.ask_about(session.session_id, starts_at=session.starts_at, now=now)
+            db.add(asked)
+            announce(db, opened)
 
 
 def call_off(
@@ -809,7 +826,15 @@ def call_off(
         called_off.append(session)
         seats_cancelled += waiting_seats
         after_calling_off(db, session, queues.get(session.session_id, []), now=now)
+    nothing_to_decide(db, called_off, now=now)
     return called_off, under_way, seats_cancelled
+
+
+def nothing_to_decide(db: Session, called_off: Iterable[attendance.Session], *, now: datetime) -> None:
+    """Ask nobody any more whether sessions that were called off go on into a closure."""
+    ids = [session.session_id for session in called_off]
+    for asked in tables.asked_about(db, task=rooms.REACHES_CLOSURE, about_ids=ids):
+        announce(db, asked.close(outcome="WITHDRAWN", now=now))
 
 
 def left_out_by_closures(

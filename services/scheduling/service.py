@@ -1005,6 +1005,7 @@ class Scheduling:
         self._after_marks(db, roster, caused, now=call.now)
         queue = tables.waits_for(db, session_ids=[session.session_id]).get(session.session_id, [])
         seating.after_calling_off(db, session, queue, now=call.now)
+        seating.nothing_to_decide(db, [session], now=call.now)
         return _session_view(session, seats)
 
     # --- The day ----------------------------------------------------------------------------------
@@ -1302,7 +1303,7 @@ class Scheduling:
     def close_site(self, db: Session, call: Call) -> dict[str, Any]:
         """Close a site for a while: everything that starts in it is called off, and counts for nobody.
 
-        What begins before and reaches into it is named, for somebody to decide.
+        What begins before and reaches into it is named, and the counselor is asked to decide.
         """
         data = call.data
         site = planning.locked_site(db, data["site_id"])

@@ -656,4 +656,5 @@ TASKS_CLOSED_BY_HAND = (
     "patient_not_seen",
     "peer_match_introduce",
     "peer_match_wanted",
+    "session_reaches_closure",
 )

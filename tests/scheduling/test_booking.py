@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.scheduling import tables
 from services.scheduling.service import Scheduling
+from shared.contracts.common import TaskClosed, TaskOpened
 from shared.contracts.scheduling import (
     AttendanceCorrected,
     MakeUpBooked,
@@ -884,6 +885,57 @@ class TestCloseSite:
         assert own["session_id"] in into["reaching_into_session_ids"]
         assert (own["session_id"] in into["cancelled_session_ids"], left) == (False, "PLANNED")
         assert own["session_id"] not in decided["reaching_into_session_ids"]
+
+    def test_asks_somebody_to_decide_on_what_reaches_into_it_until_it_is_called_off(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        starts = datetime.fromisoformat(own["starts_at"])
+
+        for _ in range(2):
+            self._close_soon_after(room, starts)
+        open_before = self._asked_about(room)
+        room.call("cancel_session", {"session_id": own["session_id"], "reason": "WEATHER"}, role="front_desk")
+
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "session_reaches_closure"]
+        assert (task.about_id, task.owner_role, task.reason) == (own["session_id"], "counselor", "WEATHER")
+        assert task.due_at == starts - timedelta(hours=1)
+        assert (open_before, self._asked_about(room)) == ([own["session_id"]], [])
+
+    def test_asks_about_nothing_in_which_nobody_sits(self, room):
+        planned = workshop(room, room.now + timedelta(days=2))
+        starts = datetime.fromisoformat(planned["starts_at"])
+
+        told = self._close_soon_after(room, starts)
+
+        assert told["reaching_into_session_ids"] == [planned["session_id"]]
+        assert self._asked_about(room) == []
+
+    def test_lets_somebody_say_that_a_session_goes_on(self, room):
+        admit(room, "Ada")
+        own = groups_of(room, "Ada")[0]
+        starts = datetime.fromisoformat(own["starts_at"])
+        self._close_soon_after(room, starts)
+        (task,) = [one for one in room.announced_of(TaskOpened) if one.task == "session_reaches_closure"]
+
+        said = {"task_id": task.task_id, "task": task.task, "about_id": task.about_id, "outcome": "DONE"}
+        room.call("close_task", said, role="counselor")
+
+        assert self._asked_about(room) == []
+        assert room.ask("get_session", {"session_id": own["session_id"]})["state"] == "PLANNED"
+
+    def _close_soon_after(self, room: Room, starts: datetime) -> dict[str, Any]:
+        stretch = {"closed_from": starts + timedelta(minutes=1), "closed_until": starts + timedelta(hours=8)}
+        told = {name: moment.isoformat() for name, moment in stretch.items()}
+        return room.call("close_site", {"site_id": SITE, "reason": "WEATHER"} | told, role="front_desk")
+
+    def _asked_about(self, room: Room) -> list[str]:
+        """Return the sessions of which somebody is still asked whether they go on."""
+        closed = {one.task_id for one in room.announced_of(TaskClosed)}
+        return [
+            one.about_id
+            for one in room.announced_of(TaskOpened)
+            if one.task == "session_reaches_closure" and one.task_id not in closed
+        ]
 
     def test_refuses_a_closure_that_is_over(self, room):
         with pytest.raises(InvalidInput) as refused:

@@ -1,4 +1,4 @@
-"""What the care team was asked to do about a patient, where no action of its own ends it."""
+"""What the care team was asked to do, where no action of its own ends it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +13,12 @@ class Asked:
 
     task_id: str
     task: str
-    #: What it is about: a seat, or an answer.
+    #: What it is about: a seat, an answer or a session.
     about_id: str
-    patient_id: str
-    episode_id: str
-    journey_id: str
+    #: Empty where it is about nobody in particular.
+    patient_id: str | None = None
+    episode_id: str | None = None
+    journey_id: str | None = None
     closed_at: datetime | None = None
     tenant_id: str = ""
 

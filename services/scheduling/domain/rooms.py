@@ -2,10 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.scheduling.domain.asked import Asked
 from services.scheduling.domain.weeks import MINUTES_A_DAY, Span
+from shared.contracts import roles
+from shared.contracts.common import TaskOpened
 from shared.errors import Conflict, InvalidInput, NotFound
+from shared.ids import derived_id
+
+#: Time before the start of a session by which somebody decides whether it goes on. Design default: people are
+#: on their way later.
+DECIDED_BEFORE = timedelta(hours=1)
+#: Task of deciding on a session that begins before its site closes and would go on after.
+REACHES_CLOSURE = "session_reaches_closure"
 
 
 class NoSuchRoom(NotFound):
@@ -100,6 +110,24 @@ class Closure:
     reason: str
     declared_at: datetime
     tenant_id: str = ""
+
+    def ask_about(self, session_id: str, *, starts_at: datetime, now: datetime) -> tuple[Asked, TaskOpened]:
+        """Ask the counselor whether a session that reaches into it ends early, is called off or goes on.
+
+        Who has a seat in it is told nothing meanwhile, so it is due before anybody would set out in vain.
+        """
+        asked = Asked(
+            task_id=derived_id(self.closure_id, REACHES_CLOSURE, session_id),
+            task=REACHES_CLOSURE,
+            about_id=session_id,
+        )
+        opened = asked.opened(
+            owner_role=roles.COUNSELOR,
+            reason=self.reason,
+            due_at=max(starts_at - DECIDED_BEFORE, now),
+            next_role=roles.SUPERVISOR,
+        )
+        return asked, opened
 
 
 def closed_at(closures: Iterable[Closure], *, starts_at: datetime) -> Closure | None:

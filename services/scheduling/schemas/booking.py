@@ -156,7 +156,7 @@ class SiteClosure(Closure):
         required=True,
         metadata=described(
             "Sessions that begin before and reach into it, the first first: nothing was done about them, so"
-            " somebody has to end them early or call them off."
+            " somebody has to end them early or call them off. Where anybody has a seat, a task says so."
         ),
     )
 

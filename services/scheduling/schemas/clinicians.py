@@ -48,7 +48,7 @@ class CloseTask(Schema):
         validate=validate.OneOf(TASKS_CLOSED_BY_HAND),
         metadata=described("What was to be done."),
     )
-    about_id = Id(required=True, metadata=described("The clinician, or the seat."))
+    about_id = Id(required=True, metadata=described("The clinician, the seat, or the session."))
     outcome = fields.String(
         required=True,
         validate=validate.OneOf(TASK_OUTCOMES_OF_PEOPLE),

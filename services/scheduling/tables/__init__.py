@@ -6,6 +6,7 @@ no clinician and no patient is in two places at once (exclusion over time).
 
 from services.scheduling.tables.asked import (
     asked,
+    asked_about,
     find_asked,
 )
 from services.scheduling.tables.attendance import (
@@ -198,6 +199,7 @@ __all__ = [
     "add_site",
     "addenda_of",
     "asked",
+    "asked_about",
     "asked_of_episode",
     "bookable_between",
     "booked_by_hand",
