@@ -42,7 +42,7 @@ COMMAND = {"round trips": 1, "statements": 4}
 #: However many rows it has.
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
-INSTRUMENT_ANSWERED = {"round trips": 3, "statements": 10}
+INSTRUMENT_ANSWERED = {"round trips": 2, "statements": 9}
 ASSESSMENT_COMPLETED = {"round trips": 5, "statements": 17}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
