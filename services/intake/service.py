@@ -477,9 +477,7 @@ class Intake:
         known = finding.to_assess(db, call.data["episode_id"])
         episode, site, patient = known.episode, known.site, known.patient
         fit_found, network = known.obligation_fit, known.network
-        in_force = answering.rules_in_force(db)
-        given = tables.instrument_answers_of(db, patient_id=patient.patient_id)
-        open_tasks = tables.open_tasks_of(db, episode_id=episode.episode_id)
+        in_force = rules.in_force(known.signed, licensed=answering.licensed_packs(db))
         assessment, events = assessments.complete(
             assessment_id=new_id(),
             episode=episode,
@@ -491,20 +489,20 @@ class Intake:
             placeable_by_track=fit_found.by_track if fit_found else (),
             actor=call.actor,
             now=call.now,
-            recorded=answering.recorded_for(episode, given, now=call.now, in_force=in_force),
+            recorded=answering.recorded_for(episode, known.given, now=call.now, in_force=in_force),
             # Unsigned rules recommend as well, so that a danger found on the way is never held up; but
             # nobody can decide on their word.
             rules_version=in_force.get(placement.CODE),
             supporters=network.supporters if network else None,
             edition=call.data["edition"],
             instruments_missing=answering.missing_for(
-                episode, patient, site, given, now=call.now, in_force=in_force
+                episode, patient, site, known.given, now=call.now, in_force=in_force
             ),
             fourth_edition_in_force=placement4.CODE in in_force,
         )
         db.add(assessment)
         announce_all(db, events)
-        _ask_for_what_follows(db, episode, assessment, site, open_tasks)
+        _ask_for_what_follows(db, episode, assessment, site, known.tasks)
         if known.steps_down:
             stepping.note_contact_in(db, episode, at=call.now)
         if call.data["pregnant"]:

@@ -43,7 +43,7 @@ COMMAND = {"round trips": 1, "statements": 4}
 IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
 INSTRUMENT_ANSWERED = {"round trips": 2, "statements": 9}
-ASSESSMENT_COMPLETED = {"round trips": 5, "statements": 17}
+ASSESSMENT_COMPLETED = {"round trips": 2, "statements": 14}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together. The rows are the roster and what was

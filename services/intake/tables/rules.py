@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from sqlalchemy import Column, String, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from services.intake.domain import rules
@@ -34,3 +35,17 @@ _SIGNATURES = written_once(
 def rule_signatures(db: Session) -> list[rules.RuleSignature]:
     """Return every signature of the tenant, in order of pack and version."""
     return list(db.scalars(_SIGNATURES))
+
+
+_signature = rule_signature_rows.c
+#: Every signature of the tenant that a question names, as a list of what :class:`rules.Signed` tells.
+SIGNED = (
+    sa.select(
+        sa.func.json_agg(
+            sa.func.json_build_array(_signature.pack, _signature.version, _signature.digest),
+            type_=postgresql.JSON,
+        )
+    )
+    .where(_signature.tenant_id == sa.bindparam("of_tenant"))
+    .scalar_subquery()
+)

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from services.intake.domain import admissions, episodes, instruments, people, rules, sites, tasks
 from services.intake.tables.admissions import admission_rows
 from services.intake.tables.instruments import duty_rows, instrument_answer_rows
 from services.intake.tables.people import NEWEST_FIRST, episode_rows, patient_rows
-from services.intake.tables.rules import rule_signature_rows
+from services.intake.tables.rules import SIGNED
 from services.intake.tables.sites import site_rows
 from services.intake.tables.tasks import task_rows
 from shared.database import among, origin_of, written_once
@@ -45,17 +44,6 @@ _ON_DUTY = sa.exists().where(
     duty_rows.c.starts_at <= sa.bindparam("at"),
     duty_rows.c.ends_at > sa.bindparam("at"),
 )
-_signature = rule_signature_rows.c
-_SIGNED = (
-    sa.select(
-        sa.func.json_agg(
-            sa.func.json_build_array(_signature.pack, _signature.version, _signature.digest),
-            type_=postgresql.JSON,
-        )
-    )
-    .where(_signature.tenant_id == _OF_TENANT)
-    .scalar_subquery()
-)
 _Patient = among(
     people.Patient, patient_rows.c.tenant_id == _OF_TENANT, patient_rows.c.patient_id == _OF_PATIENT
 )
@@ -74,7 +62,7 @@ _TO_ANSWER = written_once(
         admissions.Admission,
         tasks.Task,
         _ON_DUTY,
-        _SIGNED,
+        SIGNED,
         _Answers,
     )
     .select_from(_Patient)
