@@ -78,6 +78,12 @@ def to_assess(db: Session, episode_id: str) -> tables.ToAssess:
     return _there(tables.lock_to_assess(db, episode_id=episode_id), "episode", field="episode_id")
 
 
+def to_decide(db: Session, episode_id: str, *, assessment_id: str | None = None) -> tables.ToDecide:
+    """Return an episode, locked, with what it is decided by where its patient is treated."""
+    known = tables.lock_to_decide(db, episode_id=episode_id, assessment_id=assessment_id)
+    return _there(known, "episode", field="episode_id")
+
+
 def locked_inquiry(db: Session, inquiry_id: str) -> Inquiry:
     """Return an inquiry, which nobody else changes until the transaction ends."""
     return _there(tables.lock_inquiry(db, inquiry_id=inquiry_id), "inquiry", field="inquiry_id")

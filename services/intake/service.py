@@ -1,5 +1,6 @@
 """Everything that wakes intake: commands, questions, reactions and timers."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -519,11 +520,11 @@ class Intake:
     def decide_level_of_care(self, db: Session, call: Call) -> dict[str, Any]:
         """Decide on the level of care, as a licensed clinician."""
         decisions.check_licensed(call.actor)
-        episode = finding.locked_episode(db, call.data["episode_id"])
-        assessment = finding.assessment(db, call.data["assessment_id"])
-        rules.check_signed(assessment.rule_version, tables.rule_signatures(db))
-        # Held, so that no licence is withdrawn between this look and the decision.
-        site = finding.held_site(db, episode.site_id)
+        # The site is held, so that no licence is withdrawn between this look and the decision.
+        known = finding.to_decide(db, call.data["episode_id"], assessment_id=call.data["assessment_id"])
+        episode, site = known.episode, known.site
+        assessment = known.assessment or finding.assessment(db, call.data["assessment_id"])
+        rules.check_signed(assessment.rule_version, known.signed)
         decision, events = decisions.decide(
             decision_id=new_id(),
             episode=episode,
@@ -538,11 +539,11 @@ class Intake:
         db.add(decision)
         announce_all(db, events)
         today = site.local_day(call.now)
-        if not admissions.is_admissible_level(decision.decided_level, site=site, on=today):
+        if known.waits and not admissions.is_admissible_level(decision.decided_level, site=site, on=today):
             queueing.leave_with_episode(
                 db, episode, reason="NO_LONGER_NEEDED", actor=call.actor, now=call.now
             )
-        _close_tasks(db, episode, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
+        _close_tasks(db, known.tasks, outcome=tasks.DONE, at=call.now, task=reentries.DECISION_TASK)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         return answer_of(schemas.LevelDecision, decision) | {
             "next_step": views.next_step(db, episode, now=call.now)
@@ -1023,12 +1024,13 @@ class Intake:
     @command(schemas.ReferElsewhere, roles=_DOOR)
     def refer_elsewhere(self, db: Session, call: Call) -> dict[str, Any]:
         """Refer somebody to another program, and plan to follow them up."""
-        episode = finding.locked_episode(db, call.data["episode_id"])
+        known = finding.to_decide(db, call.data["episode_id"])
+        episode = known.episode
         referral, follow_ups, events = outward.refer_elsewhere(
             outward_referral_id=new_id(),
             episode=episode,
-            site=finding.site(db, episode.site_id),
-            assessment=tables.find_assessment(db, assessment_id=episode.assessment_id),
+            site=known.site,
+            assessment=known.assessment,
             program=call.data["program"],
             actor_id=call.actor.actor_id,
             actor_role=call.actor.role,
@@ -1036,8 +1038,11 @@ class Intake:
         )
         db.add_all([referral, *follow_ups])
         announce_all(db, events)
-        queueing.leave_with_episode(db, episode, reason="REFERRED_ELSEWHERE", actor=call.actor, now=call.now)
-        _withdraw_tasks(db, episode, at=call.now)
+        if known.waits:
+            queueing.leave_with_episode(
+                db, episode, reason="REFERRED_ELSEWHERE", actor=call.actor, now=call.now
+            )
+        _withdraw_tasks(db, known.tasks, at=call.now)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         rerating.stop(db, episode)
         for follow_up in follow_ups:
@@ -1650,7 +1655,8 @@ class Intake:
         consenting.end_with_treatment(db, patient_id=event.patient_id, ended_at=event.discharged_at, now=now)
         for review in tables.open_reviews_of(db, episode_id=episode.episode_id):
             review.withdraw(at=event.discharged_at)
-        _withdraw_tasks(db, episode, at=event.discharged_at)
+        open_tasks = tables.open_tasks_of(db, episode_id=episode.episode_id)
+        _withdraw_tasks(db, open_tasks, at=event.discharged_at)
         cancel_timer(db, _DECISION_DUE, key=episode.episode_id)
         rerating.stop(db, episode)
         cancel_timer(db, costing.ESTIMATE_DUE, key=episode.episode_id)
@@ -1679,7 +1685,8 @@ class Intake:
         escalated = reentries.escalate(episode, at=timer.due_at)
         if escalated is None or tables.find_task(db, task_id=escalated.task_id) is not None:
             return
-        _close_tasks(db, episode, outcome=tasks.ESCALATED, at=timer.due_at, task=reentries.DECISION_TASK)
+        open_tasks = tables.open_tasks_of(db, episode_id=episode.episode_id)
+        _close_tasks(db, open_tasks, outcome=tasks.ESCALATED, at=timer.due_at, task=reentries.DECISION_TASK)
         _open_task(db, escalated)
 
     @reacts_to(MessageWanted)
@@ -1791,9 +1798,12 @@ def _open_task(db: Session, task: tasks.Task) -> None:
     announce(db, task.opened())
 
 
-def _close_tasks(db: Session, episode: Episode, *, task: str, outcome: str, at: datetime) -> None:
-    for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id, task=task):
-        announce_all(db, open_task.close(outcome=outcome, at=at))
+def _close_tasks(
+    db: Session, open_tasks: Iterable[tasks.Task], *, task: str, outcome: str, at: datetime
+) -> None:
+    for open_task in open_tasks:
+        if open_task.task == task:
+            announce_all(db, open_task.close(outcome=outcome, at=at))
 
 
 def _ask_for_what_follows(
@@ -1831,8 +1841,8 @@ def _ask_for_review_again(db: Session, review: reviews.LevelReview, episode: Epi
         announce_all(db, [review.opened(), *task.reopen()])
 
 
-def _withdraw_tasks(db: Session, episode: Episode, *, at: datetime) -> None:
+def _withdraw_tasks(db: Session, open_tasks: Iterable[tasks.Task], *, at: datetime) -> None:
     """Close what was asked about an episode that has ended, but nothing about a danger."""
-    for open_task in tables.open_tasks_of(db, episode_id=episode.episode_id):
+    for open_task in open_tasks:
         if open_task.task not in instruments.SAFETY_TASKS:
             announce_all(db, open_task.close(outcome=tasks.WITHDRAWN, at=at))

@@ -44,6 +44,8 @@ IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
 INSTRUMENT_ANSWERED = {"round trips": 2, "statements": 9}
 ASSESSMENT_COMPLETED = {"round trips": 2, "statements": 14}
+LEVEL_DECIDED = {"round trips": 2, "statements": 13}
+REFERRED_ELSEWHERE = {"round trips": 2, "statements": 14}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
 NAMES_OF_A_DAY = {"round trips": 1, "statements": 1}
 #: However many seats it has: what changes in many rows travels together. The rows are the roster and what was
@@ -148,6 +150,28 @@ class TestCosts:
         cost = intake.cost_of(lambda: desk.assess(next(referred)["episode_id"]))
 
         assert within(cost, ASSESSMENT_COMPLETED), cost
+
+    def test_a_decision_on_the_level_of_care(self, measured):
+        intake = measured(Intake)
+        desk = Desk(intake.room)
+        referred = [desk.refer(patient={"given_name": name}) for name in ("Rosa", "Ines")]
+        assessed = iter([desk.assess(one["episode_id"]) for one in referred])
+
+        cost = intake.cost_of(lambda: desk.decide(next(assessed)))
+
+        assert within(cost, LEVEL_DECIDED), cost
+
+    def test_a_referral_elsewhere(self, measured):
+        intake = measured(Intake)
+        desk = Desk(intake.room)
+        decided = iter([desk.decided("3.5", given_name=name)["episode_id"] for name in ("Rosa", "Ines")])
+
+        def refer() -> None:
+            intake.room.call("refer_elsewhere", {"episode_id": next(decided), "program": "Marigold House"})
+
+        cost = intake.cost_of(refer)
+
+        assert within(cost, REFERRED_ELSEWHERE), cost
 
     def test_an_import_of_a_hundred_referrals(self, measured):
         intake = measured(Intake)

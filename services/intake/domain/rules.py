@@ -205,7 +205,7 @@ def versions_in_force(
     ]
 
 
-def check_signed(rule_version: str, signatures: Iterable[RuleSignature]) -> None:
+def check_signed(rule_version: str, signatures: Iterable[RuleSignature | Signed]) -> None:
     """Refuse to act on a recommendation by rules that nobody of the tenant has signed.
 
     :param rule_version: as it stands on the assessment, e.g. "ASAM3-1".

@@ -226,6 +226,7 @@ from services.intake.tables.tasks import (
 )
 from services.intake.tables.to_answer import ToAnswer, to_answer
 from services.intake.tables.to_assess import ToAssess, lock_to_assess
+from services.intake.tables.to_decide import ToDecide, lock_to_decide
 from services.intake.tables.to_reserve import ToReserve, lock_to_reserve
 
 __all__ = [
@@ -237,6 +238,7 @@ __all__ = [
     "Seats",
     "ToAnswer",
     "ToAssess",
+    "ToDecide",
     "ToReserve",
     "admission_rows",
     "admission_seat_rows",
@@ -354,6 +356,7 @@ __all__ = [
     "lock_site",
     "lock_step_down",
     "lock_to_assess",
+    "lock_to_decide",
     "lock_to_reserve",
     "lock_units",
     "mapper",
