@@ -16,7 +16,7 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -136,6 +136,7 @@ def event(
 
 #: What is worked out once for each class: field names, and how each field is read.
 _NAMES: dict[type[Event], tuple[str, ...]] = {}
+_SETS: dict[type[Event], frozenset[str]] = {}
 _READERS: dict[type[Event], tuple[tuple[str, Callable[[Any], Any], bool], ...]] = {}
 
 
@@ -143,6 +144,12 @@ def _field_names(cls: type[Event]) -> tuple[str, ...]:
     if cls not in _NAMES:
         _NAMES[cls] = tuple(field.name for field in dataclasses.fields(cls))
     return _NAMES[cls]
+
+
+def _field_set(cls: type[Event]) -> frozenset[str]:
+    if cls not in _SETS:
+        _SETS[cls] = frozenset(_field_names(cls))
+    return _SETS[cls]
 
 
 def _readers(cls: type[Event]) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
@@ -269,9 +276,13 @@ class Envelope:
     correlation_id: str
     causation_id: str | None = None
     traceparent: str | None = None
+    #: What it was read from, where that holds this and nothing else.
+    _read_from: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
     def to_bytes(self) -> bytes:
         """Write the envelope as structured-mode CloudEvents JSON."""
+        if self._read_from is not None:
+            return self._read_from
         event = self.event
         attributes = {
             "specversion": "1.0",
@@ -308,10 +319,10 @@ class Envelope:
             event_id, tenant_id = str(uuid_utils.UUID(attributes["id"])), _short(attributes["tenantid"])
             if wire_name not in EVENTS and _WIRE_NAME.fullmatch(wire_name):
                 raise UnknownEvent(event_id=event_id, tenant_id=tenant_id, wire_name=wire_name)
-            kind = EVENTS[wire_name]
-            return cls(
+            kind, data = EVENTS[wire_name], attributes["data"]
+            read = cls(
                 event_id=event_id,
-                event=kind.from_data(attributes["data"]),
+                event=kind.from_data(data),
                 announced_by=attributes["source"].rsplit("/", 1)[-1],
                 tenant_id=tenant_id,
                 occurred_at=read_moment(attributes["time"]),
@@ -325,11 +336,26 @@ class Envelope:
                 causation_id=_short(attributes["causationid"]) if "causationid" in attributes else None,
                 traceparent=attributes.get("traceparent"),
             )
+            # A later version may have told more than what this one answers for, an older one less.
+            is_all = attributes.keys() <= _ATTRIBUTES and data.keys() == _field_set(kind)
+            if is_all and attributes["id"] == event_id and attributes.get("subject") == read.event.subject:
+                object.__setattr__(read, "_read_from", body)
+            return read
         except UnreadableEvent:
             raise
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
             # The text of the error could quote the message, so only its kind is told.
             raise UnreadableEvent(type(error).__name__) from None
+
+
+#: Of an envelope, as :meth:`Envelope.to_bytes` writes it.
+_ATTRIBUTES = frozenset(
+    {
+        "specversion", "id", "source", "type", "time", "recordedtime", "datacontenttype", "tenantid",
+        "subject", "episodeid", "journeyid", "actorid", "actorrole", "actorcredential", "correlationid",
+        "causationid", "traceparent", "data",
+    }
+)  # fmt: skip
 
 
 def _short(name: Any) -> str:

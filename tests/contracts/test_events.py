@@ -27,7 +27,7 @@ class TestStoredMessages:
 
         envelope = Envelope.from_bytes(stored_message(wire_name))
 
-        read = orjson.loads(envelope.to_bytes())
+        read = orjson.loads(dataclasses.replace(envelope).to_bytes())
         # New optional fields may come in; what was said before stays as it was.
         assert read | {"data": None} == message | {"data": None}
         assert {name: read["data"].get(name) for name in message["data"]} == message["data"]
@@ -48,6 +48,27 @@ class TestStoredMessages:
 
         jsonschema.validate(message["data"], EVENTS[wire_name].json_schema())
 
+    @every_event
+    def test_are_passed_on_as_they_came_unless_they_tell_what_this_version_does_not_know(self, wire_name):
+        envelope = Envelope.from_bytes(stored_message(wire_name))
+        spaced = orjson.dumps(
+            orjson.loads(dataclasses.replace(envelope).to_bytes()), option=orjson.OPT_INDENT_2
+        )
+
+        assert Envelope.from_bytes(spaced).to_bytes() == spaced
+        for place, name in (("data", "added_in_a_later_version"), (None, "laterextension")):
+            message = orjson.loads(spaced)
+            (message[place] if place else message)[name] = "unknown"
+            assert b"unknown" not in Envelope.from_bytes(orjson.dumps(message)).to_bytes()
+
+    def test_are_passed_on_with_the_ids_that_they_are_kept_under(self):
+        envelope = example_of(SessionMissed)
+        message = orjson.loads(envelope.to_bytes())
+        for name, told in (("id", message["id"].upper()), ("subject", "somebody else")):
+            read = Envelope.from_bytes(orjson.dumps(message | {name: told}))
+            assert read == envelope
+            assert orjson.loads(read.to_bytes()) == message
+
     def test_are_of_events_that_still_exist(self):
         assert {place.stem for place in STORED.glob("*.json")} == set(EVENTS)
 
@@ -57,7 +78,9 @@ class TestEvents:
     def test_survive_the_wire(self, wire_name):
         envelope = example_of(EVENTS[wire_name])
 
-        assert Envelope.from_bytes(envelope.to_bytes()) == envelope
+        read = Envelope.from_bytes(envelope.to_bytes())
+        assert read == envelope
+        assert dataclasses.replace(read).to_bytes() == envelope.to_bytes()
 
     @every_event
     def test_carry_ids_codes_and_times_only(self, wire_name):
