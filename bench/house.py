@@ -14,7 +14,7 @@ from bench.parts import READY_SECONDS, ROOT, Parts, ProgramFailed, wait_until
 from homeward.greeting import tokens_of
 from shared.ids import new_id
 from shared.settings import Settings, environment_of
-from tests.journeys.house import free_port
+from tests.ports import free_port
 from tests.support import settings_for_tests
 
 

@@ -26,8 +26,8 @@ from shared.database import new_engine
 from shared.ids import new_id
 from shared.messaging.broker import topology
 from shared.settings import DATABASES, Settings, environment_of
-from tests.journeys.house import free_port
 from tests.nodes import RabbitNode
+from tests.ports import free_port
 from tests.support import settings_for_tests
 
 ROOT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from chaos.load import Load, Refused
 from shared.contracts.event import SERVICES, write_moment
 from shared.ids import new_id
 from tests.door.program import assessment
-from tests.journeys.house import free_port
+from tests.ports import free_port
 
 #: Seconds within which a danger of the highest level has to be in a human's hands. Safety rule.
 E4_SECONDS = 300.0

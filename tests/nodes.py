@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from typing import Any, Self
 
 import amqp
 import pytest
+
+from tests.ports import free_port
 
 #: Where packages keep the server itself. Debian's /usr/sbin/rabbitmq-server is no such place: it
 #: switches user and drops most settings.
@@ -63,7 +64,7 @@ class RabbitNode:
     def __init__(self, server: Path, folder: Path, *, configuration: str = "") -> None:
         """Prepare a node that runs *server* and keeps everything in *folder*; see :meth:`start`."""
         self.folder = folder
-        self.port, self._distribution_port, self._epmd_port = _free_ports(3)
+        self.port, self._distribution_port, self._epmd_port = (free_port() for _ in range(3))
         self.name = f"homeward-{secrets.token_hex(4)}@localhost"
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,7 +99,7 @@ class RabbitNode:
         """Whether the node accepts a client."""
         return _accepts_clients(self.port)
 
-    def start(self, *, timeout_seconds: float = 60.0) -> None:
+    def start(self, *, timeout_seconds: float = 180.0) -> None:
         """Start the node and wait until clients can use it; what it knew before is there again."""
         with (self.folder / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
@@ -275,11 +276,3 @@ def _accepts_clients(port: int) -> bool:
             return True
     except (OSError, amqp.AMQPError):
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

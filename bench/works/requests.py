@@ -13,7 +13,7 @@ from bench.load import PATIENCE_SECONDS, Task
 from bench.parts import ROOT, Parts, ProgramFailed, memory_of, processor_seconds_of
 from bench.rows import HOMEWARD, Row
 from bench.stretches import in_turn, medians
-from tests.journeys.house import free_port
+from tests.ports import free_port
 
 READ = "read one record, {connections} {word}"
 COMMAND = "command that writes a row, {connections} {word}"

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from shared.messaging.broker import topology
 from shared.settings import DATABASES, Settings, environment_of
 from tests import forked, support, templates
 from tests.nodes import RabbitNode
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -411,13 +411,6 @@ class DistributedHouse(House):
 def bytes_of(body: "bytes | str") -> bytes:
     """Return a message's body as it was sent: the client may have decoded it."""
     return body.encode() if isinstance(body, str) else body
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:

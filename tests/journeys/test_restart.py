@@ -24,7 +24,8 @@ from shared.settings import environment_of
 from tests import forked
 from tests.journeys.clinic import Clinic
 from tests.journeys.conftest import Builder
-from tests.journeys.house import ROOT, DistributedHouse, EmbeddedHouse, free_port, wait_until
+from tests.journeys.house import ROOT, DistributedHouse, EmbeddedHouse, wait_until
+from tests.ports import free_port
 from tests.support import settings_for_tests
 
 

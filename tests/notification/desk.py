@@ -30,7 +30,8 @@ from shared.notification.sending import Sending
 from shared.notification.tables import notifications
 from shared.settings import Settings, environment_of
 from tests import forked
-from tests.notification.mailroom import SECRET, MailServer, Pager, free_port
+from tests.notification.mailroom import SECRET, MailServer, Pager
+from tests.ports import free_port
 from tests.support import TENANT, settings_for_tests
 
 NURSE = "mailto:night.nurse@example.org"

@@ -14,15 +14,10 @@ import orjson
 from aiosmtpd.controller import Controller
 from standardwebhooks import Webhook
 
+from tests.ports import free_port
+
 #: What signs the tests' webhooks.
 SECRET = "dGVzdHMgYXJlIG5vIHNlY3JldCwgMzIgYnl0ZXMgISE="
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class MailServer:

@@ -22,8 +22,9 @@ from shared.ids import new_id
 from shared.messaging.outbox import outbox
 from shared.settings import environment_of
 from tests import forked
-from tests.journeys.house import free_port, wait_until
+from tests.journeys.house import wait_until
 from tests.nodes import RabbitNode
+from tests.ports import free_port
 from tests.support import Room, settings_for_tests
 from tests.templates import create_migrated
 

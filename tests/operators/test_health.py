@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.journeys.house import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

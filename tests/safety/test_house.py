@@ -10,8 +10,9 @@ import pytest
 
 from shared.ids import new_id
 from tests.journeys.clinic import ASSESSMENT
-from tests.journeys.house import DistributedHouse, free_port, wait_until
+from tests.journeys.house import DistributedHouse, wait_until
 from tests.notification.desk import variables_for
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.journey]
 
