@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from xdist.scheduler import LoadFileScheduling
 
 from homeward.postgres import PrivatePostgres
-from shared import sealing
+from shared import clock, sealing
 from shared.database import new_engine
 from shared.ids import new_id
 from tests import in_memory, nodes
@@ -152,6 +153,14 @@ def room_of(engine_of: Callable[[str], sa.Engine]) -> Callable[[type], Room]:
         return Room(service_class, engine=engine_of(name), settings=settings_for_tests())
 
     return enter
+
+
+@pytest.fixture
+def real_time_stands(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Have real time stand still in this process: how long something waits is exact on a busy machine too."""
+    moment = clock.real_now()
+    monkeypatch.setattr(clock, "real_now", lambda: moment)
+    return moment
 
 
 #: Marks of tests that run whole processes.

@@ -1,13 +1,14 @@
 """A backlog is never silent: metrics, readiness and an alarm, once however many copies look."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from services.monitoring.service import Monitoring
+from shared import clock
 from shared.clock import set_timer
 from shared.contracts.common import BacklogAlarmCleared, BacklogAlarmRaised
 from shared.ids import new_id
@@ -17,6 +18,8 @@ from shared.messaging.inbox import inbox
 from shared.messaging.outbox import outbox
 from shared.messaging.oversight import backlog
 from tests.support import TENANT, Room
+
+pytestmark = pytest.mark.usefixtures("real_time_stands")
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def leave_unsent(room: Room, *, seconds: float, tenant_id: str = TENANT) -> None
                 tenant_id=tenant_id,
                 type="session_missed",
                 body=b"{}",
-                announced_at=datetime.now(UTC) - timedelta(seconds=seconds),
+                announced_at=clock.real_now() - timedelta(seconds=seconds),
             )
         )
 
@@ -49,7 +52,7 @@ def leave_waiting(room: Room, *, seconds: float) -> None:
                 tenant_id=TENANT,
                 type="session_missed",
                 state="waiting",
-                received_at=datetime.now(UTC) - timedelta(seconds=seconds),
+                received_at=clock.real_now() - timedelta(seconds=seconds),
                 attempts=3,
                 error="OperationalError",
             )
@@ -58,7 +61,7 @@ def leave_waiting(room: Room, *, seconds: float) -> None:
 
 def send_all(room: Room) -> None:
     with room.engine.begin() as connection:
-        connection.execute(outbox.update().values(dispatched_at=datetime.now(UTC)))
+        connection.execute(outbox.update().values(dispatched_at=clock.real_now()))
 
 
 def alarms(room: Room) -> list[str]:

@@ -7,8 +7,7 @@ import sqlalchemy as sa
 
 from services.monitoring.domain.escalations import Escalation
 from services.monitoring.service import Monitoring
-from shared import safety
-from shared.clock import real_now
+from shared import clock, safety
 from shared.contracts.common import FallbackPaged
 from shared.contracts.event import EVENTS, Actor, Envelope, Event
 from shared.ids import new_id
@@ -17,6 +16,8 @@ from tests.messaging import samples
 from tests.notification.desk import Desk, variables_for
 from tests.safety.test_watch import ON_CALL, concern, let_pass, page_due, watched
 from tests.support import TENANT
+
+pytestmark = pytest.mark.usefixtures("real_time_stands")
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def envelope_of(event: Event) -> Envelope:
         event=event,
         announced_by="intake",
         tenant_id=TENANT,
-        occurred_at=real_now(),
-        recorded_at=real_now(),
+        occurred_at=clock.real_now(),
+        recorded_at=clock.real_now(),
         actor=Actor(actor_id="intake", role="system"),
         correlation_id=new_id(),
     )
@@ -57,7 +58,7 @@ def envelope_of(event: Event) -> Envelope:
 def waits(desk: Desk) -> tuple[str, int, float]:
     with desk.engine.connect() as connection:
         row = connection.execute(sa.select(inbox.inbox)).one()
-    return row.state, row.attempts, round((row.next_attempt_at - real_now()).total_seconds())
+    return row.state, row.attempts, round((row.next_attempt_at - clock.real_now()).total_seconds())
 
 
 def escalations(desk: Desk) -> int:
@@ -118,7 +119,7 @@ class TestReactionToDanger:
     def test_has_people_paged_after_two_minutes(self, desk, broken, mail):
         deliver(desk)
         (row,) = watched(desk)
-        assert timedelta(seconds=119) < row.page_at - real_now() <= timedelta(seconds=120)
+        assert row.page_at - clock.real_now() == timedelta(seconds=120)
         page_due(desk)
         assert mail.taken == []
 
