@@ -1,6 +1,7 @@
 """A service whose notifications are really sent, to receivers on this machine."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -206,8 +207,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@functools.cache
 def where_it_is_day() -> str:
-    """Return a time zone in which it is neither night nor nearly so."""
+    """Return a time zone in which it is neither night nor nearly so, the same each time it is asked for."""
     offset = (12 - real_now().hour) % 24
     # The zone database writes them the other way round: Etc/GMT-3 is three hours ahead.
     return f"Etc/GMT{-offset:+d}" if offset <= 12 else f"Etc/GMT{24 - offset:+d}"
