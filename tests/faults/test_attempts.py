@@ -38,4 +38,6 @@ def test_a_failing_reaction_is_run_exactly_as_often_as_the_cap_says(scene: Scene
     publish(scene.house, [("referral_received", poison.to_bytes())] * 3)
     assert wait_until(lambda: state_of(scene, poison)[1] == "parked", seconds=60)
     assert state_of(scene, poison) == (CAP, "parked")
+    # Where several failed together, each says so after it was written down.
+    wait_until(lambda: runs_of(scene, poison) >= CAP, seconds=30)
     assert runs_of(scene, poison) == CAP

@@ -63,7 +63,7 @@ class TestAServiceThatIsDown:
         assert refused.body["code"] == "unavailable"
         assert waited < 10
         # What aftercare does not answer for goes on.
-        assert clinic.door.get(f"/v1/episodes/{patient.episode_id}").status == 200
+        assert clinic.door.ask(f"/v1/episodes/{patient.episode_id}")["episode_id"] == patient.episode_id
 
         house.start("aftercare")
         house.wait_until_ready()

@@ -93,7 +93,9 @@ class TestDangerThatMonitoringCannotPageAbout:
         house.settings = everybody
 
         tell_intake(house)
+        # The page does not wait for monitoring, which may take in what it is about after it.
         wait_until(lambda: mail.taken, seconds=120, what="somebody is paged")
+        wait_until(lambda: house.count("monitoring", "escalations"), seconds=120, what="it is an escalation")
 
         (escalation_id,) = house.rows("monitoring", "SELECT escalation_id::text FROM escalations")[0]
         assert mail.readers == ["on.call@example.org"]
