@@ -4,6 +4,7 @@ What runs here is what runs behind the broker: the same transactions, inbox, tim
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -321,6 +322,26 @@ def emptied(engine: sa.Engine) -> bool:
     except sa.exc.OperationalError:
         return False
     return True
+
+
+def waits_for_a_lock(engine: sa.Engine, *, seconds: float = 60) -> bool:
+    """Return whether somebody comes to wait for somebody else, as the engine's database sees it.
+
+    Whoever holds what is waited for lets go soon after: a statement waits for a second and a half.
+    """
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with engine.connect() as connection:
+            if connection.scalar(_WAITS_FOR_A_LOCK):
+                return True
+        time.sleep(0.01)
+    return False
+
+
+_WAITS_FOR_A_LOCK = sa.text(
+    "SELECT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+)
 
 
 def settings_for_tests(**variables: str) -> Settings:

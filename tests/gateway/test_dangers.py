@@ -121,7 +121,7 @@ class TestConcern:
         (event,) = raised(alone, DANA)
         assert (event.concern, event.level) == ("VIOLENCE", "E4")
         assert event.concern_id == derived_id(event.evidence_id, "concern", "VIOLENCE")
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while states(alone, DANA) != {"paged"} and time.monotonic() < ends:
             time.sleep(0.1)
         assert states(alone, DANA) == {"paged"}

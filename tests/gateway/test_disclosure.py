@@ -469,6 +469,8 @@ class TestFeed:
         agreed, other = new_id(), new_id()
         consent = {"consent_id": new_id(), "recipient_id": "parole", "information_classes": ["ATTENDANCE"]}
         house.post(f"/v1/patients/{agreed}/consents", consent, token=staff)
+        # Another service's event: it is before the others where it came first.
+        _until(lambda: _filled(house.get("/v1/events", token=staff).body))
         for patient in (agreed, other):
             house.post(f"/v1/sessions/{new_id()}/roster", {"seats": [patient]}, token=staff)
         _until(lambda: len(house.get("/v1/events", token=staff).body["items"]) == 3)
@@ -590,7 +592,7 @@ def _filled(page: dict[str, Any]) -> dict[str, Any] | None:
     return page if page["items"] else None
 
 
-def _until(look: Any, seconds: float = 15) -> Any:
+def _until(look: Any, seconds: float = 60) -> Any:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         found = look()

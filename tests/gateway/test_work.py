@@ -30,7 +30,7 @@ from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.ids import derived_id, new_id
 from shared.messaging import STAFF
 from tests.gateway.conftest import ROOT, Answer, House
-from tests.support import BEGINNING, TENANT, Room
+from tests.support import BEGINNING, TENANT, Room, waits_for_a_lock
 
 COUNSELOR = Actor(actor_id="counselor-7", role=roles.COUNSELOR, credential="LADC")
 OTHER_COUNSELOR = Actor(actor_id="counselor-8", role=roles.COUNSELOR, credential="LADC")
@@ -641,7 +641,7 @@ class TestRebuild:
         with room.db() as db:
             work.rebuild(db)
             claiming.start()
-            claiming.join(timeout=0.5)  # less than a statement waits for a lock
+            assert waits_for_a_lock(room.engine)
             assert claimed == []
             seen_meanwhile = len(tasks.read())
         claiming.join(timeout=20)
@@ -650,7 +650,7 @@ class TestRebuild:
         assert [item["claimed_by"] for item in claimed] == [COUNSELOR.actor_id]
 
 
-def wait_until(holds: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait until something is so."""
     ends = time.monotonic() + seconds
     while not holds():

@@ -20,8 +20,7 @@ from shared.ids import derived_id, new_id
 from tests.intake.test_coverage import Billing, delivered
 from tests.intake.test_reserving import TUESDAY, cancelled, days, missed, scheduled
 from tests.intake.test_service import discharged
-from tests.journeys.house import wait_until
-from tests.support import Room
+from tests.support import Room, waits_for_a_lock
 
 #: What is told of one day, in no order: minutes, and which revision it is.
 TOLD = [((165,), 1), ((165, 50), 3), ((), 2)]
@@ -307,7 +306,7 @@ class TestSeatsOfManyPeople:
         with office.room.engine.begin() as connection:
             assert connection.execute(_LOCK, {"ids": authorized[:1]}).all()
             deliver.start()
-            wait_until(lambda: somebody_waits(office.room.engine), seconds=60, what="a lock is waited for")
+            assert waits_for_a_lock(office.room.engine)
             # Whoever waits for the first has none of the others, in whatever order they were told of.
             assert len(connection.execute(_LOCK, {"ids": authorized[1:]}).all()) == 2
         deliver.join(timeout=60)
@@ -319,12 +318,3 @@ _LOCK = sa.text(
     "SELECT authorization_id FROM authorizations"
     " WHERE authorization_id = ANY(CAST(:ids AS uuid[])) FOR UPDATE NOWAIT"
 )
-_WAITS = sa.text(
-    "SELECT EXISTS (SELECT FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event_type = 'Lock')"
-)
-
-
-def somebody_waits(engine: sa.Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(connection.scalar(_WAITS))

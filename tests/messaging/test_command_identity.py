@@ -18,7 +18,7 @@ from shared.ids import new_id
 from shared.messaging import Call, command, commands
 from tests.messaging import ferry
 from tests.messaging.ferry import Cross, Ferry, FerryIsFull, crossings
-from tests.support import Room, settings_for_tests
+from tests.support import Room, settings_for_tests, waits_for_a_lock
 
 
 class Pier(Ferry):
@@ -148,25 +148,11 @@ class Twice:
             assert self._begun.wait(30)
             second = pool.submit(self._call)
             if let_go:
-                assert waits_for_a_lock(self._room)
+                assert waits_for_a_lock(self._room.engine)
             else:
                 second.result(30)
             self._let_go.set()
             return first.result(30), second.result(30)
-
-
-def waits_for_a_lock(room: Room) -> bool:
-    """Return whether somebody comes to wait for somebody else, as the database sees it."""
-    query = sa.text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with room.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for _ in range(500):
-            if connection.scalar(query):
-                return True
-            connection.execute(sa.text("SELECT pg_sleep(0.01)"))
-    return False
 
 
 class TestOfTwoAtOnce:

@@ -24,7 +24,7 @@ from tests.scheduling.builders import (
     open_group,
     referral_of,
 )
-from tests.support import Room
+from tests.support import Room, waits_for_a_lock
 
 SUNRISE = derived_id("group", "sunrise")
 #: The Wednesday of the first week.
@@ -279,7 +279,7 @@ class TestRace:
             db.flush()
             booking = threading.Thread(target=ask)
             booking.start()
-            booking.join(timeout=1)
+            assert waits_for_a_lock(room.engine)
             meanwhile = list(outcomes)
         booking.join(timeout=60)
 
