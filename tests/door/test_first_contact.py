@@ -1,7 +1,6 @@
 """First contact through the door, by an app that knows no patient and leaves nothing behind."""
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from shared.ids import new_id
 from shared.instruments import newest
 from tests.door.program import Program
 from tests.door.test_bad_input import Rows
-from tests.journeys.house import EmbeddedHouse
+from tests.journeys.house import EmbeddedHouse, wait_until
 
 pytestmark = pytest.mark.journey
 
@@ -23,6 +22,9 @@ _INCIDENTAL = re.compile(r'"(timestamp|seconds|request_id|trace_id)":\s*("[^"]*"
 
 #: Lines that could have come of a self-check; others tell how the machinery is doing.
 _TELLING = re.compile(r"self|check|danger|crisis|concern|PHQ9|request|intake")
+
+#: What the door tells of a self-check.
+ANSWERED = re.compile(r"POST /v1/self-checks.*\n")
 
 PHQ9_CALM = dict.fromkeys(newest("PHQ9").items, 0)
 
@@ -55,12 +57,23 @@ def self_check(program: Program, **changes: int) -> dict[str, Any]:
     }
 
 
+def looks_at_statuses(house: EmbeddedHouse) -> list[Any]:
+    return house.rows("gateway", "SELECT about_id FROM audit WHERE action = 'get_inquiry_status'")
+
+
+def look_at_status(house: EmbeddedHouse, program: Program, app: str) -> None:
+    """Look at an inquiry, and wait until that was written down, and so whatever was looked at before."""
+    before = len(looks_at_statuses(house))
+    house.door.get(f"/v1/inquiry-statuses/{program.status_key}", token=app).expect(200)
+    wait_until(lambda: len(looks_at_statuses(house)) > before, seconds=60, what="the look is written down")
+
+
 class TestSelfCheck:
     def test_leaves_no_row_no_event_and_no_word_in_a_log(
         self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
     ) -> None:
-        events_before = house.door.events()
         rows_before = rows_.when_quiet()
+        events_before = house.door.events()
 
         lines = []
         for answers in (PHQ9_CALM, PHQ9_CALM | {"9": 3}):
@@ -68,13 +81,17 @@ class TestSelfCheck:
             house.door.get(f"/v1/self-check-forms/{program.site_id}", token=app).expect(200)
             body = {"site_id": program.site_id, "checks": [{"instrument": "PHQ9", "answers": answers}]}
             told = house.door.post("/v1/self-checks", body, token=app).expect(200)
-            time.sleep(0.5)
+            # The door tells of a request once it has answered it, and others tell of it before.
+            wait_until(
+                lambda said_before=said_before: ANSWERED.search(house.logs, said_before) is not None,
+                seconds=60,
+                what="the door has told of it",
+            )
             said = [_INCIDENTAL.sub("", line) for line in house.logs[said_before:].splitlines()]
             lines.append(sorted(line for line in said if _TELLING.search(line)))
 
         assert told["crisis"]["lines"][0]["code"] == "988"
         assert lines[0] == lines[1]
-        assert any("POST /v1/self-checks" in line for line in lines[0])
         after = rows_.when_quiet()
         # What the gateway writes down of looks and refusals is a table of its own: see the next test.
         assert {table for table in rows_before if rows_before[table] != after[table]} == set()
@@ -85,6 +102,7 @@ class TestSelfCheck:
     ) -> None:
         house.door.get(f"/v1/self-check-forms/{program.site_id}", token=app).expect(200)
         house.door.post("/v1/self-checks", self_check(program), token=app).expect(200)
+        look_at_status(house, program, app)
         rows_.when_quiet()
 
         names = "('get_self_check_form', 'take_self_check')"
@@ -141,12 +159,10 @@ class TestInquiry:
     def test_writes_its_key_down_nowhere(
         self, house: EmbeddedHouse, program: Program, app: str, rows_: Rows
     ) -> None:
-        house.door.get(f"/v1/inquiry-statuses/{program.status_key}", token=app).expect(200)
+        look_at_status(house, program, app)
         rows_.when_quiet()
 
-        looks = house.rows("gateway", "SELECT about_id FROM audit WHERE action = 'get_inquiry_status'")
-        assert looks
-        assert {row.about_id for row in looks} == {None}
+        assert {row.about_id for row in looks_at_statuses(house)} == {None}
         assert program.status_key not in house.logs
 
     def test_shows_an_outsider_nothing_of_what_others_asked(
