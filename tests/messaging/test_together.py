@@ -83,9 +83,9 @@ class TestCommands:
 
     def test_do_not_wait_for_each_other(self, process: Driven) -> None:
         process.do("start", "scheduling")
-        naps = [1.5, 0, 0, 0]
+        datas = [{"seats": [], "last": number == 0} for number in range(4)]
 
-        ended = process.do("race", "scheduling", "tell", [{"seats": [], "nap_seconds": nap} for nap in naps])
+        ended = process.do("race", "scheduling", "tell", datas)
 
         assert ended[-1] == 0
         assert set(ended) == {0, 1, 2, 3}
@@ -108,7 +108,7 @@ class TestCommands:
         assert len(process.do("send_many", "scheduling", "tell", [{"seats": []}] * 4)) == 4
         process.do("stop", "scheduling")
 
-        answers = process.do("send_many_and", "start", "scheduling", "tell", [{"seats": ["one"]}] * ASKED)
+        answers = process.do("send_many_and_start", "scheduling", "tell", [{"seats": ["one"]}] * ASKED)
 
         assert [answer["status"] for answer in answers] == ["done"] * ASKED
 
@@ -117,9 +117,7 @@ class TestCommands:
     ) -> None:
         process.do("start", "scheduling")
 
-        answers = process.do(
-            "send_many_and", "stop", "scheduling", "tell", [{"seats": [], "nap_seconds": 1}] * 8
-        )
+        answers = process.do("send_many_and_stop", "scheduling", "tell", [{"seats": [], "last": True}] * 8)
 
         assert [answer["status"] for answer in answers] == ["done"] * 8
         assert waiting_in(rabbitmq_node, corner, topology.together_queue_of("scheduling")) == 0
@@ -149,7 +147,7 @@ def test_what_nobody_takes_is_gone_with_its_deadline(
 
         assert [answer["status"] for answer in answers] == [503] * 5
         queue = topology.commands_queue_of("monitoring")
-        until(lambda: waiting_in(rabbitmq_node, corner, queue) == 0, seconds=20)
+        until(lambda: waiting_in(rabbitmq_node, corner, queue) == 0, seconds=60)
     finally:
         process.kill()
         databases.drop()

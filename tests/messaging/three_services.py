@@ -11,12 +11,14 @@ eventlet.monkey_patch()
 
 import json  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 from datetime import datetime  # noqa: E402
 from typing import Any  # noqa: E402
 
 import amqp  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
+from eventlet.event import Event  # noqa: E402
 from marshmallow import Schema, fields  # noqa: E402
 from nameko.containers import ServiceContainer  # noqa: E402
 from sqlalchemy.orm import Session  # noqa: E402
@@ -47,10 +49,10 @@ from tests.messaging import ferry, samples  # noqa: E402
 
 
 class Tell(Schema):
-    """How many missed sessions to announce, and how long to take over it."""
+    """How many missed sessions to announce, and whether to take so long that others are answered before."""
 
     seats = fields.List(fields.String(), required=True)
-    nap_seconds = fields.Float(load_default=0)
+    last = fields.Boolean(load_default=False)
 
 
 class Teller:
@@ -63,7 +65,10 @@ class Teller:
         """Announce that each seat stayed empty."""
         for seat in call.data["seats"]:
             announce(db, samples.missed(seat))
-        eventlet.sleep(call.data["nap_seconds"])
+        if call.data["last"]:
+            TAKING_LONG.append(call.command_id)
+            with eventlet.Timeout(15, False):
+                MAY_END.wait()
         return {"told": len(call.data["seats"])}
 
 
@@ -100,6 +105,9 @@ class Accountant:
 
 
 ARCHIVED: set[str] = set()
+#: Commands in hand that take long, and what ends them.
+TAKING_LONG: list[str] = []
+MAY_END = Event()
 
 
 class ThreeServices:
@@ -146,24 +154,47 @@ class ThreeServices:
         threads = [eventlet.spawn(self.send, service, name, data) for data in datas]
         return [thread.wait() for thread in threads]
 
-    def send_many_and(self, step: str, service: str, name: str, datas: list[dict[str, Any]]) -> list[Any]:
-        """Start or stop the service while the commands are on their way."""
+    def send_many_and_start(self, service: str, name: str, datas: list[dict[str, Any]]) -> list[Any]:
+        """Start the service while the commands are on their way."""
         threads = [eventlet.spawn(self.send, service, name, data) for data in datas]
         eventlet.sleep(0.5)
-        getattr(self, step)(service)
+        self.start(service)
+        return [thread.wait() for thread in threads]
+
+    def send_many_and_stop(self, service: str, name: str, datas: list[dict[str, Any]]) -> list[Any]:
+        """Stop the service while it has all of the commands, which take long, in hand."""
+        threads = [eventlet.spawn(self.send, service, name, data) for data in datas]
+        with eventlet.Timeout(15, False):
+            while len(TAKING_LONG) < len(datas):
+                eventlet.sleep(0.01)
+        stopping = eventlet.spawn(self.stop, service)
+        # It is stopping now, and waits for them.
+        eventlet.sleep(0.5)
+        MAY_END.send()
+        stopping.wait()
         return [thread.wait() for thread in threads]
 
     def race(self, service: str, name: str, datas: list[dict[str, Any]]) -> list[int]:
-        """Send all at once and return in which order they were answered."""
+        """Send all at once and return in which order they were answered; the first takes long."""
         ended: list[int] = []
 
         def run(number: int) -> None:
             self.send(service, name, datas[number])
             ended.append(number)
 
-        for thread in [eventlet.spawn(run, number) for number in range(len(datas))]:
+        first, *others = [eventlet.spawn(run, number) for number in range(len(datas))]
+        for thread in others:
             thread.wait()
+        MAY_END.send()
+        first.wait()
         return ended
+
+    def send_and_die(self, service: str, name: str, data: dict[str, Any]) -> None:
+        """Send a command and be killed as soon as something has come of it."""
+        self.send(service, name, data)
+        while not self.state()["inbox"]:
+            eventlet.sleep(0)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def answer_one_by_one(self, service: str) -> str:
         """Answer a service's commands as the version did that took none together."""
