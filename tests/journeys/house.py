@@ -239,7 +239,12 @@ class EmbeddedHouse(House):
         templates.furnish(folder)
         self._port = free_port()
         keys = support.settings_for_tests()
-        self._wanted = Settings(encryption_key=keys.encryption_key, token_key=keys.token_key)
+        self._wanted = Settings(
+            encryption_key=keys.encryption_key,
+            token_key=keys.token_key,
+            # Nobody is ever away here: what takes long does so because the machine is busy.
+            command_deadline_seconds=15.0,
+        )
         self.start()
         settings = dataclasses.replace(
             self._wanted,
