@@ -110,7 +110,7 @@ class TestSilentMailServer:
             desk.start_copy(tmp_path / "log")
             first = desk.ask(pager.url)
             until(lambda: pager.taken)
-            mails = [desk.ask(NURSE, give_up_after=timedelta(seconds=6)) for _ in range(30)]
+            mails = [desk.ask(NURSE, give_up_after=timedelta(seconds=12)) for _ in range(30)]
             # They are in hand, before a server that says nothing.
             until(lambda: desk.row(mails[0]).attempts > 0)
 
