@@ -87,7 +87,7 @@ class TestFrames:
                 assert answer["status"] == "done", answer
 
             # The last acknowledgement may follow its answer.
-            wait_until(lambda: (proxy.snapshot() - before)["ack up"] >= ASKED, seconds=10)
+            wait_until(lambda: (proxy.snapshot() - before)["ack up"] >= ASKED, seconds=60)
             cost = proxy.snapshot() - before
         assert cost["deliver down"] == 2 * ASKED
         # A connection that came up late may still be declaring what exists on the broker.

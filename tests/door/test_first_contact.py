@@ -32,6 +32,7 @@ PHQ9_CALM = dict.fromkeys(newest("PHQ9").items, 0)
 @pytest.fixture(scope="module")
 def rows_(house: EmbeddedHouse, program: Program) -> Iterator[Rows]:
     found = Rows(house)
+    house.door.settle()
     found.when_quiet()
     yield found
     found.close()

@@ -644,7 +644,7 @@ class TestRebuild:
             assert waits_for_a_lock(room.engine)
             assert claimed == []
             seen_meanwhile = len(tasks.read())
-        claiming.join(timeout=20)
+        claiming.join(timeout=60)
 
         assert seen_meanwhile == 2
         assert [item["claimed_by"] for item in claimed] == [COUNSELOR.actor_id]

@@ -21,7 +21,7 @@ BINDINGS = sum(len(topology.receivers_of(wire_name)) for wire_name in EVENTS)
 CONNECTIONS = 6
 #: What one connection says besides: to open it and its channel, to consume, to declare exchanges and queues.
 REST_OF_A_CONNECTION = 30
-BOUND_SECONDS = 30.0
+BOUND_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def granted(house: House) -> str:
         found.extend(event["causationid"] for event in events if event["subject"] == patient_id)
         return bool(found)
 
-    wait_until(is_archived, seconds=20, what="the consent is in the archive")
+    wait_until(is_archived, seconds=60, what="the consent is in the archive")
     return found[0]
 
 
@@ -86,7 +86,7 @@ class TestTrace:
         request_id = refused.body["instance"].removeprefix("urn:uuid:")
 
         wait_until(
-            lambda: ask(house, request_id).status == 200, seconds=20, what="the refusal is written down"
+            lambda: ask(house, request_id).status == 200, seconds=60, what="the refusal is written down"
         )
 
         (step,) = ask(house, request_id).body["steps"]
