@@ -9,6 +9,8 @@ from chaos.judge import settle
 
 #: How many timers there are at least.
 LEAST = 20
+#: How long one copy alone takes at least to fire all of them.
+LEAST_SECONDS = 10.0
 
 
 def test_each_fires_once_though_copies_are_killed(scene: Scene) -> None:
@@ -31,8 +33,9 @@ def test_each_fires_once_though_copies_are_killed(scene: Scene) -> None:
     )
     ((timers,),) = house.rows("intake", "SELECT count(*) FROM timers WHERE correlation_id = 'chaos'")
     fired = "SELECT count(*), count(DISTINCT cause_id) FROM audit WHERE action = 'timer:level_decision_due'"
-    # Each takes its time, so that somebody is killed in the middle of one.
-    with lingering(house, "intake", "timers", "BEFORE DELETE ON timers FOR EACH ROW", seconds=0.1):
+    # Each takes its time, so that somebody is killed in the middle of one, and some are left for the last.
+    each = max(0.1, LEAST_SECONDS / timers)
+    with lingering(house, "intake", "timers", "BEFORE DELETE ON timers FOR EACH ROW", seconds=each):
         for copy in [*joined, *house.of("intake")[:1]]:
             before = house.rows("intake", fired)[0][0]
             assert wait_until(lambda before=before: house.rows("intake", fired)[0][0] > before, seconds=30)
