@@ -383,7 +383,7 @@ class DistributedHouse(House):
         status = 0
         for process in self.processes.pop(service, []):
             process.send_signal(signal.SIGTERM)
-            status = process.wait(40)
+            status = process.wait(90)
         return status
 
     def queued_events(self, service: str) -> list[str]:

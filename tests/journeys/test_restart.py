@@ -119,7 +119,8 @@ class TestGreeting:
                         stderr=out,
                     )
                 )
-            wait_until(lambda: "/v1/events?limit" in printed.read_text(), seconds=120, what="it greets")
+            greeted = re.compile(r"/v1/events\?limit.*\n")  # the last line of it, and all of that
+            wait_until(lambda: bool(greeted.search(printed.read_text())), seconds=120, what="it greets")
             return Greeted(started[-1], printed.read_text())
 
         yield start
@@ -198,7 +199,7 @@ class TestAStart:
         first, *others = order if "gateway" in order else (*order, "gateway")
         house.start(first)
         if first == "gateway":
-            wait_until(lambda: house.answers("/livez"), seconds=60, what="the gateway is alive")
+            wait_until(lambda: house.answers("/livez"), seconds=120, what="the gateway is alive")
             refused = house.door.send("GET", "/v1/sites")
             assert refused.status == 503
             assert "Retry-After" in refused.headers
