@@ -219,11 +219,9 @@ def _tell_of_make_up(
 
 def still_to_make_up(db: Session, *, seat_id: str, now: datetime) -> list[Event]:
     """Have a patient written to who stayed away, if they can still make up for it in the same week."""
-    seat = db.get(attendance.Seat, seat_id)
-    if seat is None:
+    seat, session = tables.lock_session_of_seat(db, seat_id=seat_id)
+    if seat is None or session is None:
         return []
-    session = tables.lock_session(db, session_id=seat.session_id)
-    db.refresh(seat)
     lesson = _Missed.of(db, session, [seat], now=now) if seat.state == "NO_SHOW" else None
     found = lesson.again(seat) if lesson is not None else None
     if found is None or found.occasion != "MAKE_UP" or found.starts_at is None:
@@ -237,8 +235,7 @@ class _Missed:
 
     db: Session
     session: attendance.Session
-    curriculum: curricula.Curriculum
-    zone: str
+    known: tables.Missed
     seats: Sequence[attendance.Seat]
     now: datetime
 
@@ -247,15 +244,22 @@ class _Missed:
         cls, db: Session, session: attendance.Session, seats: Sequence[attendance.Seat], *, now: datetime
     ) -> "_Missed | None":
         """Return what a session taught to those who missed it, if it follows a curriculum."""
-        curriculum = db.get(curricula.Curriculum, session.curriculum_id) if session.curriculum_id else None
-        site = tables.site_of(db, site_id=session.site_id)
-        if curriculum is None or site is None:
-            return None
-        return cls(db=db, session=session, curriculum=curriculum, zone=site.time_zone, seats=seats, now=now)
+        known = tables.missed_in(db, session, seats)
+        return cls(db=db, session=session, known=known, seats=seats, now=now) if known is not None else None
+
+    @property
+    def curriculum(self) -> curricula.Curriculum:
+        """What the session follows."""
+        return self.known.curriculum
+
+    @property
+    def zone(self) -> str:
+        """The time zone of the site."""
+        return self.known.site.time_zone
 
     def again(self, seat: attendance.Seat) -> curricula.Occasion | None:
         """Return when what a seat missed is offered again; None once it is completed, or its patient left."""
-        sat = self._taught[seat.episode_id]
+        sat = self.known.taught.get(seat.episode_id, [])
         own = curricula.progress(self.curriculum, sat, now=self.now)[(self.session.module_no or 1) - 1]
         if self.session.module_part in own.completed:
             return None
@@ -271,12 +275,12 @@ class _Missed:
 
         :param coming: the patient's next seat that teaches the same, if they have one.
         """
-        episode, patient = self._people.get(seat.episode_id, (None, None))
+        episode, patient = self.known.people.get(seat.episode_id, (None, None))
         if episode is None or patient is None or episode.discharged_at is not None:
             return None
         if coming is not None and _same_week(coming.starts_at, self.session.starts_at, zone=self.zone):
             return _own(coming)
-        if seat.state in _CAN_BE_MADE_UP and seat.seat_id not in self._made_up:
+        if seat.state in _CAN_BE_MADE_UP and seat.seat_id not in self.known.made_up:
             found = seating.those_that_fit(
                 self.db, self._offered, seat, self.session, patient, episode, now=self.now
             )
@@ -324,18 +328,6 @@ class _Missed:
     @property
     def _episode_ids(self) -> list[str]:
         return [seat.episode_id for seat in self.seats]
-
-    @functools.cached_property
-    def _taught(self) -> dict[str, list[tuple[attendance.Seat, attendance.Session]]]:
-        return tables.taught_to(self.db, episode_ids=self._episode_ids)
-
-    @functools.cached_property
-    def _people(self) -> dict[str, tuple[records.Episode, records.Patient]]:
-        return tables.people_of(self.db, episode_ids=self._episode_ids)
-
-    @functools.cached_property
-    def _made_up(self) -> set[str]:
-        return tables.made_up(self.db, seat_ids=[seat.seat_id for seat in self.seats])
 
     @functools.cached_property
     def _offered(self) -> list[tuple[tables.Bookable, int]]:

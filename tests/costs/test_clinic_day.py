@@ -58,7 +58,7 @@ CHECK_INS_CREDITED = {"round trips": 7, "statements": 33}
 END_AFTER_A_ROSTER = {"round trips": 5, "statements": 13}
 #: As of one: what is known of all that are over is asked for at once.
 END_OF_TWO = {"round trips": 5, "statements": 14}
-MISSES_OF_A_MODULE = {"round trips": 24, "statements": 43}
+MISSES_OF_A_MODULE = {"round trips": 15, "statements": 28}
 #: Of two: each is one look more.
 LOOK_FOR_A_PEER = {"round trips": 8, "statements": 20}
 #: Of somebody new: they are found locked, what the site's weeks are planned by, what there is on its dates.

@@ -95,6 +95,7 @@ from services.scheduling.tables.groups import (
     hold_enrolment,
     lock_group,
 )
+from services.scheduling.tables.missed import Missed, lock_session_of_seat, missed_in
 from services.scheduling.tables.notes import (
     addenda_of,
     days_without_credential,
@@ -142,7 +143,6 @@ from services.scheduling.tables.records import (
     lock_patient_of,
     lock_site,
     patients,
-    people_of,
     present_episode_of,
     site_of,
     sites,
@@ -187,6 +187,7 @@ __all__ = [
     "Attended",
     "Bookable",
     "Booking",
+    "Missed",
     "OnDates",
     "Roster",
     "Timetable",
@@ -248,6 +249,7 @@ __all__ = [
     "lock_rosters",
     "lock_service_days",
     "lock_session",
+    "lock_session_of_seat",
     "lock_sessions",
     "lock_sessions_between",
     "lock_sessions_of_group",
@@ -265,6 +267,7 @@ __all__ = [
     "members_of_groups",
     "members_within",
     "metadata",
+    "missed_in",
     "newest_weighed",
     "note_addenda",
     "notes_of",
@@ -277,7 +280,6 @@ __all__ = [
     "past_of",
     "patients",
     "peer_matches",
-    "people_of",
     "places",
     "places_of",
     "plan_of",

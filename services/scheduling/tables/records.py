@@ -224,19 +224,6 @@ _FLOORS = written_once(
         records.Episode.episode_id, records.Episode.weekly_minutes_floor, records.Episode.step_downs
     ).where(records.Episode.episode_id.in_(_OF_EPISODES))
 )
-_PEOPLE = written_once(
-    sa.select(records.Episode, records.Patient)
-    .join(records.Patient, records.Patient.patient_id == records.Episode.patient_id)
-    .where(records.Episode.episode_id.in_(_OF_EPISODES))
-)
-
-
-def people_of(
-    db: Session, *, episode_ids: Iterable[str]
-) -> dict[str, tuple[records.Episode, records.Patient]]:
-    """Return some episodes with their patients, by id."""
-    rows = db.execute(_PEOPLE, {"of_episodes": list(episode_ids)})
-    return {episode.episode_id: (episode, patient) for episode, patient in rows}
 
 
 def floors_of(db: Session, *, episode_ids: list[str], week_starts_on: date | None = None) -> dict[str, int]:
