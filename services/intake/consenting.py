@@ -1,5 +1,6 @@
 """What follows from a consent: reminders, its end, and who is asked for the next one."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -34,21 +35,24 @@ def remind(db: Session, consent: Consent, *, at: datetime) -> None:
     watch(db, consent, now=at)
 
 
-def note_newer(db: Session, consent: Consent, *, at: datetime) -> None:
-    """Close the requests that a new consent answers: those for one of its kind to the same recipient."""
+def note_newer(db: Session, consent: Consent, *, earlier: Iterable[Consent], at: datetime) -> None:
+    """Close the requests that a new consent answers: those for one of its kind to the same recipient.
+
+    :param earlier: all that the patient gave before.
+    """
     if consent.kind == "TREATMENT":
         for task in tables.open_tasks_about(
             db, patient_id=consent.patient_id, tasks_named=[WITHOUT_CONSENT_TASK]
         ):
             asking.end(db, task_id=task.task_id, outcome=DONE, at=at)
-    for earlier in tables.consents_of(db, patient_id=consent.patient_id):
-        same = (earlier.kind, earlier.recipient_id, earlier.recipient) == (
+    for one in earlier:
+        same = (one.kind, one.recipient_id, one.recipient) == (
             consent.kind,
             consent.recipient_id,
             consent.recipient,
         )
-        if same and earlier.consent_id != consent.consent_id:
-            asking.end(db, task_id=earlier.renewal_task().task_id, outcome=DONE, at=at)
+        if same:
+            asking.end(db, task_id=one.renewal_task().task_id, outcome=DONE, at=at)
 
 
 def stop(db: Session, consent: Consent, *, at: datetime) -> None:

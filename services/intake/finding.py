@@ -31,11 +31,6 @@ def site(db: Session, site_id: str) -> Site:
     return _there(tables.find_site(db, site_id=site_id), "site", field="site_id")
 
 
-def held_site(db: Session, site_id: str) -> Site:
-    """Return a site whose licences nobody changes until the transaction ends; others may hold it as well."""
-    return _there(tables.hold_site(db, site_id=site_id), "site", field="site_id")
-
-
 def locked_site(db: Session, site_id: str) -> Site:
     """Return a site, which nobody else changes until the transaction ends."""
     return _there(tables.lock_site(db, site_id=site_id), "site", field="site_id")

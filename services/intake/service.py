@@ -666,13 +666,14 @@ class Intake:
         )
         consents.check_signer(consent, actor=call.actor)
         events = consents.grant(consent)
-        for earlier in tables.consents_of(db, patient_id=patient.patient_id):
+        known = tables.consents_of(db, patient_id=patient.patient_id)
+        for earlier in known:
             if earlier.is_active(now=call.now) and earlier.says_the_same_as(consent):
                 return answer_of(schemas.Consent, earlier)
         db.add(consent)
         announce_all(db, events)
         consenting.watch(db, consent, now=call.now)
-        consenting.note_newer(db, consent, at=call.now)
+        consenting.note_newer(db, consent, earlier=known, at=call.now)
         return answer_of(schemas.Consent, consent)
 
     @command(schemas.RevokeConsent, roles=(*_DOOR, roles.PATIENT))
@@ -963,8 +964,8 @@ class Intake:
     @command(schemas.AdmitPatient, roles=_DOOR)
     def admit_patient(self, db: Session, call: Call) -> dict[str, Any]:
         """Admit somebody: decision and consent are there, and no gate holds them."""
-        episode = finding.locked_episode(db, call.data["episode_id"])
-        assessment = tables.find_assessment(db, assessment_id=episode.assessment_id)
+        known = finding.to_decide(db, call.data["episode_id"])
+        episode, site, assessment = known.episode, known.site, known.assessment
         referral = tables.find_referral(db, referral_id=episode.referral_id)
         # Locked, so that none is taken back between this look and the admission: a revocation at the same
         # moment is seen here, or waits and comes after.
@@ -973,7 +974,6 @@ class Intake:
             for consent in tables.lock_consents_of(db, patient_id=episode.patient_id)
             if consent.is_active(now=call.now)
         }
-        site = finding.held_site(db, episode.site_id)
         admission, events = admissions.admit(
             admission_id=new_id(),
             episode=episode,

@@ -90,11 +90,6 @@ def lock_site(db: Session, *, site_id: str) -> sites.Site | None:
     return db.get(sites.Site, site_id, with_for_update=True)
 
 
-def hold_site(db: Session, *, site_id: str) -> sites.Site | None:
-    """Return a site, which nobody changes until the transaction ends, though others may hold it too."""
-    return db.get(sites.Site, site_id, with_for_update={"read": True}, populate_existing=True)
-
-
 def site_is_in_use(db: Session, *, site_id: str) -> bool:
     """Tell whether anybody was referred to a site, asked it for help, or meets there."""
     tenant_id = db.info["tenant_id"]
