@@ -14,9 +14,10 @@ import pytest
 from services.aftercare.service import Aftercare
 from services.intake.service import Intake
 from services.monitoring.service import Monitoring
+from services.scheduling import messages
 from services.scheduling.domain import attendance, check_outs, peers
 from services.scheduling.service import Scheduling
-from shared.contracts.common import TaskOpened
+from shared.contracts.common import MessageWanted, TaskOpened
 from shared.contracts.monitoring import GraduationReady
 from shared.contracts.scheduling import (
     ModuleOfferedAgain,
@@ -35,6 +36,7 @@ from tests.intake.test_reserving import scheduled
 from tests.intake.test_service import House
 from tests.monitoring.telling import short_week
 from tests.scheduling import test_curricula as curricula
+from tests.scheduling import test_messages as telling_patients
 from tests.scheduling import test_peers as peering
 from tests.scheduling.builders import (
     ADMITTED_AT,
@@ -61,6 +63,8 @@ END_OF_TWO = {"round trips": 5, "statements": 14}
 MISSES_OF_A_MODULE = {"round trips": 15, "statements": 28}
 #: Of two: each is one look more.
 LOOK_FOR_A_PEER = {"round trips": 8, "statements": 20}
+#: To two who stayed away.
+MAKE_UPS_TOLD = {"round trips": 8, "statements": 14}
 #: Of somebody new: they are found locked, what the site's weeks are planned by, what there is on its dates.
 WEEK_PLANNED = {"round trips": 5, "statements": 22}
 WEEK_AGREED_TO = {"round trips": 4, "statements": 12}
@@ -230,6 +234,27 @@ class TestClinicDay:
 
         assert len(room.announced_of(ModuleOfferedAgain)) - told == missing >= number // 4
         assert within(cost, MISSES_OF_A_MODULE), cost
+
+    def test_telling_of_what_can_be_made_up(self, scheduling):
+        room = scheduling.room
+        names = ("Ada", "Ben")
+        telling_patients.furnish_with_workshop(room)
+        telling_patients.admit(room, *names)
+        telling_patients.parallel(room)
+        own = [telling_patients.taught_to(room, name) for name in names]
+        starts_at = datetime.fromisoformat(own[0]["starts_at"])
+        room.at(starts_at + timedelta(hours=2))
+        for seat in own:
+            telling_patients.mark(room, seat, "NO_SHOW")
+        room.advance(starts_at + messages.MAKE_UP_AFTER - timedelta(seconds=1))
+        room.at(starts_at + messages.MAKE_UP_AFTER)
+
+        before = scheduling.counted()
+        room.fire_due()
+        cost = scheduling.counted() - before
+
+        assert len([one for one in room.announced_of(MessageWanted) if one.template == "PLACE_OFFERED"]) == 2
+        assert within(cost, MAKE_UPS_TOLD), cost
 
     @pytest.mark.parametrize("number", [1, 6])
     def test_looking_for_somebodys_peer(self, scheduling, number):

@@ -31,8 +31,13 @@ SATURDAY = datetime.fromisoformat("2026-02-07T12:00:00-06:00")
 
 @pytest.fixture
 def room(room_of) -> Room:
-    """Furnish a site whose afternoon workshop follows the life skills manual, a module a week."""
     room = room_of(Scheduling)
+    furnish_with_workshop(room)
+    return room
+
+
+def furnish_with_workshop(room: Room) -> None:
+    """Furnish a site whose afternoon workshop follows the life skills manual, a module a week."""
     furnish(room)
     open_group(
         room,
@@ -48,7 +53,6 @@ def room(room_of) -> Room:
         {"group_id": derived_id("group", "workshop"), "curriculum_id": adopted["curriculum_id"]},
         role="supervisor",
     )
-    return room
 
 
 def admit(room: Room, *names: str) -> None:
