@@ -230,8 +230,10 @@ def _carry_out_once(
 ) -> dict[str, Any]:
     """Do what is asked for, or return the answer that was given under the command's id.
 
-    The id is taken on the way to the first statement. Whether it was taken before counts more than whatever
-    came of the rest.
+    The id is taken on the way to the first statement, and the answer is written over it at the end. To write
+    both at the end would spare no trip, and of two copies that get the command at once the second would do
+    all of it before it heard of the first: so it waits before it has done anything. Whether the id was taken
+    before counts more than whatever came of the rest.
     """
     identity = _identity_of(ask)
     unused = Condition("pk_commands")
