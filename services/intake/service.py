@@ -1692,9 +1692,10 @@ class Intake:
     @reacts_to(MessageWanted)
     def send_message(self, db: Session, event: MessageWanted, now: datetime) -> None:
         """Write to somebody who gave an address; whoever said STOP gets nothing."""
-        episode = tables.find_episode(db, episode_id=event.episode_id)
-        if episode is None:
+        where = tables.episode_at_site(db, episode_id=event.episode_id)
+        if where is None:
             raise TooEarly
+        episode, _ = where
         writing.write_to(
             db,
             patient_id=event.patient_id,
@@ -1714,9 +1715,10 @@ class Intake:
     @reacts_to(SeatCancelled)
     def tell_of_changed_schedule(self, db: Session, event: SeatCancelled, now: datetime) -> None:
         """Write to somebody whose seat the program took back; once for all seats of one step."""
-        episode = tables.find_episode(db, episode_id=event.episode_id)
-        if episode is None:
+        where = tables.episode_at_site(db, episode_id=event.episode_id)
+        if where is None:
             raise TooEarly
+        episode, _ = where
         if event.starts_at <= now or not episode.is_open:
             # Nobody sets out for it any more.
             return

@@ -21,6 +21,7 @@ from services.monitoring.service import Monitoring
 from services.scheduling.service import Scheduling
 from shared import clock
 from shared.contracts import roles
+from shared.contracts.common import MessageWanted
 from shared.contracts.monitoring import PlanDrafted
 from shared.ids import derived_id, new_id
 from shared.messaging import announce, inbox, outbox
@@ -44,6 +45,7 @@ IMPORT_OF_A_HUNDRED = {"round trips": 12, "statements": 23}
 #: Of all patients of a day, however many they are.
 INSTRUMENT_ANSWERED = {"round trips": 2, "statements": 9}
 ASSESSMENT_COMPLETED = {"round trips": 2, "statements": 14}
+MESSAGE_WRITTEN = {"round trips": 5, "statements": 9}
 LEVEL_DECIDED = {"round trips": 2, "statements": 13}
 REFERRED_ELSEWHERE = {"round trips": 2, "statements": 14}
 FORMS_OF_A_DAY = {"round trips": 6, "statements": 6}
@@ -172,6 +174,22 @@ class TestCosts:
         cost = intake.cost_of(refer)
 
         assert within(cost, REFERRED_ELSEWHERE), cost
+
+    def test_a_message_to_a_patient(self, measured):
+        intake = measured(Intake)
+        desk = Desk(intake.room)
+        referral = desk.refer(patient={"given_name": "Rosa", "email": "rosa@example.org"})
+        ids = {name: referral[name] for name in ("patient_id", "episode_id")}
+
+        def want() -> None:
+            now = intake.room.now
+            about = {"template": "PLEASE_CALL_US", "deadline_at": now + timedelta(hours=3), "wanted_at": now}
+            wanted = MessageWanted(**ids, **about, journey_id=new_id(), notification_id=new_id())
+            inbox.take(intake.room.host, [inbox.Delivery(intake.room.envelope_of(wanted).to_bytes())])
+
+        cost = intake.cost_of(want)
+
+        assert within(cost, MESSAGE_WRITTEN), cost
 
     def test_an_import_of_a_hundred_referrals(self, measured):
         intake = measured(Intake)
