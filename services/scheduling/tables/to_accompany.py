@@ -109,6 +109,11 @@ _people = (
         patients.c.tenant_id == _OF_TENANT,
         weekly_plans.c.tenant_id == _OF_TENANT,
         episodes.c.admitted_at.is_not(None),
+        # Told of the plans alone as well, which are found by that.
+        sa.or_(
+            weekly_plans.c.episode_id == _OF_EPISODE,
+            sa.and_(weekly_plans.c.site_id == _SITE_ID, weekly_plans.c.state == "ACTIVE"),
+        ),
         sa.or_(episodes.c.episode_id == _OF_EPISODE, _IS_WILLING),
     )
     .subquery("people")
