@@ -4,7 +4,8 @@ Counted in pages that a statement looks at, without a clock. The planner is told
 the hours after much has come at once: a statement that is good only with fresh statistics fails here.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,27 +115,39 @@ def pages_of(
 
 
 @pytest.fixture
-def intake(room_of: Callable[[Any], Room]) -> Room:
-    return _as_new(room_of(Intake))
+def intake(room_of: Callable[[Any], Room]) -> Iterator[Room]:
+    with _as_new(room_of(Intake)) as room:
+        yield room
 
 
 @pytest.fixture
-def scheduling(room_of: Callable[[Any], Room]) -> Room:
-    return _as_new(room_of(Scheduling))
+def scheduling(room_of: Callable[[Any], Room]) -> Iterator[Room]:
+    with _as_new(room_of(Scheduling)) as room:
+        yield room
 
 
 @pytest.fixture
-def gateway(room_of: Callable[[Any], Room]) -> Room:
-    return _as_new(room_of(Gateway))
+def gateway(room_of: Callable[[Any], Room]) -> Iterator[Room]:
+    with _as_new(room_of(Gateway)) as room:
+        yield room
 
 
-def _as_new(room: Room) -> Room:
-    """Take away what other tests left: rows that are dead, and what the planner learned of them."""
+@contextlib.contextmanager
+def _as_new(room: Room) -> Iterator[Room]:
+    """Take away what other tests left: rows that are dead, and what the planner learned of them.
+
+    Nor does it learn anything meanwhile: the server looks at tables that have grown every few seconds.
+    """
     with room.engine.begin() as connection:
-        names = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(sorted(names))} CASCADE")
+        names = sorted(set(sa.inspect(connection).get_table_names()) - {"alembic_version"})
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {name} SET (autovacuum_enabled = off)")
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(names)} CASCADE")
         connection.exec_driver_sql("DELETE FROM pg_statistic WHERE starelid >= 16384")
-    return room
+    yield room
+    with room.engine.begin() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {name} RESET (autovacuum_enabled)")
 
 
 def _put(room: Room, *statements: str) -> None:
