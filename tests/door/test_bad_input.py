@@ -232,6 +232,12 @@ def neighbours(house: House) -> dict[str, str]:
     return tokens_of(dataclasses.replace(house.settings, tenant="neighbours"))
 
 
+@pytest.fixture(scope="module")
+def strangers(house: House) -> dict[str, str]:
+    """Return a token for each role of a tenant that has nothing, and gets nothing in any test."""
+    return tokens_of(dataclasses.replace(house.settings, tenant="strangers"))
+
+
 def token_of(key: str, role: str, **options: Any) -> str:
     person, credential = PEOPLE.get(role, (new_id(), ""))
     claims = {"tenant": load_settings({}).tenant, "actor_id": person, "credential": credential} | options
@@ -316,10 +322,10 @@ class TestDoor:
         knock.is_refused(415, name, row, b"a,b", headers=headers, field="Content-Type")
 
     def test_shows_another_tenant_nothing(
-        self, name: str, row: Row, knock: Knock, neighbours: dict[str, str]
+        self, name: str, row: Row, knock: Knock, strangers: dict[str, str]
     ) -> None:
         if list(rows.unknown_ids(rows.schema_of(name), row)):
-            problem = knock.is_refused(404, name, row, row.body, token=f"Bearer {neighbours[row.role]}")
+            problem = knock.is_refused(404, name, row, row.body, token=f"Bearer {strangers[row.role]}")
             _, field_ids, body = next(rows.unknown_ids(rows.schema_of(name), row))
             # What is another's and what is nobody's cannot be told apart.
             same = knock.is_refused(404, name, row, body, ids=field_ids)
