@@ -709,11 +709,74 @@ class _NobodyListens:
 
 
 class _Session(Session):
-    """A session that asks by itself what is written down once; so it looks up rows by their key."""
+    """A session that asks by itself what is written down once; so it looks up rows by their key.
+
+    It holds one connection and has its transaction begun and ended there. A transaction of the session's own
+    comes with the first row that is added or changed, or with a savepoint, and joins it: having one each time
+    takes longer than connection, beginning and commit together.
+    """
+
+    def __init__(self, engine: sa.Engine, *, reads_only: bool) -> None:
+        """Take a connection of *engine* once something is asked.
+
+        :param reads_only: whether no transaction is begun there.
+        """
+        super().__init__(
+            expire_on_commit=False,
+            join_transaction_mode="control_fully",
+            info={"reads_only": True} if reads_only else None,
+        )
+        self._engine = engine
+        self._reads_only = reads_only
+        self._held: sa.Connection | None = None
+
+    def get_bind(self, *args: Any, **options: Any) -> sa.Connection:
+        """Return the connection that is held, whatever it is asked for.
+
+        :raises PendingRollbackError: when its transaction has been rolled back.
+        """
+        held = self._held
+        if held is None:
+            held = self._held = self._engine.connect()
+            if self._reads_only:
+                _leave_each_to_itself(held)
+            else:
+                held.begin()
+        elif not self._reads_only and not held.in_transaction():
+            raise sa.exc.PendingRollbackError("the transaction has been rolled back")
+        return held
+
+    def connection(self, *args: Any, **options: Any) -> sa.Connection:
+        """Return the connection that is held, within the savepoint where there is one."""
+        return super().connection(*args, **options) if self.in_nested_transaction() else self.get_bind()
+
+    def commit(self) -> None:
+        """Write what is left and commit it, unless it has been rolled back; only closing follows."""
+        if self._held is not None and not self._held.in_transaction():
+            return
+        self.dispatch.before_commit(self)
+        self.flush()
+        if self._held is not None:
+            self._held.commit()
+        self.dispatch.after_commit(self)
+
+    def rollback(self) -> None:
+        """Roll back all that was done; only closing follows."""
+        super().rollback()
+        if self._held is not None:
+            self._held.rollback()
+
+    def close(self) -> None:
+        """Give the connection back; what was not committed is rolled back."""
+        try:
+            super().close()
+        finally:
+            if self._held is not None:
+                self._held.close()
 
     @functools.cached_property
     def _objects(self) -> OnlyRead | HeldBySession:
-        return OnlyRead() if "reads_only" in self.info else HeldBySession(self)
+        return OnlyRead() if self._reads_only else HeldBySession(self)
 
     def _execute_internal(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Narrow what is written down once right here: on the way to a listener all is prepared twice."""
@@ -760,7 +823,7 @@ class _Session(Session):
             return super().get(entity, ident, **options)
         by_key = _by_key(entity, lock=lock)
         known = self._objects.get((entity, (ident,), None))
-        if known is not None and not lock and "reads_only" in self.info:
+        if known is not None and not lock and self._reads_only:
             return known
         if by_key is None or (known is not None and not lock):
             return super().get(entity, ident, **options)
@@ -787,25 +850,16 @@ def transaction(engine: sa.Engine, origin: Origin | None, *, reads_only: bool = 
     :param reads_only: whether nothing is written or locked: then no trips are made to begin and to
         commit, as statements of a transaction see no less of others than statements without one.
     """
-    if reads_only:
-        with _Session(engine, expire_on_commit=False, info={"reads_only": True}) as db:
-            if origin is not None:
-                act_for(db, origin)
-            yield db
-            db.flush()
-            if left_to_write(db):
-                raise RuntimeError("what was opened to read announces and records nothing")
-        return
-    with _Session(engine, expire_on_commit=False) as db, db.begin():
+    with _Session(engine, reads_only=reads_only) as db:
         if origin is not None:
             act_for(db, origin)
         yield db
-
-
-@event.listens_for(_Session, "after_begin")
-def _begin_none_to_read(db: Session, transaction: Any, connection: sa.Connection) -> None:
-    if "reads_only" in db.info:
-        _leave_each_to_itself(connection)
+        if not reads_only:
+            db.commit()
+            return
+        db.flush()
+        if left_to_write(db):
+            raise RuntimeError("what was opened to read announces and records nothing")
 
 
 def left_to_write(db: Session) -> bool:

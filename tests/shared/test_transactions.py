@@ -601,6 +601,64 @@ class TestACondition:
             assert lost_a_lock(condition.broken)
 
 
+class TestASession:
+    """Holds one connection, on which its transaction begins and ends."""
+
+    def test_begins_no_transaction_of_its_own_to_ask(self, engine: sa.Engine) -> None:
+        with transaction(engine, None) as db:
+            write(db.connection(), 1)
+            assert not db.in_transaction()
+            assert db.connection().in_transaction()
+        assert notes_in(engine) == [1]
+
+    def test_is_one_with_what_the_session_asks_itself(self, engine: sa.Engine) -> None:
+        with contextlib.suppress(KeyError), transaction(engine, None) as db:
+            write(db.connection(), 1)
+            assert db.scalar(sa.select(_NOTES.c.note)) == 1
+            db.execute(_NOTES.insert().values(note=2))
+            raise KeyError
+        assert notes_in(engine) == []
+
+    def test_keeps_what_a_savepoint_within_it_does_not_take_back(self, engine: sa.Engine) -> None:
+        with transaction(engine, None) as db:
+            write(db.connection(), 1)
+            with contextlib.suppress(KeyError), db.begin_nested():
+                write(db.connection(), 2)
+                raise KeyError
+            with db.begin_nested():
+                write(db.connection(), 3)
+            write(db.connection(), 4)
+        assert notes_in(engine) == [1, 3, 4]
+
+    def test_that_was_rolled_back_refuses_whatever_is_asked(self, engine: sa.Engine) -> None:
+        with transaction(engine, None) as db:
+            write(db.connection(), 1)
+            db.rollback()
+            with pytest.raises(sa.exc.PendingRollbackError):
+                db.connection()
+            with pytest.raises(sa.exc.PendingRollbackError):
+                db.scalar(sa.select(1))
+            with pytest.raises(sa.exc.PendingRollbackError), db.begin_nested():
+                db.connection()
+        with engine.connect() as connection:
+            assert is_idle(connection)
+        assert notes_in(engine) == []
+
+    def test_takes_no_connection_until_it_asks(self, engine: sa.Engine) -> None:
+        with transaction(engine, None), transaction(engine, None, reads_only=True):
+            assert isinstance(engine.pool, sa.QueuePool)
+            assert engine.pool.checkedout() == 0
+
+    def test_gives_its_connection_back_however_it_ends(self, engine: sa.Engine) -> None:
+        assert isinstance(engine.pool, sa.QueuePool)
+        for reads_only in (False, True):
+            with contextlib.suppress(KeyError), transaction(engine, None, reads_only=reads_only) as db:
+                db.connection().execute(sa.select(1))
+                assert engine.pool.checkedout() == 1
+                raise KeyError
+            assert engine.pool.checkedout() == 0
+
+
 #: What an audit row must tell, and this one does not.
 _RECORDED = ("tenant_id", "acted_at", "actor_id", "actor_role", "actor_credential", "action", "outcome")
 
