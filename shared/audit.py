@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from shared.contracts.event import write_moment
 from shared.database import (
     CLEANED_UP_OFTEN,
+    Kept,
     Origin,
+    by_kept_plan,
     moment,
     plumbing,
     reference,
@@ -100,15 +102,19 @@ def row_of(
     }
 
 
-def pending_statement(db: Session, cursor: Any) -> bytes | None:
+def pending_statement(db: Session, connection: sa.Connection, cursor: Any) -> bytes | None:
     """Return the statement that writes what was recorded in this transaction, if anything was."""
     rows = db.info.pop("audit", None)
     if not rows:
         return None
-    if len(rows) >= WORTH_JSON:
-        statement: bytes = cursor.mogrify(_INSERT_MANY, {"rows": as_json(rows)})
+    statement: bytes
+    if len(rows) == 1:
+        statement = cursor.mogrify(by_kept_plan(connection, _INSERT_ONE), rows[0])
         return statement
-    return _INSERT + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
+    if len(rows) >= WORTH_JSON:
+        statement = cursor.mogrify(_INSERT_MANY, {"rows": as_json(rows)})
+        return statement
+    return _INSERT.encode() + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
 
 
 _INSERT_MANY = """
@@ -118,12 +124,24 @@ SELECT * FROM json_to_recordset(%(rows)s)
     AS told (tenant_id text, acted_at timestamptz, actor_id text, actor_role text, actor_credential text,
              action text, about_id uuid, outcome text, cause_id text)
 """
-_INSERT = b"""
+_INSERT = """
 INSERT INTO audit (tenant_id, acted_at, actor_id, actor_role, actor_credential, action, about_id, outcome,
                    cause_id)
 VALUES """
 _VALUES = """(%(tenant_id)s, %(acted_at)s, %(actor_id)s, %(actor_role)s, %(actor_credential)s, %(action)s,
               %(about_id)s, %(outcome)s, %(cause_id)s)"""
+_INSERT_ONE = Kept(
+    _INSERT + _VALUES,
+    tenant_id="text",
+    acted_at="timestamptz",
+    actor_id="text",
+    actor_role="text",
+    actor_credential="text",
+    action="text",
+    about_id="uuid",
+    outcome="text",
+    cause_id="text",
+)
 
 
 #: Tried in a statement of its own, so that the next one sees all that its last holder has committed;

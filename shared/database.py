@@ -227,7 +227,7 @@ class FewTripsConnection(extensions.connection):
         #: What was asked without a transaction, by its text.
         self.asked: dict[str, _Asked] = {}
         #: What is kept planned for good, with the name that it has here.
-        self._kept: dict[Kept, str] = {}
+        self.kept: dict[Kept, str] = {}
         self._be_new()
         self.autocommit = True
 
@@ -291,20 +291,9 @@ class FewTripsConnection(extensions.connection):
         """Have *statement* sent with the commit, right before it."""
         self._last.append(statement)
 
-    def name_of(self, kept: "Kept") -> str:
-        """Return the name under which something is planned here; where it is not yet, that takes a trip."""
-        name = self._kept.get(kept)
-        if name is None:
-            name = f"kept_{next(_Asked.numbers)}"
-            with self.cursor() as cursor:
-                cursor.execute(f"PREPARE {name} {kept.planned}")
-            # Whatever becomes of the transaction, the plan stays.
-            self._kept[kept] = name
-        return name
-
     def forget_kept(self) -> None:
         """Have all that is kept planned anew, under other names."""
-        self._kept = {}
+        self.kept = {}
 
     @property
     def has_put_off(self) -> bool:
@@ -587,7 +576,15 @@ def by_kept_plan(connection: sa.Connection, kept: Kept) -> str:
     The first time on a connection takes a trip. It is asked for before the statement that commits.
     """
     driver: Any = connection.connection.driver_connection
-    return f"EXECUTE {driver.name_of(kept)}{kept.given}"
+    name = driver.kept.get(kept)
+    if name is None:
+        name = f"kept_{next(_Asked.numbers)}"
+        # Nothing is left to be filled in: what looks like a place for it is text.
+        as_it_is = {"no_parameters": True}
+        connection.exec_driver_sql(f"PREPARE {name} {kept.planned}", execution_options=as_it_is)
+        # Whatever becomes of the transaction, the plan stays.
+        driver.kept[kept] = name
+    return f"EXECUTE {name}{kept.given}"
 
 
 def send_what_waits(connection: sa.Connection) -> None:

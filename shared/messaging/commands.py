@@ -26,8 +26,10 @@ from shared.contracts import roles
 from shared.contracts.event import Actor, read_moment, write_moment
 from shared.database import (
     Condition,
+    Kept,
     Origin,
     act_for,
+    by_kept_plan,
     go_on_if,
     lost_a_lock,
     moment,
@@ -240,7 +242,8 @@ def _carry_out_once(
     by_the_book = host.commands[ask.name][0].by_the_book
     try:
         with host.transaction(origin, by_the_book=by_the_book) as db:
-            go_on_if(db.connection(), unused, _TAKE_ID, identity | _UNANSWERED)
+            connection = db.connection()
+            go_on_if(connection, unused, by_kept_plan(connection, _TAKE_ID), identity | _UNANSWERED)
             db.info["identity"] = unused
             return do(db)
     except Exception as error:
@@ -297,11 +300,20 @@ def _about(db: Session, answer_: dict[str, Any]) -> str | None:
     return None
 
 
-_TAKE_ID = """
-INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, content_sealed, carried_out_at)
-VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, %(state)s, %(content_sealed)s,
-        %(carried_out_at)s)
-"""
+_TAKE_ID = Kept(
+    """
+    INSERT INTO commands (tenant_id, command_id, name, fingerprint, state, content_sealed, carried_out_at)
+    VALUES (%(tenant_id)s, %(command_id)s, %(name)s, %(fingerprint)s, %(state)s, %(content_sealed)s,
+            %(carried_out_at)s)
+    """,
+    tenant_id="text",
+    command_id="uuid",
+    name="text",
+    fingerprint="bytea",
+    state="text",
+    content_sealed="bytea",
+    carried_out_at="timestamptz",
+)
 #: What is told of a command that is not answered yet.
 _UNANSWERED = {"state": "done", "content_sealed": None}
 

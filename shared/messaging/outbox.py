@@ -24,6 +24,8 @@ from shared.database import (
     CLEANED_UP_OFTEN,
     WITHOUT_WAITING_FOR_THE_DISK,
     Condition,
+    Kept,
+    by_kept_plan,
     commit_with_next,
     finds_row_gone,
     left_to_write,
@@ -141,11 +143,11 @@ def _write_pending(db: Session) -> None:
                 )
                 for envelope in announced
             ]
-            statements.append(_statement_that_keeps(fresh, announced, cursor))
+            statements.append(_statement_that_keeps(fresh, announced, connection, cursor))
             db.info["fresh"] = fresh
             for envelope in announced:
                 telemetry.labelled(telemetry.events_announced, envelope.event.wire_name).inc()
-        recorded = audit.pending_statement(db, cursor)
+        recorded = audit.pending_statement(db, connection, cursor)
         if recorded:
             statements.append(recorded)
         answered = db.info.pop("answer", None)
@@ -174,7 +176,9 @@ def _write_pending(db: Session) -> None:
         cursor.close()
 
 
-def _statement_that_keeps(fresh: list[Fresh], announced: list[Envelope], cursor: Any) -> bytes:
+def _statement_that_keeps(
+    fresh: list[Fresh], announced: list[Envelope], connection: sa.Connection, cursor: Any
+) -> bytes:
     rows = [
         {
             "event_id": one.event_id,
@@ -185,16 +189,27 @@ def _statement_that_keeps(fresh: list[Fresh], announced: list[Envelope], cursor:
         }
         for one, envelope in zip(fresh, announced, strict=True)
     ]
+    if len(rows) == 1:
+        one: bytes = cursor.mogrify(by_kept_plan(connection, _INSERT_ONE), rows[0])
+        return one
     if len(rows) < WORTH_JSON:
-        return _INSERT + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
+        return _INSERT.encode() + b", ".join(cursor.mogrify(_VALUES, row) for row in rows)
     # It is JSON, and so it is text.
     told = as_json([row | {"body": one.body.decode()} for row, one in zip(rows, fresh, strict=True)])
     statement: bytes = cursor.mogrify(_INSERT_MANY, {"rows": told})
     return statement
 
 
-_INSERT = b"INSERT INTO outbox (event_id, tenant_id, type, body, announced_at) VALUES "
+_INSERT = "INSERT INTO outbox (event_id, tenant_id, type, body, announced_at) VALUES "
 _VALUES = "(%(event_id)s, %(tenant_id)s, %(type)s, %(body)s, %(announced_at)s)"
+_INSERT_ONE = Kept(
+    _INSERT + _VALUES,
+    event_id="uuid",
+    tenant_id="text",
+    type="text",
+    body="bytea",
+    announced_at="timestamptz",
+)
 _INSERT_MANY = """
 INSERT INTO outbox (event_id, tenant_id, type, body, announced_at)
 SELECT event_id, tenant_id, type, convert_to(body, 'UTF8'), announced_at

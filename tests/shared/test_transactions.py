@@ -498,6 +498,18 @@ class TestAStatementThatIsKept:
             connection.commit()
         assert notes_in(engine) == [2]
 
+    def test_may_find_the_database_gone_as_it_is_planned(self, engine: sa.Engine) -> None:
+        with engine.connect() as ours, engine.connect() as killer:
+            pid = ours.connection.driver_connection.info.backend_pid
+            killer.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            with pytest.raises(sa.exc.DBAPIError) as caught:
+                self.kept_in(ours, 1)
+            assert caught.value.connection_invalidated
+            ours.rollback()
+            self.kept_in(ours, 2)
+            ours.commit()
+        assert notes_in(engine) == [2]
+
     def test_is_planned_anew_where_the_plan_has_gone(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             self.kept_in(connection, 1)
