@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Index, Table
 from sqlalchemy.orm import Session
 
 from services.scheduling.domain.asked import Asked
@@ -21,6 +21,7 @@ asked = Table(
     reference("episode_id", nullable=True),
     reference("journey_id", nullable=True),
     Column("closed_at", moment()),
+    Index("ix_asked_open", "tenant_id", "about_id", postgresql_where=sa.text("closed_at IS NULL")),
     info={"withheld": "the program's own work list"},
 )
 
