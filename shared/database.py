@@ -343,6 +343,10 @@ class FewTripsConnection(extensions.connection):
         self._waiting += self._last
         self._last = []
         if not self.has_put_off:
+            if self.get_transaction_status() == extensions.TRANSACTION_STATUS_INERROR:
+                # The server would take it back and answer that all is well.
+                self.rollback()
+                raise psycopg2.errors.InFailedSqlTransaction("what has failed cannot be committed")
             self._end("COMMIT")
             return
         self._commits_next = True
@@ -726,6 +730,7 @@ class _Session(Session):
         self._engine = engine
         self._reads_only = reads_only
         self._held: sa.Connection | None = None
+        self._is_given_up = False
 
     def get_bind(self, *args: Any, **options: Any) -> sa.Connection:
         """Return the connection that is held, whatever it is asked for.
@@ -748,17 +753,22 @@ class _Session(Session):
         return super().connection(*args, **options) if self.in_nested_transaction() else self.get_bind()
 
     def commit(self) -> None:
-        """Write what is left and commit it, unless it has been rolled back; only closing follows."""
-        if self._held is not None and not self._held.in_transaction():
+        """Write what is left and commit it, unless it was given up by a rollback; only closing follows.
+
+        :raises DBAPIError: also when something has failed before, whoever kept silent about it.
+        :raises PendingRollbackError: the same, where it failed as rows were written.
+        """
+        if self._is_given_up:
             return
         self.dispatch.before_commit(self)
         self.flush()
         if self._held is not None:
-            self._held.commit()
+            self.get_bind().commit()
         self.dispatch.after_commit(self)
 
     def rollback(self) -> None:
         """Roll back all that was done; only closing follows."""
+        self._is_given_up = True
         super().rollback()
         if self._held is not None:
             self._held.rollback()

@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
 from psycopg2 import extensions
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, registry
 
 from shared import database
 from shared.database import (
@@ -29,6 +30,15 @@ from shared.ids import new_id
 _NOTES = sa.Table(
     "notes", sa.MetaData(), sa.Column("note", sa.Integer, primary_key=True), sa.Column("text", sa.String)
 )
+
+
+@dataclass
+class _Note:
+    note: int
+    text: str
+
+
+registry(metadata=_NOTES.metadata).map_imperatively(_Note, _NOTES)
 
 
 @pytest.fixture
@@ -652,6 +662,25 @@ class TestASession:
                 db.scalar(sa.select(1))
             with pytest.raises(sa.exc.PendingRollbackError), db.begin_nested():
                 db.connection()
+        with engine.connect() as connection:
+            assert is_idle(connection)
+        assert notes_in(engine) == []
+
+    @pytest.mark.parametrize("by", ["statement", "row"])
+    def test_in_which_something_failed_is_not_committed_in_silence(self, engine: sa.Engine, by: str) -> None:
+        def keep_silent() -> None:
+            with transaction(engine, None) as db:
+                write(db.connection(), 1)
+                with contextlib.suppress(sa.exc.IntegrityError):
+                    if by == "row":
+                        db.add(_Note(note=1, text="once more"))
+                        db.flush()
+                        db.scalar(sa.select(1))
+                    else:
+                        write(db.connection(), 1)
+
+        with pytest.raises(sa.exc.InternalError, match="cannot be committed"):
+            keep_silent()
         with engine.connect() as connection:
             assert is_idle(connection)
         assert notes_in(engine) == []
