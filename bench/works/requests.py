@@ -59,7 +59,7 @@ class Amounts:
     seconds: float
 
 
-FULL = Amounts((1, 8, 16, 32, 64), 9, 1.0)
+FULL = Amounts((1, 8, 16, 32, 64), 7, 1.0)
 QUICK = Amounts((32, 64), 2, 0.6)
 
 
